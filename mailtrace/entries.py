@@ -1,0 +1,179 @@
+"""The entries of a document's `to`: what became of each recipient, from the facts of the transaction.
+
+Postfix and sendmail log a result for each recipient of each attempt, but expiry, deletion and hold of the whole message
+in lines without recipients: those are given here to the recipients that were waiting at that time.
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, Final, NamedTuple, TypeAlias
+
+from mailtrace.mta.events import Expired, Held, Refusal, Released, Removed, Result
+from mailtrace.transactions import TimedFact
+
+Who: TypeAlias = tuple[str | None, str | None]
+"""A recipient and what it was rewritten from."""
+
+_WAITING: Final = frozenset({"deferred", "queued", "held"})
+_bracketed = re.compile(r"\[(?:IPv6:)?([0-9A-Fa-f.:]+)\](?::\d+)?$").search
+_queued_as = re.compile(
+    r"\bqueued as ([0-9A-Za-z]+)|\bforwarded as ([0-9A-Za-z]+)|\(([0-9A-Za-z]+) Message accepted|"
+    r"\b(?:250 )?(?:2\.0\.0 )?([0-9A-Za-z]+) Message accepted|\bOK id=([0-9A-Za-z-]+)|\[InternalId=(\d+)"
+).findall
+
+
+class _Row(NamedTuple):
+    """One result of one recipient."""
+
+    time: int
+    who: Who
+    relay: str | None
+    status: str
+    outcome: str
+    dsn: str | None = None
+    delay: float | None = None
+
+
+@dataclass
+class _Course:
+    """The rows of a transaction so far, and how each recipient stands."""
+
+    sender: str | None
+    mta: str
+    rows: list[_Row] = field(default_factory=list)
+    standing: dict[Who, str] = field(default_factory=dict)
+
+    def add(self, row: _Row) -> None:
+        self.rows.append(row)
+        self.standing[row.who] = row.outcome
+
+    def give_waiting(self, time: int, status: str, outcome: str, *, waiting: Iterable[str] = _WAITING) -> None:
+        """Give every recipient that stands so an entry; one without a recipient where none is known."""
+        found = [who for who, outcome in self.standing.items() if outcome in waiting]
+        if not self.standing and outcome in ("deleted", "held"):
+            found = [(None, None)]
+        for who in found:
+            self.add(_Row(time, who, None, status, outcome))
+
+    def take(self, time: int, fact: Any) -> None:
+        kind = type(fact)
+        if kind is Result:
+            who = (fact.recipient, self._orig_to(fact))
+            self.add(_Row(time, who, fact.relay, fact.status, fact.outcome, fact.dsn, fact.delay))
+        elif kind is Refusal:
+            if fact.recipient is not None or self.standing.get((None, None)) != fact.outcome:
+                self.add(_Row(time, (fact.recipient, None), None, fact.status, fact.outcome))
+        elif kind is Expired:
+            self.give_waiting(time, fact.status, "expired", waiting=("deferred", "queued"))
+        elif kind is Removed and fact.how == "deleted":
+            self.give_waiting(time, "deleted by the operator", "deleted")
+        elif kind is Held:
+            self.give_waiting(time, fact.status, "held", waiting=("deferred", "queued"))
+        elif kind is Released:
+            self.give_waiting(time, fact.status, "queued", waiting=("held",))
+
+    def _orig_to(self, result: Result) -> str | None:
+        """The address that was rewritten. Sendmail's `ctladdr` is one only where it is not the sender."""
+        if self.mta != "sendmail" or result.orig_to is None:
+            return result.orig_to
+        if self.sender is None:
+            return result.orig_to if result.recipient[:1] in ('"', "|", "/", "\\", ":") else None
+        return None if _same_address(result.orig_to, self.sender) else result.orig_to
+
+
+def _same_address(one: str, other: str) -> bool:
+    """Whether two spellings are one address: case aside, and a bare local name is any domain's."""
+    one, other = one.lower(), other.lower()
+    if "@" in one and "@" in other:
+        return one == other
+    return one.split("@", 1)[0] == other.split("@", 1)[0]
+
+
+def entries(facts: Iterable[TimedFact], sender: str | None, mta: str) -> list[dict[str, Any]]:
+    """Return the entries of `to`, in the order of their dates, from the facts in the order of theirs.
+
+    Times are microseconds since 1970.
+    """
+    course = _Course(sender, mta)
+    for time, fact in facts:
+        course.take(time, fact)
+    return _condensed(_settled(course.rows))
+
+
+def _settled(rows: list[_Row]) -> Iterator[_Row]:
+    """Leave out what later lines say better.
+
+    A refusal or hold of the whole message, where its recipients are named after all; and the hold of a recipient that
+    was delivered under another name, once released.
+    """
+    delivered = {row.who for row in rows if row.delay is not None or row.dsn is not None}
+    refused = any(row.outcome == "rejected" and row.delay is not None for row in rows)
+    released = any(row.outcome == "queued" and row.relay is None and row.delay is None for row in rows)
+    for row in rows:
+        if row.who == (None, None) and (
+            (row.outcome == "rejected" and refused) or (row.outcome == "held" and delivered)
+        ):
+            continue
+        if released and delivered and row.who not in delivered and row.outcome in ("held", "queued"):
+            continue
+        yield row
+
+
+def _condensed(rows: Iterable[_Row]) -> list[dict[str, Any]]:
+    """One entry for results of a recipient that follow each other with the same relay and status."""
+    found: list[dict[str, Any]] = []
+    newest: dict[Who, dict[str, Any]] = {}
+    times: dict[int, set[int]] = {}
+    for row in rows:
+        entry = newest.get(row.who)
+        if entry is not None and entry["relay"] == row.relay and entry["status"] == row.status:
+            times[id(entry)].add(row.time)
+            entry.update(last_date=row.time, dsn=row.dsn, delay=row.delay, attempts=len(times[id(entry)]))
+            continue
+        if entry is not None:
+            entry["last"] = False
+        newest[row.who] = entry = _entry(row)
+        times[id(entry)] = {row.time}
+        found.append(entry)
+    return found
+
+
+def _entry(row: _Row) -> dict[str, Any]:
+    host, ip = _relay_parts(row.relay)
+    return {
+        "recipient": row.who[0],
+        "orig_to": row.who[1],
+        "relay": row.relay,
+        "relay_host": host,
+        "relay_ip": ip,
+        "status": row.status,
+        "outcome": row.outcome,
+        "dsn": row.dsn,
+        "delay": row.delay,
+        "date": row.time,
+        "last_date": row.time,
+        "attempts": 1,
+        "last": True,
+        "queued_as": queued_as(row.status) if row.outcome == "sent" else None,
+    }
+
+
+def _relay_parts(relay: str | None) -> tuple[str | None, str | None]:
+    """The next hop's name and address, of `mx.bar.com[192.0.2.25]:25`, `[192.0.2.25] [192.0.2.25]` or `local`."""
+    if relay is None:
+        return None, None
+    found = _bracketed(relay)
+    ip = found[1] if found else None
+    name = relay[: relay.index("[", 1)] if "[" in relay[1:] else relay
+    name = name.strip().rstrip(".").strip("[]")
+    return name.removeprefix("IPv6:") or ip, ip
+
+
+def queued_as(status: str) -> str | None:
+    """Return the queue ID under which the next hop took the message, where its words tell: the last one named.
+
+    A content filter repeats the words of the server behind it: `250 2.0.0 from MTA(...): 250 Ok: queued as X`.
+    """
+    found = _queued_as(status)
+    return next(filter(None, found[-1])) if found else None

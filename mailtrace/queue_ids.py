@@ -1,0 +1,60 @@
+"""Queue IDs: what they look like, and the time that some of them carry.
+
+Postfix (postconf(5), enable_long_queue_ids): a short ID is five hexadecimal digits of microseconds and the inode, in
+upper case; a long one is six digits of seconds since 1970 and four of microseconds in base 52, a `z`, and the inode in
+base 51. Sendmail 8.10 and later: year modulo 60, month, day, hour, minute and second in UTC, a digit each in base 60,
+one (8.10, 8.11) or two (8.12 and later) of a sequence, and the process ID.
+"""
+
+import re
+from calendar import timegm
+from functools import lru_cache
+from typing import Final
+
+NOQUEUE: Final = "NOQUEUE"
+"""Stands for the queue ID of a message that was refused before it had one."""
+
+_BASE52: Final = {digit: i for i, digit in enumerate("0123456789BCDFGHJKLMNPQRSTVWXYZbcdfghjklmnpqrstvwxyz")}
+_BASE60: Final = {digit: i for i, digit in enumerate("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwx")}
+_LONG: Final = r"[0-9B-DF-HJ-NP-TV-Zb-df-hj-np-tv-z]{10}z[0-9B-DF-HJ-NP-TV-Zb-df-hj-np-tv-y]+"
+
+POSTFIX_ID: Final = rf"(?:[0-9A-F]{{6,20}}|{_LONG})"
+"""A pattern of both kinds of Postfix queue IDs."""
+
+SENDMAIL_ID: Final = r"(?=[0-9A-Za-z]*\d[0-9A-Za-z]*\d[0-9A-Za-z]*\d)[0-9A-Za-z]{7,20}"
+"""A pattern of sendmail's queue IDs: letters and digits, the process ID among them."""
+
+_is_long = re.compile(_LONG + r"\Z").match
+_is_timed_sendmail = re.compile(r"[0-9A-Za-x]{8}\d{6,8}\Z|[0-9A-Za-x]{7}\d{5}\Z").match
+_OLDEST: Final = timegm((1990, 1, 1, 0, 0, 0))
+_NEWEST: Final = timegm((2100, 1, 1, 0, 0, 0))
+
+
+@lru_cache(maxsize=4096)
+def time_of(queue_id: str, mta: str) -> int | None:
+    """Return the second since 1970 that a queue ID carries, or None where it carries none or nonsense.
+
+    Such an ID is never given out twice. Sendmail's year is known modulo 60: it is taken from 1997 to 2056.
+    """
+    if mta == "postfix":
+        return _postfix_time(queue_id)
+    return _sendmail_time(queue_id)
+
+
+def _postfix_time(queue_id: str) -> int | None:
+    if not _is_long(queue_id):
+        return None
+    second = 0
+    for digit in queue_id[:6]:
+        second = second * 52 + _BASE52[digit]
+    return second if _OLDEST < second < _NEWEST else None
+
+
+def _sendmail_time(queue_id: str) -> int | None:
+    if not _is_timed_sendmail(queue_id):
+        return None
+    year, month, day, hour, minute, second = (_BASE60[digit] for digit in queue_id[:6])
+    if month > 11 or not 1 <= day <= 31 or hour > 23:
+        return None
+    year += 1960 if year >= 37 else 2020
+    return timegm((year, month + 1, day, hour, minute, second))

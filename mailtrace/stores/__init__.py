@@ -1,0 +1,1 @@
+"""Where transactions are kept: one file a store, behind the protocol of `base.py`."""

@@ -1,0 +1,130 @@
+"""What every store can do: the protocol, and the values that go in and come out.
+
+A store keeps rows: the facts of a transaction, from which its document is derived, and the document itself, None for a
+stub, which look-ups find and searches never do. `writing.py` joins new facts with what is there; a store only creates,
+reads, replaces and deletes rows, each under a condition, so that two writers end in the same state as one.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, Protocol
+
+from mailtrace.documents import Document
+from mailtrace.query import Query
+from mailtrace.transactions import Key, Transaction
+
+
+class Stored(NamedTuple):
+    """A transaction as a store has it."""
+
+    id: str
+    transaction: Transaction
+    version: Any
+    """What a replacement's condition rests on; the store alone knows what it is."""
+
+
+class Row(NamedTuple):
+    """What a store is to keep of a transaction."""
+
+    id: str
+    transaction: Transaction
+    document: Document | None
+    """None: a stub."""
+
+
+class Replacement(NamedTuple):
+    """A row that takes the place of a stored one, as long as that has not changed."""
+
+    row: Row
+    version: Any
+
+
+class Removal(NamedTuple):
+    """A stored row that goes, as long as it has not changed: its facts are in another one by now."""
+
+    id: str
+    start: int
+    """Its transaction's start, in microseconds."""
+    version: Any
+
+
+class Refused(NamedTuple):
+    """A document that the store would not take."""
+
+    transaction: str
+    """Its queue ID."""
+    reason: str
+
+
+@dataclass(slots=True)
+class Checkpoint:
+    """How far a log has been read. A log is known by its content, not by its name."""
+
+    log: str
+    """Identifies the log's beginning: see `logfiles.py`."""
+    offset: int
+    """Bytes of uncompressed text that have been read."""
+    tail: str
+    """A digest of the bytes just before the offset."""
+    path: str
+    """Where the log was last seen: to tell people, and to find what was rotated away."""
+    state: dict[str, Any] = field(default_factory=dict)
+    """What reading goes on with: the year, the zone, sessions that had logged in."""
+    saved: float = 0.0
+    """When it was saved, in seconds since 1970."""
+
+
+class Outcome(NamedTuple):
+    """What became of rows that were to be written."""
+
+    conflicts: set[str]
+    """IDs of rows that exist already (create), or have changed meanwhile (replace)."""
+    refused: list[Refused]
+
+
+class Store(Protocol):
+    """Where transactions are kept. Errors are `StoreError`s; `StoreUnavailableError` where trying again may help."""
+
+    @property
+    def name(self) -> str:
+        """The store as messages name it: its URL or path."""
+
+    def prepare(self) -> None:
+        """Make the store ready to be written: create what is missing, overwrite nothing."""
+
+    def create(self, rows: Sequence[Row]) -> Outcome:
+        """Write rows whose IDs are not there yet; those that are come back as conflicts, unchanged."""
+
+    def replace(self, replacements: Sequence[Replacement]) -> Outcome:
+        """Write rows in place of stored ones that have not changed since they were read."""
+
+    def remove(self, removals: Sequence[Removal]) -> None:
+        """Delete rows that have not changed since they were read."""
+
+    def read(self, transactions: Sequence[Transaction]) -> dict[str, Stored]:
+        """Return what is stored under the IDs of these transactions, stubs too; everything acknowledged is seen."""
+
+    def find(self, keys: Iterable[Key]) -> dict[Key, list[Stored]]:
+        """Return every stored transaction of each key, stubs too; everything acknowledged is seen."""
+
+    def commit(self, checkpoints: Sequence[Checkpoint]) -> None:
+        """Make everything written so far last, and save these checkpoints with it, none before the documents."""
+
+    def checkpoints(self) -> list[Checkpoint]:
+        """Return all checkpoints."""
+
+    def search(self, query: Query) -> Iterator[Document]:
+        """Return the documents that match, newest first by (date, id), one by one.
+
+        Raises:
+            StoreMissingError: nothing has been indexed here.
+        """
+
+    def count(self, query: Query) -> int:
+        """Return how many documents match, whatever the query's limit."""
+
+    def expire(self, before: float) -> int:
+        """Delete what is past its time: of older than `before`, in seconds since 1970. Return how many documents."""
+
+    def close(self) -> None:
+        """Let go of files and connections."""

@@ -1,0 +1,115 @@
+"""How transactions get into a store: a write never replaces what is there, it joins it.
+
+Most transactions are new and complete: they are created, without a look-up. Where an ID exists already, or a short
+queue ID was read without its beginning or end, what is stored is read, joined and written back under the condition that
+it has not changed, again until that holds.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Final, NamedTuple
+
+from mailtrace.documents import document
+from mailtrace.errors import StoreError
+from mailtrace.stores.base import Refused, Removal, Replacement, Row, Store, Stored
+from mailtrace.transactions import Key, Transaction, joined, segments
+
+_ROUNDS: Final = 100
+"""How often a write is tried against other writers: each round that fails, another's has succeeded."""
+
+
+class Written(NamedTuple):
+    """What a batch changed."""
+
+    created: int
+    updated: int
+    refused: list[Refused]
+
+
+class _Plan(NamedTuple):
+    create: list[Row]
+    replace: list[Replacement]
+    remove: list[tuple[Removal, frozenset[str]]]
+    """What goes, and the IDs that must have been written before."""
+    parts: dict[str, list[Transaction]]
+    """The transactions that each written ID was made of: those to try again should it conflict."""
+
+
+def write(store: Store, transactions: Iterable[Transaction]) -> Written:
+    """Join transactions with what the store has. They are on their way, not yet committed.
+
+    Raises:
+        StoreError: the store cannot be written, or other writers never let a row be.
+    """
+    created, updated, refused = 0, 0, list[Refused]()
+    pending = list(transactions)
+    lookup = False
+    for _ in range(_ROUNDS):
+        if not pending:
+            return Written(created, updated, refused)
+        plan = _plan(store, pending, lookup=lookup)
+        made, changed = store.create(plan.create), store.replace(plan.replace)
+        conflicts = made.conflicts | changed.conflicts
+        store.remove([removal for removal, first in plan.remove if not first & conflicts])
+        refused += made.refused + changed.refused
+        created += sum(row.id not in made.conflicts and row.document is not None for row in plan.create)
+        updated += len(plan.replace) - len(changed.conflicts)
+        pending = [part for id_ in conflicts for part in plan.parts[id_]]
+        lookup = True
+    raise StoreError(f"{store.name}: other writers are changing the same transactions all the time: try again later")
+
+
+def _plan(store: Store, transactions: Sequence[Transaction], *, lookup: bool) -> _Plan:
+    """Look up what must be joined, and say what is to be written."""
+    plan = _Plan([], [], [], {})
+    certain, by_key = _parted(transactions)
+    known = store.read([group[0] for group in certain.values() if lookup or any(part.written for part in group)])
+    for id_, group in certain.items():
+        _put(plan, id_, group, known.get(id_))
+    if by_key:
+        found = store.find(by_key)
+        for key, group in by_key.items():
+            _resegment(plan, group, found.get(key, []))
+    return plan
+
+
+def _parted(transactions: Sequence[Transaction]) -> tuple[dict[str, list[Transaction]], dict[Key, list[Transaction]]]:
+    """Tell transactions whose ID is certain from those that depend on what else is known of their key."""
+    uncertain = {part.key for part in transactions if not part.is_certain}
+    certain: dict[str, list[Transaction]] = {}
+    by_key: dict[Key, list[Transaction]] = {}
+    for part in transactions:
+        if part.key in uncertain:
+            by_key.setdefault(part.key, []).append(part)
+        else:
+            certain.setdefault(part.id, []).append(part)
+    return certain, by_key
+
+
+def _put(plan: _Plan, id_: str, group: list[Transaction], stored: Stored | None) -> None:
+    """Plan the row of one ID: new, joined with the stored one, or nothing where that knows it all."""
+    if stored is None:
+        whole = joined(group)
+        plan.create.append(Row(id_, whole, document(whole)))
+    else:
+        whole = joined([stored.transaction, *group])
+        if len(whole.facts) == len(stored.transaction.facts):
+            return
+        plan.replace.append(Replacement(Row(id_, whole, document(whole)), stored.version))
+    plan.parts[id_] = group
+
+
+def _resegment(plan: _Plan, group: list[Transaction], stored: list[Stored]) -> None:
+    """Plan all rows of one short queue ID: whose each line is depends on the lines around it."""
+    before = {row.id: row for row in stored}
+    after = {whole.id: whole for whole in segments([*(row.transaction for row in stored), *group])}
+    for id_, whole in after.items():
+        old = before.get(id_)
+        if old is None:
+            plan.create.append(Row(id_, whole, document(whole)))
+        elif set(old.transaction.facts) != set(whole.facts):
+            plan.replace.append(Replacement(Row(id_, whole, document(whole)), old.version))
+        else:
+            continue
+        plan.parts[id_] = group
+    gone = (Removal(id_, row.transaction.start, row.version) for id_, row in before.items() if id_ not in after)
+    plan.remove.extend((removal, frozenset(after)) for removal in gone)

@@ -1,0 +1,192 @@
+"""A transaction: what one mail server did with one message under one queue ID, as the set of facts its log tells.
+
+What is stored is a function of that set, not of the order or the number of times in which its lines were read: facts
+are joined as sets, and where one queue ID served several messages they are told apart anew, by `segments`.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from typing import Any, Final, TypeAlias
+
+from mailtrace.mta.events import (
+    BEGINNINGS,
+    FACTS,
+    Envelope,
+    Fact,
+    MessageId,
+    Origin,
+    Removed,
+    Result,
+    Sender,
+)
+from mailtrace.queue_ids import NOQUEUE, time_of
+
+TimedFact: TypeAlias = tuple[int, Fact]
+"""A fact and the time of its line, in microseconds since 1970 UTC."""
+
+Key: TypeAlias = tuple[str, str]
+"""What the lines of a transaction share: the host and the queue ID."""
+
+SECOND: Final = 1_000_000
+_DISORDER: Final = 5 * SECOND
+"""How far the lines of one message may stand in the wrong order: daemons write, and relays forward, side by side."""
+_LATE_LINK: Final = 3600 * SECOND
+"""How long after a notice has left the queue the line may come that says whose notice it was."""
+FINAL: Final = frozenset({"sent", "bounced", "expired", "rejected", "discarded", "deleted"})
+"""The outcomes after which nothing more happens to a recipient."""
+
+_KIND: Final = {kind: i for i, kind in enumerate(FACTS)}
+_BEGINNINGS: Final = frozenset(BEGINNINGS)
+
+
+def _by_time(timed: TimedFact) -> int:
+    return timed[0]
+
+
+@dataclass(slots=True, eq=False)
+class Transaction:
+    """The facts of one transaction, in the order in which they were read."""
+
+    host: str
+    queue_id: str
+    mta: str
+    """postfix or sendmail."""
+    facts: list[TimedFact] = field(default_factory=list)
+    line: str = ""
+    """A refusal without a queue ID is known by its line: process ID and text."""
+    begun: TimedFact | None = None
+    finished: int | None = None
+    """When the message left the queue (Postfix), in microseconds."""
+    written: bool = False
+    """Whether a store has it already, in part."""
+
+    def add(self, time: int, fact: Fact) -> None:
+        """Add what a line of that time says."""
+        self.facts.append((time, fact))
+        kind = type(fact)
+        if kind in _BEGINNINGS:
+            if self.begun is None or time < self.begun[0]:
+                self.begun = (time, fact)
+        elif kind is Removed:
+            self.finished = time if self.finished is None else max(time, self.finished)
+
+    @property
+    def key(self) -> Key:
+        """The host and the queue ID."""
+        return self.host, self.queue_id
+
+    @property
+    def is_timed(self) -> bool:
+        """Whether the queue ID tells when it was given, and so is never given again."""
+        return time_of(self.queue_id, self.mta) is not None
+
+    @property
+    def first(self) -> int:
+        """The time of the first line, in microseconds."""
+        return min(map(_by_time, self.facts))
+
+    @property
+    def start(self) -> int:
+        """What tells this transaction from others of its key: the ID's own time, else the beginning's; microseconds."""
+        carried = time_of(self.queue_id, self.mta)
+        if carried is not None:
+            return carried * SECOND
+        return self.begun[0] if self.begun else self.first
+
+    @property
+    def id(self) -> str:
+        """The document's ID: the same wherever and whenever these lines are read."""
+        return transaction_id(self.host, self.queue_id, self.start, self.line)
+
+    @property
+    def is_certain(self) -> bool:
+        """Whether these facts alone tell the ID: no line read earlier or later can change it."""
+        return self.is_timed or self.queue_id == NOQUEUE or (self.begun is not None and self.is_finished)
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether the message has left the queue; sendmail does not say so, and its final results are counted."""
+        if self.finished is not None or self.queue_id == NOQUEUE:
+            return True
+        expected = self.begun[1].nrcpt if self.begun and isinstance(self.begun[1], Sender) else None
+        if expected is None:
+            return False
+        final = {fact.recipient for _, fact in self.facts if type(fact) is Result and fact.outcome in FINAL}
+        return len(final) >= expected
+
+    def continues(self, time: int, fact: Fact) -> bool:
+        """Return whether a fact read after these can belong to the same message, or must be of the ID's next user.
+
+        A short ID is given again as soon as its file is gone (Postfix, `mail_queue_enter`).
+        """
+        kind = type(fact)
+        if kind in _BEGINNINGS:
+            return self._takes_beginning(time, fact)
+        if self.begun is not None and time < self.begun[0] - _DISORDER:
+            return False
+        if kind is Origin:
+            return self.begun is None and (self.finished is None or time <= self.finished + _LATE_LINK)
+        if self.finished is None or time <= self.finished:
+            return True
+        return time <= self.finished + SECOND and not self._begins_another(fact)
+
+    def _takes_beginning(self, time: int, fact: Fact) -> bool:
+        if self.begun is not None:
+            return self.begun == (time, fact)
+        known = {type(known) for _, known in self.facts}
+        if self.finished is not None and time > self.finished and known & {MessageId, Envelope}:
+            return False
+        return time <= max(map(_by_time, self.facts)) + _DISORDER
+
+    def _begins_another(self, fact: Fact) -> bool:
+        """Whether a line just after the end is the first of a notice, which has no beginning, under the same ID."""
+        kind = type(fact)
+        return kind in (MessageId, Envelope) and any(type(known) is kind and known != fact for _, known in self.facts)
+
+
+def transaction_id(host: str, queue_id: str, start: int, line: str = "") -> str:
+    """Return the document's ID for a transaction that began at `start`, in microseconds."""
+    name = f"{host}\0{queue_id}\0{start}\0{line}"
+    return blake2b(name.encode("utf-8", "backslashreplace"), digest_size=12).hexdigest()
+
+
+def is_beginning(fact: Fact) -> bool:
+    """Return whether a transaction begins with this fact."""
+    return type(fact) in _BEGINNINGS
+
+
+def joined(parts: Iterable[Transaction]) -> Transaction:
+    """Return one transaction with the facts of all: each once, in the order of their times."""
+    parts = sorted(parts, key=lambda part: (part.begun is None, part.first))
+    whole = Transaction(parts[0].host, parts[0].queue_id, parts[0].mta, line=parts[0].line)
+    for time, fact in sorted(dict.fromkeys(fact for part in parts for fact in part.facts), key=_by_time):
+        whole.add(time, fact)
+    return whole
+
+
+def segments(parts: Iterable[Transaction]) -> list[Transaction]:
+    """Return the transactions that the facts of these, all of one key, make up: one, or one for each use of the ID."""
+    whole = joined(parts)
+    if whole.is_timed or whole.queue_id == NOQUEUE:
+        return [whole]
+    found: list[Transaction] = []
+    for time, fact in whole.facts:
+        for candidate in reversed(found):
+            if candidate.continues(time, fact):
+                candidate.add(time, fact)
+                break
+        else:
+            found.append(Transaction(whole.host, whole.queue_id, whole.mta))
+            found[-1].add(time, fact)
+    return found
+
+
+def pack(facts: Iterable[TimedFact]) -> list[list[object]]:
+    """Return facts as plain lists, for a store to keep."""
+    return [[time, _KIND[type(fact)], *fact] for time, fact in facts]
+
+
+def unpack(rows: Iterable[list[Any]]) -> list[TimedFact]:
+    """Return the facts of `pack`; members that an older version did not write have their defaults."""
+    return [(time, FACTS[kind](*members)) for time, kind, *members in rows]
