@@ -1,0 +1,36 @@
+# Two commands for a newcomer: `make demo` and `make test`. PYTHON chooses the interpreter (3.10 or newer).
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: demo test lint format clean
+
+$(BIN)/mailtrace-index: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable .
+	touch $@
+
+$(VENV)/.test-extras: $(BIN)/mailtrace-index
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[test]'
+	touch $@
+
+demo: $(BIN)/mailtrace-index
+	@store=$$(mktemp -d) && trap 'rm -rf "$$store"' EXIT && set -ex && export MAILTRACE_STORE=sqlite:$$store/mailtrace.db && \
+	$(BIN)/mailtrace-index -y 2011 --tz Europe/Madrid sample_logs/sendmail.log && \
+	$(BIN)/mailtrace-index -y 2026 --tz UTC sample_logs/postfix.log sample_logs/mixed.log.gz && \
+	$(BIN)/mailtrace-search --tz Europe/Madrid -f bob@foo.com -d '2011-12-15 00:00:00' -D '2011-12-17 00:00:00' -h smtp -r 10
+
+test: $(VENV)/.test-extras lint
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.test-extras
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+format: $(VENV)/.test-extras
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,93 @@
+"""The command `mailtrace-index`."""
+
+import sys
+import time
+from collections.abc import Sequence
+
+from mailtrace.errors import ExitStatus
+from mailtrace.explain import explain
+from mailtrace.indexer import Indexer
+from mailtrace.options import Parser, run, year
+from mailtrace.progress import progress_of
+from mailtrace.render import safe
+from mailtrace.sets import Calendar
+from mailtrace.stores import open_store
+from mailtrace.tally import Tally
+from mailtrace.zones import zone_of
+
+_DESCRIPTION = "Read the mail logs of Postfix and sendmail into a store that mailtrace-search answers from."
+_EPILOG = """\
+Files may be compressed (gzip, bzip2, xz); - is standard input. What has been read before is not read again.
+
+examples:
+  mailtrace-index /var/log/mail.log
+  mailtrace-index /var/log/mail.log -y 2011
+  zcat old/*.gz | mailtrace-index --tz Europe/Madrid -
+
+exit status: 0 done, 2 could not do it, 3 done but the store refused documents,
+  4 done but a file held no mail line, 130 interrupted
+"""
+
+
+def _parser() -> Parser:
+    parser = Parser("mailtrace-index", _DESCRIPTION, _EPILOG)
+    option = parser.add_argument
+    option("files", metavar="FILE", nargs="+", help="a log file, or - for standard input")
+    option(
+        "-y", dest="year", metavar="YEAR", type=year, help="the year of the oldest file's first line, if it has none"
+    )
+    option("-q", dest="quiet", action="store_true", help="no summary when all went well")
+    option("--from-start", action="store_true", help="read known logs again; the store does not change by it")
+    option("--explain", action="store_true", help="write nothing; show what each line was taken for")
+    return parser
+
+
+def _index(argv: Sequence[str]) -> ExitStatus:
+    arguments = _parser().parse_args(argv)
+    calendar = Calendar(zone_of(arguments.tz), arguments.tz, arguments.year)
+    if arguments.explain:
+        return explain(arguments.files, calendar, sys.stdout)
+    store = open_store(arguments.store)
+    began = time.monotonic()
+    with progress_of(quiet=arguments.quiet) as progress:
+        indexer = Indexer(store, calendar, progress=progress, from_start=arguments.from_start)
+        try:
+            tally = indexer.index(arguments.files)
+        finally:
+            store.close()
+    status = _status(tally)
+    if status or tally.notes or not arguments.quiet:
+        _summarise(tally, store.name, time.monotonic() - began)
+    return status
+
+
+def _status(tally: Tally) -> ExitStatus:
+    if tally.refused:
+        return ExitStatus.REFUSED
+    return ExitStatus.NO_MAIL_LINES if tally.without_mail else ExitStatus.OK
+
+
+def _summarise(tally: Tally, store: str, seconds: float) -> None:
+    lines = [
+        f"{tally.lines} lines: {tally.used} used, {_sum(tally.ignored)} ignored,"
+        f" {_sum(tally.not_understood)} not understood"
+    ]
+    lines += [f"  ignored: {number} {kind}" for kind, number in tally.ignored.most_common()]
+    lines += [f"  not understood: {number} {kind}" for kind, number in tally.not_understood.most_common()]
+    if not tally.lines:
+        lines = ["nothing new to read"]
+    lines.append(f"transactions: {tally.created} new, {tally.updated} updated, in {seconds:.1f} s, in {store}")
+    lines += [f"{path}: the last line has no end yet and is left for the next run" for path in tally.unfinished]
+    lines += [f"{path}: no line of Postfix or sendmail: see --explain {path}" for path in tally.without_mail]
+    lines += [f"refused by the store: {refused.transaction}: {refused.reason}" for refused in tally.refused]
+    for line in lines + tally.notes:
+        print(safe(line), file=sys.stderr)
+
+
+def _sum(counts: dict[str, int]) -> int:
+    return sum(counts.values())
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run `mailtrace-index`; return its exit status."""
+    return run("mailtrace-index", _index, argv)

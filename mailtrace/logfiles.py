@@ -1,0 +1,248 @@
+"""Log files: opened whatever they are packed in, read in blocks of whole lines, known by their content.
+
+A log keeps its name for a day only: logrotate renames it, compresses it, or copies and truncates it. So a log is known
+by the first whole lines of its uncompressed text, and a place in it by the bytes just before.
+"""
+
+import bz2
+import gzip
+import io
+import lzma
+import stat
+import sys
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from hashlib import blake2b
+from pathlib import Path
+from typing import BinaryIO, Final, NamedTuple
+
+from mailtrace.errors import LogError
+
+MAX_LINE: Final = 65536
+"""Bytes of the longest line that is read; of longer ones only the number is told."""
+MARK: Final = 4096
+"""Bytes, at most, of the first lines by which a log is known."""
+TAIL: Final = 256
+"""Bytes before a place by which it is known again."""
+_BLOCK: Final = 1 << 20
+
+_DAMAGE: Final = (OSError, EOFError, zlib.error, lzma.LZMAError)
+
+
+class Block(NamedTuple):
+    """Some whole lines of a log."""
+
+    lines: list[str]
+    """Without newlines; bytes that are not UTF-8 as `\\xNN`."""
+    end: int
+    """The place after them: bytes of uncompressed text."""
+    too_long: int
+    """How many lines were longer than `MAX_LINE` and left out."""
+
+
+@dataclass(slots=True)
+class LogFile:
+    """One log to read: a file, or `-` for standard input."""
+
+    path: str
+
+    @property
+    def is_stdin(self) -> bool:
+        """Whether this is standard input, which is read once and has no checkpoint."""
+        return self.path == "-"
+
+    @property
+    def size(self) -> int:
+        """Bytes on the disk; 0 where that is not known."""
+        return 0 if self.is_stdin else Path(self.path).stat().st_size
+
+    @property
+    def modified(self) -> float:
+        """When the file was last written, in seconds since 1970."""
+        return Path(self.path).stat().st_mtime
+
+    def check(self) -> None:
+        """See that the file can be read.
+
+        Raises:
+            LogError: it is missing, a folder, or may not be read.
+        """
+        if self.is_stdin:
+            return
+        try:
+            kind = Path(self.path).stat().st_mode
+            if stat.S_ISDIR(kind):
+                name = self.path.rstrip("/")
+                raise LogError(f"{self.path} is a folder: name the log files in it, such as {name}/mail.log*")
+            with Path(self.path).open("rb"):
+                pass
+        except FileNotFoundError:
+            raise LogError(f"{self.path}: there is no such file: check its name") from None
+        except PermissionError:
+            raise LogError(
+                f"{self.path} may not be read by this user: run as root or as a member of the file's group"
+            ) from None
+        except OSError as error:
+            raise LogError(f"{self.path} cannot be read: {error.strerror}") from error
+
+    def open(self) -> "Reader":
+        """Open the log at its beginning, unpacked whatever its name says."""
+        if self.is_stdin:
+            return Reader(self.path, _unpacked(sys.stdin.buffer), None, is_packed=True)
+        raw = Path(self.path).open("rb")  # noqa: SIM115 # the reader closes it
+        unpacked = _unpacked(raw)
+        return Reader(self.path, unpacked, raw, is_packed=unpacked is not raw)
+
+
+def _unpacked(raw: BinaryIO) -> BinaryIO:
+    """The text of a stream that may be compressed: told by its first bytes, not by its name."""
+    buffered = raw if isinstance(raw, io.BufferedReader) else io.BufferedReader(raw)  # type: ignore[type-var]
+    magic = buffered.peek(6)[:6]
+    if magic.startswith(b"\x1f\x8b"):
+        return io.BufferedReader(gzip.GzipFile(fileobj=buffered), _BLOCK)
+    if magic.startswith(b"BZh"):
+        return io.BufferedReader(bz2.BZ2File(buffered), _BLOCK)
+    if magic.startswith(b"\xfd7zXZ"):
+        return io.BufferedReader(lzma.LZMAFile(buffered), _BLOCK)
+    if magic.startswith(b"\x28\xb5\x2f\xfd"):
+        return _zstd(buffered)
+    return buffered
+
+
+def _zstd(raw: BinaryIO) -> BinaryIO:
+    try:
+        from compression import zstd  # type: ignore[import-not-found]  # noqa: PLC0415 # Python 3.14 has it
+    except ImportError:
+        try:
+            import zstandard  # type: ignore[import-not-found]  # noqa: PLC0415 # only where it is needed
+        except ImportError:
+            raise LogError(
+                "zstd files need the Python package zstandard: pip install zstandard, or unpack the file first"
+            ) from None
+        return io.BufferedReader(zstandard.ZstdDecompressor().stream_reader(raw, read_across_frames=True), _BLOCK)
+    return io.BufferedReader(zstd.ZstdFile(raw), _BLOCK)
+
+
+class Reader:
+    """Reads one opened log, block by block, and knows where it is."""
+
+    def __init__(self, path: str, text: BinaryIO, raw: BinaryIO | None, *, is_packed: bool) -> None:
+        self.path = path
+        self.is_packed = is_packed
+        self.offset = 0
+        """Bytes of uncompressed text that have been given as blocks."""
+        self.tail = b""
+        """The last bytes before the offset."""
+        self.rest = b""
+        """What stands after the offset and is no whole line yet."""
+        self.is_skipping = False
+        """Whether the offset is inside a line that is too long, the rest of which is to be left out."""
+        self._text, self._raw = text, raw
+        self._head = b""
+
+    @property
+    def position(self) -> int:
+        """Bytes on the disk that have been read: for the progress."""
+        return self._raw.tell() if self._raw is not None else self.offset
+
+    def blocks(self) -> Iterator[Block]:
+        """Read whole lines up to the end of the file as it is now; called again, what has come since.
+
+        Raises:
+            LogError: the file is damaged or cut short; what came before has been given.
+        """
+        while data := self._read():
+            block = self._take(data)
+            if block.lines or block.too_long:
+                yield block
+
+    def _read(self) -> bytes:
+        try:
+            return self._text.read1(_BLOCK)  # type: ignore[attr-defined, no-any-return]
+        except _DAMAGE as error:
+            raise LogError(f"{self.path} is damaged or cut short: {error}; what stands before has been read") from error
+
+    def _take(self, data: bytes) -> Block:
+        """Cut data into whole lines, and keep what is left over."""
+        too_long = 0
+        if self.is_skipping:
+            end = data.find(b"\n") + 1
+            self._pass(data[:end] if end else data)
+            if not end:
+                return Block([], self.offset, 0)
+            self.is_skipping, too_long, data = False, 1, data[end:]
+        data = self.rest + data if self.rest else data
+        end = data.rfind(b"\n") + 1
+        whole, self.rest = data[:end], data[end:]
+        self._pass(whole)
+        lines = _lines(whole)
+        short = lines
+        if len(max(lines, key=len, default="")) > MAX_LINE:
+            short = [line for line in lines if len(line) <= MAX_LINE]
+        too_long += len(lines) - len(short)
+        if len(self.rest) > MAX_LINE:
+            self._pass(self.rest)
+            self.rest, self.is_skipping = b"", True
+        return Block(short, self.offset, too_long)
+
+    def last_line(self) -> Block | None:
+        """The text after the last newline, as a line, where no more is to come."""
+        if not self.rest:
+            return Block([], self.offset, 1) if self.is_skipping else None
+        rest, self.rest = self.rest, b""
+        self._pass(rest)
+        return Block(_lines(rest), self.offset, 0)
+
+    def _pass(self, data: bytes) -> None:
+        self.offset += len(data)
+        if len(self._head) < MARK:
+            self._head += data[: MARK - len(self._head)]
+        self.tail = (self.tail + data[-TAIL:])[-TAIL:]
+
+    @property
+    def mark(self) -> bytes:
+        """What the log is known by: its first whole lines, as much of them as has been given."""
+        return mark_of(self._head)
+
+    def skip_to(self, offset: int) -> bool:
+        """Go to a place; return whether there is so much text."""
+        if not self.is_packed and offset > MARK + TAIL:
+            self._pass(self._text.read(MARK))
+            self.offset = self._text.seek(offset - TAIL)
+        while self.offset < offset:
+            if not (data := self._text.read(min(_BLOCK, offset - self.offset))):
+                return False
+            self._pass(data)
+        return True
+
+    def peek(self, length: int) -> bytes:
+        """Return up to that many bytes of text, and go no further with this reader."""
+        found = b""
+        while len(found) < length and (data := self._read()):
+            found += data
+        return found[:length]
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._raw is not None:
+            self._text.close()
+            self._raw.close()
+
+
+def mark_of(head: bytes) -> bytes:
+    """Return what a log that begins so is known by: whole lines of the first `MARK` bytes."""
+    head = head[:MARK]
+    return head[: head.rfind(b"\n") + 1] or (head if len(head) == MARK else b"")
+
+
+def _lines(text: bytes) -> list[str]:
+    lines = text.decode("utf-8", "backslashreplace").split("\n")
+    if not lines[-1]:
+        lines.pop()
+    return lines
+
+
+def digest(data: bytes) -> str:
+    """Return a digest of a mark or a tail."""
+    return blake2b(data, digest_size=12).hexdigest()

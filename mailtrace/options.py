@@ -1,0 +1,83 @@
+"""What the two command lines share: how they parse, end and complain."""
+
+import argparse
+import os
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import NoReturn
+
+from mailtrace import __version__
+from mailtrace.errors import ExitStatus, MailtraceError, UsageError
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser that takes no abbreviations, leaves `-h` to the host, and complains in one line."""
+
+    def __init__(self, prog: str, description: str, epilog: str) -> None:
+        super().__init__(
+            prog=prog,
+            description=description,
+            epilog=epilog,
+            add_help=False,
+            allow_abbrev=False,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        self.add_argument("--help", action="help", help="show this help and end")
+        self.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+        self.add_argument(
+            "--store",
+            metavar="STORE",
+            default=os.environ.get("MAILTRACE_STORE"),
+            help="sqlite:PATH, http(s)://HOST:9200, or elasticsearch for http://localhost:9200"
+            " (default: $MAILTRACE_STORE, else the embedded store of this machine)",
+        )
+        self.add_argument(
+            "--tz", metavar="ZONE", default="", help="the zone of time stamps without one, and of what is shown"
+        )
+
+    def error(self, message: str) -> NoReturn:
+        """Raise what is wrong with the arguments."""
+        raise UsageError(f"{message}; for help: --help")
+
+
+def year(text: str) -> int:
+    """Return the year of `-y`."""
+    if not (text.isascii() and text.isdigit() and 1970 <= int(text) <= 2100):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a year; write four digits, such as 2011")
+    return int(text)
+
+
+def count(text: str) -> int:
+    """Return the number of `-r`."""
+    if not (text.isascii() and text.isdigit() and len(text) < 16):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of transactions, such as 10")
+    return int(text)
+
+
+def run(prog: str, command: Callable[[Sequence[str]], ExitStatus], argv: Sequence[str] | None) -> int:
+    """Run a command and return its exit status: an error is one line on stderr, a closed pipe is silent."""
+    try:
+        status = command(sys.argv[1:] if argv is None else argv)
+        sys.stdout.flush()
+    except MailtraceError as error:
+        return _complain(prog, str(error))
+    except BrokenPipeError:
+        with suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ExitStatus.OK
+    except KeyboardInterrupt:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        return ExitStatus.INTERRUPTED
+    except OSError as error:
+        return _complain(prog, f"{error.filename or 'output'}: {error.strerror or error}")
+    else:
+        return status
+
+
+def _complain(prog: str, message: str) -> ExitStatus:
+    from mailtrace.render import safe  # noqa: PLC0415 # only a complaint needs it
+
+    sys.stderr.write(f"{prog}: {safe(message)}\n")
+    return ExitStatus.ERROR

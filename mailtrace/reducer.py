@@ -1,0 +1,99 @@
+"""The reducer: events become transactions, by host and queue ID.
+
+It holds what the lines since the last save have touched, and what is still open of the lines before; the store has the
+rest, and joins what belongs together.
+"""
+
+from collections import OrderedDict
+from typing import Any, Final
+
+from mailtrace.mta.events import Authenticated, Event, Login, Parsed, Sender
+from mailtrace.queue_ids import NOQUEUE, time_of
+from mailtrace.syslog import Record
+from mailtrace.transactions import Key, Transaction
+
+MAX_HELD: Final = 20_000
+"""How many transactions are held in memory, at most, before they must be written."""
+_MAX_LOGINS: Final = 5_000
+
+
+class Reducer:
+    """Puts each event to its transaction."""
+
+    def __init__(self) -> None:
+        self._touched: dict[Key, Transaction] = {}
+        self._older: dict[Key, Transaction] = {}
+        self._complete: list[Transaction] = []
+        self._logins: OrderedDict[tuple[str, str], Authenticated] = OrderedDict()
+
+    def take(self, record: Record, mta: str, parsed: Parsed) -> None:
+        """Take in what a line says."""
+        if type(parsed) is Event:
+            self._add(record, mta, parsed)
+        elif type(parsed) is list:
+            for event in parsed:
+                self._add(record, mta, event)
+        elif type(parsed) is Authenticated:
+            self._log_in((record.host, record.pid), parsed)
+
+    def _add(self, record: Record, mta: str, event: Event) -> None:
+        queue_id, fact = event
+        if queue_id == NOQUEUE:
+            refused = Transaction(record.host, NOQUEUE, mta, line=f"{record.pid} {record.text}")
+            refused.add(record.time, fact)
+            self._complete.append(refused)
+            return
+        transaction = self._transaction(record, mta, event)
+        transaction.add(record.time, fact)
+        if type(fact) is Sender and self._logins:
+            session = self._logins.get((record.host, record.pid))
+            if session is not None and session.client == fact.client:
+                transaction.add(record.time, Login(session.login))
+
+    def _transaction(self, record: Record, mta: str, event: Event) -> Transaction:
+        """The transaction in memory that the event belongs to; a new one where there is none."""
+        key = (record.host, event.queue_id)
+        found = self._touched.get(key)
+        if found is None:
+            found = self._older.pop(key, None)
+            if found is None:
+                self._touched[key] = found = Transaction(record.host, event.queue_id, mta)
+                return found
+            self._touched[key] = found
+        if not found.continues(record.time, event.fact) and time_of(event.queue_id, mta) is None:
+            self._complete.append(found)
+            self._touched[key] = found = Transaction(record.host, event.queue_id, mta)
+        return found
+
+    def _log_in(self, process: tuple[str, str], session: Authenticated) -> None:
+        self._logins[process] = session
+        self._logins.move_to_end(process)
+        if len(self._logins) > _MAX_LOGINS:
+            self._logins.popitem(last=False)
+
+    @property
+    def held(self) -> int:
+        """How many transactions are waiting to be written."""
+        return len(self._touched) + len(self._complete)
+
+    def touched(self) -> list[Transaction]:
+        """Return every transaction that has changed since the last save."""
+        return [*self._complete, *self._touched.values()]
+
+    def saved(self) -> None:
+        """Note that all of `touched()` is in the store: what is finished, or idle since the save before, leaves."""
+        self._older = {}
+        for key, transaction in self._touched.items():
+            if not transaction.is_finished and len(self._older) < MAX_HELD:
+                transaction.written = True
+                self._older[key] = transaction
+        self._touched, self._complete = {}, []
+
+    def state(self) -> list[list[Any]]:
+        """Return the sessions that had logged in, for a later run to go on with."""
+        return [[*process, *session] for process, session in self._logins.items()]
+
+    def resume(self, state: list[list[Any]]) -> None:
+        """Go on with the sessions that an earlier run knew."""
+        for host, pid, login, client in state:
+            self._logins.setdefault((host, pid), Authenticated(login, client))

@@ -1,0 +1,112 @@
+"""Sets of logs: which is the oldest, and in which year each begins."""
+
+from collections.abc import Sequence
+from datetime import datetime, timezone, tzinfo
+from itertools import islice
+from typing import Final, NamedTuple
+
+from mailtrace.errors import LogError
+from mailtrace.logfiles import LogFile
+from mailtrace.syslog import Frames, Record
+from mailtrace.years import first_year
+
+_HEAD_LINES: Final = 2000
+_YEAR_SECONDS: Final = 366 * 86400
+_LAST_BYTES: Final = 1 << 17
+
+
+class Calendar(NamedTuple):
+    """How stamps without year and zone are read."""
+
+    zone: tzinfo
+    zone_name: str
+    """As it was given; empty for the machine's own."""
+    year: int | None = None
+    """The year of the oldest log's first line, where it was given."""
+
+
+class _Begin(NamedTuple):
+    """When a log begins: in its own year, or in a leap year where its stamps have none."""
+
+    time: datetime
+    has_year: bool
+
+
+def in_order(logs: Sequence[LogFile], calendar: Calendar) -> list[tuple[LogFile, int | None]]:
+    """Return the logs, oldest content first, each with the year of its first line where the oldest one's was given.
+
+    Raises:
+        LogError: one of them cannot be read.
+    """
+    if len(logs) == 1:
+        return [(logs[0], calendar.year)]
+    begins = [(_begin(log), log) for log in logs]
+    without_year = [begin.time for begin, _ in begins if begin and not begin.has_year]
+    if not without_year:
+        dated = sorted((begin.time, i, log) for i, (begin, log) in enumerate(begins) if begin)
+        return [(log, None) for _, _, log in dated] + [(log, calendar.year) for begin, log in begins if not begin]
+    start = _after_widest_gap(without_year)
+    turned = sorted((_turned(begin, start), i) for i, (begin, _) in enumerate(begins))
+    return [(begins[i][1], _year(begins[i][0], start, calendar.year)) for _, i in turned]
+
+
+def _begin(log: LogFile) -> _Begin | None:
+    """When a log's first dated line was written; None for standard input and for a log without any."""
+    if log.is_stdin:
+        return None
+    reader = log.open()
+    try:
+        block = next(reader.blocks(), None)
+    except LogError:
+        return None
+    finally:
+        reader.close()
+    dated, leap = Frames(timezone.utc, None), Frames(timezone.utc, 2000)
+    for line in islice(block.lines if block else (), _HEAD_LINES):
+        for frames in (dated, leap):
+            record = frames.record(line)
+            if type(record) is Record:
+                return _Begin(datetime.fromtimestamp(record.time / 1_000_000, timezone.utc), frames is dated)
+    return None
+
+
+def _after_widest_gap(times: list[datetime]) -> datetime:
+    """The first of some times without year: a set of logs is of less than a year, so it begins after the widest gap."""
+    times = sorted(set(times))
+    gaps = [(times[i] - times[i - 1]).total_seconds() % _YEAR_SECONDS or _YEAR_SECONDS for i in range(len(times))]
+    return times[gaps.index(max(gaps))]
+
+
+def _turned(begin: _Begin | None, start: datetime) -> float:
+    """Where a log stands after the oldest: in seconds of a year that begins with that."""
+    if begin is None:
+        return float("inf")
+    time = begin.time.replace(year=2000)
+    seconds = (time - start).total_seconds()
+    return seconds if seconds >= 0 else seconds + _YEAR_SECONDS
+
+
+def _year(begin: _Begin | None, start: datetime, year: int | None) -> int | None:
+    if begin is None or begin.has_year or year is None:
+        return year
+    return year + (begin.time < start)
+
+
+def year_of(log: LogFile, head: Sequence[str], zone: tzinfo, now: float) -> int | None:
+    """Return the year in which a log's first lines were written; None where their stamps say it, or nothing does."""
+    modified = now if log.is_stdin else log.modified
+    return first_year(head[:_HEAD_LINES], _last_line(log, head), modified, zone)
+
+
+def _last_line(log: LogFile, head: Sequence[str]) -> str | None:
+    """The log's last whole line; of one that cannot be read from its end, the last of its head."""
+    if not log.is_stdin:
+        reader = log.open()
+        try:
+            if not reader.is_packed:
+                reader.skip_to(max(0, log.size - _LAST_BYTES))
+                lines = [line for block in reader.blocks() for line in block.lines]
+                return lines[-1] if lines else None
+        finally:
+            reader.close()
+    return head[-1] if head else None

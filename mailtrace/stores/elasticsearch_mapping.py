@@ -1,0 +1,140 @@
+"""What mailtrace sets up on an Elasticsearch server: an index template, a lifecycle policy, an index of checkpoints.
+
+A stored document has the public members as they are, and private ones beside them, which no search shows: `id`,
+`stub`, `start`, `line`, `facts`, and in `search` the values that queries compare, folded by Python just as
+`query.matches` folds them, because Elasticsearch's own folding differs (a capital sigma at a word's end, a dotted
+capital I). The public members are there for people's own queries, in Kibana say.
+"""
+
+from typing import Any, Final
+
+from mailtrace import __version__
+
+ARRAY_OBJECTS: Final = "index.mapping.array_objects.limit"
+"""A limit that Elasticsearch 9 has and 8.19 refuses as unknown."""
+
+PRIVATE: Final = ("id", "stub", "start", "line", "facts", "search", "to.search")
+"""The members that are no part of the public document."""
+
+_PRIORITY: Final = 500
+"""Above the templates that Elasticsearch brings along, which have 100 to 200 (manual, "Index templates")."""
+_OBJECTS: Final = 1_000_000
+"""The most objects in a document, which is the most recipients' results of a transaction; 10,000 were too few."""
+_DAY: Final = 86_400_000
+
+_EXACT: Final = {"type": "keyword"}
+_ASKED: Final = {"type": "keyword", "doc_values": False}
+"""What queries compare: values are cut at 8,191 characters, which fit in a term whatever the characters are."""
+_SHOWN: Final = {"type": "keyword", "index": False, "normalizer": "lowercase"}
+"""What people may group and filter by: without an index, from the column that groups them."""
+_UNCUT: Final = {"type": "keyword", "index": False, "ignore_above": 8191}
+"""The same, for what no document cuts and only a forged line could make too long."""
+_KEPT: Final = {"type": "keyword", "index": False, "doc_values": False}
+_TIME: Final = {"type": "date_nanos", "ignore_malformed": True}
+_ADDRESS: Final = {"type": "ip", "ignore_malformed": True}
+_NUMBER: Final = {"type": "long", "ignore_malformed": True}
+
+_ENTRY: Final[dict[str, Any]] = {
+    "recipient": _SHOWN,
+    "orig_to": _SHOWN,
+    "relay": _SHOWN,
+    "relay_host": _SHOWN,
+    "relay_ip": _ADDRESS,
+    "status": _SHOWN,
+    "outcome": _EXACT,
+    "dsn": _UNCUT,
+    "delay": {"type": "float", "ignore_malformed": True},
+    "date": _TIME,
+    "last_date": _TIME,
+    "attempts": _NUMBER,
+    "last": {"type": "boolean"},
+    "queued_as": _SHOWN,
+    "search": {"properties": {"addresses": _ASKED, "domains": _ASKED}},
+}
+_DOCUMENT: Final[dict[str, Any]] = {
+    "transaction": _EXACT,
+    "host": _EXACT,
+    "mta": _UNCUT,
+    "instance": _UNCUT,
+    "date": _TIME,
+    "from": _SHOWN,
+    "client": _SHOWN,
+    "client_ip": _ADDRESS,
+    "orig_client": _SHOWN,
+    "login": _SHOWN,
+    "msgid": _SHOWN,
+    "size": _NUMBER,
+    "nrcpt": _NUMBER,
+    "to": {"type": "nested", "properties": _ENTRY},
+    "removed": {"type": "boolean"},
+    "origin": _SHOWN,
+    "id": {"type": "keyword", "index": False},
+    "stub": {"type": "boolean"},
+    "start": {"type": "long", "index": False},
+    "line": _KEPT,
+    "facts": {"type": "object", "enabled": False},
+    "search": {
+        "properties": {
+            "date": {"type": "long"},
+            "from": _ASKED,
+            "from_domain": _ASKED,
+            "msgid": _ASKED,
+            "clients": _ASKED,
+            "hosts": _ASKED,
+        }
+    },
+}
+
+
+def template(prefix: str, *, lifecycle: bool, array_objects: bool) -> dict[str, Any]:
+    """Return the index template of the daily indices, with only the settings that the server knows."""
+    settings: dict[str, Any] = {
+        "index.number_of_shards": 1,
+        "index.auto_expand_replicas": "0-1",
+        "index.mapping.nested_objects.limit": _OBJECTS,
+    }
+    if array_objects:
+        settings[ARRAY_OBJECTS] = _OBJECTS
+    if lifecycle:
+        settings["index.lifecycle.name"] = prefix
+    return {
+        "index_patterns": [f"{prefix}-*"],
+        "priority": _PRIORITY,
+        "template": {"settings": settings, "mappings": {"dynamic": False, "properties": _DOCUMENT}},
+        "meta": {"mailtrace": __version__},
+    }
+
+
+def is_current(found: dict[str, Any]) -> bool:
+    """Return whether a template that the server has is this version's or a later one's."""
+    return _version(str((found.get("_meta") or {}).get("mailtrace", "0"))) >= _version(__version__)
+
+
+def _version(text: str) -> tuple[int, ...]:
+    return tuple(int(part) if part.isdecimal() else 0 for part in text.split("."))
+
+
+def policy(retention_days: int) -> dict[str, Any]:
+    """Return the lifecycle policy: indices go that many days after their `origination_date`."""
+    return {"phases": {"delete": {"min_age": f"{retention_days}d", "actions": {"delete": {}}}}}
+
+
+def checkpoints_index() -> dict[str, Any]:
+    """Return settings and mapping of the index of checkpoints: what is read back is the member `checkpoint`."""
+    return {
+        "settings": {"index.number_of_shards": 1, "index.auto_expand_replicas": "0-1"},
+        "mappings": {
+            "dynamic": False,
+            "properties": {
+                "log": _EXACT,
+                "path": _UNCUT,
+                "saved": {"type": "double"},
+                "checkpoint": _KEPT,
+            },
+        },
+    }
+
+
+def day_end(day: int) -> int:
+    """Return the end of a day, counted from 1970 in UTC, in milliseconds."""
+    return (day + 1) * _DAY

@@ -1,0 +1,30 @@
+"""What became of the lines that were read: used, ignored and not understood add up to all of them."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from mailtrace.stores.base import Refused
+
+
+@dataclass
+class Tally:
+    """The counts of one run."""
+
+    lines: int = 0
+    used: int = 0
+    ignored: Counter[str] = field(default_factory=Counter)
+    not_understood: Counter[str] = field(default_factory=Counter)
+    created: int = 0
+    """New documents."""
+    updated: int = 0
+    """Documents and stubs that learned something new."""
+    refused: list[Refused] = field(default_factory=list)
+    """Documents that the store would not take."""
+    without_mail: list[str] = field(default_factory=list)
+    """Logs with lines of which none was a mail server's."""
+    unfinished: list[str] = field(default_factory=list)
+    """Logs whose last line has no end yet."""
+    notes: list[str] = field(default_factory=list)
+    """What the admin should know: another clock, a damaged file."""
+    mail_lines: int = 0
+    """Lines of a mail server that were understood, ignored ones too."""
