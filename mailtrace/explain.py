@@ -35,8 +35,7 @@ def explain(paths: Sequence[str], calendar: Calendar, out: TextIO) -> ExitStatus
 
 def _explained(log: LogFile, calendar: Calendar, year: int | None) -> Iterator[tuple[str, str, str]]:
     """Each line, whether it is used, ignored or not understood, and what it says."""
-    reader = log.open()
-    try:
+    with log.open() as reader:
         blocks = reader.blocks()
         first = next(blocks, None)
         head = first.lines if first else []
@@ -48,8 +47,6 @@ def _explained(log: LogFile, calendar: Calendar, year: int | None) -> Iterator[t
                 yield "...", "not understood", "NOT UNDERSTOOD: too long"
             for line in block.lines:
                 yield line, *_meaning(line, frames)
-    finally:
-        reader.close()
 
 
 def _rest(reader: Any) -> Iterator[Any]:

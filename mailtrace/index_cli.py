@@ -2,16 +2,20 @@
 
 import sys
 import time
+from argparse import Namespace
 from collections.abc import Sequence
 
-from mailtrace.errors import ExitStatus
+from mailtrace.errors import ExitStatus, UsageError
 from mailtrace.explain import explain
+from mailtrace.follower import Follower, can_follow
 from mailtrace.indexer import Indexer
-from mailtrace.options import Parser, run, year
+from mailtrace.lock import BusyError, locked
+from mailtrace.options import Parser, run, stop_at_signals, year
 from mailtrace.progress import progress_of
 from mailtrace.render import safe
 from mailtrace.sets import Calendar
 from mailtrace.stores import open_store
+from mailtrace.stores.base import Store
 from mailtrace.tally import Tally
 from mailtrace.zones import zone_of
 
@@ -37,6 +41,10 @@ def _parser() -> Parser:
         "-y", dest="year", metavar="YEAR", type=year, help="the year of the oldest file's first line, if it has none"
     )
     option("-q", dest="quiet", action="store_true", help="no summary when all went well")
+    option("--follow", action="store_true", help="keep reading as lines come, through rotation, until stopped")
+    option(
+        "--wait", action="store_true", help="wait for another mailtrace-index on this store instead of leaving it be"
+    )
     option("--from-start", action="store_true", help="read known logs again; the store does not change by it")
     option("--explain", action="store_true", help="write nothing; show what each line was taken for")
     return parser
@@ -48,17 +56,45 @@ def _index(argv: Sequence[str]) -> ExitStatus:
     if arguments.explain:
         return explain(arguments.files, calendar, sys.stdout)
     store = open_store(arguments.store)
+    try:
+        with locked(store.name, wait=arguments.wait):
+            return _follow(arguments, calendar, store) if arguments.follow else _read(arguments, calendar, store)
+    except BusyError as busy:
+        _tell(str(busy))
+        return ExitStatus.OK
+    finally:
+        store.close()
+
+
+def _read(arguments: Namespace, calendar: Calendar, store: Store) -> ExitStatus:
+    """Read what is new, once."""
     began = time.monotonic()
     with progress_of(quiet=arguments.quiet) as progress:
         indexer = Indexer(store, calendar, progress=progress, from_start=arguments.from_start)
-        try:
-            tally = indexer.index(arguments.files)
-        finally:
-            store.close()
-    status = _status(tally)
+        stop_at_signals(lambda: setattr(indexer, "stopped", True))
+        tally = indexer.index(arguments.files)
+    status = ExitStatus.INTERRUPTED if indexer.stopped else _status(tally)
     if status or tally.notes or not arguments.quiet:
         _summarise(tally, store.name, time.monotonic() - began)
     return status
+
+
+def _follow(arguments: Namespace, calendar: Calendar, store: Store) -> ExitStatus:
+    """Read what is new, and go on reading until a signal comes."""
+    if not can_follow(arguments.files):
+        raise UsageError("--follow takes files: standard input and folders cannot be followed")
+    began = time.monotonic()
+    follower = Follower(arguments.files, _tell)
+    indexer = Indexer(store, calendar, from_start=arguments.from_start, patience=follower.patience)
+    stop_at_signals(lambda: follower.stop(indexer))
+    follower.follow(indexer)
+    if not arguments.quiet:
+        _summarise(indexer.tally, store.name, time.monotonic() - began)
+    return _status(indexer.tally)
+
+
+def _tell(message: str) -> None:
+    print(f"mailtrace-index: {safe(message)}", file=sys.stderr, flush=True)
 
 
 def _status(tally: Tally) -> ExitStatus:

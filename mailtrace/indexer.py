@@ -1,18 +1,18 @@
 """The indexer: from log files to the store, in blocks, with a checkpoint behind what has been acknowledged."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
 from typing import Final
 
 from mailtrace.clocks import ClockCheck
-from mailtrace.errors import LogError
-from mailtrace.logfiles import Block, LogFile, Reader
+from mailtrace.errors import LogError, StoreUnavailableError
+from mailtrace.logfiles import Block, LogFile, Reader, decoded
 from mailtrace.mta.events import BEGINNINGS, Event, Ignored
 from mailtrace.mta.grammars import grammar_of
 from mailtrace.places import checkpoint_of, known_place
 from mailtrace.reducer import MAX_HELD, Reducer
-from mailtrace.sets import Calendar, in_order, year_of
+from mailtrace.sets import Calendar, Planned, planned, year_of
 from mailtrace.stores.base import Checkpoint, Store
 from mailtrace.stores.writing import write
 from mailtrace.syslog import Frames, Unframed
@@ -28,6 +28,15 @@ Progress = Callable[[str, int, int], None]
 """Told a log's name, how many bytes of it have been read, and how many lines."""
 
 
+Patience = Callable[[StoreUnavailableError, int], bool]
+"""Asked, when the store does not answer for the n-th time in a row, whether to try again; it waits before."""
+
+
+def impatient(_error: StoreUnavailableError, _times: int) -> bool:
+    """Give up at once."""
+    return False
+
+
 class Indexer:
     """Reads logs into a store."""
 
@@ -39,12 +48,15 @@ class Indexer:
         now: Callable[[], float] = time.time,
         progress: Progress = lambda *_: None,
         from_start: bool = False,
+        patience: Patience = impatient,
     ) -> None:
         self.tally = Tally()
+        self.stopped = False
+        """Set to end at the next block, with what has been read stored."""
         self._store, self._calendar, self._now = store, calendar, now
-        self._progress, self._from_start = progress, from_start
+        self._progress, self._from_start, self._patience = progress, from_start, patience
         self._reducer, self._clock = Reducer(), ClockCheck()
-        self._checkpoints: list[Checkpoint] = []
+        self._checkpoints: dict[str, Checkpoint] = {}
 
     def index(self, paths: Sequence[str]) -> Tally:
         """Read these logs, each content once, oldest first, and what is new of those that are known.
@@ -53,33 +65,66 @@ class Indexer:
             LogError: a log cannot be read; nothing has been read then, or a damaged one's beginning.
             StoreError: the store cannot be written; what was acknowledged before is there.
         """
-        logs = [LogFile(path) for path in dict.fromkeys(paths)]
-        for log in logs:
-            log.check()
-        self._store.prepare()
-        self._checkpoints = self._store.checkpoints()
-        damaged = None
-        for log, year in in_order(logs, self._calendar):
-            damaged = self._read_all(log, year) or damaged
+        self.begin()
+        self.read_new(paths)
         note = self._clock.message(self._calendar.zone_name or None, self._calendar.year)
         if note:
             self.tally.notes.append(note)
-        if damaged:
-            raise damaged
         return self.tally
 
-    def _read_all(self, log: LogFile, year: int | None) -> LogError | None:
+    def begin(self) -> None:
+        """Make the store ready, and learn what is known.
+
+        Raises:
+            StoreError: the store cannot be written.
+        """
+        self._store.prepare()
+        self._checkpoints = {checkpoint.log: checkpoint for checkpoint in self._store.checkpoints()}
+
+    def read_new(self, paths: Sequence[str]) -> None:
+        """Read what is new of these logs; `begin` comes before.
+
+        Raises:
+            LogError: a log cannot be read, or is damaged; the others have been read.
+            StoreError: the store cannot be written; what was acknowledged before is there.
+        """
+        damaged = None
+        for log in planned(list(dict.fromkeys(paths)), self._calendar, list(self._checkpoints.values())):
+            damaged = self._read_all(log) or damaged
+            if self.stopped:
+                break
+        self._from_start = False
+        if damaged:
+            raise damaged
+
+    def _read_all(self, planned_log: Planned) -> LogError | None:
         """Read a log; a damaged one does not keep the others from being read."""
         try:
-            self._read(log, year)
+            self._read(planned_log)
         except LogError as error:
             return error
         return None
 
-    def _read(self, log: LogFile, year: int | None) -> None:
-        reader, frames, blocks = self._begin(log, year)
-        before = self.tally.lines, self.tally.mail_lines
-        is_new, saved = reader.offset == 0, reader.offset
+    def _read(self, planned_log: Planned) -> None:
+        log = planned_log.log
+        begun = self._begin(planned_log)
+        if begun is None:
+            return
+        reader, frames, blocks = begun
+        before, is_new = (self.tally.lines, self.tally.mail_lines), reader.offset == 0
+        with reader:
+            damage = self._read_blocks(log, reader, frames, blocks)
+            # Only here all lines before the reader's offset have been taken in: a save is right at no other place.
+            is_read = damage is None and not self.stopped
+            self._save(reader, frames, packed=log.size if is_read and reader.is_packed and not log.is_stdin else None)
+        if is_new and self.tally.lines > before[0] and self.tally.mail_lines == before[1]:
+            self.tally.without_mail.append(log.path)
+        if damage:
+            raise damage
+
+    def _read_blocks(self, log: LogFile, reader: Reader, frames: Frames, blocks: Iterator[Block]) -> LogError | None:
+        """Read to the end, or until stopped; return what is wrong with the file."""
+        saved = reader.offset
         try:
             for block in blocks:
                 self._take(block, frames)
@@ -87,29 +132,33 @@ class Indexer:
                 if reader.offset - saved >= _SAVE_BYTES or self._reducer.held > MAX_HELD:
                     self._save(reader, frames)
                     saved = reader.offset
+                if self.stopped:
+                    return None
             self._take_last_line(log, reader, frames)
-        finally:
-            self._save(reader, frames)
-            reader.close()
-        if is_new and self.tally.lines > before[0] and self.tally.mail_lines == before[1]:
-            self.tally.without_mail.append(log.path)
+        except LogError as error:
+            return error
+        return None
 
-    def _begin(self, log: LogFile, year: int | None) -> tuple[Reader, Frames, "chain[Block]"]:
-        """Open a log where an earlier run ended, or at its start with the year of its first line."""
-        known = None if self._from_start else known_place(log, self._checkpoints)
-        if known:
-            reader, checkpoint = known
-            self._reducer.resume(checkpoint.state.get("logins", []))
-            return reader, Frames.resume(self._calendar.zone, checkpoint.state["frames"]), chain(reader.blocks())
+    def _begin(self, planned_log: Planned) -> tuple[Reader, Frames, Iterator[Block]] | None:
+        """Open a log where an earlier run ended, or at its start; None where there is nothing new in it."""
+        log, year, follows = planned_log
+        zone = self._calendar.zone
+        place = known_place(log, self._checkpoints.values())
+        if place and not self._from_start:
+            if place.reader is None:
+                return None
+            self._reducer.resume(place.checkpoint.state["logins"])
+            return place.reader, Frames.resume(zone, place.checkpoint.state["frames"]), place.reader.blocks()
+        if place and place.reader:
+            place.reader.close()
         reader = log.open()
+        if follows and follows.state["frames"].get("year"):
+            return reader, Frames.resume(zone, follows.state["frames"]), reader.blocks()
+        head = [] if log.is_stdin else decoded(log.head).split("\n")
         blocks = reader.blocks()
-        first = next(blocks, None)
-        if first is None:
-            return reader, Frames(self._calendar.zone, year), chain(())
-        if year is None:
-            year = year_of(log, first.lines, self._calendar.zone, self._now())
-        # The first block has moved the reader on: the save after it is no earlier than its lines.
-        return reader, Frames(self._calendar.zone, year), chain([first], blocks)
+        if log.is_stdin and (first := next(blocks, None)):
+            head, blocks = first.lines, chain([first], blocks)
+        return reader, Frames(zone, year or year_of(log, head, zone, self._now())), blocks
 
     def _take(self, block: Block, frames: Frames) -> None:
         tally = self.tally
@@ -149,13 +198,29 @@ class Indexer:
         if last := reader.last_line():
             self._take(last, frames)
 
-    def _save(self, reader: Reader, frames: Frames) -> None:
+    def _save(self, reader: Reader, frames: Frames, packed: int | None = None) -> None:
         """Write everything that the lines so far have touched, and behind it the checkpoint."""
+        state = {"frames": frames.state(), "logins": self._reducer.state(), "zone": self._calendar.zone_name}
+        if packed is not None:
+            state["packed"] = packed
+        checkpoint = checkpoint_of(reader, state, self._now())
+        times = 0
+        while True:
+            try:
+                self._write([checkpoint] if checkpoint else [])
+            except StoreUnavailableError as error:
+                times += 1
+                if not self._patience(error, times):
+                    raise
+            else:
+                return
+
+    def _write(self, checkpoints: list[Checkpoint]) -> None:
+        """Write what was touched and commit it; done again after a failure, it harms nothing."""
         written = write(self._store, self._reducer.touched())
+        self._store.commit(checkpoints)
+        self._reducer.saved()
         self.tally.created += written.created
         self.tally.updated += written.updated
         self.tally.refused += written.refused
-        state = {"frames": frames.state(), "logins": self._reducer.state(), "zone": self._calendar.zone_name}
-        checkpoint = None if reader.path == "-" else checkpoint_of(reader, state, self._now())
-        self._store.commit([checkpoint] if checkpoint else [])
-        self._reducer.saved()
+        self._checkpoints.update({checkpoint.log: checkpoint for checkpoint in checkpoints})

@@ -26,6 +26,7 @@ MARK: Final = 4096
 TAIL: Final = 256
 """Bytes before a place by which it is known again."""
 _BLOCK: Final = 1 << 20
+_HEAD: Final = 1 << 16
 
 _DAMAGE: Final = (OSError, EOFError, zlib.error, lzma.LZMAError)
 
@@ -46,6 +47,7 @@ class LogFile:
     """One log to read: a file, or `-` for standard input."""
 
     path: str
+    _head: bytes | None = None
 
     @property
     def is_stdin(self) -> bool:
@@ -85,6 +87,18 @@ class LogFile:
             ) from None
         except OSError as error:
             raise LogError(f"{self.path} cannot be read: {error.strerror}") from error
+
+    @property
+    def head(self) -> bytes:
+        """The first bytes of the text, uncompressed: enough to know the log by, and to see when it begins.
+
+        Raises:
+            LogError: it cannot be read.
+        """
+        if self._head is None:
+            with self.open() as reader:
+                self._head = reader.peek(_HEAD)
+        return self._head
 
     def open(self) -> "Reader":
         """Open the log at its beginning, unpacked whatever its name says."""
@@ -140,6 +154,12 @@ class Reader:
         """Whether the offset is inside a line that is too long, the rest of which is to be left out."""
         self._text, self._raw = text, raw
         self._head = b""
+
+    def __enter__(self) -> "Reader":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     @property
     def position(self) -> int:
@@ -237,10 +257,15 @@ def mark_of(head: bytes) -> bytes:
 
 
 def _lines(text: bytes) -> list[str]:
-    lines = text.decode("utf-8", "backslashreplace").split("\n")
+    lines = decoded(text).split("\n")
     if not lines[-1]:
         lines.pop()
     return lines
+
+
+def decoded(text: bytes) -> str:
+    r"""Return text as it is read everywhere: UTF-8, other bytes as `\xNN`, so that different ones stay different."""
+    return text.decode("utf-8", "backslashreplace")
 
 
 def digest(data: bytes) -> str:

@@ -76,6 +76,18 @@ def run(prog: str, command: Callable[[Sequence[str]], ExitStatus], argv: Sequenc
         return status
 
 
+def stop_at_signals(stop: Callable[[], None]) -> None:
+    """Call `stop` at the first Ctrl-C or SIGTERM; a second one ends the process at once."""
+
+    def at_first(number: int, _frame: object) -> None:
+        signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+        stop()
+
+    with suppress(ValueError):  # only the main thread may ask for signals
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, at_first)
+
+
 def _complain(prog: str, message: str) -> ExitStatus:
     from mailtrace.render import safe  # noqa: PLC0415 # only a complaint needs it
 

@@ -4,54 +4,61 @@ A log is known by the first whole lines of its text, and a place in it by the by
 the log is read from its start, which harms nothing.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
 
-from mailtrace.logfiles import MARK, LogFile, Reader, digest, mark_of
+from mailtrace.logfiles import LogFile, Reader, digest, mark_of
 from mailtrace.stores.base import Checkpoint
 
 
-def checkpoint_of(reader: Reader, state: dict[str, object], now: float) -> Checkpoint | None:
+class Place(NamedTuple):
+    """Where an earlier run ended."""
+
+    checkpoint: Checkpoint
+    reader: Reader | None
+    """Stands there; None where nothing can have come since: the file is compressed, and was read to its end."""
+
+
+def checkpoint_of(reader: Reader, state: Mapping[str, Any], now: float) -> Checkpoint | None:
     """Return where a reader is, for a later run; None where there is no whole line yet to know the log by."""
     mark = reader.mark
-    if not mark:
+    if not mark or reader.path == "-":
         return None
-    state = {**state, "mark": len(mark), "skipping": reader.is_skipping}
-    return Checkpoint(digest(mark), reader.offset, digest(reader.tail), reader.path, state, now)
+    known = {**state, "mark": len(mark), "skipping": reader.is_skipping}
+    return Checkpoint(digest(mark), reader.offset, digest(reader.tail), reader.path, known, now)
 
 
-def head_of(log: LogFile) -> bytes:
-    """Return the first bytes of a log's text: enough to know it by.
-
-    Raises:
-        LogError: it cannot be read.
-    """
-    reader = log.open()
-    try:
-        return reader.peek(MARK)
-    finally:
-        reader.close()
-
-
-def known_place(log: LogFile, checkpoints: Iterable[Checkpoint]) -> tuple[Reader, Checkpoint] | None:
-    """Return a reader that stands where an earlier run ended, and that run's checkpoint; None for a new log.
+def candidates(log: LogFile, checkpoints: Iterable[Checkpoint]) -> list[Checkpoint]:
+    """Return the checkpoints of logs that begin as this one does, the furthest first.
 
     Raises:
-        LogError: it cannot be read.
+        LogError: the log cannot be read.
     """
     if log.is_stdin:
-        return None
-    head = head_of(log)
-    for checkpoint in sorted(checkpoints, key=lambda known: known.offset, reverse=True):
-        if not _begins_with(head, checkpoint):
-            continue
+        return []
+    mark, digests = mark_of(log.head), dict[int, str]()
+    found = []
+    for checkpoint in checkpoints:
+        length = checkpoint.state["mark"]
+        if length <= len(mark) and checkpoint.log == (
+            digests.get(length) or digests.setdefault(length, digest(mark[:length]))
+        ):
+            found.append(checkpoint)
+    return sorted(found, key=lambda checkpoint: checkpoint.offset, reverse=True)
+
+
+def known_place(log: LogFile, checkpoints: Iterable[Checkpoint]) -> Place | None:
+    """Return where an earlier run ended in this log; None for a log that is new, or was cut or written anew.
+
+    Raises:
+        LogError: it cannot be read.
+    """
+    for checkpoint in candidates(log, checkpoints):
+        if checkpoint.state.get("packed") == log.size:
+            return Place(checkpoint, None)
         reader = log.open()
         if reader.skip_to(checkpoint.offset) and digest(reader.tail) == checkpoint.tail:
             reader.is_skipping = bool(checkpoint.state.get("skipping"))
-            return reader, checkpoint
+            return Place(checkpoint, reader)
         reader.close()
     return None
-
-
-def _begins_with(head: bytes, checkpoint: Checkpoint) -> bool:
-    length = checkpoint.state["mark"]
-    return len(mark_of(head)) >= length and digest(head[:length]) == checkpoint.log

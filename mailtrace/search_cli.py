@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Sequence
 from datetime import tzinfo
+from typing import Any
 
 from mailtrace.errors import ExitStatus, UsageError
 from mailtrace.moments import moment
@@ -29,7 +30,7 @@ exit status: 0 found, 1 nothing found, 2 error, 130 interrupted
 def _parser() -> Parser:
     parser = Parser("mailtrace-search", _DESCRIPTION, _EPILOG)
     option = parser.add_argument
-    many = {"action": "append", "default": []}
+    many: dict[str, Any] = {"action": "append", "default": []}
     option("-f", dest="senders", metavar="FROM", help="the envelope sender", **many)
     option("-t", dest="recipients", metavar="TO", help="a recipient, or what it was rewritten from", **many)
     option("-m", dest="msgids", metavar="MSGID", help="the message ID", **many)

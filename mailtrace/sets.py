@@ -5,8 +5,10 @@ from datetime import datetime, timezone, tzinfo
 from itertools import islice
 from typing import Final, NamedTuple
 
-from mailtrace.errors import LogError
-from mailtrace.logfiles import LogFile
+from mailtrace.logfiles import LogFile, decoded
+from mailtrace.places import candidates
+from mailtrace.rotation import rotated_from
+from mailtrace.stores.base import Checkpoint
 from mailtrace.syslog import Frames, Record
 from mailtrace.years import first_year
 
@@ -25,11 +27,51 @@ class Calendar(NamedTuple):
     """The year of the oldest log's first line, where it was given."""
 
 
+class Planned(NamedTuple):
+    """A log that is to be read."""
+
+    log: LogFile
+    year: int | None
+    """Of its first line, where that was given."""
+    follows: Checkpoint | None
+    """The newest that is known of the logs before it in its rotation set: the calendar goes on from there."""
+
+
 class _Begin(NamedTuple):
     """When a log begins: in its own year, or in a leap year where its stamps have none."""
 
     time: datetime
     has_year: bool
+
+
+def planned(paths: Sequence[str], calendar: Calendar, checkpoints: Sequence[Checkpoint]) -> list[Planned]:
+    """Return the logs to read, oldest content first: those named, and what was rotated away from them unread.
+
+    Raises:
+        LogError: one of them cannot be read.
+    """
+    follows: dict[str, Checkpoint | None] = {}
+    for path in paths:
+        for log, known in _with_rotated(LogFile(path), checkpoints):
+            follows[log.path] = known or follows.get(log.path)
+    logs = [LogFile(path) for path in follows]
+    return [Planned(log, year, follows[log.path]) for log, year in in_order(logs, calendar)]
+
+
+def _with_rotated(log: LogFile, checkpoints: Sequence[Checkpoint]) -> list[tuple[LogFile, Checkpoint | None]]:
+    """A log, and the files rotated from it that are known or newer than the newest one known."""
+    log.check()
+    beside = [LogFile(path) for path in rotated_from(log.path)] if checkpoints and not log.is_stdin else []
+    if not beside:
+        return [(log, None)]
+    found: list[tuple[LogFile, Checkpoint | None]] = []
+    newest: Checkpoint | None = None
+    for other, _ in in_order([*beside, log], Calendar(timezone.utc, "")):
+        known = candidates(other, checkpoints)
+        if known or newest or other is log:
+            found.append((other, None if known else newest))
+        newest = known[0] if known else newest
+    return found
 
 
 def in_order(logs: Sequence[LogFile], calendar: Calendar) -> list[tuple[LogFile, int | None]]:
@@ -54,15 +96,8 @@ def _begin(log: LogFile) -> _Begin | None:
     """When a log's first dated line was written; None for standard input and for a log without any."""
     if log.is_stdin:
         return None
-    reader = log.open()
-    try:
-        block = next(reader.blocks(), None)
-    except LogError:
-        return None
-    finally:
-        reader.close()
     dated, leap = Frames(timezone.utc, None), Frames(timezone.utc, 2000)
-    for line in islice(block.lines if block else (), _HEAD_LINES):
+    for line in islice(decoded(log.head).split("\n"), _HEAD_LINES):
         for frames in (dated, leap):
             record = frames.record(line)
             if type(record) is Record:
@@ -101,12 +136,9 @@ def year_of(log: LogFile, head: Sequence[str], zone: tzinfo, now: float) -> int 
 def _last_line(log: LogFile, head: Sequence[str]) -> str | None:
     """The log's last whole line; of one that cannot be read from its end, the last of its head."""
     if not log.is_stdin:
-        reader = log.open()
-        try:
+        with log.open() as reader:
             if not reader.is_packed:
                 reader.skip_to(max(0, log.size - _LAST_BYTES))
                 lines = [line for block in reader.blocks() for line in block.lines]
                 return lines[-1] if lines else None
-        finally:
-            reader.close()
     return head[-1] if head else None

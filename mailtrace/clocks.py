@@ -1,0 +1,129 @@
+"""What queue IDs say about the clock: whether a log's stamps were read in its zone and year.
+
+sendmail's and long Postfix queue IDs carry the second at which the message began to come in. The line that logs it is
+written by the same machine moments later, so a difference is the reader's: a wrong zone or year.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta, timezone, tzinfo
+from statistics import median
+from typing import Final, NamedTuple
+
+from mailtrace.errors import UsageError
+from mailtrace.queue_ids import time_of
+from mailtrace.zones import zone_of
+
+_ENOUGH: Final = 200
+_AGREE: Final = 300
+"""Seconds in which the line follows its queue ID's time, or a whole difference is still taken for one."""
+_QUARTER: Final = 900
+_DAY: Final = 86400
+_YEAR: Final = 365.2425 * _DAY
+
+_ZONES: Final = """
+    Europe/Madrid Europe/Berlin Europe/London America/New_York America/Chicago America/Denver
+    America/Los_Angeles America/Phoenix America/Anchorage Pacific/Honolulu America/Sao_Paulo
+    America/Argentina/Buenos_Aires America/Santiago America/Bogota America/Caracas America/Mexico_City America/Halifax
+    America/St_Johns Atlantic/Azores Europe/Athens Africa/Johannesburg Africa/Lagos Europe/Moscow Asia/Dubai
+    Asia/Tehran Asia/Kabul Asia/Karachi Asia/Kolkata Asia/Kathmandu Asia/Dhaka Asia/Yangon Asia/Bangkok Asia/Shanghai
+    Asia/Tokyo Australia/Perth Australia/Brisbane Australia/Adelaide Australia/Darwin Australia/Sydney
+    Pacific/Auckland Pacific/Tongatapu
+"""
+"""The zones that are named, the likelier first."""
+
+
+class _Sample(NamedTuple):
+    """The second that was given to a line, and the one that its queue ID carries."""
+
+    line: int
+    queue_id: int
+
+
+class ClockCheck:
+    """Compares the times given to lines with those that their queue IDs carry: the first 200 messages are enough."""
+
+    def __init__(self) -> None:
+        self._samples: list[_Sample] = []
+
+    def sample(self, time: int, queue_id: str, mta: str) -> None:
+        """Take in the line with which a message begins; `time`, in microseconds since 1970, is what it was given."""
+        if len(self._samples) < _ENOUGH and (told := time_of(queue_id, mta)) is not None:
+            self._samples.append(_Sample(time // 1_000_000, told))
+
+    def message(self, zone_name: str | None, given_year: int | None) -> str | None:
+        """Return one line that names the flag which mends the clock; None where the queue IDs agree with the lines.
+
+        `zone_name` is the zone in which the lines were read, None for the machine's own; `given_year` the year that
+        was given for the first line. Messages that took minutes to come in do not matter: a median decides.
+        """
+        if not self._samples:
+            return None
+        difference = median(sample.line - sample.queue_id for sample in self._samples)
+        if abs(difference) < _AGREE:
+            return None
+        try:
+            zone = zone_of(zone_name or "")
+        except UsageError:
+            return None
+        if years := round(difference / _YEAR):
+            return self._other_year(difference, years, given_year, zone)
+        return self._other_zone(difference, zone)
+
+    def _other_year(self, difference: float, years: int, given_year: int | None, zone: tzinfo) -> str | None:
+        # 29 February makes whole years a day longer or shorter; the zone may be wrong as well.
+        if abs(difference - years * _YEAR) > 2 * _DAY:
+            return None
+        told = _at(self._samples[0].queue_id, zone).year if given_year is None else given_year - years
+        return f"the queue IDs are of {told}: -y {told}"
+
+    def _other_zone(self, difference: float, zone: tzinfo) -> str | None:
+        whole = round(difference / _QUARTER) * _QUARTER
+        # One slow message is no clock: few samples must fit more closely.
+        if abs(difference - whole) > (_AGREE if len(self._samples) > 2 else 60):
+            return None
+        typical = min(self._samples, key=lambda sample: abs(sample.line - sample.queue_id - difference))
+        offset = _offset(typical.line, zone) + whole
+        if not _is_in_use(offset):
+            return None
+        shown = _shown(offset)
+        name = _zone_like(self._samples, zone, typical, offset) or shown
+        return f"the log's clock is UTC{shown if offset else ''}: --tz{'=' if name[0] == '-' else ' '}{name}"
+
+
+def _at(instant: int, zone: tzinfo) -> datetime:
+    """The time in a zone, of any second that a queue ID or a stamp can have."""
+    return datetime.fromtimestamp(instant, zone)
+
+
+def _offset(instant: int, zone: tzinfo) -> int:
+    return round((_at(instant, zone).utcoffset() or timedelta()).total_seconds())
+
+
+def _is_in_use(offset: int) -> bool:
+    """Whether clocks are set so: by whole and half hours, and in Nepal, Eucla and Chatham by quarters."""
+    return -12 * 3600 <= offset <= 14 * 3600 and (offset % 1800 == 0 or offset in (20700, 31500, 45900, 49500))
+
+
+def _shown(offset: int) -> str:
+    sign, (hours, seconds) = "-" if offset < 0 else "+", divmod(abs(offset), 3600)
+    return f"{sign}{hours:02}:{seconds // 60:02}"
+
+
+def _zone_like(samples: Sequence[_Sample], zone: tzinfo, typical: _Sample, offset: int) -> str | None:
+    """A well-known zone that has this offset at this time, and fits the most samples, summer and winter."""
+    if not offset:
+        return "UTC"
+    fits: dict[str, int] = {}
+    for name in _ZONES.split():
+        try:
+            candidate = zone_of(name)
+        except UsageError:
+            continue
+        if _offset(typical.queue_id, candidate) == offset:
+            fits[name] = sum(_fits(sample, zone, candidate) for sample in samples)
+    return max(fits, key=lambda name: fits[name], default=None)
+
+
+def _fits(sample: _Sample, zone: tzinfo, candidate: tzinfo) -> bool:
+    wall = _at(sample.line, zone).replace(tzinfo=timezone.utc).timestamp()
+    return abs(wall - sample.queue_id - _offset(sample.queue_id, candidate)) < 2 * _AGREE

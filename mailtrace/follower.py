@@ -1,0 +1,104 @@
+"""Following logs: what is new is read as it comes, through rotation of any kind, until told to stop.
+
+Each look at the logs is an ordinary incremental run, which finds what was renamed, copied, truncated or compressed by
+its content. Only a file that is deleted before it was read to its end needs more: it is kept open, and finished.
+"""
+
+import os
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from threading import Event
+from typing import Final, TypeAlias
+
+from mailtrace.errors import LogError, StoreUnavailableError
+from mailtrace.indexer import Indexer
+
+_LOOK_SECONDS: Final = 0.5
+_LONGEST_PAUSE: Final = 30.0
+
+State: TypeAlias = tuple[int, int, int, int] | None
+"""A file's device, inode, size and time of change; None while there is no such file."""
+
+
+class Follower:
+    """Reads logs as they grow."""
+
+    def __init__(self, paths: Sequence[str], tell: Callable[[str], None]) -> None:
+        self._paths = list(dict.fromkeys(paths))
+        self._tell = tell
+        self._stop = Event()
+        self._seen: dict[str, State] = {}
+        self._open: dict[str, int] = {}
+
+    def stop(self, indexer: Indexer) -> None:
+        """End soon: after the block that is being read."""
+        indexer.stopped = True
+        self._stop.set()
+
+    def patience(self, error: StoreUnavailableError, times: int) -> bool:
+        """Wait for a store that is away, with growing pauses; say so once."""
+        if times == 1:
+            self._tell(f"{error}; waiting for it, nothing is lost")
+        return not self._stop.wait(min(0.5 * 2**times, _LONGEST_PAUSE))
+
+    def follow(self, indexer: Indexer) -> None:
+        """Read until stopped. A log that is away is waited for.
+
+        Raises:
+            StoreError: the store cannot be written.
+        """
+        self._begin(indexer)
+        while not self._stop.is_set():
+            states = {path: _state(path) for path in self._paths}
+            changed = [path for path, state in states.items() if state is not None and state != self._seen.get(path)]
+            if changed:
+                self._look(indexer, [*self._deleted(), *changed])
+                self._keep_open(changed)
+                self._seen.update({path: states[path] for path in changed})
+            self._stop.wait(_LOOK_SECONDS)
+
+    def _begin(self, indexer: Indexer) -> None:
+        times = 0
+        while True:
+            try:
+                indexer.begin()
+            except StoreUnavailableError as error:
+                times += 1
+                if not self.patience(error, times):
+                    return
+            else:
+                return
+
+    def _deleted(self) -> list[str]:
+        """Logs that were read and have been deleted since, by a name under which the kernel still opens them."""
+        gone = [handle for handle in self._open.values() if not os.fstat(handle).st_nlink]
+        return [path for path in (f"/proc/self/fd/{handle}" for handle in gone) if os.path.exists(path)]  # noqa: PTH110
+
+    def _keep_open(self, paths: Sequence[str]) -> None:
+        for path in paths:
+            with suppress(OSError):
+                handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+                if path in self._open:
+                    os.close(self._open[path])
+                self._open[path] = handle
+
+    def _look(self, indexer: Indexer, paths: Sequence[str]) -> None:
+        try:
+            indexer.read_new(paths)
+        except LogError as error:
+            # A file can be renamed, or be half compressed, at just this moment: the next look sees it whole.
+            if not isinstance(error.__cause__, OSError):
+                self._tell(str(error))
+
+
+def _state(path: str) -> State:
+    with suppress(OSError):
+        found = Path(path).stat()
+        return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
+    return None
+
+
+def can_follow(paths: Sequence[str]) -> bool:
+    """Return whether these can be followed: standard input cannot."""
+    return "-" not in paths and all(not os.path.isdir(path) for path in paths)  # noqa: PTH112 # a missing one may come

@@ -1,0 +1,22 @@
+"""Addresses and clients as Postfix writes them into its log.
+
+Since Postfix 3.5 an address is logged in its external form (postconf(5), info_log_address_format): a local part that
+needs it stands in quotes, with backslashes before quotes and backslashes, and may hold anything, also what looks like
+the log's own fields. Earlier versions, and the internal form, leave the quotes out.
+"""
+
+from typing import Final
+
+ADDRESS: Final = r'(?:[^<>"]*|"[^"\\]*(?:\\.[^"\\]*)*"@[^<>"]*)'
+"""A pattern of what stands between `<` and `>`: without quotes and brackets, or with a quoted local part."""
+
+
+def client_of(logged: str) -> str | None:
+    """Return `name [ip]` of Postfix's `name[ip]` or `name[ip]:port` (smtpd_client_port_logging), or None for nothing.
+
+    postscreen(8) logs no name: that is `unknown`, as smtpd(8) writes it.
+    """
+    name, bracket, ip = logged.partition("[")
+    if not bracket:
+        return logged or None
+    return f"{name or 'unknown'} [{ip.partition(']')[0]}]"

@@ -1,0 +1,145 @@
+"""Postfix's lines about a message that comes in and goes: where it came from, its sender, its ID, its end.
+
+The shapes are those of smtpd(8) (`client=`), pickup(8) (`uid=`), cleanup(8) (`message-id=`), qmgr(8) (`from=`,
+`removed`), bounce(8) (`... notification: QID`) and postsuper(1).
+"""
+
+import re
+from typing import Final
+
+from mailtrace.mta.events import (
+    Client,
+    Envelope,
+    Event,
+    Expired,
+    Held,
+    Ignored,
+    MessageId,
+    Origin,
+    Parsed,
+    Released,
+    Removed,
+    Submitted,
+)
+from mailtrace.mta.postfix_addresses import client_of
+from mailtrace.queue_ids import POSTFIX_ID
+
+_MAX_DIGITS: Final = 18
+"""Stores keep 64 bits."""
+
+_REMOVED: Final = Removed("removed")
+_DELETED: Final = Removed("deleted")
+
+_new: Final = tuple.__new__
+"""Makes a named tuple of all its members, in half the time of calling its class: for the lines of every message."""
+
+_is_id = re.compile(POSTFIX_ID).fullmatch
+_how_removed = re.compile(r"removed \((canceled|discarded)\)").fullmatch
+
+
+def parse_client(queue_id: str, _program: str, rest: str) -> Parsed:
+    """Return the client, who had logged in, and what XFORWARD tells of the hop before a content filter.
+
+    A login may hold commas: the fields around it are found from both ends of the line.
+    """
+    name, bracket, ip = rest[7:].partition("[")
+    if name and bracket and ip[-1:] == "]" and "," not in ip:
+        return _new(Event, (queue_id, _new(Client, (f"{name} [{ip}", None, None, None))))
+    logged, comma, fields = rest[7:].partition(", ")
+    client = client_of(logged)
+    if client is None:
+        return None
+    fields, orig_client = _without_last(comma + fields, ", orig_client=")
+    fields, origin = _without_last(fields, ", orig_queue_id=")
+    login = fields.partition(", sasl_username=")[2].partition(", sasl_sender=")[0]
+    return Event(queue_id, Client(client, login or None, origin or None, client_of(orig_client)))
+
+
+def _without_last(fields: str, name: str) -> tuple[str, str]:
+    """The fields before the one that ends them, and its value, if it is one word."""
+    before, found, value = fields.rpartition(name)
+    return (before, value) if found and "," not in value and " " not in value else (fields, "")
+
+
+def parse_submitted(queue_id: str, _program: str, rest: str) -> Parsed:
+    """Return a local submission: the sender as the program gave it, and the queue ID that `postsuper -r` took away."""
+    _, found, sender = rest.partition(" from=<")
+    if not found:
+        return None
+    if sender[-1:] == ">":
+        return Event(queue_id, Submitted(sender[:-1]))
+    before, found, origin = sender.rpartition("> orig_id=")
+    if found:
+        return Event(queue_id, Submitted(before, origin or None))
+    return Event(queue_id, Submitted(sender.partition(">")[0]))
+
+
+def parse_message_id(queue_id: str, program: str, rest: str) -> Parsed:
+    """Return the message's ID without its angle brackets; cleanup(8) logs the header as it is, `<>` for none."""
+    msgid = rest[11:].strip()
+    if msgid[:1] == "<" and msgid[-1:] == ">":
+        msgid = msgid[1:-1]
+    instance = None if program[:8] == "postfix/" else _instance(program)
+    return _new(Event, (queue_id, _new(MessageId, (msgid or None, instance))))
+
+
+def parse_envelope(queue_id: str, program: str, rest: str) -> Parsed:
+    """Return sender, size and number of recipients: the sender may hold anything, the numbers are at the end."""
+    sender, found, numbers = rest[6:].rpartition(">, size=")
+    if not found:
+        return None
+    size, _, nrcpt = numbers.partition(", nrcpt=")
+    instance = None if program[:8] == "postfix/" else _instance(program)
+    envelope = _new(Envelope, (sender, _number(size), _number(nrcpt.partition(" ")[0]), instance))
+    return _new(Event, (queue_id, envelope))
+
+
+def parse_expired(queue_id: str, program: str, rest: str) -> Parsed:
+    """Return the sender, and that every recipient that is still waiting was given up."""
+    sender, found, status = rest[6:].rpartition(">, status=")
+    if not found or not status.startswith(("expired", "force-expired")):
+        return None
+    return [
+        Event(queue_id, Envelope(sender, None, None, _instance(program))),
+        Event(queue_id, Expired(status)),
+    ]
+
+
+def parse_removed(queue_id: str, program: str, rest: str) -> Parsed:
+    """Return how the message left its queue: done, deleted by postsuper(1), or given up by cleanup(8) (3.10)."""
+    if rest == "removed":
+        return _new(Event, (queue_id, _DELETED if program.endswith("/postsuper") else _REMOVED))
+    found = _how_removed(rest)
+    return Event(queue_id, Removed(found[1])) if found else None
+
+
+def parse_requeued(queue_id: str, _program: str, _rest: str) -> Parsed:
+    """Return that postsuper(1) gave the message to pickup(8), which gives it another queue ID."""
+    return Event(queue_id, Removed("requeued"))
+
+
+def parse_held(queue_id: str, _program: str, rest: str) -> Parsed:
+    """Return that postsuper(1) placed the message on hold."""
+    return Event(queue_id, Held(rest))
+
+
+def parse_released(queue_id: str, _program: str, rest: str) -> Parsed:
+    """Return that postsuper(1) released the message from hold."""
+    return Event(queue_id, Released(rest))
+
+
+def parse_notice(queue_id: str, _program: str, rest: str) -> Parsed:
+    """Return whose notice the message is that the line names at its end: `sender non-delivery notification: QID`."""
+    _, found, notice = rest.rpartition(" notification: ")
+    if found and _is_id(notice):
+        return Event(notice, Origin(queue_id, "notice"))
+    return Ignored("notice failed") if " notification" in rest else None
+
+
+def _instance(program: str) -> str | None:
+    name = program.partition("/")[0]
+    return name if name != "postfix" else None
+
+
+def _number(digits: str) -> int | None:
+    return int(digits) if digits.isdecimal() and len(digits) <= _MAX_DIGITS else None

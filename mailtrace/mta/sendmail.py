@@ -1,0 +1,255 @@
+"""Sendmail's grammar: what a line of its log says, for sendmail 8.6 to 8.18, without any state.
+
+Behind the queue ID a line goes by its first characters to one rule. Every text that starts so comes from one place of
+sendmail's sources; free text, which a remote side may write, stands behind those characters only.
+"""
+
+import re
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import Final
+
+from mailtrace.mta import sendmail_arrivals, sendmail_refusals, sendmail_results
+from mailtrace.mta.events import Ignored, Parsed
+from mailtrace.mta.rules import Parse, Rule
+from mailtrace.mta.sendmail_addresses import refused_address
+from mailtrace.queue_ids import NOQUEUE, SENDMAIL_ID
+
+
+def _ignoring(reason: str) -> Parse:
+    ignored = Ignored(reason)
+    return lambda _queue_id, _program, _rest: ignored
+
+
+DELIVERY: Final = Rule("delivery", sendmail_results.parse_delivery)
+SENDER: Final = Rule("sender", sendmail_arrivals.parse_sender)
+LINK: Final = Rule("link", sendmail_arrivals.parse_link)
+SPLIT: Final = Rule("split", sendmail_arrivals.parse_split)
+LOGIN: Final = Rule("login", sendmail_arrivals.parse_login)
+COLLECT: Final = Rule("collect", sendmail_arrivals.parse_collect)
+LOST: Final = Rule("lost", sendmail_arrivals.parse_lost)
+TIMEOUT: Final = Rule("timeout", sendmail_arrivals.parse_timeout)
+QUARANTINED: Final = Rule("quarantined", sendmail_arrivals.parse_quarantined)
+UNQUARANTINED: Final = Rule("unquarantined", sendmail_arrivals.parse_unquarantined)
+REFUSED_ADDRESS: Final = Rule("refused-address", sendmail_refusals.parse_refused_address)
+RULESET: Final = Rule("ruleset", sendmail_refusals.parse_ruleset)
+MILTER: Final = Rule("milter", sendmail_refusals.parse_milter)
+MILTER_ACTION: Final = Rule("milter-action", sendmail_refusals.parse_milter_action)
+DISCARDED: Final = Rule("discarded", sendmail_refusals.parse_discarded)
+SIZE: Final = Rule("size", sendmail_refusals.parse_size)
+WRAPPERS: Final = Rule("tcpwrappers", sendmail_refusals.parse_wrappers)
+MILTER_NOISE: Final = Rule("milter-noise", _ignoring("milter"))
+SESSION: Final = Rule("session", _ignoring("session"))
+TLS: Final = Rule("tls", _ignoring("TLS"))
+AUTHENTICATION: Final = Rule("authentication", _ignoring("authentication"))
+SYSTEM_ERROR: Final = Rule("system-error", _ignoring("system error"))
+WARNING: Final = Rule("warning", _ignoring("warning"))
+EXPANSION: Final = Rule("expansion", _ignoring("expansion of an address"))
+NEXT_HOP: Final = Rule("next-hop", _ignoring("connection to a next hop"))
+TRACE: Final = Rule("trace", _ignoring("trace"))
+QUEUE: Final = Rule("queue", _ignoring("queue run"))
+DONE: Final = Rule("done", _ignoring("end of an attempt"))
+SERVICE: Final = Rule("service", _ignoring("start and stop"))
+OTHER: Final = Rule("other", _ignoring("says nothing of a message"))
+
+RULES: Final[tuple[Rule, ...]] = tuple(rule for rule in list(globals().values()) if isinstance(rule, Rule))
+"""Every rule, by name."""
+
+_STARTS: Final[dict[Rule, tuple[str, ...]]] = {
+    SENDER: ("from=",),
+    RULESET: ("ruleset=",),
+    MILTER: ("Milter: ",),
+    MILTER_ACTION: ("milter=",),
+    MILTER_NOISE: ("Milter ", "milter_"),
+    SIZE: ("message size (", "Message exceeds maximum ", "headers too large (", "header overflow from "),
+    COLLECT: ("collect: ",),
+    LOST: ("lost input channel from ",),
+    TIMEOUT: ("timeout waiting for input from ",),
+    SPLIT: ("split: ",),
+    QUARANTINED: ("quarantine=",),
+    WRAPPERS: ("tcpwrappers (",),
+    LOGIN: ("AUTH=server, relay=",),
+    AUTHENTICATION: ("AUTH ", "AUTH=", "AUTH: ", "Authentication-Warning: ", "getauth ", "error: safesasl"),
+    TLS: ("STARTTLS", "TLS ", "TLS:", "tls_", "smtps: ", "DANE", "get_tls"),
+    SYSTEM_ERROR: ("SYSERR(", "SYSERR: ", "ERROR: ", "ERROR=", "dferror: ", "sync_dir: ", "dup_df: ", "putoutmsg "),
+    WARNING: (
+        "WARNING: ",
+        "Warning: ",
+        "POSSIBLE ATTACK ",
+        "possible spam ",
+        "Truncated ",
+        "Fixed MIME ",
+        "Dropped invalid ",
+        "setsender: ",
+        "cannot prescan ",
+        "Postmaster warning: ",
+        "aliasing/forwarding loop ",
+        "low on space ",
+        "rewrite: ",
+        "server=",
+        "Too many ",
+    ),
+    EXPANSION: ("alias ", "forward ", "forward: ", "expand ", "hesiod ", "include ", "deferred: ", "queued (user "),
+    NEXT_HOP: (
+        "SMTP outgoing connect on ",
+        "makeconnection ",
+        "makeconnection: ",
+        "deliver: ",
+        "smtpquit: ",
+        "clt_features=",
+        "stat=occ_exceeded, ",
+        "hostsignature ",
+        "MAIL too long: ",
+        "RCPT too long: ",
+    ),
+    SESSION: (
+        "connect from ",
+        "Null connection from ",
+        "rejecting commands from ",
+        "unauthorized PIPELINING",
+        "SMTP ",
+        "invalid domain name ",
+        "delaying=",
+        "x-connect",
+        "rcpt=",
+    ),
+    TRACE: ("<-- ", "--- ", ">>> ", "sendenvelope, ", "dropenvelope, ", "smtp: ", "started as: "),
+    QUEUE: (
+        "queueup ",
+        "queueup: ",
+        "runqueue: ",
+        "runqueue ",
+        "grew WorkList ",
+        "WorkList for ",
+        "FAILED to grow ",
+        "Losing ",
+        "too young (",
+        "assigned id",
+        "dowork, ",
+        "doworklist, ",
+        "gatherq: ",
+        "rqe: ",
+        "unlink ",
+        "Saved message in ",
+        "bogus queue file, ",
+        "queue group name ",
+        "can't find queue group ",
+    ),
+    DONE: ("done; ",),
+    SERVICE: (
+        "starting daemon ",
+        "stopping daemon, ",
+        "restarting ",
+        "accepting connections ",
+        "rejecting connections ",
+        "rejecting new messages",
+        "accepting new messages",
+        "alias database ",
+        "daemon ",
+        "unable to qualify ",
+        "My unqualified host name ",
+    ),
+}
+"""The rules by the texts with which their lines start, at least four characters; the longest that fits decides."""
+
+_EXACT: Final = {
+    "discarded": DISCARDED,
+    "unquarantine": UNQUARANTINED,
+    "locked": QUEUE,
+    "unlock": QUEUE,
+    "changed": QUEUE,
+    "done": DONE,
+}
+_LONGEST_EXACT: Final = max(map(len, _EXACT))
+
+_HEAD: Final = 4
+
+
+def _heads() -> Iterator[tuple[str, tuple[str, Rule]]]:
+    for rule, starts in _STARTS.items():
+        for start in starts:
+            yield start[:_HEAD], (start, rule)
+
+
+_BY_HEAD: Final[dict[str, list[tuple[str, Rule]]]] = {}
+for _head, _entry in sorted(_heads(), key=lambda head: len(head[1][0]), reverse=True):
+    _BY_HEAD.setdefault(_head, []).append(_entry)
+
+_OF_NO_MESSAGE: Final = frozenset(
+    {SENDER, SPLIT, COLLECT, LOST, TIMEOUT, QUARANTINED, UNQUARANTINED, DISCARDED, SIZE, MILTER_ACTION}
+)
+"""Rules that need a queue ID. One milter's refusal of a connection is told again for all milters (srvrsmtp.c)."""
+
+_is_queue_id = re.compile(SENDMAIL_ID).fullmatch
+_SHORTEST_ID: Final = 7
+_LONGEST_ID: Final = 20
+
+_session = re.compile(
+    r"(?:\S{1,255} )?\[[^\]\s]*\](?: \(may be forged\))?(?:: | did not issue )"
+    r"|[^\s:]{1,255}(?:: (?:VRFY|EXPN|ETRN|vrfy|expn|etrn) | did not issue )"
+    r'|"[A-Za-z]{1,16}" command from '
+).match
+
+
+def _by_start(rest: str) -> Rule | None:
+    for start, rule in _BY_HEAD.get(rest[:_HEAD], ()):
+        if rest.startswith(start):
+            return rule
+    return _EXACT.get(rest) if len(rest) <= _LONGEST_EXACT else None
+
+
+def _behind_id(rest: str) -> Rule | None:
+    """Choose the rule of a line with a queue ID."""
+    if (rule := _by_start(rest)) is not None:
+        return rule
+    end = rest.find(": ", _SHORTEST_ID, _LONGEST_ID + 2)
+    if end > 0 and _is_queue_id(rest, 0, end):
+        return LINK
+    if "..." in rest and refused_address(rest) is not None:
+        return REFUSED_ADDRESS
+    return SESSION if _session(rest) else None
+
+
+def _without_id(text: str) -> Rule:
+    """Choose the rule of a line without a queue ID: most of them say nothing of a message."""
+    rule = _behind_id(text[9:]) if text.startswith("NOQUEUE: ") else _by_start(text)
+    return OTHER if rule is None or rule is LINK or rule in _OF_NO_MESSAGE else rule
+
+
+def _taken(text: str) -> tuple[Rule | None, str, str]:
+    """The rule that takes the line, the queue ID, and the rest behind it."""
+    end = text.find(": ", _SHORTEST_ID, _LONGEST_ID + 2)
+    queue_id = text[:end]
+    if end < 0 or not (
+        (queue_id[-3:].isdecimal() and queue_id.isalnum() and queue_id.isascii()) or _is_queue_id(queue_id)
+    ):
+        return _without_id(text), NOQUEUE, text.removeprefix("NOQUEUE: ")
+    rest = text[end + 2 :]
+    if rest[:3] == "to=":
+        return DELIVERY, queue_id, rest
+    if rest[:5] == "from=":
+        return SENDER, queue_id, rest
+    return _behind_id(rest), queue_id, rest
+
+
+@lru_cache(maxsize=1024)
+def is_sendmail(program: str) -> bool:
+    """Whether a syslog tag is sendmail's: `sendmail`, or Debian's `sm-mta`, `sm-msp-queue` and alike.
+
+    Postfix's sendmail(1) logs as `postfix/sendmail`.
+    """
+    return program == "sendmail" or program.startswith(("sm-", "sendmail-"))
+
+
+def parse(program: str, text: str) -> Parsed:
+    """Return what one line of sendmail says; None where its queue ID is followed by nothing that is known.
+
+    Raises nothing on any text.
+    """
+    rule, queue_id, rest = _taken(text)
+    return rule.parse(queue_id, program, rest) if rule is not None else None
+
+
+def rule_of(_program: str, text: str) -> Rule | None:
+    """Return the rule by which `parse` understands this line, or None where none takes it."""
+    return _taken(text)[0]

@@ -1,0 +1,172 @@
+"""What sendmail logs of a message that comes in, of its sender, and of the transactions that are made of it.
+
+    from=S, size=N, class=N[, pri=N], nrcpts=N[, msgid=M][, bodytype=B][, proto=P][, daemon=D][, ...], relay=R
+
+This is `logsender` in headers.c: `msgid=` is what the sender wrote, cut to 100 characters, and may look like fields; so
+the fields behind it are read from the right.
+"""
+
+import re
+from functools import lru_cache
+from typing import Final
+
+from mailtrace.mta.events import (
+    Aborted,
+    Authenticated,
+    Event,
+    Expired,
+    Held,
+    Ignored,
+    Origin,
+    Parsed,
+    Released,
+    Sender,
+)
+from mailtrace.mta.sendmail_addresses import address_end, bare, without_dot
+from mailtrace.queue_ids import SENDMAIL_ID
+
+_new: Final = tuple.__new__
+"""Makes a named tuple of all its members, in half the time of calling its class: for the lines of every message."""
+
+_counts_pattern: Final = r", size=(\d{1,18}), class=-?\d{1,9}(?:, pri=-?\d{1,18})?, nrcpts=(\d{1,9})"
+_counts = re.compile(_counts_pattern).match
+_any_counts = re.compile(_counts_pattern).search
+_CUT_SENDER: Final = len("from=") + 200
+"""Where the fields begin behind a sender that is cut to 200 characters, perhaps amid its quotes."""
+
+_field = re.compile(r", ([a-z_]+)=[^,<>]*").fullmatch
+_are_all_fields = re.compile(r"(?:, [a-z_]+=[^,<>]*)*").fullmatch
+_KNOWN_FIELDS: Final = frozenset({"bodytype", "proto", "daemon", "auth", "tls_version", "tls_verify", "cipher"})
+
+_linked = re.compile(rf"({SENDMAIL_ID}): (?:clone|(DSN|sender notify|return to sender|postmaster notify)): ").match
+_is_queue_id = re.compile(SENDMAIL_ID).fullmatch
+_pieces = re.compile(r"[;,] ?").split
+_LOSING: Final = (" after mail", " after rcpt", " after data", " after bdat")
+
+
+def parse_sender(queue_id: str, _program: str, rest: str) -> Parsed:
+    """Return who sent the message, its size, its recipients' number, its ID and its client; None without the numbers.
+
+    A local program's sender is logged bare.
+    """
+    fields = rest.split(", ", 4)
+    if len(fields) == 5:
+        sender, size, _, nrcpts, more = fields
+        if size[:5] == "size=" and nrcpts[:7] == "nrcpts=" and '"' not in sender:
+            sender = sender[6:-1] if sender[5:6] == "<" and sender[-1] == ">" else bare(sender[5:])
+            return _sender(queue_id, sender, (size[5:], nrcpts[7:]), ", " + more)
+    return _parse_slowly(queue_id, rest)
+
+
+def _parse_slowly(queue_id: str, rest: str) -> Parsed:
+    """Read quoted or cut senders, and versions that log `pri=`."""
+    at = address_end(rest, 5)
+    counts = _counts(rest, at) if at > 0 else None
+    if counts is None and (counts := _counts(rest, _CUT_SENDER) or _any_counts(rest)) is None:
+        return None
+    return _sender(queue_id, bare(rest[5 : counts.start()]), counts.groups(), rest[counts.end() :])
+
+
+def _sender(queue_id: str, sender: str, counts: tuple[str | None, ...], fields: str) -> Parsed:
+    """The event of the sender, its size and number of recipients, and the fields behind them."""
+    size, nrcpts = counts
+    end = fields.rfind(", relay=")
+    client = without_dot(fields[end + 8 :]) if end >= 0 else None
+    msgid = _message_id(fields, end if end >= 0 else len(fields)) if fields[:8] == ", msgid=" else None
+    return _new(Event, (queue_id, _new(Sender, (sender, _number(size), _number(nrcpts), msgid, client or None))))
+
+
+def _number(digits: str | None) -> int | None:
+    return int(digits) if digits and len(digits) < 19 and digits.isdecimal() else None
+
+
+def _message_id(fields: str, end: int) -> str | None:
+    """The message ID of `, msgid=M` and the fields between it and `end`, where `relay=` follows."""
+    closing = fields.rfind(">, ", 0, end)
+    if closing < 0 or not _are_fields(fields[closing + 1 : end]):
+        msgid = fields[8 : _message_id_end(fields, end)]
+        if msgid[:1] == "<":
+            msgid = msgid[1:-1] if msgid[-1] == ">" else msgid[1:].partition("> (")[0]
+        return msgid or None
+    return (fields[9:closing] if fields[8] == "<" else fields[8 : closing + 1]) or None
+
+
+@lru_cache(maxsize=1024)
+def _are_fields(text: str) -> bool:
+    """Whether a text is nothing but `, name=value`; there are few such, which daemons and protocols make up."""
+    return _are_all_fields(text) is not None
+
+
+def _message_id_end(fields: str, end: int) -> int:
+    """Where an ID without a closing bracket ends: before the last fields that have known names."""
+    while (at := fields.rfind(", ", 8, end)) >= 0:
+        field = _field(fields, at, end)
+        if field is None or field[1] not in _KNOWN_FIELDS:
+            break
+        end = at
+    return end
+
+
+def parse_login(_queue_id: str, _program: str, rest: str) -> Parsed:
+    """Return who has logged in to the session: `AUTH=server, relay=R, authid=U, mech=M, bits=N` (srvrsmtp.c)."""
+    relay, found, login = rest.removeprefix("AUTH=server, relay=").partition(", authid=")
+    if not found:
+        return Ignored("login without a name")
+    at = login.rfind(", mech=")
+    return Authenticated(login if at < 0 else login[:at], without_dot(relay))
+
+
+def parse_link(queue_id: str, _program: str, rest: str) -> Parsed:
+    """Return which transaction was made of this one: a notice (`returntosender` in savemail.c) or an owner's clone.
+
+    A notice that the message could not be sent in its time means that sendmail has given it up (envelope.c); where the
+    sender is null, only the postmaster is told.
+    """
+    link = _linked(rest)
+    if link is None:
+        return None
+    other, kind, text = link[1], link[2], rest[link.end() :]
+    if kind is None:
+        return Event(other, Origin(queue_id, "clone", bare(text.removeprefix("owner="))))
+    notice = Event(other, Origin(queue_id, "notice"))
+    if text.startswith(("Cannot send message ", "delivery time expired")):
+        return [notice, Event(queue_id, Expired(f"expired ({text})"))]
+    return notice
+
+
+def parse_split(queue_id: str, _program: str, rest: str) -> Parsed:
+    """Return the transactions that took over some of the recipients: `split: count=2, ids=Q2; Q3` (queue.c)."""
+    names = (piece.removeprefix("ids=").removeprefix("id=") for piece in _pieces(rest.removeprefix("split: ")))
+    found = [Event(name, Origin(queue_id, "split")) for name in names if _is_queue_id(name)]
+    if not found:
+        return Ignored("no part named")
+    return found if len(found) > 1 else found[0]
+
+
+def parse_collect(queue_id: str, _program: str, rest: str) -> Parsed:
+    """Return that the message never came in whole; bare line ends that were let pass are no loss (collect.c, 8.18)."""
+    if rest.rpartition(", info=")[2].startswith("Bare ") and not rest.endswith(", status=tempfail"):
+        return Ignored("bare line ends")
+    return Event(queue_id, Aborted(rest))
+
+
+def parse_lost(queue_id: str, _program: str, rest: str) -> Parsed:
+    """Return that the client has gone amid a message; `after quit` and alike, there was none."""
+    return Event(queue_id, Aborted(rest)) if rest.endswith(_LOSING) else Ignored("session broken off")
+
+
+def parse_timeout(queue_id: str, _program: str, rest: str) -> Parsed:
+    """Return that a message in collection was lost; another server's silence is an attempt whose result follows."""
+    if rest.endswith(" during message collect"):
+        return Event(queue_id, Aborted(rest))
+    return Ignored("timeout")
+
+
+def parse_quarantined(queue_id: str, _program: str, rest: str) -> Parsed:
+    """Return that the operator has put the message on hold (`sendmail -Q`)."""
+    return Event(queue_id, Held(f"held ({rest.partition('=')[2]})"))
+
+
+def parse_unquarantined(queue_id: str, _program: str, _rest: str) -> Parsed:
+    """Return that the operator has released the message (`sendmail -Q` without a reason)."""
+    return Event(queue_id, Released("released from quarantine"))

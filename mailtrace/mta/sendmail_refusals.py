@@ -1,0 +1,156 @@
+"""What sendmail refuses, throws away or holds on its way in: recipients, rulesets, milters and sizes."""
+
+import re
+from typing import Final
+
+from mailtrace.mta.events import Event, Ignored, Parsed, Refusal
+from mailtrace.mta.sendmail_addresses import address_end, bare, refused_address, without_dot
+
+_ruleset = re.compile(r"ruleset=([^,\s]+), arg1=").match
+_VERDICT: Final = r", (reject=|discard\Z|quarantine=)"
+_related_verdict_pattern: Final = rf", relay=([^,]*){_VERDICT}"
+_related_verdict = re.compile(_related_verdict_pattern).search
+_related_verdict_at = re.compile(rf"(?:, relay=([^,]*))?{_VERDICT}").match
+_verdict = re.compile(rf"(){_VERDICT}").search
+
+_NEXT_HOPS: Final = frozenset({"tls_server", "tls_rcpt", "try_tls"})
+"""Rulesets that judge a next hop: the delivery's own line follows (deliver.c)."""
+
+_milter_verdict = re.compile(
+    r", (reject=|discard\Z|quarantine=|rejecting commands|temp failing commands|shutdown(?==|\Z))"
+).search
+_connection = re.compile(r"connect: host=([^,]*), addr=([^,]*)").match
+_milter_action = re.compile(r"milter=[^,]*(?:, action=([^,]*))?, (?:(reject|quarantine)=|discard\Z)").match
+_SENDERS: Final = ("Sender ", "Domain of sender ", "Domain name required", "Real domain name required")
+_wrappers = re.compile(r"tcpwrappers \(([^,]*), ([^)]*)\) rejection").match
+
+_WORDS: Final = {"reject=": "rejected", "discard": "discarded", "quarantine=": "held"}
+
+
+def parse_refused_address(queue_id: str, _program: str, rest: str) -> Parsed:
+    """Return the refusal of a recipient, `address... words`; up to 8.9 a sender was refused in the same form."""
+    found = refused_address(rest)
+    if found is None:
+        return None
+    address, words = found
+    status = f"rejected ({words})"
+    if words.startswith(_SENDERS):
+        return Event(queue_id, Refusal("rejected", status, sender=address))
+    return Event(queue_id, Refusal("rejected", status, recipient=address))
+
+
+def parse_ruleset(queue_id: str, _program: str, rest: str) -> Parsed:
+    """Return what a ruleset of the configuration decided: `rscheck` in parseaddr.c.
+
+    ruleset=NAME, arg1=A[, arg2=B][, relay=R], reject=WORDS | discard | quarantine=WORDS
+    """
+    head = _ruleset(rest)
+    if head is None:
+        return None
+    name = head[1]
+    if name in _NEXT_HOPS:
+        return Ignored("policy for a next hop")
+    read = _arguments(rest, head.end())
+    if read is None:
+        return None
+    first, second, verdict = read
+    kind, words = verdict[2], rest[verdict.end() :]
+    outcome = _WORDS[kind]
+    recipient = {"check_rcpt": first, "check_compat": second}.get(name) if outcome == "rejected" else None
+    sender = first if name in ("check_mail", "check_compat") else None
+    refusal = Refusal(
+        outcome,
+        f"{outcome} ({words or 'ruleset=' + name})",
+        bare(recipient) if recipient is not None else None,
+        bare(sender) if sender is not None else None,
+        without_dot(verdict[1]) if verdict[1] else None,
+    )
+    return Event(queue_id, refusal)
+
+
+def _arguments(rest: str, start: int) -> tuple[str, str | None, re.Match[str]] | None:
+    """The ruleset's arguments and the match of `relay=` and its verdict, whose text may repeat the arguments.
+
+    Addresses are read from the left; what a message's header gave as argument may look like fields without quotes.
+    """
+    first, second, end = _addresses(rest, start)
+    if end > 0 and (found := _related_verdict_at(rest, end)):
+        return first, second, found
+    found = _related_verdict(rest, start) or _verdict(rest, start)
+    if found is None:
+        return None
+    first, named, other = rest[start : found.start()].partition(", arg2=")
+    return first, other if named else None, found
+
+
+def _addresses(rest: str, start: int) -> tuple[str, str | None, int]:
+    """One or two arguments that are addresses, and where they end: -1 where they are something else."""
+    end = address_end(rest, start)
+    if end < 0 or not rest.startswith(", arg2=", end):
+        return rest[start:end], None, end
+    second = end + len(", arg2=")
+    behind = address_end(rest, second)
+    return rest[start:end], rest[second:behind], behind
+
+
+def parse_milter(queue_id: str, _program: str, rest: str) -> Parsed:
+    """Return what the milters decided: `Milter: STAGE, reject=WORDS`, `..., discard` (srvrsmtp.c).
+
+    The stage is `to=A`, `from=A`, `helo=H`, `connect: host=H, addr=A`, `data` or another command.
+    """
+    stage = rest[8:]
+    end = address_end(stage, stage.index("=") + 1) if stage.startswith(("to=", "from=")) else 0
+    found = _milter_verdict(stage, end) if end >= 0 else None
+    if found is None or (end > 0 and found.start() != end):
+        found = _milter_verdict(stage)
+    if found is None:
+        return Ignored("milter")
+    outcome = _WORDS.get(found[1], "rejected")
+    stage, words = stage[: found.start()], stage[found.end() :].removeprefix("=")
+    named = found[1].rstrip("=") if found[1] not in _WORDS else ""
+    status = f"{outcome} ({words or named or 'Milter: ' + stage})"
+    return Event(queue_id, Refusal(outcome, status, **_parties(stage, outcome)))
+
+
+def _parties(stage: str, outcome: str) -> dict[str, str]:
+    """Who is named at a milter's stage. Discard and hold are the whole message's, whoever it was decided at."""
+    if stage.startswith("to="):
+        return {"recipient": bare(stage[3:])} if outcome == "rejected" else {}
+    if stage.startswith("from="):
+        return {"sender": bare(stage[5:])}
+    if found := _connection(stage):
+        return {"client": f"{without_dot(found[1])} [{found[2]}]"}
+    return {}
+
+
+def parse_milter_action(queue_id: str, _program: str, rest: str) -> Parsed:
+    """Return what one milter decided: `milter=NAME[, action=COMMAND], reject=WORDS`, `discard` or `quarantine=WORDS`.
+
+    A recipient's refusal names nobody here; its `Milter: to=` line does, which the same log level writes (milter.c).
+    """
+    found = _milter_action(rest)
+    if found is None or (found[1] == "rcpt" and found[2] == "reject"):
+        return Ignored("milter")
+    words = rest[found.end() :]
+    if found[2] is None:
+        return Event(queue_id, Refusal("discarded", f"discarded ({rest[: -len(', discard')]})"))
+    outcome = _WORDS[found[2] + "="]
+    return Event(queue_id, Refusal(outcome, f"{outcome} ({words})"))
+
+
+def parse_discarded(queue_id: str, _program: str, _rest: str) -> Parsed:
+    """Return that the message was thrown away for a milter or a ruleset (`sendall` in deliver.c)."""
+    return Event(queue_id, Refusal("discarded", "discarded"))
+
+
+def parse_size(queue_id: str, _program: str, rest: str) -> Parsed:
+    """Return the refusal of a message that, or whose header, is too large (collect.c)."""
+    return Event(queue_id, Refusal("rejected", f"rejected ({rest})"))
+
+
+def parse_wrappers(queue_id: str, _program: str, rest: str) -> Parsed:
+    """Return the refusal of a connection by hosts.deny(5): `tcpwrappers (NAME, IP) rejection` (srvrsmtp.c)."""
+    found = _wrappers(rest)
+    if found is None:
+        return Ignored("connection")
+    return Event(queue_id, Refusal("rejected", "rejected (tcpwrappers)", client=f"{found[1]} [{found[2].strip('[]')}]"))

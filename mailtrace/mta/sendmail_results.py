@@ -1,0 +1,202 @@
+"""Sendmail's delivery lines: `logdelivery` in deliver.c, for every attempt and list of recipients with one result.
+
+    to=R,...[, [more]][, ctladdr=C (uid/gid)], delay=[D+]H:M:S[, xdelay=T][, mailer=M][, ...][, pri=N][, relay=H]
+        [, dsn=X][, ntries=N][, stage=S][, reply=TEXT], stat=TEXT
+
+The order is fixed, so the line is read from the left: a recipient's quotes may hold what looks like fields, and so may
+the texts of `reply=` and `stat=`, which are the next hop's. Up to 8.9 there is neither `pri=` nor `dsn=`.
+"""
+
+import re
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import Final
+
+from mailtrace.mta.events import Event, Ignored, Parsed, Result
+from mailtrace.mta.sendmail_addresses import ADDRESS, NO_RECIPIENT, bare, named, recipients, without_dot
+
+_new: Final = tuple.__new__
+"""Makes a named tuple of all its members, in half the time of calling its class: for the lines of every message."""
+
+_head = re.compile(
+    rf"(?:, \[more\])?(?:, ctladdr=({ADDRESS}))?, delay=([^,]*)(?:, xdelay=[^,]*)?(?:, mailer=([^,]*))?", re.DOTALL
+).match
+_tail = re.compile(
+    r"(?:, dsn=(\d\.\d{1,3}\.\d{1,3}))?(?:, ntries=\d+)?(?:, stage=[^,]*)?, (stat|reply|status)=", re.DOTALL
+).search
+_relay = re.compile(r", relay=").search
+_delay = re.compile(r"(?:(\d{1,5})\+)?(\d{1,5}):(\d\d):(\d\d)").fullmatch
+_user_numbers = re.compile(r" \(-?\d+/-?\d+\)\Z").search
+_is_own = re.compile(r"(?:Sent(?: \(|\Z)|Deferred(?:: |\Z)|queued\Z|quarantined\Z|discarded\Z)").match
+_says_discarded = re.compile(r"(?<![\w<@.+-])discarded(?![\w.+-]*@)", re.IGNORECASE).search
+
+_BY_CLASS: Final = {"2": "sent", "4": "deferred", "5": "bounced"}
+_KEPT: Final = ("Operating system error", "I/O error", "Temporar")
+"""The words of the failures after which sendmail keeps the message: EX_OSERR, EX_IOERR (`markfailure`, deliver.c)."""
+_GIVEN_UP: Final = (
+    "User unknown",
+    "Unknown user",
+    "User address required",
+    "Addressee unknown",
+    "Host unknown",
+    "Unknown host",
+    "Service unavailable",
+    "Data format error",
+    "Command line usage error",
+    "Bad usage",
+    "Cannot open input",
+    "Can't create output",
+    "Cannot create output",
+    "Internal error",
+    "System file missing",
+    "Remote protocol error",
+    "Insufficient permission",
+    "Permission denied",
+    "Local configuration error",
+    "Cannot send message",
+    "Message exceeds",
+    "unknown mailer error",
+)
+"""The words of the failures after which it returns the message (strexit.c), for versions that log no `dsn=`."""
+_ABORTED: Final = frozenset({"rset", "helo", "ehlo", "lhlo", "mail", "auth", "starttls", "quit", "noop"})
+"""Commands that end a transaction before its data: `logundelrcpts` in srvrsmtp.c logs them as `stat=`."""
+
+
+def parse_delivery(queue_id: str, _program: str, rest: str) -> Parsed:
+    """Return what became of each recipient; None where the line has no `stat=`.
+
+    Without `mailer=` no delivery was tried: the message was refused or broken off after its recipients had been taken.
+    """
+    end = rest.find(", delay=")
+    one, _, ctladdr = rest[3:end].partition(", ctladdr=")
+    if end > 0 and '"' not in one and "," not in one and '"' not in ctladdr and one not in NO_RECIPIENT:
+        fields = rest[end + 8 :].split(", ", 6)
+        if len(fields) == 7:
+            delay, _, mailer, _, relay, dsn, status = fields
+            if status[:5] == "stat=" and dsn[:4] == "dsn=" and relay[:6] == "relay=" and mailer[:7] == "mailer=":
+                who = one[1:-1] if one[:1] == "<" and one[-1:] == ">" else bare(one)
+                orig_to = _controlling(ctladdr) if ctladdr else None
+                hop = without_dot(relay[6:]) or mailer[7:]
+                status, dsn = status[5:], dsn[4:]
+                result = (who, orig_to, hop, status, _outcome(status, dsn), dsn, _seconds(delay))
+                return _new(Event, (queue_id, _new(Result, result)))
+    return _parse_slowly(queue_id, rest)
+
+
+def _parse_slowly(queue_id: str, rest: str) -> Parsed:
+    """Read what is not one recipient's attempt at a next hop: lists, quotes, replies, local mailers, older versions."""
+    read = _who_and_head(rest)
+    if read is None:
+        return None
+    who, ctladdr, head = read
+    tail = _tail(rest, head.end())
+    if tail is None:
+        return None
+    delay, mailer = head.groups()[-2:]
+    dsn, kind = tail.groups()
+    text = rest[tail.end() :]
+    status = text if kind == "stat" else _status_behind(text, dsn)
+    if status is None:
+        return None
+    relay = _relay(rest, head.end(), tail.start())
+    hop = without_dot(rest[relay.end() : tail.start()]) if relay else ""
+    result = (_controlling(ctladdr) if ctladdr else None, hop or mailer, status, dsn, _seconds(delay))
+    return _results(queue_id, who, result, mailer)
+
+
+def _who_and_head(rest: str) -> tuple[list[str], str | None, re.Match[str]] | None:
+    """The recipients, the controlling address, and the match of the fields from `delay=` to `mailer=`.
+
+    An address that is cut amid its quotes ends where the next field begins.
+    """
+    listed = recipients(rest, 3)
+    if listed is not None and (head := _head(rest, listed[1])) is not None:
+        return listed[0], head[1], head
+    delay = rest.find(", delay=")
+    if delay < 0 or (head := _head(rest, delay)) is None:
+        return None
+    addresses, _, ctladdr = rest[3:delay].partition(", ctladdr=")
+    who = named(addresses.removesuffix(" [more]").split(","))
+    return (listed[0] if listed is not None else who), ctladdr or None, head
+
+
+_What = tuple[str | None, str | None, str, str | None, float | None]
+"""What a line's recipients share: orig_to, relay, status, dsn, delay."""
+
+
+def _result(who: str, what: _What, outcome: str) -> Result:
+    orig_to, relay, status, dsn, delay = what
+    return _new(Result, (who, orig_to, relay, status, outcome, dsn, delay))
+
+
+def _results(queue_id: str, who: Iterable[str], what: _What, mailer: str | None) -> Parsed:
+    """The events of a line; without a mailer, they are the refusals of a message that had already been addressed."""
+    _, hop, status, dsn, _ = what
+    outcome = _outcome(status, dsn)
+    if mailer is None:
+        if status.lower() in _ABORTED or status.startswith("aborted"):
+            return Ignored("broken off by the client")
+        if hop is None and dsn is None and not _is_own(status):
+            outcome = "rejected"
+            what = (*what[:2], f"rejected ({status})", *what[3:])
+    events = [Event(queue_id, _result(one, what, outcome)) for one in who]
+    if not events:
+        return Ignored("no recipient named")
+    return events if len(events) > 1 else events[0]
+
+
+def _status_behind(text: str, dsn: str | None) -> str | None:
+    """The value of `stat=` behind that of `reply=`, which is the next hop's words, and may hold `, stat=` itself.
+
+    Of a temporary failure `stat=` repeats the reply behind `Deferred: `: so it begins in the middle, or, where one of
+    the two is cut (STATLEN in deliver.c), at the first `, stat=Deferred`. Every other `stat=` is sendmail's own words,
+    which hold no comma: the last one.
+    """
+    repeated = ", stat=Deferred: "
+    middle, odd = divmod(len(text) - len(repeated), 2)
+    if middle > 0 and not odd and text.startswith(repeated, middle) and text.startswith(text[:middle], middle + 17):
+        return text[middle + 7 :]
+    at = text.find(", stat=Deferred") if dsn is None or dsn[0] == "4" else -1
+    if at < 0:
+        at = text.rfind(", stat=")
+    return text[at + 7 :] if at >= 0 else None
+
+
+def _outcome(status: str, dsn: str | None) -> str:
+    if status.startswith("Sent") and status[4:5] in ("", " "):
+        return _sent_or_discarded(status) if "iscarded" in status else "sent"
+    if status.startswith("Deferred"):
+        return "deferred"
+    if (outcome := _WHOLE.get(status)) is not None:
+        return outcome
+    if dsn is not None:
+        return _BY_CLASS.get(dsn[0], "unknown")
+    if status.startswith(_KEPT):
+        return "deferred"
+    return "bounced" if status.startswith(_GIVEN_UP) else "unknown"
+
+
+_WHOLE: Final = {"queued": "queued", "quarantined": "held", "discarded": "discarded"}
+
+
+def _sent_or_discarded(status: str) -> str:
+    """Discarded where the next hop says so; with `queued as` or `accepted for delivery` it passed the message on."""
+    if "queued as" in status or "accepted for delivery" in status:
+        return "sent"
+    return "discarded" if _says_discarded(status) else "sent"
+
+
+def _controlling(ctladdr: str) -> str:
+    """The controlling address, without the user's and the group's number."""
+    numbers = _user_numbers(ctladdr)
+    return bare(ctladdr[: numbers.start()] if numbers else ctladdr)
+
+
+@lru_cache(maxsize=4096)
+def _seconds(delay: str) -> float | None:
+    """The seconds of `[days+]hours:minutes:seconds` (`pintvl` in convtime.c)."""
+    found = _delay(delay)
+    if found is None:
+        return None
+    days, hours, minutes, seconds = found.groups()
+    return float(int(days or 0) * 86400 + int(hours) * 3600 + int(minutes) * 60 + int(seconds))

@@ -1,0 +1,350 @@
+"""Time stamps at the start of log lines, and the instants that they mean: the years and zones that they leave out.
+
+RFC 3164 stamps have neither year nor zone. Lines go forward in time, so the year of the first line gives all others;
+and the order of lines tells apart the two passes through the hour that the end of summer time repeats.
+"""
+
+import re
+from calendar import isleap
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import date, datetime, timedelta, timezone, tzinfo
+from time import gmtime
+from typing import Any, Final, NamedTuple
+
+from mailtrace.queue_ids import time_of
+
+_DAY: Final = 86400
+_DISORDER: Final = 60 * _DAY
+"""Seconds by which a line may step back without being of the next year."""
+_FIRST, _LAST = 1970, 2199
+
+_ABBREVIATIONS: Final = (
+    "jan january janv jän jänner ene gen",
+    "feb february febr févr fév fevr fev",
+    "mar march mär märz mrz mars mrt",
+    "apr april avr avril abr",
+    "may mai mei mag",
+    "jun june juni juin giu",
+    "jul july juli juil jui lug",
+    "aug august août aoû aout ago agosto",
+    "sep september sept set",
+    "oct october okt ott out",
+    "nov november",
+    "dec december dez déc dic",
+)
+"""What glibc's date(1) writes for a month in English, German, French, Spanish, Italian, Dutch and Portuguese."""
+
+
+def _as_latin1(name: str) -> str:
+    """How a month's name reads where the log is in Latin-1."""
+    return name.encode("latin-1").decode("utf-8", "backslashreplace")
+
+
+MONTHS: Final = {
+    spelling: number
+    for number, names in enumerate(_ABBREVIATIONS, 1)
+    for name in names.split()
+    for spelling in (name, _as_latin1(name))
+}
+"""The number of a month by its name in lower case, without a final dot."""
+
+_TIME: Final = (
+    r"(?P<hour>\d\d):(?P<minute>\d\d):(?P<second>\d\d)(?:[.,](?P<micro>\d{1,9}))?"
+    r"(?:[ ]?(?P<zone>[Zz]|UTC|GMT|[+-]\d\d(?::?\d\d)?))?(?=[ \t]|\Z)"
+)
+_WEEKDAY: Final = r"(?:[^\s\d]{2,9}[ ]{1,3})?"
+_COLOR: Final = r"(?:\x1b\[[\d;]{0,16}m)?"
+_prefix = re.compile(
+    rf"[\0\ufeff\s]*(?:{_COLOR}[\w.-]{{1,128}}{_COLOR}[ ]{{0,64}}\|{_COLOR}[ ])?{_COLOR}(?:<\d{{1,3}}>)?", re.ASCII
+).match
+_iso_stamp = re.compile(rf"{_WEEKDAY}(?P<year>\d{{4}})[-/](?P<month>\d\d)[-/](?P<day>\d\d)[Tt ]{_TIME}", re.ASCII).match
+_calendar_stamp = re.compile(
+    rf"{_WEEKDAY}(?:(?P<year>\d{{4}})[ ]{{1,3}})?"
+    r"(?:(?P<month>[^\s\d]\S{2,11})[ ]{1,3}(?P<day>\d{1,2})"
+    r"|(?P<day_first>\d{1,2})[ ]{1,3}(?P<month_last>[^\s\d]\S{2,11}))"
+    rf"(?:[ ]{{1,3}}(?P<year_second>\d{{4}}))?[ ]{{1,3}}{_TIME}"
+    r"(?:[ ]{1,3}(?P<year_last>(?:19|20|21)\d\d)(?=[ ]{1,3}\S{0,255}[^\s:][ ]))?",
+    re.ASCII,
+).match
+_epoch_stamp = re.compile(r"(\d{9,10})(?:\.(\d{1,9}))?(?=[ \t])", re.ASCII).match
+
+
+class Stamp(NamedTuple):
+    """A time stamp as it is written. The date may be none that there is (`Dec 32`)."""
+
+    year: int | None
+    month: int
+    day: int
+    second: int
+    """Seconds since midnight."""
+    micro: int
+    offset: int | None
+    """Seconds east of UTC; None where the stamp leaves it open."""
+    end: int
+    """Where in the line the stamp ends."""
+
+
+def beginning_of(line: str) -> int:
+    """Return where a line begins after NULs, a byte-order mark, docker compose's `name | ` and syslog's `<PRI>`."""
+    found = _prefix(line)
+    return found.end() if found else 0
+
+
+def stamp_of(line: str, at: int = 0) -> Stamp | None:
+    """Return the time stamp that stands at a place in a line; None where there is none.
+
+    Understood are RFC 3164's with or without a year before, amid or behind it, in the languages of `MONTHS`; ISO 8601
+    with the looseness of journalctl and rsyslog templates; and seconds since 1970 (journalctl -o short-unix).
+    """
+    if found := _iso_stamp(line, at):
+        return _stamp(found, int(found["year"]), int(found["month"]), int(found["day"]))
+    if found := _calendar_stamp(line, at):
+        month = MONTHS.get((found["month"] or found["month_last"]).lower().rstrip(".,"))
+        year = found["year"] or found["year_second"] or found["year_last"]
+        if month is None:
+            return None
+        return _stamp(found, int(year) if year else None, month, int(found["day"] or found["day_first"]))
+    if found := _epoch_stamp(line, at):
+        year, month, day, hour, minute, second = gmtime(int(found[1]))[:6]
+        return Stamp(year, month, day, hour * 3600 + minute * 60 + second, _micro(found[2]), 0, found.end())
+    return None
+
+
+def _stamp(found: re.Match[str], year: int | None, month: int, day: int) -> Stamp:
+    hour, minute, second = int(found["hour"]), int(found["minute"]), int(found["second"])
+    offset = offset_of(found["zone"])
+    if hour > 23 or minute > 59 or second > 60 or abs(offset or 0) > _DAY:
+        day = 0
+    seconds = hour * 3600 + minute * 60 + second
+    return Stamp(year, month, day, seconds, _micro(found["micro"]), offset, found.end())
+
+
+def _micro(digits: str | None) -> int:
+    return int(digits[:6].ljust(6, "0")) if digits else 0
+
+
+def offset_of(zone: str | None) -> int | None:
+    """Return the seconds east of UTC that a stamp's zone (`Z`, `UTC`, `+01`, `-0330`, `+05:45`) says."""
+    if not zone:
+        return None
+    if zone[0] not in "+-":
+        return 0
+    seconds = int(zone[1:3]) * 3600 + int(zone[3:].lstrip(":") or 0) * 60
+    return -seconds if zone[0] == "-" else seconds
+
+
+def midnight(year: int, month: int, day: int) -> int | None:
+    """Return the seconds from 1970 to the start of a day, without regard to zones; None where there is no such day."""
+    if not _FIRST <= year <= _LAST:
+        return None
+    try:
+        return (date(year, month, day).toordinal() - 719163) * _DAY
+    except (ValueError, OverflowError):
+        return None
+
+
+class LocalTime:
+    """The clock on a zone's walls, summer time and all. The zone is any tzinfo."""
+
+    def __init__(self, zone: tzinfo) -> None:
+        self.zone = zone
+        self._offsets: dict[int, int | None] = {}
+
+    def instant(self, wall: int, latest: int | None) -> int:
+        """Return the second since 1970 at which the wall clock showed a time, itself in seconds from 1970.
+
+        In a repeated hour `latest`, the latest instant of the lines before, decides: who goes back is in the second
+        pass, and stays there. Times that the clock skips are taken by the offset before.
+        """
+        day = wall - wall % _DAY
+        try:
+            offset = self._offsets[day]
+        except KeyError:
+            offset = self._remember(day)
+        return wall - offset if offset is not None else self._near_change(wall, latest)
+
+    def _remember(self, day: int) -> int | None:
+        if len(self._offsets) > 1000:
+            self._offsets.clear()
+        offset = self._offset(day - 10800)
+        self._offsets[day] = found = offset if offset == self._offset(day + _DAY + 10800) else None
+        return found
+
+    def _offset(self, wall: int) -> int:
+        time = datetime(_FIRST, 1, 1, tzinfo=self.zone) + timedelta(seconds=wall)
+        return round((time.utcoffset() or timedelta()).total_seconds())
+
+    def _near_change(self, wall: int, latest: int | None) -> int:
+        """An instant on a day on which the offset changes. A zone's own idea of gaps and folds is not asked for."""
+        before, after = self._offset(wall - _DAY), self._offset(wall + _DAY)
+        found = sorted({wall - offset for offset in (before, after) if self._shows(wall - offset) == wall})
+        if len(found) < 2 or latest is None:
+            return found[0] if found else wall - before
+        disorder = 10 if datetime.fromtimestamp(latest, self.zone).fold else 300
+        return found[0] if found[0] >= latest - disorder else found[1]
+
+    def _shows(self, instant: int) -> int:
+        time = datetime.fromtimestamp(instant, self.zone).replace(tzinfo=timezone.utc)
+        return round(time.timestamp())
+
+
+class Years:
+    """Gives stamps their instants, in the order of the lines; its state is the latest instant so far."""
+
+    def __init__(self, zone: tzinfo, year: int | None, latest: int | None = None, dated: int | None = None) -> None:
+        self._local = LocalTime(zone)
+        self.year = year
+        """The year of the first stamp without one, later that of the latest; None: such stamps cannot be dated."""
+        self.latest = latest
+        """The latest instant of the stamps without a year, in seconds since 1970."""
+        self._dated = dated
+        self._day = (0, 0)
+        self._midnight: int | None = None
+
+    def state(self) -> dict[str, Any]:
+        """Return what a later run needs to go on."""
+        return {"year": self.year, "latest": self.latest, "dated": self._dated}
+
+    def instant(self, stamp: Stamp) -> int | None:
+        """Return the second since 1970 of the next line's stamp; None where there is no such date."""
+        if stamp.year is None:
+            return self.without_year(stamp.month, stamp.day, stamp.second)
+        start = midnight(stamp.year, stamp.month, stamp.day)
+        if start is None:
+            return None
+        if stamp.offset is not None:
+            return start + stamp.second - stamp.offset
+        return self.local(start + stamp.second)
+
+    def local(self, wall: int) -> int:
+        """Return the instant of the next line's stamp with a year but without a zone."""
+        instant = self._local.instant(wall, self._dated)
+        if self._dated is None or instant > self._dated:
+            self._dated = instant
+        return instant
+
+    def without_year(self, month: int, day: int, second: int) -> int | None:
+        """Return the instant of the next line's stamp without year; None where there is no such date in its year.
+
+        The year is the one in which the stamp is nearest to the latest one, but at most 60 days before it.
+        """
+        if (month, day) != self._day:
+            self._midnight = self._start_of(month, day, second)
+            self._day = (month, day)
+        if self._midnight is None:
+            return None
+        instant = self._local.instant(self._midnight + second, self.latest)
+        if self.latest is None or instant > self.latest:
+            self.latest = instant
+            self.year = gmtime(self._midnight).tm_year
+        return instant
+
+    def _start_of(self, month: int, day: int, second: int) -> int | None:
+        if self.latest is None:
+            return None if self.year is None else midnight(self.year, month, day)
+        is_leap_day = (month, day) == (2, 29)
+        year = gmtime(self.latest).tm_year - 1
+        for candidate in range(year, year + 4):
+            start = midnight(candidate, 3, 1) if is_leap_day else midnight(candidate, month, day)
+            if start is not None and self._local.instant(start + second, self.latest) >= self.latest - _DISORDER:
+                return midnight(candidate, month, day)
+        return None
+
+
+class _Head(NamedTuple):
+    """A line without year among a log's first."""
+
+    stamp: Stamp
+    turn: int
+    """How many times the year has changed since the first of them."""
+    line: str
+
+
+def first_year(head: Sequence[str], last: str | None, modified: float, zone: tzinfo) -> int | None:
+    """Return the year of a log's first line where its stamps carry none; None where no line of `head` lacks its year.
+
+    `head` is the log's first lines, some 2000 at most, `last` its last; `modified` is when it was last written, in
+    seconds since 1970. A queue ID that carries its time tells the year; otherwise it is the latest in which the last
+    line is not after `modified`, with a day of grace.
+    """
+    lines = list(_turned(head))
+    if not lines:
+        return None
+    local = LocalTime(zone)
+    told = _told_by_queue_ids(lines, local)
+    return told if told is not None else _told_by_last(lines, last, modified, local)
+
+
+def _turned(head: Iterable[str]) -> Iterator[_Head]:
+    latest = None
+    for line in head:
+        stamp = stamp_of(line, beginning_of(line))
+        if stamp is None or stamp.year is not None or midnight(2000, stamp.month, stamp.day) is None:
+            continue
+        # Years of 366 days, so that 29 February has its place in each.
+        place = _of_year(stamp)
+        if latest is None:
+            latest = place
+        turn = -((place - latest + _DISORDER) // (366 * _DAY))
+        latest = max(latest, turn * 366 * _DAY + place)
+        yield _Head(stamp, turn, line)
+
+
+def _of_year(stamp: Stamp) -> int:
+    """Seconds since the start of a leap year."""
+    return (midnight(2000, stamp.month, stamp.day) or 0) - (midnight(2000, 1, 1) or 0) + stamp.second
+
+
+def _told_by_queue_ids(lines: Sequence[_Head], local: LocalTime) -> int | None:
+    """The first line's year by the queue IDs of messages that come in; else by the newest of any."""
+    beginnings, others = Counter[int](), Counter[int]()
+    for stamp, turn, line in lines:
+        time, is_beginning = _queue_id_time(line, stamp.end)
+        if time is not None and (year := _nearest_year(stamp, time, local)) is not None:
+            (beginnings if is_beginning else others)[year - turn] += 1
+    if beginnings:
+        return beginnings.most_common(1)[0][0]
+    return max(others, default=None)
+
+
+def _queue_id_time(line: str, at: int) -> tuple[int | None, bool]:
+    """The time that a line's queue ID carries, and whether the message begins with this line."""
+    head, _, text = line[at:].partition(": ")
+    if text.startswith("[ID "):
+        text = text.partition("] ")[2]
+    queue_id, _, what = text.partition(": ")
+    program = head.rpartition(" ")[2].partition("[")[0]
+    is_postfix = "/" in program
+    time = time_of(queue_id, "postfix" if is_postfix else "sendmail") if len(queue_id) < 32 else None
+    return time, what.startswith(("client=", "uid=") if is_postfix else "from=")
+
+
+def _nearest_year(stamp: Stamp, time: int, local: LocalTime) -> int | None:
+    year = gmtime(time).tm_year
+    found = [
+        (abs(local.instant(start + stamp.second, None) - time), candidate)
+        for candidate in range(year - 4, year + 5)
+        if (start := midnight(candidate, stamp.month, stamp.day)) is not None
+    ]
+    return min(found)[1] if found else None
+
+
+def _told_by_last(lines: Sequence[_Head], last: str | None, modified: float, local: LocalTime) -> int | None:
+    """The first line's year by the time of the log's last writing."""
+    newest = lines[-1]
+    stamp = stamp_of(last, beginning_of(last)) if last else None
+    if stamp is None or midnight(stamp.year or 2000, stamp.month, stamp.day) is None:
+        stamp = newest.stamp
+    turns = newest.turn + (_of_year(stamp) < _of_year(newest.stamp) - _DAY)
+    if stamp.year is not None:
+        return stamp.year - turns
+    limit = min(max(0.0, modified), 7e9) + _DAY
+    leap_days = {line.turn for line in lines if (line.stamp.month, line.stamp.day) == (2, 29)}
+    for year in range(gmtime(limit).tm_year + 1, _FIRST, -1):
+        start = midnight(year, stamp.month, stamp.day)
+        if start is None or local.instant(start + stamp.second, None) > limit:
+            continue
+        if all(isleap(year - turns + turn) for turn in leap_days):
+            return year - turns
+    return None

@@ -1,0 +1,100 @@
+"""Reading logs: blocks of whole lines, whatever the packing, the bytes and the length of lines."""
+
+import bz2
+import gzip
+import lzma
+import os
+
+import pytest
+
+from mailtrace.errors import LogError
+from mailtrace.logfiles import MAX_LINE, LogFile, digest, mark_of
+from mailtrace.places import checkpoint_of, known_place
+
+LINES = b"".join(b"line %d\n" % i for i in range(1000))
+
+
+def read(path) -> tuple[list[str], int]:
+    """All lines of a log, and how many were too long."""
+    with LogFile(str(path)).open() as reader:
+        blocks = list(reader.blocks())
+    return [line for block in blocks for line in block.lines], sum(block.too_long for block in blocks)
+
+
+@pytest.mark.parametrize("packed", [bytes, gzip.compress, bz2.compress, lzma.compress])
+def test_packing_is_told_by_the_first_bytes_not_by_the_name(tmp_path, packed):
+    log = tmp_path / "mail.log"
+    log.write_bytes(packed(LINES))
+    lines, _ = read(log)
+    assert LINES.decode().splitlines() == lines
+
+
+def test_gzip_members_one_after_the_other_are_one_text(tmp_path):
+    log = tmp_path / "mail.log.gz"
+    log.write_bytes(gzip.compress(b"a\n") + gzip.compress(b"b\n"))
+    assert (["a", "b"], 0) == read(log)
+
+
+def test_bytes_that_are_not_utf8_stay_different(tmp_path):
+    log = tmp_path / "mail.log"
+    log.write_bytes(b"\xe9\n\xe8\n\xc3\xa9\n")
+    assert (["\\xe9", "\\xe8", "é"], 0) == read(log)
+
+
+@pytest.mark.parametrize("length", [MAX_LINE + 1, 3 * MAX_LINE, 10_000_000])
+def test_a_line_that_is_too_long_is_left_out_and_its_neighbours_are_read(tmp_path, length):
+    log = tmp_path / "mail.log"
+    log.write_bytes(b"before\n" + b"x" * length + b"\nafter\n")
+    assert (["before", "after"], 1) == read(log)
+
+
+def test_a_last_line_without_its_end_is_kept_back(tmp_path):
+    log = tmp_path / "mail.log"
+    log.write_bytes(b"whole\nhal")
+    with LogFile(str(log)).open() as reader:
+        assert [["whole"]] == [block.lines for block in reader.blocks()]
+        with log.open("ab") as more:
+            more.write(b"f\n")
+        assert [["half"]] == [block.lines for block in reader.blocks()]
+
+
+def test_a_file_cut_short_gives_what_stands_before_and_says_so(tmp_path):
+    log = tmp_path / "mail.log.gz"
+    log.write_bytes(gzip.compress(os.urandom(40_000).hex().encode() + b"\nlast\n")[:-2000])
+    with pytest.raises(LogError, match="damaged or cut short"):
+        read(log)
+
+
+@pytest.mark.parametrize("packed", [bytes, gzip.compress])
+@pytest.mark.parametrize("size", [10, 4096, 5000, 300_000])
+def test_a_place_is_found_again_and_only_in_the_same_text(tmp_path, packed, size):
+    text = b"".join(b"%08d something of a line\n" % i for i in range(size // 29 + 1))
+    log = tmp_path / "mail.log"
+    log.write_bytes(packed(text))
+    with LogFile(str(log)).open() as reader:
+        list(reader.blocks())
+        checkpoint = checkpoint_of(reader, {}, 0.0)
+    assert checkpoint is not None
+    renamed = tmp_path / "mail.log.1"
+    renamed.write_bytes(text + b"new\n")
+    place = known_place(LogFile(str(renamed)), [checkpoint])
+    assert place is not None
+    assert place.reader is not None
+    with place.reader as more:
+        assert [["new"]] == [block.lines for block in more.blocks()]
+    renamed.write_bytes(text[:-1] + b"!\n")
+    assert known_place(LogFile(str(renamed)), [checkpoint]) is None
+
+
+def test_a_log_without_a_whole_line_is_not_known_yet(tmp_path):
+    log = tmp_path / "mail.log"
+    log.write_bytes(b"no end")
+    with LogFile(str(log)).open() as reader:
+        list(reader.blocks())
+        assert checkpoint_of(reader, {}, 0.0) is None
+
+
+def test_the_mark_is_whole_lines_of_the_first_bytes():
+    assert b"a\n" == mark_of(b"a\nb")
+    assert 4096 == len(mark_of(b"x" * 9000))
+    assert digest(mark_of(LINES)) == digest(mark_of(LINES + b"more\n"))

@@ -1,0 +1,116 @@
+"""Which lines make one transaction, in whatever order they are read."""
+
+from itertools import permutations
+
+import pytest
+
+from mailtrace.documents import document
+from mailtrace.mta.events import Client, Envelope, Fact, MessageId, Origin, Removed, Result, Sender
+from mailtrace.transactions import SECOND, Transaction, joined, pack, segments, unpack
+
+SHORT = "E92FB9C021B"
+LONG = "4jYzr36nM8z1V3tx"
+
+
+def part(*facts: tuple[int, Fact], queue_id: str = SHORT, mta: str = "postfix") -> Transaction:
+    """A transaction with these facts, their times in seconds."""
+    made = Transaction("mx1", queue_id, mta)
+    for seconds, fact in facts:
+        made.add(seconds * SECOND, fact)
+    return made
+
+
+def sent(to: str) -> Result:
+    return Result(to, None, "mx.example.net[192.0.2.3]:25", "sent (250 ok)", "sent", "2.0.0", 1.0)
+
+
+FIRST = [
+    (100, Client("a [192.0.2.1]")),
+    (100, MessageId("one@x")),
+    (101, Envelope("one@x", 1, 1)),
+    (102, sent("r1@x")),
+    (103, Removed("removed")),
+]
+SECOND_USE = [
+    (118, Client("b [192.0.2.2]")),
+    (118, MessageId("two@x")),
+    (119, Envelope("two@x", 1, 1)),
+    (120, sent("r2@x")),
+    (121, Removed("removed")),
+]
+
+
+@pytest.mark.parametrize("cut", range(1, len(FIRST + SECOND_USE)))
+@pytest.mark.parametrize("swapped", [False, True])
+def test_a_reused_short_id_is_two_transactions_wherever_the_log_is_cut(cut, swapped):
+    """Two halves of a log make the same documents in either order."""
+    whole = FIRST + SECOND_USE
+    halves = [part(*whole[:cut]), part(*whole[cut:])]
+    found = segments(reversed(halves) if swapped else halves)
+    assert [document(part(*FIRST)), document(part(*SECOND_USE))] == [document(each) for each in found]
+    assert [part(*FIRST).id, part(*SECOND_USE).id] == [each.id for each in found]
+
+
+def test_the_same_lines_read_twice_are_one_transaction():
+    found = segments([part(*FIRST), part(*FIRST)])
+    assert [document(part(*FIRST))] == [document(each) for each in found]
+
+
+def test_lines_within_a_second_make_one_transaction_in_any_order():
+    """Removed and delivery can be logged before client and sender."""
+    lines = [
+        (105, Removed("removed")),
+        (105, sent("r@x")),
+        (104, Client("a [192.0.2.1]")),
+        (105, Envelope("s@x", 1, 1)),
+    ]
+    for order in permutations(lines):
+        streamed = part(order[0])
+        for seconds, fact in order[1:]:
+            assert streamed.continues(seconds * SECOND, fact)
+            streamed.add(seconds * SECOND, fact)
+        assert [document(part(*lines))] == [document(each) for each in segments([streamed])]
+
+
+def test_a_notice_under_an_id_that_was_given_back_is_a_transaction_of_its_own():
+    """Notices have no beginning: no client, no uid."""
+    notice = [(130, MessageId("n@mx1")), (130, Envelope("", 1, 1)), (131, sent("one@x")), (131, Removed("removed"))]
+    found = segments([part(*FIRST, *notice)])
+    assert [document(part(*FIRST)), document(part(*notice))] == [document(each) for each in found]
+
+
+def test_the_line_that_links_a_notice_may_come_after_its_end():
+    notice = [(130, MessageId("n@mx1")), (130, Envelope("", 1, 1)), (131, Removed("removed"))]
+    (found,) = segments([part(*notice), part((132, Origin("E347540", "notice")))])
+    made = document(found)
+    assert made is not None
+    assert "E347540" == made["origin"]
+    assert "" == made["from"]
+
+
+def test_an_id_that_carries_its_time_is_one_transaction_whatever_is_missing():
+    (found,) = segments([part(*FIRST[3:], queue_id=LONG), part(*FIRST[:2], queue_id=LONG)])
+    assert part(*FIRST, queue_id=LONG).id == found.id == part(FIRST[4], queue_id=LONG).id
+
+
+def test_a_beginning_long_after_lines_without_one_is_another_message():
+    found = segments([part((50, sent("old@x"))), part(*FIRST)])
+    assert [50 * SECOND, 100 * SECOND] == [each.start for each in found]
+
+
+def test_joining_keeps_each_fact_once_in_the_order_of_time():
+    whole = joined([part(*FIRST[2:]), part(*FIRST[:3])])
+    assert part(*FIRST).facts == whole.facts
+
+
+def test_packed_facts_come_back_as_they_were():
+    facts = [(1, Sender("a@b", 3, 1, None, "h [192.0.2.1]")), (2, sent('"ü"@x'))]
+    assert facts == unpack(pack(facts))
+
+
+def test_sendmail_is_finished_when_every_recipient_has_a_final_result():
+    begun = (1, Sender("a@b", 10, 2, "m@x", "h [192.0.2.1]"))
+    half = part(begun, (2, sent("r1@x")), queue_id="pBFERI8l019936", mta="sendmail")
+    assert not half.is_finished
+    half.add(3 * SECOND, sent("r2@x"))
+    assert half.is_finished
