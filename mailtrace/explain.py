@@ -56,7 +56,7 @@ def _rest(reader: Any) -> Iterator[Any]:
 
 def _meaning(line: str, frames: Frames) -> tuple[str, str]:
     record = frames.record(line)
-    if type(record) is Unframed:
+    if isinstance(record, Unframed):
         return _verdict(record.reason, ignored=record.ignored)
     grammar = grammar_of(record.program)
     if grammar is None:
@@ -64,7 +64,7 @@ def _meaning(line: str, frames: Frames) -> tuple[str, str]:
     parsed = grammar.parse(record.program, record.text)
     if parsed is None:
         return _verdict(f"a {grammar.mta} line of no known form", ignored=False)
-    if type(parsed) is Ignored:
+    if isinstance(parsed, Ignored):
         return _verdict(parsed.reason, ignored=True)
     return "used", described(parsed)
 

@@ -1,18 +1,18 @@
 """The indexer: from log files to the store, in blocks, with a checkpoint behind what has been acknowledged."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
-from itertools import chain
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from mailtrace.clocks import ClockCheck
 from mailtrace.errors import LogError, StoreUnavailableError
-from mailtrace.logfiles import Block, LogFile, Reader, decoded
+from mailtrace.logfiles import Block
 from mailtrace.mta.events import BEGINNINGS, Event, Ignored
 from mailtrace.mta.grammars import grammar_of
-from mailtrace.places import checkpoint_of, known_place
+from mailtrace.opening import Opened, opened
+from mailtrace.places import checkpoint_of
 from mailtrace.reducer import MAX_HELD, Reducer
-from mailtrace.sets import Calendar, Planned, planned, year_of
+from mailtrace.sets import Calendar, Planned, planned
 from mailtrace.stores.base import Checkpoint, Store
 from mailtrace.stores.writing import write
 from mailtrace.syslog import Frames, Unframed
@@ -97,68 +97,47 @@ class Indexer:
         if damaged:
             raise damaged
 
-    def _read_all(self, planned_log: Planned) -> LogError | None:
+    def _read_all(self, plan: Planned) -> LogError | None:
         """Read a log; a damaged one does not keep the others from being read."""
         try:
-            self._read(planned_log)
+            self._read(plan)
         except LogError as error:
             return error
         return None
 
-    def _read(self, planned_log: Planned) -> None:
-        log = planned_log.log
-        begun = self._begin(planned_log)
-        if begun is None:
+    def _read(self, plan: Planned) -> None:
+        log = opened(plan, self._calendar, self._checkpoints.values(), self._now(), again=self._from_start)
+        if log is None:
             return
-        reader, frames, blocks = begun
-        before, is_new = (self.tally.lines, self.tally.mail_lines), reader.offset == 0
-        with reader:
-            damage = self._read_blocks(log, reader, frames, blocks)
+        self._reducer.resume(log.logins)
+        before, is_new = (self.tally.lines, self.tally.mail_lines), log.reader.offset == 0
+        with log.reader as reader:
+            damage = self._read_blocks(log)
             # Only here all lines before the reader's offset have been taken in: a save is right at no other place.
-            is_read = damage is None and not self.stopped
-            self._save(reader, frames, packed=log.size if is_read and reader.is_packed and not log.is_stdin else None)
+            is_read = damage is None and not self.stopped and reader.is_packed and not log.log.is_stdin
+            self._save(log, packed=log.log.size if is_read else None)
         if is_new and self.tally.lines > before[0] and self.tally.mail_lines == before[1]:
-            self.tally.without_mail.append(log.path)
+            self.tally.without_mail.append(reader.path)
         if damage:
             raise damage
 
-    def _read_blocks(self, log: LogFile, reader: Reader, frames: Frames, blocks: Iterator[Block]) -> LogError | None:
+    def _read_blocks(self, log: Opened) -> LogError | None:
         """Read to the end, or until stopped; return what is wrong with the file."""
+        reader = log.reader
         saved = reader.offset
         try:
-            for block in blocks:
-                self._take(block, frames)
-                self._progress(log.path, reader.position, self.tally.lines)
+            for block in log.blocks:
+                self._take(block, log.frames)
+                self._progress(reader.path, reader.position, self.tally.lines)
                 if reader.offset - saved >= _SAVE_BYTES or self._reducer.held > MAX_HELD:
-                    self._save(reader, frames)
+                    self._save(log)
                     saved = reader.offset
                 if self.stopped:
                     return None
-            self._take_last_line(log, reader, frames)
+            self._take_last_line(log)
         except LogError as error:
             return error
         return None
-
-    def _begin(self, planned_log: Planned) -> tuple[Reader, Frames, Iterator[Block]] | None:
-        """Open a log where an earlier run ended, or at its start; None where there is nothing new in it."""
-        log, year, follows = planned_log
-        zone = self._calendar.zone
-        place = known_place(log, self._checkpoints.values())
-        if place and not self._from_start:
-            if place.reader is None:
-                return None
-            self._reducer.resume(place.checkpoint.state["logins"])
-            return place.reader, Frames.resume(zone, place.checkpoint.state["frames"]), place.reader.blocks()
-        if place and place.reader:
-            place.reader.close()
-        reader = log.open()
-        if follows and follows.state["frames"].get("year"):
-            return reader, Frames.resume(zone, follows.state["frames"]), reader.blocks()
-        head = [] if log.is_stdin else decoded(log.head).split("\n")
-        blocks = reader.blocks()
-        if log.is_stdin and (first := next(blocks, None)):
-            head, blocks = first.lines, chain([first], blocks)
-        return reader, Frames(zone, year or year_of(log, head, zone, self._now())), blocks
 
     def _take(self, block: Block, frames: Frames) -> None:
         tally = self.tally
@@ -170,7 +149,7 @@ class Indexer:
 
     def _take_line(self, line: str, frames: Frames) -> None:
         record = frames.record(line)
-        if type(record) is Unframed:
+        if isinstance(record, Unframed):
             (self.tally.ignored if record.ignored else self.tally.not_understood)[record.reason] += 1
             return
         grammar = grammar_of(record.program)
@@ -182,7 +161,7 @@ class Indexer:
             self.tally.not_understood[f"a {grammar.mta} line of no known form"] += 1
             return
         self.tally.mail_lines += 1
-        if type(parsed) is Ignored:
+        if isinstance(parsed, Ignored):
             self.tally.ignored[parsed.reason] += 1
             return
         self.tally.used += 1
@@ -190,20 +169,21 @@ class Indexer:
         if type(parsed) is Event and type(parsed.fact) in BEGINNINGS:
             self._clock.sample(record.time, parsed.queue_id, grammar.mta)
 
-    def _take_last_line(self, log: LogFile, reader: Reader, frames: Frames) -> None:
+    def _take_last_line(self, log: Opened) -> None:
         """A last line without an end is left for later where its end may still come."""
-        if not reader.is_packed and reader.rest and self._now() - log.modified < _SETTLED_SECONDS:
-            self.tally.unfinished.append(log.path)
+        reader = log.reader
+        if not reader.is_packed and reader.rest and self._now() - log.log.modified < _SETTLED_SECONDS:
+            self.tally.unfinished.append(reader.path)
             return
         if last := reader.last_line():
-            self._take(last, frames)
+            self._take(last, log.frames)
 
-    def _save(self, reader: Reader, frames: Frames, packed: int | None = None) -> None:
+    def _save(self, log: Opened, packed: int | None = None) -> None:
         """Write everything that the lines so far have touched, and behind it the checkpoint."""
-        state = {"frames": frames.state(), "logins": self._reducer.state(), "zone": self._calendar.zone_name}
+        state = {**log.state(), "logins": self._reducer.state()}
         if packed is not None:
             state["packed"] = packed
-        checkpoint = checkpoint_of(reader, state, self._now())
+        checkpoint = checkpoint_of(log.reader, state, self._now())
         times = 0
         while True:
             try:

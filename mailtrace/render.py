@@ -3,7 +3,6 @@
 import re
 from collections.abc import Iterator
 from datetime import datetime, tzinfo
-from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -59,6 +58,5 @@ def _entry(entry: dict[str, Any]) -> str:
     return f"recipient='{recipient}' , relay='{relay}', status='{status}'"
 
 
-@lru_cache(maxsize=4096)
 def _iso(date: str, zone: tzinfo) -> str:
     return datetime.fromisoformat(date).astimezone(zone).isoformat()

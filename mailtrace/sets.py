@@ -64,14 +64,21 @@ def _with_rotated(log: LogFile, checkpoints: Sequence[Checkpoint]) -> list[tuple
     beside = [LogFile(path) for path in rotated_from(log.path)] if checkpoints and not log.is_stdin else []
     if not beside:
         return [(log, None)]
-    found: list[tuple[LogFile, Checkpoint | None]] = []
-    newest: Checkpoint | None = None
-    for other, _ in in_order([*beside, log], Calendar(timezone.utc, "")):
-        known = candidates(other, checkpoints)
-        if known or newest or other is log:
-            found.append((other, None if known else newest))
-        newest = known[0] if known else newest
-    return found
+    ordered = [other for other, _ in in_order([*beside, log], Calendar(timezone.utc, ""))]
+    known = {other.path: candidates(other, checkpoints) for other in ordered}
+    last = max((i for i, other in enumerate(ordered) if known[other.path]), default=None)
+    if last is None:
+        return [(log, None)]
+    newest = known[ordered[last].path][0]
+    # Newer by what it says or by when it was written: clocks step back, and copies have new times.
+    newer = {other.path for other in ordered[last + 1 :]} | {
+        other.path for other in ordered if other.modified > ordered[last].modified
+    }
+    return [
+        (other, None if known[other.path] else newest)
+        for other in ordered
+        if known[other.path] or other.path in newer or other is log
+    ]
 
 
 def in_order(logs: Sequence[LogFile], calendar: Calendar) -> list[tuple[LogFile, int | None]]:
@@ -85,11 +92,17 @@ def in_order(logs: Sequence[LogFile], calendar: Calendar) -> list[tuple[LogFile,
     begins = [(_begin(log), log) for log in logs]
     without_year = [begin.time for begin, _ in begins if begin and not begin.has_year]
     if not without_year:
-        dated = sorted((begin.time, i, log) for i, (begin, log) in enumerate(begins) if begin)
-        return [(log, None) for _, _, log in dated] + [(log, calendar.year) for begin, log in begins if not begin]
+        dated = sorted((begin.time, _written(log), i) for i, (begin, log) in enumerate(begins) if begin)
+        return [(begins[i][1], None) for _, _, i in dated] + [
+            (log, calendar.year) for begin, log in begins if not begin
+        ]
     start = _after_widest_gap(without_year)
-    turned = sorted((_turned(begin, start), i) for i, (begin, _) in enumerate(begins))
-    return [(begins[i][1], _year(begins[i][0], start, calendar.year)) for _, i in turned]
+    turned = sorted((_turned(begin, start), _written(log), i) for i, (begin, log) in enumerate(begins))
+    return [(begins[i][1], _year(begins[i][0], start, calendar.year)) for _, _, i in turned]
+
+
+def _written(log: LogFile) -> float:
+    return float("inf") if log.is_stdin else log.modified
 
 
 def _begin(log: LogFile) -> _Begin | None:

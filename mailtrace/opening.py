@@ -1,0 +1,113 @@
+"""How a log is opened: where an earlier run ended, or at its start with the right year."""
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timezone, tzinfo
+from itertools import chain
+from typing import Any
+
+from mailtrace.errors import LogError
+from mailtrace.logfiles import Block, LogFile, Reader, decoded
+from mailtrace.places import known_place
+from mailtrace.sets import Calendar, Planned, year_of
+from mailtrace.stores.base import Checkpoint
+from mailtrace.syslog import Frames
+from mailtrace.zones import zone_of
+
+
+@dataclass(slots=True)
+class Opened:
+    """A log that is being read."""
+
+    log: LogFile
+    reader: Reader
+    frames: Frames
+    blocks: Iterator[Block]
+    zone: tzinfo
+    zone_name: str
+    begin: dict[str, Any]
+    """The state of the frames at the log's first line: to read it again in the same way."""
+    logins: list[list[Any]]
+    """Sessions that had logged in where an earlier run ended."""
+
+    def state(self) -> dict[str, Any]:
+        """Return what a later run needs to go on, or to read all again."""
+        frames = self.frames.state()
+        instant = frames["dated"] if frames["latest"] is None else frames["latest"]
+        offset = None if instant is None else _offset(self.zone, instant)
+        return {"frames": frames, "begin": self.begin, "zone": self.zone_name, "offset": offset}
+
+
+def opened(
+    plan: Planned, calendar: Calendar, known: Collection[Checkpoint], now: float, *, again: bool
+) -> Opened | None:
+    """Open a log; `again` at its start though it is known. None where there is nothing new in it.
+
+    Raises:
+        LogError: it cannot be read, or was read before with another year or zone.
+    """
+    log = plan.log
+    place = known_place(log, known)
+    if place is None:
+        return _new(plan, calendar, now)
+    state, reader = place.checkpoint.state, place.reader
+    zone, name = _zone(calendar, state)
+    _check(plan, calendar, state)
+    if not again:
+        if reader is None:
+            return None
+        frames = Frames.resume(zone, state["frames"])
+        return Opened(log, reader, frames, reader.blocks(), zone, name, state["begin"], state["logins"])
+    if reader is not None:
+        reader.close()
+    reader = log.open()
+    return Opened(log, reader, Frames.resume(zone, state["begin"]), reader.blocks(), zone, name, state["begin"], [])
+
+
+def _zone(calendar: Calendar, state: dict[str, Any]) -> tuple[tzinfo, str]:
+    """The zone that was given, else the one in which the log was read before."""
+    name = calendar.zone_name or state["zone"]
+    return (calendar.zone if name == calendar.zone_name else zone_of(name)), name
+
+
+def _new(plan: Planned, calendar: Calendar, now: float) -> Opened:
+    log, year, follows = plan
+    zone, name = (calendar.zone, calendar.zone_name) if follows is None else _zone(calendar, follows.state)
+    reader = log.open()
+    blocks = reader.blocks()
+    if follows is not None and follows.state["frames"]["year"] is not None:
+        frames = Frames.resume(zone, follows.state["frames"])
+    else:
+        head = [] if log.is_stdin else decoded(log.head).split("\n")
+        if log.is_stdin and (first := next(blocks, None)):
+            head, blocks = first.lines, chain([first], blocks)
+        frames = Frames(zone, year or year_of(log, head, zone, now))
+    return Opened(log, reader, frames, blocks, zone, name, frames.state(), [])
+
+
+def _check(plan: Planned, calendar: Calendar, state: dict[str, Any]) -> None:
+    """See that a log's stamps are read as they were before: otherwise its mail would be stored twice, at two times."""
+    frames, begin, path = state["frames"], state["begin"], plan.log.path
+    without_year = frames["latest"] is not None
+    if without_year and begin["latest"] is None and plan.year not in (None, begin["year"]):
+        raise LogError(f"{path} was read before with the year {begin['year']}, now with {plan.year}: leave -y out")
+    instant = frames["latest"] if without_year else frames["dated"]
+    if instant is None or not calendar.zone_name:
+        return
+    before, after = state["offset"], _offset(calendar.zone, instant)
+    if before != after:
+        name = state["zone"] or f"the machine's zone, {_shown(before)}"
+        raise LogError(
+            f"{path} was read before with --tz {name}, now with {calendar.zone_name}, {_shown(after)}:"
+            " say --tz as before"
+        )
+
+
+def _offset(zone: tzinfo, instant: int) -> int:
+    """Seconds by which the zone is ahead of UTC then."""
+    offset = datetime.fromtimestamp(instant, timezone.utc).astimezone(zone).utcoffset()
+    return int(offset.total_seconds()) if offset else 0
+
+
+def _shown(offset: int) -> str:
+    return f"UTC{'-' if offset < 0 else '+'}{abs(offset) // 3600:02}:{abs(offset) // 60 % 60:02}"

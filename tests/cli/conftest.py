@@ -1,0 +1,51 @@
+"""The two commands as an admin runs them: as processes, in a folder of their own."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+BIN = Path(sys.executable).parent
+
+
+class Commands:
+    """Runs the installed commands on a store of this test's own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.store = f"sqlite:{folder}/store/mailtrace.db"
+        self.environment = {**os.environ, "TZ": "UTC", "MAILTRACE_STORE": self.store, "XDG_RUNTIME_DIR": str(folder)}
+
+    def run(
+        self, name: str, *arguments: object, given: bytes = b"", **environment: str
+    ) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [BIN / name, *map(str, arguments)],
+            cwd=self.folder,
+            env={**self.environment, **environment},
+            input=given.decode("utf-8", "surrogateescape"),
+            errors="surrogateescape",
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+
+    def index(self, *arguments: object, **options) -> subprocess.CompletedProcess[str]:
+        return self.run("mailtrace-index", *arguments, **options)
+
+    def search(self, *arguments: object, **options) -> subprocess.CompletedProcess[str]:
+        return self.run("mailtrace-search", *arguments, **options)
+
+    def without_privileges(self, name: str, *arguments: object) -> subprocess.CompletedProcess[str]:
+        """Run as a user whom file modes bind: root without its capabilities."""
+        if os.geteuid():
+            return self.run(name, *arguments)
+        return self.run("/usr/bin/setpriv", "--inh-caps=-all", "--bounding-set=-all", BIN / name, *arguments)
+
+
+@pytest.fixture
+def commands(tmp_path):
+    return Commands(tmp_path)

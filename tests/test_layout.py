@@ -1,0 +1,92 @@
+"""The shape of the code: who may import whom, and how long things may be."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parent.parent / "mailtrace"
+FILES = sorted(PACKAGE.rglob("*.py"))
+
+LAYERS = {
+    "errors": set(),
+    "queue_ids": set(),
+    "zones": {"errors"},
+    "mta.events": set(),
+    "transactions": {"mta.events", "queue_ids"},
+    "entries": {"mta.events", "transactions"},
+    "documents": {"mta.events", "transactions", "entries"},
+    "query": {"documents"},
+    "moments": {"errors"},
+    "render": {"documents"},
+    "stores.base": {"documents", "query", "transactions"},
+    "stores.writing": {"documents", "errors", "stores.base", "transactions"},
+    "logfiles": {"errors"},
+    "rotation": set(),
+    "places": {"logfiles", "stores.base"},
+    "reducer": {"mta.events", "queue_ids", "syslog", "transactions"},
+}
+"""What each of these modules may import of mailtrace, and nothing else of it."""
+
+
+def module_of(path: Path) -> str:
+    return ".".join(path.relative_to(PACKAGE).with_suffix("").parts)
+
+
+def imports_of(path: Path) -> set[str]:
+    """Modules that a file imports, those of mailtrace without its name."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            found.add(node.module or "")
+            found.update(f"{node.module}.{alias.name}" for alias in node.names)
+    modules = {module_of(other) for other in FILES}
+    ours = {name.removeprefix("mailtrace.") for name in found if name.startswith("mailtrace.")} & modules
+    return ours | {name for name in found if not name.startswith("mailtrace")}
+
+
+def ours(path: Path) -> set[str]:
+    return imports_of(path) & {module_of(other) for other in FILES}
+
+
+@pytest.mark.parametrize("module", LAYERS)
+def test_a_module_imports_only_what_is_below_it(module):
+    path = PACKAGE.joinpath(*module.split(".")).with_suffix(".py")
+    assert ours(path) <= LAYERS[module]
+
+
+@pytest.mark.parametrize("path", FILES, ids=module_of)
+def test_who_may_import_what(path):
+    """Nothing imports the command lines, stores know no parser, and one store alone knows Elasticsearch's client."""
+    module, imported = module_of(path), imports_of(path)
+    assert not {name for name in imported if name.endswith("_cli")}
+    if not module.startswith("stores.elasticsearch"):
+        assert not {name for name in imported if name.split(".")[0] in ("elasticsearch", "elastic_transport")}
+    if module.startswith("stores."):
+        assert not {name for name in ours(path) if name.startswith("mta.") or name in ("syslog", "reducer", "indexer")}
+    if module.startswith("mta."):
+        assert {name for name in ours(path) if not name.startswith("mta.")} <= {"queue_ids"}
+
+
+def loaded_by(code: str) -> set[str]:
+    """Modules that a fresh interpreter has loaded after this code."""
+    code += "; import sys; print(*sys.modules)"
+    return set(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split())
+
+
+def test_a_search_pays_for_no_parser_and_no_client_that_it_does_not_use():
+    loaded = loaded_by("import mailtrace.search_cli, mailtrace.stores.sqlite")
+    assert not {"elasticsearch", "rich", "mailtrace.syslog", "mailtrace.mta.postfix", "mailtrace.indexer"} & loaded
+
+
+@pytest.mark.parametrize("path", FILES, ids=module_of)
+def test_files_and_functions_are_short(path):
+    text = path.read_text()
+    assert text.count("\n") <= 400
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            assert (node.end_lineno or 0) - node.lineno < 50, node.name

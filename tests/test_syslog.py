@@ -1,0 +1,225 @@
+"""Frames: each sample line gives its record, in whatever mixture; nothing raises."""
+
+import json
+import re
+from datetime import datetime, timezone
+from itertools import pairwise
+from pathlib import Path
+from time import process_time
+from typing import Any, NamedTuple
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mailtrace.syslog import Frames, Record, Unframed
+from mailtrace.zones import zone_of
+
+RECORDS = Path(__file__).parent / "samples" / "records"
+HEAD = re.compile(r"## year (\d{4}), zone (\S+)\Z")
+
+
+class Sample(NamedTuple):
+    where: str
+    line: str
+    expected: Any
+
+
+class Log(NamedTuple):
+    name: str
+    year: int
+    zone: str
+    samples: list[Sample]
+
+    def frames(self) -> Frames:
+        return Frames(zone_of(self.zone), self.year)
+
+
+def read(path: Path) -> Log:
+    """A sample file: its year and zone; then, below `# expect: JSON`, each line as it is in a log."""
+    head, *lines = path.read_bytes().decode("utf-8").split("\n")
+    found = HEAD.match(head)
+    assert found, f"{path.name}: no year and zone"
+    samples = []
+    for number, (expected, line) in enumerate(pairwise(lines), 3):
+        if expected.startswith("# expect: "):
+            samples.append(Sample(f"{path.name}:{number}", line, json.loads(expected.removeprefix("# expect: "))))
+    return Log(path.name, int(found[1]), found[2], samples)
+
+
+LOGS = [read(path) for path in sorted(RECORDS.glob("*.log"))]
+LINES = [sample.line for log in LOGS for sample in log.samples]
+
+
+def described(record: Record | Unframed) -> Any:
+    if isinstance(record, Unframed):
+        return {"ignored": record.reason} if record.ignored else None
+    return {**record._asdict(), "time": datetime.fromtimestamp(record.time / 1_000_000, timezone.utc)}
+
+
+def as_expected(expected: Any) -> Any:
+    if expected is None or "ignored" in expected:
+        return expected
+    time = re.sub(r"\.\d+", lambda digits: digits[0].ljust(7, "0"), expected["time"])
+    return {**expected, "time": datetime.fromisoformat(time).replace(tzinfo=timezone.utc)}
+
+
+@pytest.mark.parametrize("log", LOGS, ids=lambda log: log.name)
+def test_samples_one_after_the_other(log):
+    frames = log.frames()
+    for sample in log.samples:
+        assert described(frames.record(sample.line)) == as_expected(sample.expected), sample.where
+
+
+@pytest.mark.parametrize("log", [log for log in LOGS if log.name != "months.log"], ids=lambda log: log.name)
+def test_samples_each_alone_and_twice(log):
+    for sample in log.samples:
+        frames = log.frames()
+        for _ in range(2):
+            assert described(frames.record(sample.line)) == as_expected(sample.expected), sample.where
+
+
+@pytest.mark.parametrize("log", [log for log in LOGS if log.name != "months.log"], ids=lambda log: log.name)
+def test_samples_among_lines_of_every_other_frame(log):
+    others = [sample.line for other in LOGS for sample in other.samples if other.name in ("iso8601.log", "rfc5424.log")]
+    frames = log.frames()
+    for i, sample in enumerate(log.samples):
+        for line in others[i % 7 :: 7]:
+            frames.record(line)
+        assert described(frames.record(sample.line)) == as_expected(sample.expected), sample.where
+
+
+def test_every_frame_has_samples():
+    assert len(LINES) > 150
+    assert sum(isinstance(sample.expected, dict) for log in LOGS for sample in log.samples) > 120
+
+
+@pytest.mark.parametrize(
+    "line, reason",
+    [
+        ("", "blank line"),
+        ("words", "no time stamp"),
+        ("Dec 32 02:48:04 mx postfix/smtp[12]: x", "no such date"),
+        ("2024-02-30T02:48:04Z mx postfix/smtp[12]: x", "no such date"),
+        ('{"a": 1}', "JSON that is no journal entry"),
+    ],
+)
+def test_reasons(line, reason):
+    assert Frames(timezone.utc, 2024).record(line).reason == reason
+
+
+def test_without_a_year_only_lines_that_carry_one_are_understood():
+    frames = Frames(timezone.utc, None)
+    assert frames.record("Dec  5 15:27:19 mx postfix/smtp[1]: x") == Unframed("the year is not known", ignored=False)
+    assert frames.record("Dec 5 15:27:19 mx postfix/smtp[1]: x") == Unframed("the year is not known", ignored=False)
+    assert frames.record("2024-12-05T15:27:19Z mx postfix/smtp[1]: x").time == 1733412439000000
+    assert frames.record("Dec  5 15:27:20 mx last message repeated 2 times").ignored
+
+
+def test_year_less_lines_do_not_take_years_from_others():
+    frames = Frames(timezone.utc, 2020)
+    frames.record("2031-12-05T15:27:19Z mx postfix/smtp[1]: x")
+    frames.record("2012 Dec  5 15:27:19 mx postfix/smtp[1]: x")
+    assert frames.record("Dec  5 15:27:19 mx postfix/smtp[1]: x").time == 1607182039000000
+
+
+def test_a_later_run_goes_on_from_the_state():
+    zone = zone_of("Europe/Berlin")
+    frames = Frames(zone, 2023)
+    frames.record("Dec 31 23:59:59 mx postfix/smtp[1]: x")
+    frames.record("Jan  1 00:00:01 mx postfix/smtp[1]: x")
+    state = json.loads(json.dumps(frames.state()))
+    assert state["year"] == 2024
+    resumed = Frames.resume(zone, state)
+    for line in ("Dec 31 23:59:59 mx postfix/smtp[1]: late", "Feb 29 00:00:00 mx postfix/smtp[1]: x"):
+        assert resumed.record(line) == frames.record(line) != Unframed("no such date", ignored=False)
+    assert resumed.state() == frames.state()
+
+
+def test_the_state_knows_the_pass_through_the_repeated_hour():
+    zone = zone_of("Europe/Berlin")
+    frames = Frames(zone, 2020)
+    frames.record("Oct 25 02:59:46 mx postfix/smtp[1]: x")
+    first = Frames.resume(zone, frames.state()).record("Oct 25 02:59:50 mx postfix/smtp[1]: x").time
+    frames.record("Oct 25 02:00:03 mx postfix/smtp[1]: x")
+    assert Frames.resume(zone, frames.state()).record("Oct 25 02:59:40 mx postfix/smtp[1]: x").time > first + 3_500e6
+
+
+def test_local_iso_stamps_tell_the_passes_too():
+    frames = Frames(zone_of("Europe/Berlin"), None)
+    times = [
+        frames.record(f"2020-10-25T{time} mx postfix/smtp[1]: x").time
+        for time in ("02:59:45.000000", "02:59:46.000000", "02:00:03.500000", "02:00:04.000000", "02:50:00", "03:00:00")
+    ]
+    assert [time - times[0] for time in times] == [0, 1e6, 18.5e6, 19e6, 3015e6, 3615e6]
+
+
+def test_many_processes_keep_memory_bounded():
+    frames = Frames(timezone.utc, 2024)
+    for pid in range(10_000):
+        assert frames.record(f"Dec  5 15:27:19 mx postfix/smtp[{pid}]: x").pid == str(pid)
+    assert len(frames._heads) <= 4096
+
+
+@settings(deadline=None)
+@given(st.lists(st.text()))
+def test_arbitrary_text_never_raises(lines):
+    frames = Frames(zone_of("Europe/Berlin"), 2024)
+    for line in lines:
+        assert type(frames.record(line)) in (Record, Unframed)
+
+
+@settings(deadline=None)
+@given(st.data())
+def test_mutated_samples_never_raise(data):
+    frames = Frames(zone_of("Europe/Berlin"), data.draw(st.sampled_from([None, 2023, 2024])))
+    for _ in range(data.draw(st.integers(1, 8))):
+        line = data.draw(st.sampled_from(LINES))
+        for _ in range(data.draw(st.integers(0, 3))):
+            at = data.draw(st.integers(0, min(len(line), 80)))
+            cut = data.draw(st.integers(0, 4))
+            line = (
+                line[:at]
+                + data.draw(st.text(max_size=4) | st.sampled_from(" :[]<>-+.,0129{\"'\r\ud800"))
+                + line[at + cut :]
+            )
+        record = frames.record(line)
+        if type(record) is Record:
+            assert type(record.time) is int
+            assert record.host == record.host.lower()
+        else:
+            assert record.reason
+
+
+@settings(deadline=None)
+@given(st.integers(0, 2**40), st.sampled_from(["Z", "+00:00", "-05:00", "+0530", "+14"]))
+def test_iso_stamps_give_their_instants(micros, zone):
+    instant = datetime.fromtimestamp(micros // 1_000_000, timezone.utc)
+    local = instant.astimezone(timezone.utc if zone == "Z" else zone_of(zone))
+    line = f"{local:%Y-%m-%dT%H:%M:%S}.{micros % 1_000_000:06}{zone} mx postfix/smtp[1]: x"
+    frames = Frames(timezone.utc, None)
+    year_is_known = local.year >= 1970
+    for _ in range(2):
+        record = frames.record(line)
+        assert isinstance(record, Record) == year_is_known
+        assert not year_is_known or record.time == micros
+
+
+@pytest.mark.parametrize(
+    "part",
+    [" ", "a", "[", '"', "\\", '\\"', "[a ", "-", "1", ": ", "x:", "\0", "\x1b[0m", "last message ", "' repeated "],
+)
+def test_long_hostile_lines_take_no_long_time(part):
+    frames = Frames(timezone.utc, 2024)
+    filler = part * (65536 // len(part))
+    starts = [
+        "",
+        "Dec  5 15:27:19 ",
+        "Dec 5 15:27:19 mx ",
+        "<22>1 2024-08-26T01:33:38Z mx p 1 - [a ",
+        "2024-08-26T01:33:38 ",
+    ]
+    began = process_time()
+    for start in starts:
+        frames.record(start + filler)
+    assert process_time() - began < 1
