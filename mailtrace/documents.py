@@ -5,7 +5,6 @@ same document. Times in it are ISO 8601 in UTC.
 """
 
 import re
-from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 from functools import lru_cache
 from typing import Any, Final, TypeAlias
@@ -24,10 +23,13 @@ from mailtrace.mta.events import (
     Sender,
     Submitted,
 )
-from mailtrace.transactions import FINAL, Transaction
+from mailtrace.transactions import FINAL, Transaction, by_time
 
 Document: TypeAlias = dict[str, Any]
 """A transaction as `--format json` prints it, with times in UTC."""
+
+_Facts: TypeAlias = dict[type[Fact], list[Any]]
+"""Facts by their kind, each kind's in the order of their times."""
 
 MAX_LENGTH: Final = 8191
 """Longer values are cut: Elasticsearch refuses keywords of more than 32,766 bytes, which is four for each of these."""
@@ -44,33 +46,34 @@ def iso_time(microseconds: int) -> str:
 
 def document(transaction: Transaction) -> Document | None:
     """Return the document of a transaction, or None for what never became mail and had nothing refused."""
-    timed = sorted(dict.fromkeys(transaction.facts), key=lambda timed: timed[0])
-    facts = [fact for _, fact in timed]
+    timed = sorted(dict.fromkeys(transaction.facts), key=by_time)
+    facts: _Facts = {}
+    for _, fact in timed:
+        facts.setdefault(type(fact), []).append(fact)
     sender = _sender(facts, transaction.mta)
     to = entries(timed, sender, transaction.mta)
     if not to and not _is_mail(facts):
         return None
-    client = _first(facts, Client, "client") or _first(facts, Sender, "client") or _first(facts, Refusal, "client")
-    nrcpt = _first(facts, Envelope, "nrcpt") or _first(facts, Sender, "nrcpt")
-    found: Document = {
+    client = _first(facts, "client", Client, Sender, Refusal)
+    nrcpt = _first(facts, "nrcpt", Envelope, Sender)
+    return {
         "transaction": transaction.queue_id,
         "host": transaction.host,
         "mta": transaction.mta,
-        "instance": _first(facts, Envelope, "instance") or _first(facts, MessageId, "instance"),
+        "instance": _first(facts, "instance", Envelope, MessageId),
         "date": iso_time(timed[0][0]),
         "from": _cut(sender),
         "client": _cut(client),
         "client_ip": ip_in(client),
-        "orig_client": _cut(_first(facts, Client, "orig_client")),
-        "login": _cut(_first(facts, Client, "login") or _first(facts, Login, "login")),
-        "msgid": _cut(_first(facts, MessageId, "msgid") or _first(facts, Sender, "msgid")),
-        "size": _first(facts, Envelope, "size") or _first(facts, Sender, "size"),
+        "orig_client": _cut(_first(facts, "orig_client", Client)),
+        "login": _cut(_first(facts, "login", Client, Login)),
+        "msgid": _cut(_first(facts, "msgid", MessageId, Sender)),
+        "size": _first(facts, "size", Envelope, Sender),
         "nrcpt": nrcpt,
         "to": [_published(entry) for entry in to],
-        "removed": any(type(fact) is Removed for fact in facts) or _all_final(to, nrcpt, transaction.mta),
-        "origin": _cut(_origin(facts)),
+        "removed": Removed in facts or _all_final(to, nrcpt, transaction.mta),
+        "origin": _cut(_first(facts, "origin", Client, Submitted, Origin)),
     }
-    return found
 
 
 def ip_in(name: str | None) -> str | None:
@@ -79,43 +82,31 @@ def ip_in(name: str | None) -> str | None:
     return found[1] if found else None
 
 
-def _values(facts: list[Fact], kind: type[Fact], member: str) -> Iterator[Any]:
-    return (getattr(fact, member) for fact in facts if type(fact) is kind)
+def _first(facts: _Facts, member: str, *kinds: type[Fact]) -> Any:
+    """The member's first known value in facts of these kinds, the kind that is to be trusted most first."""
+    for kind in kinds:
+        for fact in facts.get(kind, ()):
+            if (value := getattr(fact, member)) is not None:
+                return value
+    return None
 
 
-def _first(facts: list[Fact], kind: type[Fact], member: str) -> Any:
-    """The member's first known value in facts of that kind: lines are in the order of their times."""
-    return next((value for value in _values(facts, kind, member) if value is not None), None)
-
-
-def _sender(facts: list[Fact], mta: str) -> str | None:
+def _sender(facts: _Facts, mta: str) -> str | None:
     """The envelope sender: the queue manager's is complete, pickup's is as the program gave it, a refusal's a claim."""
-    for kind in (Envelope, Sender):
-        if (sender := _first(facts, kind, "sender")) is not None:
-            return str(sender)
-    for origin in facts:
-        if type(origin) is Origin and mta == "sendmail":
-            return "" if origin.kind == "notice" else origin.sender
-    claimed: str | None = _first(facts, Submitted, "sender")
-    return claimed if claimed is not None else _first(facts, Refusal, "sender")
+    known: str | None = _first(facts, "sender", Envelope, Sender)
+    if known is None and mta == "sendmail" and Origin in facts:
+        # Notices, clones and split envelopes have no from= line; a notice's sender is the null one.
+        return "" if _first(facts, "kind", Origin) == "notice" else _first(facts, "sender", Origin)
+    return known if known is not None else _first(facts, "sender", Submitted, Refusal)
 
 
-def _origin(facts: list[Fact]) -> str | None:
-    found: str | None = (
-        _first(facts, Client, "origin") or _first(facts, Submitted, "origin") or _first(facts, Origin, "origin")
-    )
-    return found
-
-
-def _is_mail(facts: list[Fact]) -> bool:
+def _is_mail(facts: _Facts) -> bool:
     """Whether a message is known to have come in, although nothing is known of its recipients."""
-    if any(type(fact) is Aborted or (type(fact) is Removed and fact.how == "canceled") for fact in facts):
+    if Aborted in facts or any(fact.how == "canceled" for fact in facts.get(Removed, ())):
         return False
-    return any(
-        type(fact) in (Envelope, MessageId, Submitted)
-        or (type(fact) is Sender and fact.nrcpt != 0 and (bool(fact.size) or fact.msgid is not None))
-        for fact in facts
-    )
+    if Envelope in facts or MessageId in facts or Submitted in facts:
+        return True
+    return any(fact.nrcpt != 0 and (fact.size or fact.msgid is not None) for fact in facts.get(Sender, ()))
 
 
 def _all_final(to: list[dict[str, Any]], nrcpt: int | None, mta: str) -> bool:

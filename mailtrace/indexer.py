@@ -18,8 +18,6 @@ from mailtrace.stores.writing import write
 from mailtrace.syslog import Frames, Unframed
 from mailtrace.tally import Tally
 
-_SAVE_BYTES: Final = 8 << 20
-"""How much text is read between checkpoints."""
 _SETTLED_SECONDS: Final = 60
 """A file that was not written for so long is not in the middle of a line."""
 
@@ -38,7 +36,7 @@ def impatient(_error: StoreUnavailableError, _times: int) -> bool:
 
 
 class Indexer:
-    """Reads logs into a store."""
+    """Reads logs into a store, with a checkpoint after every `save_bytes` of text and at the end of each log."""
 
     def __init__(
         self,
@@ -48,6 +46,7 @@ class Indexer:
         now: Callable[[], float] = time.time,
         progress: Progress = lambda *_: None,
         from_start: bool = False,
+        save_bytes: int = 8 << 20,
         patience: Patience = impatient,
     ) -> None:
         self.tally = Tally()
@@ -55,6 +54,7 @@ class Indexer:
         """Set to end at the next block, with what has been read stored."""
         self._store, self._calendar, self._now = store, calendar, now
         self._progress, self._from_start, self._patience = progress, from_start, patience
+        self._save_bytes = save_bytes
         self._reducer, self._clock = Reducer(), ClockCheck()
         self._checkpoints: dict[str, Checkpoint] = {}
 
@@ -110,7 +110,9 @@ class Indexer:
         if log is None:
             return
         self._reducer.resume(log.logins)
-        before, is_new = (self.tally.lines, self.tally.mail_lines), log.reader.offset == 0
+        # A log just begun by logrotate may well begin with lines of others.
+        is_new = log.reader.offset == 0 and plan.follows is None
+        before = self.tally.lines, self.tally.mail_lines
         with log.reader as reader:
             damage = self._read_blocks(log)
             # Only here all lines before the reader's offset have been taken in: a save is right at no other place.
@@ -129,7 +131,7 @@ class Indexer:
             for block in log.blocks:
                 self._take(block, log.frames)
                 self._progress(reader.path, reader.position, self.tally.lines)
-                if reader.offset - saved >= _SAVE_BYTES or self._reducer.held > MAX_HELD:
+                if reader.offset - saved >= self._save_bytes or self._reducer.held > MAX_HELD:
                     self._save(log)
                     saved = reader.offset
                 if self.stopped:

@@ -7,6 +7,7 @@ are joined as sets, and where one queue ID served several messages they are told
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from hashlib import blake2b
+from itertools import pairwise
 from typing import Any, Final, TypeAlias
 
 from mailtrace.mta.events import (
@@ -31,6 +32,7 @@ Key: TypeAlias = tuple[str, str]
 SECOND: Final = 1_000_000
 _DISORDER: Final = 5 * SECOND
 """How far the lines of one message may stand in the wrong order: daemons write, and relays forward, side by side."""
+_NEVER: Final = 1 << 62
 _LATE_LINK: Final = 3600 * SECOND
 """How long after a notice has left the queue the line may come that says whose notice it was."""
 FINAL: Final = frozenset({"sent", "bounced", "expired", "rejected", "discarded", "deleted"})
@@ -40,7 +42,8 @@ _KIND: Final = {kind: i for i, kind in enumerate(FACTS)}
 _BEGINNINGS: Final = frozenset(BEGINNINGS)
 
 
-def _by_time(timed: TimedFact) -> int:
+def by_time(timed: TimedFact) -> int:
+    """Return the time of a fact, in microseconds: the key by which facts are sorted."""
     return timed[0]
 
 
@@ -58,12 +61,16 @@ class Transaction:
     begun: TimedFact | None = None
     finished: int | None = None
     """When the message left the queue (Postfix), in microseconds."""
+    first: int = _NEVER
+    """The time of the first line, in microseconds."""
     written: bool = False
     """Whether a store has it already, in part."""
 
     def add(self, time: int, fact: Fact) -> None:
         """Add what a line of that time says."""
         self.facts.append((time, fact))
+        if time < self.first:
+            self.first = time
         kind = type(fact)
         if kind in _BEGINNINGS:
             if self.begun is None or time < self.begun[0]:
@@ -80,11 +87,6 @@ class Transaction:
     def is_timed(self) -> bool:
         """Whether the queue ID tells when it was given, and so is never given again."""
         return time_of(self.queue_id, self.mta) is not None
-
-    @property
-    def first(self) -> int:
-        """The time of the first line, in microseconds."""
-        return min(map(_by_time, self.facts))
 
     @property
     def start(self) -> int:
@@ -137,7 +139,7 @@ class Transaction:
         known = {type(known) for _, known in self.facts}
         if self.finished is not None and time > self.finished and known & {MessageId, Envelope}:
             return False
-        return time <= max(map(_by_time, self.facts)) + _DISORDER
+        return time <= max(map(by_time, self.facts)) + _DISORDER
 
     def _begins_another(self, fact: Fact) -> bool:
         """Whether a line just after the end is the first of a notice, which has no beginning, under the same ID."""
@@ -159,10 +161,17 @@ def is_beginning(fact: Fact) -> bool:
 def joined(parts: Iterable[Transaction]) -> Transaction:
     """Return one transaction with the facts of all: each once, in the order of their times."""
     parts = sorted(parts, key=lambda part: (part.begun is None, part.first))
+    if len(parts) == 1 and _is_ordered(parts[0].facts):
+        return parts[0]
     whole = Transaction(parts[0].host, parts[0].queue_id, parts[0].mta, line=parts[0].line)
-    for time, fact in sorted(dict.fromkeys(fact for part in parts for fact in part.facts), key=_by_time):
+    for time, fact in sorted(dict.fromkeys(fact for part in parts for fact in part.facts), key=by_time):
         whole.add(time, fact)
     return whole
+
+
+def _is_ordered(facts: list[TimedFact]) -> bool:
+    """Whether facts are in the order of their times, each once: so nearly all transactions are read."""
+    return len(set(facts)) == len(facts) and all(one[0] <= other[0] for one, other in pairwise(facts))
 
 
 def segments(parts: Iterable[Transaction]) -> list[Transaction]:

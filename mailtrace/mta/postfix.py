@@ -183,7 +183,6 @@ _ONE_HOST: Final = (
     "conversation with ",
     "connect to ",
     "enabling PIX workarounds",
-    "disabling ",
     "passing <",
     "Cannot start TLS",
     "TLS is required",
@@ -208,7 +207,6 @@ _ONE_HOST: Final = (
     "unable to look up host ",
     "network address conversion failed",
     "numeric domain name ",
-    "bad DNS ",
     "no MX host ",
     "SMTPUTF8 is required",
     "REQUIRETLS ",
@@ -220,7 +218,6 @@ _ONE_HOST: Final = (
     "Untrusted TLS ",
     "Anonymous TLS ",
     "Verified TLS ",
-    "reusing ",
 )
 """What smtp(8) and lmtp(8) say of one host before they try the next, or of the session: no recipient's result."""
 
@@ -255,6 +252,8 @@ def _other(rest: str) -> Rule | None:
             return CONTENT_REFUSAL if rest[colon + 2 : colon + 3].islower() else COMMAND_REFUSAL
         if action in _TABLE_ACTIONS:
             return TABLE_ACTION
+        if action == "proxy-accept":
+            return PROXY_FILTER
     if rest.startswith(_ONE_HOST):
         return ONE_HOST
     return BROKEN_OFF if rest.startswith(_BROKEN_OFF) else None
@@ -267,7 +266,6 @@ _BY_WORD: Final = {
     "timeout": CONNECTION,
     "too": CONNECTION,
     "improper": CONNECTION,
-    "client": CONNECTION,
     "statistics:": STATISTICS,
     "proxy-accept:": PROXY_FILTER,
     "proxy-reject:": COMMAND_REFUSAL,

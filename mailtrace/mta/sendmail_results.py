@@ -19,7 +19,7 @@ _new: Final = tuple.__new__
 """Makes a named tuple of all its members, in half the time of calling its class: for the lines of every message."""
 
 _head = re.compile(
-    rf"(?:, \[more\])?(?:, ctladdr=({ADDRESS}))?, delay=([^,]*)(?:, xdelay=[^,]*)?(?:, mailer=([^,]*))?", re.DOTALL
+    rf"(?:, \[more\])?(?:, ctladdr=({ADDRESS}))?, delay=([^,]*)(?:, xdelay=([^,]*))?(?:, mailer=([^,]*))?", re.DOTALL
 ).match
 _tail = re.compile(
     r"(?:, dsn=(\d\.\d{1,3}\.\d{1,3}))?(?:, ntries=\d+)?(?:, stage=[^,]*)?, (stat|reply|status)=", re.DOTALL
@@ -65,7 +65,8 @@ _ABORTED: Final = frozenset({"rset", "helo", "ehlo", "lhlo", "mail", "auth", "st
 def parse_delivery(queue_id: str, _program: str, rest: str) -> Parsed:
     """Return what became of each recipient; None where the line has no `stat=`.
 
-    Without `mailer=` no delivery was tried: the message was refused or broken off after its recipients had been taken.
+    Without `xdelay=` and `mailer=` no delivery was tried: the message was refused or broken off after its recipients
+    had been taken (`logundelrcpts` in srvrsmtp.c).
     """
     end = rest.find(", delay=")
     one, _, ctladdr = rest[3:end].partition(", ctladdr=")
@@ -92,7 +93,7 @@ def _parse_slowly(queue_id: str, rest: str) -> Parsed:
     tail = _tail(rest, head.end())
     if tail is None:
         return None
-    delay, mailer = head.groups()[-2:]
+    _, delay, xdelay, mailer = head.groups()
     dsn, kind = tail.groups()
     text = rest[tail.end() :]
     status = text if kind == "stat" else _status_behind(text, dsn)
@@ -101,7 +102,7 @@ def _parse_slowly(queue_id: str, rest: str) -> Parsed:
     relay = _relay(rest, head.end(), tail.start())
     hop = without_dot(rest[relay.end() : tail.start()]) if relay else ""
     result = (_controlling(ctladdr) if ctladdr else None, hop or mailer, status, dsn, _seconds(delay))
-    return _results(queue_id, who, result, mailer)
+    return _results(queue_id, who, result, tried=bool(xdelay or hop or mailer))
 
 
 def _who_and_head(rest: str) -> tuple[list[str], str | None, re.Match[str]] | None:
@@ -129,16 +130,15 @@ def _result(who: str, what: _What, outcome: str) -> Result:
     return _new(Result, (who, orig_to, relay, status, outcome, dsn, delay))
 
 
-def _results(queue_id: str, who: Iterable[str], what: _What, mailer: str | None) -> Parsed:
-    """The events of a line; without a mailer, they are the refusals of a message that had already been addressed."""
-    _, hop, status, dsn, _ = what
+def _results(queue_id: str, who: Iterable[str], what: _What, *, tried: bool) -> Parsed:
+    """The events of a line; where no delivery was tried, the refusals of a message that had already been addressed."""
+    _, _, status, dsn, _ = what
     outcome = _outcome(status, dsn)
-    if mailer is None:
+    if not tried and not _is_own(status):
         if status.lower() in _ABORTED or status.startswith("aborted"):
             return Ignored("broken off by the client")
-        if hop is None and dsn is None and not _is_own(status):
-            outcome = "rejected"
-            what = (*what[:2], f"rejected ({status})", *what[3:])
+        outcome = "rejected"
+        what = (*what[:2], f"rejected ({status})", *what[3:])
     events = [Event(queue_id, _result(one, what, outcome)) for one in who]
     if not events:
         return Ignored("no recipient named")
@@ -152,11 +152,13 @@ def _status_behind(text: str, dsn: str | None) -> str | None:
     the two is cut (STATLEN in deliver.c), at the first `, stat=Deferred`. Every other `stat=` is sendmail's own words,
     which hold no comma: the last one.
     """
-    repeated = ", stat=Deferred: "
-    middle, odd = divmod(len(text) - len(repeated), 2)
-    if middle > 0 and not odd and text.startswith(repeated, middle) and text.startswith(text[:middle], middle + 17):
-        return text[middle + 7 :]
-    at = text.find(", stat=Deferred") if dsn is None or dsn[0] == "4" else -1
+    at = -1
+    if dsn is None or dsn[0] == "4":
+        repeated = ", stat=Deferred: "
+        middle, odd = divmod(len(text) - len(repeated), 2)
+        if middle > 0 and not odd and text.startswith(repeated, middle) and text.endswith(text[:middle]):
+            return text[middle + 7 :]
+        at = text.find(", stat=Deferred")
     if at < 0:
         at = text.rfind(", stat=")
     return text[at + 7 :] if at >= 0 else None

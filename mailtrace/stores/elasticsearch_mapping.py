@@ -1,9 +1,9 @@
 """What mailtrace sets up on an Elasticsearch server: an index template, a lifecycle policy, an index of checkpoints.
 
 A stored document has the public members as they are, and private ones beside them, which no search shows: `id`,
-`stub`, `start`, `line`, `facts`, and in `search` the values that queries compare, folded by Python just as
-`query.matches` folds them, because Elasticsearch's own folding differs (a capital sigma at a word's end, a dotted
-capital I). The public members are there for people's own queries, in Kibana say.
+`stub`, `start`, `line`, `facts`, `packed` (the whole document, where its entries would be too big), and in `search` the
+values that queries compare, folded by Python just as `query.matches` folds them: Elasticsearch folds some otherwise (a
+capital sigma at a word's end, a dotted capital I). The public members are there for people's queries, in Kibana say.
 """
 
 from typing import Any, Final
@@ -14,7 +14,7 @@ ARRAY_OBJECTS: Final = "index.mapping.array_objects.limit"
 """A limit that Elasticsearch 9 has and 8.19 refuses as unknown."""
 
 PRIVATE: Final = ("id", "stub", "start", "line", "facts", "search", "to.search")
-"""The members that are no part of the public document."""
+"""The members that are no part of the public document, and that searches do not ask for."""
 
 _PRIORITY: Final = 500
 """Above the templates that Elasticsearch brings along, which have 100 to 200 (manual, "Index templates")."""
@@ -73,6 +73,7 @@ _DOCUMENT: Final[dict[str, Any]] = {
     "start": {"type": "long", "index": False},
     "line": _KEPT,
     "facts": {"type": "object", "enabled": False},
+    "packed": _KEPT,
     "search": {
         "properties": {
             "date": {"type": "long"},

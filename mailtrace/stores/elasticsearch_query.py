@@ -66,7 +66,9 @@ def conditions(query: Query, *, globs: bool = True) -> Clause:
     if query.queue_ids:
         clauses.append(_terms("transaction", query.queue_ids))
     if query.clients:
-        clauses.append(_terms("search.clients", (name for client in query.clients for name in _client_spellings(client))))
+        clauses.append(
+            _terms("search.clients", (name for client in query.clients for name in _client_spellings(client)))
+        )
     if query.hosts:
         clauses.append(_terms("search.hosts", (host.lower() for host in query.hosts)))
     if query.recipients or query.outcomes:

@@ -5,11 +5,16 @@ import os
 import shutil
 import subprocess
 import sys
-from itertools import count
+from datetime import timezone
 from pathlib import Path
 
-from mailtrace.index_cli import main as index
-from mailtrace.search_cli import main as search
+from run_indexer import open_store
+
+from mailtrace.indexer import Indexer
+from mailtrace.query import Query
+from mailtrace.render import as_json
+from mailtrace.sets import Calendar
+from mailtrace.tally import Tally
 
 GENERATOR = Path(__file__).parent.parent / "generator" / "genlog.py"
 
@@ -22,19 +27,30 @@ def generated(transactions: int, seed: int, mta: str = "mixed") -> list[bytes]:
     return done.stdout.splitlines(keepends=True)
 
 
-def documents(store: str, capsysbinary) -> bytes:
+def documents(name: str) -> bytes:
     """All that is stored, as `--format json` prints it."""
-    capsysbinary.readouterr()
-    search(["--store", store, "--format", "json", "--tz", "UTC"])
-    return capsysbinary.readouterr().out
+    store = open_store(name)
+    try:
+        return b"".join(as_json(document, timezone.utc) for document in store.search(Query()))
+    finally:
+        store.close()
 
 
-def undisturbed(lines: list[bytes], folder: Path, store: str, capsysbinary) -> bytes:
+def index(name: str, *paths: Path) -> Tally:
+    """Index the files in this process."""
+    store = open_store(name)
+    try:
+        return Indexer(store, Calendar(timezone.utc, "UTC")).index([str(path) for path in paths])
+    finally:
+        store.close()
+
+
+def undisturbed(lines: list[bytes], folder: Path) -> bytes:
     """What one run over all of the log stores."""
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)
     (folder / "all.log").write_bytes(b"".join(lines))
-    assert index(["-q", "--store", store, "--tz", "UTC", str(folder / "all.log")]) == 0
-    return documents(store, capsysbinary)
+    index(f"{folder}/s.db", folder / "all.log")
+    return documents(f"{folder}/s.db")
 
 
 class RotatedLog:
@@ -45,7 +61,7 @@ class RotatedLog:
         self.path.touch()
         self.lines = lines
         self.written = 0
-        self._clock = count(1_700_000_000)
+        self._torn = b""
 
     @property
     def rest(self) -> list[bytes]:
@@ -66,7 +82,7 @@ class RotatedLog:
 
     def mend(self) -> None:
         """Write the second piece."""
-        if torn := getattr(self, "_torn", b""):
+        if torn := self._torn:
             with self.path.open("ab") as log:
                 log.write(self.rest[0][len(torn) :])
             self._torn = b""

@@ -1,15 +1,15 @@
 """Whatever is done to a log between and during runs, every transaction is stored exactly once."""
 
+import os
 import shutil
+from functools import lru_cache
 from pathlib import Path
 from tempfile import mkdtemp
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
-from logs import RotatedLog, documents, generated, undisturbed
-
-from mailtrace.index_cli import main as index
+from logs import RotatedLog, documents, generated, index, undisturbed
 
 LINES = generated(150, seed=3)
 
@@ -30,44 +30,35 @@ ACTIONS = st.lists(
 @pytest.fixture(scope="module")
 def expected(tmp_path_factory):
     """What one undisturbed run stores of the first lines; made once for each number of them."""
-    known: dict[int, bytes] = {}
-
-    def of(written: int, capsysbinary) -> bytes:
-        if written not in known:
-            folder = tmp_path_factory.mktemp("whole")
-            known[written] = undisturbed(LINES[:written], folder / "log", f"sqlite:{folder}/s.db", capsysbinary)
-        return known[written]
-
-    return of
+    folder = tmp_path_factory.mktemp("whole")
+    return lru_cache(lambda written: undisturbed(LINES[:written], folder / str(written)))
 
 
 def play(log: RotatedLog, store: str, actions: list[tuple[str, int | None]]) -> None:
     """Do to the log what is said, and index it in between and at the end."""
-    command = ["-q", "--tz", "UTC", "--store", store]
     log.append(1)
-    index([*command, str(log.path)])
+    index(store, log.path)
     for name, value in actions:
         if name == "index":
-            index([*command, str(log.path)])
-            continue
-        if name == "index_all":
-            index([*command, *map(str, sorted(log.path.parent.glob("mail.log*")))])
-            continue
-        if name != "compress":
-            log.mend()
-        getattr(log, name)(*(() if value is None else (value,)))
+            index(store, log.path)
+        elif name == "index_all":
+            index(store, *sorted(log.path.parent.glob("mail.log*")))
+        else:
+            if name != "compress":
+                log.mend()
+            getattr(log, name)(*(() if value is None else (value,)))
     log.mend()
     log.append(1)
-    assert index([*command, str(log.path)]) == 0
+    index(store, log.path)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=int(os.environ.get("MAILTRACE_ROTATIONS", "40")), deadline=None)
 @given(ACTIONS)
-def test_the_store_is_as_after_one_undisturbed_run(expected, capsysbinary, actions):
+def test_the_store_is_as_after_one_undisturbed_run(expected, actions):
     folder = Path(mkdtemp())
     try:
         log = RotatedLog(folder, LINES)
-        play(log, f"sqlite:{folder}/s.db", actions)
-        assert expected(log.written, capsysbinary) == documents(f"sqlite:{folder}/s.db", capsysbinary)
+        play(log, f"{folder}/s.db", actions)
+        assert expected(log.written) == documents(f"{folder}/s.db")
     finally:
         shutil.rmtree(folder)

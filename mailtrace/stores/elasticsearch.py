@@ -1,0 +1,203 @@
+"""The scale-out store: an Elasticsearch server, 8 or 9, written and searched by any number of programs.
+
+A transaction lives in the index of the day on which it started, in UTC, under its ID: both are functions of its start,
+so an ID is in one index only, and creating it needs no look-up.
+"""
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, Final
+
+from mailtrace.documents import Document
+from mailtrace.errors import StoreError
+from mailtrace.query import Query
+from mailtrace.stores.base import Checkpoint, Outcome, Refused, Removal, Replacement, Row, Stored
+from mailtrace.stores.elasticsearch_checkpoints import Checkpoints
+from mailtrace.stores.elasticsearch_indices import DailyIndices
+from mailtrace.stores.elasticsearch_rows import FACTS, day_of, index_of, source, stored
+from mailtrace.stores.elasticsearch_searches import Searches
+from mailtrace.stores.elasticsearch_server import Answer, Operation, Server
+from mailtrace.transactions import Key, Transaction
+
+_BATCH: Final = 1000
+"""How many rows one request reads by their IDs."""
+_KEYS: Final = 500
+"""How many keys one search looks up."""
+_DOCUMENTS_FAULT: Final = frozenset({400, 413})
+_NO_INDEX: Final = "index_not_found_exception"
+
+
+class ElasticsearchStore:
+    """The store on the server at a URL, which may hold a user and a password, in the indices of a prefix.
+
+    Retention is how many days a new policy keeps what is indexed; one that is there already stays as it is.
+
+    Raises:
+        StoreError: the URL is none of a server.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        prefix: str = "mailtrace",
+        retention_days: int = 90,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self._server = Server(url)
+        self._indices = DailyIndices(self._server, prefix, retention_days, now)
+        self._searches = Searches(self._server, self._indices)
+        self._checkpoints = Checkpoints(self._server, self._indices.checkpoints)
+
+    @property
+    def name(self) -> str:
+        """The server's URL, without user and password."""
+        return self._server.name
+
+    @property
+    def has_lifecycle(self) -> bool:
+        """Whether the server deletes what is past its time; known after `prepare`."""
+        return self._indices.has_lifecycle
+
+    def prepare(self) -> None:
+        """Make index template, lifecycle policy and the index of checkpoints where they are missing.
+
+        Raises:
+            StoreUnavailableError: the server does not answer.
+            StoreError: it is no Elasticsearch 8 or 9, or does not let this user do it.
+        """
+        self._indices.prepare()
+
+    def create(self, rows: Sequence[Row]) -> Outcome:
+        """Write rows whose IDs are not there yet; those that are come back as conflicts, unchanged."""
+        behind = self._indices.open(day_of(row.transaction.start) for row in rows)
+        if behind:
+            self._prolong([row for row in rows if day_of(row.transaction.start) in behind])
+        return self._write((row, {"create": self._place(row.id, row.transaction.start)}) for row in rows)
+
+    def replace(self, replacements: Sequence[Replacement]) -> Outcome:
+        """Write rows in place of stored ones that have not changed since they were read."""
+        return self._write((row, {"index": _unchanged(row.id, version)}) for row, version in replacements)
+
+    def remove(self, removals: Sequence[Removal]) -> None:
+        """Delete rows that have not changed since they were read."""
+        operations = [Operation({"delete": _unchanged(removal.id, removal.version)}) for removal in removals]
+        for removal, answer in zip(removals, self._server.bulk(operations), strict=True):
+            if answer.status not in (404, 409):
+                self._require(answer)
+                self._indices.wrote(removal.version[0])
+
+    def _prolong(self, rows: Sequence[Row]) -> None:
+        """Prolong the time of indices, if these rows are new to them: reading again what is there prolongs nothing.
+
+        This comes before the rows are written. Otherwise a run that ends in between would leave them to go with the
+        old ones, and the next run would take them for known.
+        """
+        known = {found["_id"] for found in self._get([row.transaction for row in rows], source=False)}
+        for day in {day_of(row.transaction.start) for row in rows if row.id not in known}:
+            self._indices.prolong(day)
+
+    def _place(self, id_: str, start: int) -> dict[str, Any]:
+        return {"_index": index_of(self._indices.prefix, day_of(start)), "_id": id_}
+
+    def _write(self, wanted: Iterable[tuple[Row, dict[str, dict[str, Any]]]]) -> Outcome:
+        outcome = Outcome(set(), [])
+        rows: list[Row] = []
+        operations: list[Operation] = []
+        for row, action in wanted:
+            if isinstance(told := _source(row), Refused):
+                outcome.refused.append(told)
+            else:
+                rows.append(row)
+                operations.append(Operation(action, told))
+        for row, operation, answer in zip(rows, operations, self._server.bulk(operations), strict=True):
+            if answer.status == 409:
+                outcome.conflicts.add(row.id)
+            elif answer.status in _DOCUMENTS_FAULT:
+                outcome.refused.append(Refused(row.transaction.queue_id, answer.reason))
+            else:
+                self._require(answer)
+                (place,) = operation.action.values()
+                self._indices.wrote(place["_index"])
+        return outcome
+
+    def _require(self, answer: Answer) -> None:
+        """What is not the document's fault ends the run: all that was not written is read again by the next."""
+        if answer.status >= 400:
+            raise StoreError(f"{self.name} cannot write: {answer.reason}")
+
+    def read(self, transactions: Sequence[Transaction]) -> dict[str, Stored]:
+        """Return what is stored under the IDs of these transactions, stubs too; everything acknowledged is seen."""
+        return {found["_id"]: stored(found) for found in self._get(transactions, source=FACTS)}
+
+    def _get(self, transactions: Sequence[Transaction], *, source: list[str] | bool) -> Iterator[dict[str, Any]]:
+        for at in range(0, len(transactions), _BATCH):
+            places = [self._place(part.id, part.start) for part in transactions[at : at + _BATCH]]
+            docs = [{**place, "_source": source} for place in places]
+            for found in self._server.insist(self._server.client.mget, docs=docs)["docs"]:
+                if found.get("found"):
+                    yield found
+                elif found.get("error", {}).get("type", _NO_INDEX) != _NO_INDEX:
+                    raise StoreError(f"{self.name} cannot read {found['_index']}: {found['error'].get('reason')}")
+
+    def find(self, keys: Iterable[Key]) -> dict[Key, list[Stored]]:
+        """Return every stored transaction of each key, stubs too; everything acknowledged is seen."""
+        found: dict[Key, list[Stored]] = {}
+        keys = list(keys)
+        if keys:
+            self._indices.refresh()
+        for at in range(0, len(keys), _KEYS):
+            for hit in self._searches.of_keys(keys[at : at + _KEYS]):
+                row = stored(hit)
+                found.setdefault(row.transaction.key, []).append(row)
+        return found
+
+    def commit(self, checkpoints: Sequence[Checkpoint]) -> None:
+        """Let searches see what was written, and save these checkpoints: every document is acknowledged already."""
+        self._indices.refresh_written()
+        self._checkpoints.save(checkpoints)
+
+    def checkpoints(self) -> list[Checkpoint]:
+        """Return all checkpoints."""
+        return self._checkpoints.load()
+
+    def search(self, query: Query) -> Iterator[Document]:
+        """Return the documents that match, newest first by (date, id), one by one.
+
+        Raises:
+            StoreMissingError: nothing has been indexed here.
+        """
+        return self._searches.documents(query)
+
+    def count(self, query: Query) -> int:
+        """Return how many documents match, whatever the query's limit."""
+        return self._searches.count(query)
+
+    def expire(self, before: float) -> int:
+        """Delete checkpoints older than `before`, and on a server without lifecycles the indices past their time.
+
+        Returns how many documents went; 0 where the server's policy sees to it.
+        """
+        self._checkpoints.prune(before)
+        gone = 0
+        for index in self._indices.past(before):
+            gone += self._searches.size(index)
+            self._indices.delete(index)
+        return gone
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._server.client.close()
+
+
+def _unchanged(id_: str, version: tuple[str, int, int]) -> dict[str, Any]:
+    """An operation's place and condition: the document is still the one that was read."""
+    index, seq_no, primary_term = version
+    return {"_index": index, "_id": id_, "if_seq_no": seq_no, "if_primary_term": primary_term}
+
+
+def _source(row: Row) -> bytes | Refused:
+    try:
+        return source(row)
+    except TypeError as error:
+        return Refused(row.transaction.queue_id, str(error))

@@ -1,0 +1,89 @@
+"""Checkpoints on an Elasticsearch server, in an index of their own, without a lifecycle."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, fields
+from typing import Any, Final
+
+from mailtrace.errors import StoreError
+from mailtrace.stores.base import Checkpoint
+from mailtrace.stores.elasticsearch_server import Operation, Server
+
+_MOST: Final = 10_000
+"""As many as one search gives (`index.max_result_window`)."""
+_MEMBERS: Final = frozenset(field.name for field in fields(Checkpoint))
+
+
+class Checkpoints:
+    """The checkpoints in an index: each as JSON in one text, since a path may hold what is not UTF-8."""
+
+    def __init__(self, server: Server, index: str) -> None:
+        self._server = server
+        self._index = index
+
+    def save(self, checkpoints: Sequence[Checkpoint]) -> None:
+        """Save checkpoints, each in place of the one that its log had."""
+        self._apply(
+            [Operation({"index": {"_index": self._index, "_id": one.log}}, _source(one)) for one in checkpoints]
+        )
+
+    def load(self) -> list[Checkpoint]:
+        """Return all checkpoints; none where there is no such index."""
+        return [_checkpoint(hit["_source"]["checkpoint"]) for hit in self._hits({"match_all": {}})]
+
+    def prune(self, before: float) -> None:
+        """Delete checkpoints saved before that, in seconds since 1970, unless they are saved anew meanwhile."""
+        self._apply(
+            [
+                Operation(
+                    {
+                        "delete": {
+                            "_index": hit["_index"],
+                            "_id": hit["_id"],
+                            "if_seq_no": hit["_seq_no"],
+                            "if_primary_term": hit["_primary_term"],
+                        }
+                    }
+                )
+                for hit in self._hits({"range": {"saved": {"lt": before}}})
+            ]
+        )
+
+    def _hits(self, query: dict[str, Any]) -> list[dict[str, Any]]:
+        client = self._server.client
+        self._server.insist(client.indices.refresh, index=self._index, ignore_unavailable=True)
+        answer = self._server.insist(
+            client.search,
+            index=self._index,
+            ignore_unavailable=True,
+            allow_partial_search_results=False,
+            query=query,
+            sort=[{"saved": {"order": "desc", "unmapped_type": "double"}}],
+            size=_MOST,
+            source=["checkpoint"],
+            seq_no_primary_term=True,
+        )
+        hits: list[dict[str, Any]] = answer["hits"]["hits"]
+        return hits
+
+    def _apply(self, operations: Sequence[Operation]) -> None:
+        for answer in self._server.bulk(operations):
+            if answer.status >= 400 and answer.status not in (404, 409):
+                raise StoreError(f"{self._server.name} cannot keep checkpoints: {answer.reason}")
+
+
+def _source(checkpoint: Checkpoint) -> bytes:
+    """Escaped to ASCII, so that half surrogates, Python's stand-ins for bytes that are no UTF-8, come back as well."""
+    shown = {
+        "log": checkpoint.log,
+        "path": checkpoint.path.encode("utf-8", "backslashreplace").decode(),
+        "offset": checkpoint.offset,
+        "saved": checkpoint.saved,
+        "checkpoint": json.dumps(asdict(checkpoint)),
+    }
+    return json.dumps(shown).encode()
+
+
+def _checkpoint(text: str) -> Checkpoint:
+    """A later version's further members are left out."""
+    return Checkpoint(**{name: value for name, value in json.loads(text).items() if name in _MEMBERS})

@@ -1,0 +1,101 @@
+"""A transaction as Elasticsearch stores it: to JSON and back."""
+
+import zlib
+from base64 import b64decode, b64encode
+from datetime import datetime, timedelta, timezone
+from functools import lru_cache
+from typing import Any, Final
+
+import orjson
+
+from mailtrace.documents import Document, iso_time
+from mailtrace.stores.base import Row, Stored
+from mailtrace.stores.elasticsearch_query import searchable, searchable_entry
+from mailtrace.transactions import Transaction, pack, unpack
+
+FACTS: Final = ["transaction", "host", "mta", "line", "facts"]
+"""The members from which a transaction is made again."""
+
+_BIG: Final = 1_000_000
+"""A stored document of more bytes is packed: a server takes, at once, at most a fortieth of its memory."""
+_DAY: Final = 86_400_000_000
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
+
+
+def day_of(start: int) -> int:
+    """Return the day, counted from 1970 in UTC, of microseconds since 1970."""
+    return start // _DAY
+
+
+@lru_cache(maxsize=4096)
+def index_of(prefix: str, day: int) -> str:
+    """Return the name of a day's index, `mailtrace-2011.12.15`."""
+    return f"{prefix}-{_EPOCH + timedelta(days=day):%Y.%m.%d}"
+
+
+def source(row: Row) -> bytes:
+    """Return the document to store, as JSON.
+
+    Raises:
+        TypeError: a value cannot be told in JSON: half of a surrogate pair, or a number of more than 64 bits.
+    """
+    told = _public(row) | _private(row)
+    line = orjson.dumps(told)
+    return line if len(line) <= _BIG else orjson.dumps(_packed(row, told))
+
+
+def _private(row: Row) -> dict[str, Any]:
+    transaction = row.transaction
+    return {
+        "id": row.id,
+        "stub": row.document is None,
+        "start": transaction.start,
+        "facts": pack(transaction.facts),
+        **({"line": transaction.line} if transaction.line else {}),
+    }
+
+
+def _public(row: Row) -> dict[str, Any]:
+    """The public members with what searches compare; of a stub only what look-ups need."""
+    date = row.transaction.first
+    if row.document is None:
+        host, queue_id = row.transaction.key
+        return {"transaction": queue_id, "host": host, "mta": row.transaction.mta, "date": iso_time(date)}
+    return {
+        **row.document,
+        "to": [{**entry, "search": searchable_entry(entry)} for entry in row.document["to"]],
+        "search": searchable(row.document, date),
+    }
+
+
+def _packed(row: Row, told: dict[str, Any]) -> dict[str, Any]:
+    """The same of a transaction with very many recipients: its entries only have what searches compare."""
+    told["facts"] = _pack(told["facts"])
+    if row.document is not None:
+        told["packed"] = _pack(row.document)
+        told["to"] = [{name: entry[name] for name in ("outcome", "last", "search")} for entry in told["to"]]
+    return told
+
+
+def _pack(value: Any) -> str:
+    return b64encode(zlib.compress(orjson.dumps(value), 1)).decode()
+
+
+def _unpack(text: str) -> Any:
+    return orjson.loads(zlib.decompress(b64decode(text)))
+
+
+def document_of(hit: dict[str, Any]) -> Document:
+    """Return the document of a hit."""
+    found: Document = hit["_source"]
+    return _unpack(found["packed"]) if "packed" in found else found
+
+
+def stored(hit: dict[str, Any]) -> Stored:
+    """Return the transaction of a hit or of an answer to `mget`."""
+    kept = hit["_source"]
+    facts = _unpack(kept["facts"]) if isinstance(kept["facts"], str) else kept["facts"]
+    transaction = Transaction(kept["host"], kept["transaction"], kept["mta"], line=kept.get("line", ""), written=True)
+    for time, fact in unpack(facts):
+        transaction.add(time, fact)
+    return Stored(hit["_id"], transaction, (hit["_index"], hit["_seq_no"], hit["_primary_term"]))

@@ -1,0 +1,138 @@
+"""Searches on an Elasticsearch server: pages of documents, newest first, however many there are."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from itertools import islice
+from typing import Any, Final
+
+from mailtrace.documents import Document
+from mailtrace.errors import StoreError, StoreMissingError
+from mailtrace.query import Query, matches
+from mailtrace.stores.elasticsearch_indices import DailyIndices
+from mailtrace.stores.elasticsearch_mapping import PRIVATE
+from mailtrace.stores.elasticsearch_query import NEWEST_FIRST, Clause, conditions, of_keys
+from mailtrace.stores.elasticsearch_rows import FACTS, document_of
+from mailtrace.stores.elasticsearch_server import AnswerError, Server
+from mailtrace.transactions import Key
+
+_PAGE: Final = 1000
+_KEEP_ALIVE: Final = "5m"
+"""How long the server keeps a search's state between two pages; who reads slower goes on with a new state."""
+_BY_ID: Final = [{"id": {"order": "asc", "unmapped_type": "keyword"}}]
+
+
+class Searches:
+    """Searches of all daily indices of a prefix. A search that misses a part of them fails: none is silently short."""
+
+    def __init__(self, server: Server, indices: DailyIndices) -> None:
+        self._server = server
+        self._indices = indices
+
+    def documents(self, query: Query) -> Iterator[Document]:
+        """Return the documents that match, newest first by (date, id).
+
+        Raises:
+            StoreMissingError: nothing has been indexed here.
+        """
+        try:
+            yield from islice(self._pages(conditions(query), query.limit), query.limit)
+        except AnswerError as error:
+            if not _is_too_complex(error):
+                raise
+            candidates = self._pages(conditions(query, globs=False), None)
+            yield from islice((found for found in candidates if matches(query, found)), query.limit)
+
+    def count(self, query: Query) -> int:
+        """Return how many documents match."""
+        try:
+            answer = self._ask(query=conditions(query), size=0, track_total_hits=True)
+        except AnswerError as error:
+            if not _is_too_complex(error):
+                raise
+            return sum(1 for _ in self.documents(replace(query, limit=None)))
+        return int(answer["hits"]["total"]["value"])
+
+    def size(self, index: str) -> int:
+        """Return how many documents an index holds."""
+        everything = {"index": index, "query": conditions(Query()), "size": 0, "track_total_hits": True}
+        return int(self._server.insist(self._server.client.search, **everything)["hits"]["total"]["value"])
+
+    def of_keys(self, keys: Sequence[Key]) -> Iterator[dict[str, Any]]:
+        """Return the hits, with their versions, of every transaction of these keys, stubs too."""
+        body: dict[str, Any] = {"query": of_keys(keys), "sort": _BY_ID, "size": _PAGE, "source": FACTS}
+        while True:
+            answer = self._server.insist(
+                self._server.client.search,
+                index=self._indices.pattern,
+                allow_partial_search_results=False,
+                seq_no_primary_term=True,
+                track_total_hits=False,
+                **body,
+            )
+            hits = answer["hits"]["hits"]
+            yield from hits
+            if len(hits) < _PAGE:
+                return
+            body["search_after"] = hits[-1]["sort"]
+
+    def _pages(self, condition: Clause, limit: int | None) -> Iterator[Document]:
+        """Few documents are one request; many are pages of one state of the indices."""
+        body = {"query": condition, "sort": NEWEST_FIRST, "source": {"excludes": PRIVATE}, "track_total_hits": False}
+        if limit is not None and limit <= _PAGE:
+            hits = self._ask(**body, size=limit)["hits"]["hits"]
+        else:
+            hits = self._all(body)
+        return map(document_of, hits)
+
+    def _all(self, body: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        pit = self._open()
+        after: dict[str, Any] = {}
+        try:
+            while True:
+                try:
+                    hits = self._page(pit, body | after)
+                except AnswerError as error:
+                    if error.status != 404:
+                        raise
+                    pit = self._open()
+                    hits = self._page(pit, body | after)
+                yield from hits
+                if len(hits) < _PAGE:
+                    return
+                # The sort of a point in time ends with the place in its state, which means nothing to a new one.
+                after = {"search_after": hits[-1]["sort"][: len(NEWEST_FIRST)]}
+        finally:
+            with suppress(StoreError):
+                self._server.ask(self._server.client.close_point_in_time, id=pit)
+
+    def _open(self) -> str:
+        answer = self._server.ask(
+            self._server.client.open_point_in_time, index=self._indices.pattern, keep_alive=_KEEP_ALIVE
+        )
+        self._require(answer)
+        return str(answer["id"])
+
+    def _page(self, pit: str, body: dict[str, Any]) -> list[dict[str, Any]]:
+        state = {"id": pit, "keep_alive": _KEEP_ALIVE}
+        search = self._server.client.search
+        answer = self._server.ask(search, pit=state, size=_PAGE, allow_partial_search_results=False, **body)
+        hits: list[dict[str, Any]] = answer["hits"]["hits"]
+        return hits
+
+    def _ask(self, **body: Any) -> Any:
+        search = self._server.client.search
+        answer = self._server.ask(search, index=self._indices.pattern, allow_partial_search_results=False, **body)
+        self._require(answer)
+        return answer
+
+    def _require(self, answer: Any) -> None:
+        """Nothing to search is an error, unless the indexer has been here and found nothing, or all of it has gone."""
+        exists = self._server.client.indices.exists
+        if not answer["_shards"]["total"] and not self._server.ask(exists, index=self._indices.checkpoints):
+            raise StoreMissingError(f"nothing has been indexed at {self._server.name}: run mailtrace-index first")
+
+
+def _is_too_complex(error: AnswerError) -> bool:
+    """Whether Lucene gives up on a pattern, such as `*a?????????????b*`: `TooComplexToDeterminizeException`."""
+    return error.status == 400 and "eterminiz" in error.reason
