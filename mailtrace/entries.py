@@ -108,12 +108,10 @@ def _settled(rows: list[_Row]) -> Iterator[_Row]:
     was delivered under another name, once released.
     """
     delivered = {row.who for row in rows if row.delay is not None or row.dsn is not None}
-    refused = any(row.outcome == "rejected" and row.delay is not None for row in rows)
+    named = {row.outcome for row in rows if row.delay is not None} & {"rejected", "discarded"}
     released = any(row.outcome == "queued" and row.relay is None and row.delay is None for row in rows)
     for row in rows:
-        if row.who == (None, None) and (
-            (row.outcome == "rejected" and refused) or (row.outcome == "held" and delivered)
-        ):
+        if row.who == (None, None) and (row.outcome in named or (row.outcome == "held" and delivered)):
             continue
         if released and delivered and row.who not in delivered and row.outcome in ("held", "queued"):
             continue

@@ -5,6 +5,7 @@ its content. Only a file that is deleted before it was read to its end needs mor
 """
 
 import os
+import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -16,6 +17,7 @@ from mailtrace.indexer import Indexer
 
 _LOOK_SECONDS: Final = 0.5
 _LONGEST_PAUSE: Final = 30.0
+_DAY_SECONDS: Final = 86400
 
 State: TypeAlias = tuple[int, int, int, int] | None
 """A file's device, inode, size and time of change; None while there is no such file."""
@@ -30,6 +32,9 @@ class Follower:
         self._stop = Event()
         self._seen: dict[str, State] = {}
         self._open: dict[str, int] = {}
+        self.daily: Callable[[], None] = lambda: None
+        """Done once a day, at the first look of all too."""
+        self._next_day = 0.0
 
     def stop(self, indexer: Indexer) -> None:
         """End soon: after the block that is being read."""
@@ -56,6 +61,9 @@ class Follower:
                 self._look(indexer, [*self._deleted(), *changed])
                 self._keep_open(changed)
                 self._seen.update({path: states[path] for path in changed})
+            if time.monotonic() >= self._next_day:
+                self.daily()
+                self._next_day = time.monotonic() + _DAY_SECONDS
             self._stop.wait(_LOOK_SECONDS)
 
     def _begin(self, indexer: Indexer) -> None:

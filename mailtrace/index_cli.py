@@ -10,7 +10,7 @@ from mailtrace.explain import explain
 from mailtrace.follower import Follower, can_follow
 from mailtrace.indexer import Indexer
 from mailtrace.lock import BusyError, locked
-from mailtrace.options import Parser, run, stop_at_signals, year
+from mailtrace.options import Parser, days, run, stop_at_signals, year
 from mailtrace.progress import progress_of
 from mailtrace.render import safe
 from mailtrace.sets import Calendar
@@ -45,6 +45,7 @@ def _parser() -> Parser:
     option(
         "--wait", action="store_true", help="wait for another mailtrace-index on this store instead of leaving it be"
     )
+    option("--retention", metavar="DAYS", type=days, default=90, help="how long entries are kept (default 90 days)")
     option("--from-start", action="store_true", help="read known logs again; the store does not change by it")
     option("--explain", action="store_true", help="write nothing; show what each line was taken for")
     return parser
@@ -55,7 +56,7 @@ def _index(argv: Sequence[str]) -> ExitStatus:
     calendar = Calendar(zone_of(arguments.tz), arguments.tz, arguments.year)
     if arguments.explain:
         return explain(arguments.files, calendar, sys.stdout)
-    store = open_store(arguments.store)
+    store = open_store(arguments.store, retention_days=arguments.retention)
     try:
         with locked(store.name, wait=arguments.wait):
             return _follow(arguments, calendar, store) if arguments.follow else _read(arguments, calendar, store)
@@ -73,6 +74,7 @@ def _read(arguments: Namespace, calendar: Calendar, store: Store) -> ExitStatus:
         indexer = Indexer(store, calendar, progress=progress, from_start=arguments.from_start)
         stop_at_signals(lambda: setattr(indexer, "stopped", True))
         tally = indexer.index(arguments.files)
+        _expire(store, arguments.retention)
     status = ExitStatus.INTERRUPTED if indexer.stopped else _status(tally)
     if status or tally.notes or not arguments.quiet:
         _summarise(tally, store.name, time.monotonic() - began)
@@ -86,11 +88,17 @@ def _follow(arguments: Namespace, calendar: Calendar, store: Store) -> ExitStatu
     began = time.monotonic()
     follower = Follower(arguments.files, _tell)
     indexer = Indexer(store, calendar, from_start=arguments.from_start, patience=follower.patience)
+    follower.daily = lambda: _expire(store, arguments.retention)
     stop_at_signals(lambda: follower.stop(indexer))
     follower.follow(indexer)
     if not arguments.quiet:
         _summarise(indexer.tally, store.name, time.monotonic() - began)
     return _status(indexer.tally)
+
+
+def _expire(store: Store, retention: int) -> None:
+    """Delete what has been kept for that many days, from its date or its first indexing, whichever was later."""
+    store.expire(time.time() - retention * 86400)
 
 
 def _tell(message: str) -> None:

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
-from typing import BinaryIO, Final, NamedTuple
+from typing import Final, NamedTuple, cast
 
 from mailtrace.errors import LogError
 
@@ -103,28 +103,27 @@ class LogFile:
     def open(self) -> "Reader":
         """Open the log at its beginning, unpacked whatever its name says."""
         if self.is_stdin:
-            return Reader(self.path, _unpacked(sys.stdin.buffer), None, is_packed=True)
+            return Reader(self.path, _unpacked(cast("io.BufferedReader", sys.stdin.buffer)), None, is_packed=True)
         raw = Path(self.path).open("rb")  # noqa: SIM115 # the reader closes it
         unpacked = _unpacked(raw)
         return Reader(self.path, unpacked, raw, is_packed=unpacked is not raw)
 
 
-def _unpacked(raw: BinaryIO) -> BinaryIO:
+def _unpacked(raw: io.BufferedReader) -> io.BufferedIOBase:
     """The text of a stream that may be compressed: told by its first bytes, not by its name."""
-    buffered = raw if isinstance(raw, io.BufferedReader) else io.BufferedReader(raw)  # type: ignore[type-var]
-    magic = buffered.peek(6)[:6]
+    magic = raw.peek(6)[:6]
     if magic.startswith(b"\x1f\x8b"):
-        return io.BufferedReader(gzip.GzipFile(fileobj=buffered), _BLOCK)
+        return gzip.GzipFile(fileobj=raw)
     if magic.startswith(b"BZh"):
-        return io.BufferedReader(bz2.BZ2File(buffered), _BLOCK)
+        return bz2.BZ2File(raw)
     if magic.startswith(b"\xfd7zXZ"):
-        return io.BufferedReader(lzma.LZMAFile(buffered), _BLOCK)
+        return lzma.LZMAFile(raw)
     if magic.startswith(b"\x28\xb5\x2f\xfd"):
-        return _zstd(buffered)
-    return buffered
+        return _zstd(raw)
+    return raw
 
 
-def _zstd(raw: BinaryIO) -> BinaryIO:
+def _zstd(raw: io.BufferedReader) -> io.BufferedIOBase:
     try:
         from compression import zstd  # type: ignore[import-not-found]  # noqa: PLC0415 # Python 3.14 has it
     except ImportError:
@@ -141,9 +140,10 @@ def _zstd(raw: BinaryIO) -> BinaryIO:
 class Reader:
     """Reads one opened log, block by block, and knows where it is."""
 
-    def __init__(self, path: str, text: BinaryIO, raw: BinaryIO | None, *, is_packed: bool) -> None:
+    def __init__(self, path: str, text: io.BufferedIOBase, raw: io.BufferedIOBase | None, *, is_packed: bool) -> None:
         self.path = path
         self.is_packed = is_packed
+        """Whether all that is to come is there: compressed, or standard input."""
         self.offset = 0
         """Bytes of uncompressed text that have been given as blocks."""
         self.tail = b""
@@ -154,6 +154,7 @@ class Reader:
         """Whether the offset is inside a line that is too long, the rest of which is to be left out."""
         self._text, self._raw = text, raw
         self._head = b""
+        self._damage: BaseException | None = None
 
     def __enter__(self) -> "Reader":
         return self
@@ -177,11 +178,24 @@ class Reader:
             if block.lines or block.too_long:
                 yield block
 
-    def _read(self) -> bytes:
-        try:
-            return self._text.read1(_BLOCK)  # type: ignore[attr-defined, no-any-return]
-        except _DAMAGE as error:
-            raise LogError(f"{self.path} is damaged or cut short: {error}; what stands before has been read") from error
+    def _read(self, length: int = _BLOCK) -> bytes:
+        """Some text, up to that length; of a damaged file first all that stands before the damage."""
+        pieces, missing = [], length
+        while missing > 0 and self._damage is None:
+            try:
+                piece = self._text.read1(missing)
+            except _DAMAGE as error:
+                self._damage = error
+                break
+            pieces.append(piece)
+            missing -= len(piece)
+            # Unpackers give little at a time; a pipe gives what there is, and is not to be waited for.
+            if not piece or isinstance(self._text, io.BufferedReader):
+                break
+        if self._damage is not None and not any(pieces):
+            words = f"{self.path} is damaged or cut short: {self._damage}; what stands before has been read"
+            raise LogError(words) from self._damage
+        return b"".join(pieces)
 
     def _take(self, data: bytes) -> Block:
         """Cut data into whole lines, and keep what is left over."""
@@ -231,7 +245,7 @@ class Reader:
             self._pass(self._text.read(MARK))
             self.offset = self._text.seek(offset - TAIL)
         while self.offset < offset:
-            if not (data := self._text.read(min(_BLOCK, offset - self.offset))):
+            if not (data := self._read(min(_BLOCK, offset - self.offset))):
                 return False
             self._pass(data)
         return True
@@ -239,9 +253,9 @@ class Reader:
     def peek(self, length: int) -> bytes:
         """Return up to that many bytes of text, and go no further with this reader."""
         found = b""
-        while len(found) < length and (data := self._read()):
+        while len(found) < length and (data := self._read(length - len(found))):
             found += data
-        return found[:length]
+        return found
 
     def close(self) -> None:
         """Close the file."""

@@ -49,6 +49,13 @@ def year(text: str) -> int:
     return int(text)
 
 
+def days(text: str) -> int:
+    """Return the days of `--retention`."""
+    if not (text.isascii() and text.isdigit() and int(text[:6]) >= 1 and len(text) <= 5):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of days, such as 90")
+    return int(text)
+
+
 def count(text: str) -> int:
     """Return the number of `-r`."""
     if not (text.isascii() and text.isdigit() and len(text) < 16):

@@ -12,8 +12,9 @@ from mailtrace.queue_ids import NOQUEUE, time_of
 from mailtrace.syslog import Record
 from mailtrace.transactions import Key, Transaction
 
-MAX_HELD: Final = 20_000
+MAX_HELD: Final = 10_000
 """How many transactions are held in memory, at most, before they must be written."""
+_MAX_OLDER: Final = 5_000
 _MAX_LOGINS: Final = 5_000
 
 
@@ -84,7 +85,7 @@ class Reducer:
         """Note that all of `touched()` is in the store: what is finished, or idle since the save before, leaves."""
         self._older = {}
         for key, transaction in self._touched.items():
-            if not transaction.is_finished and len(self._older) < MAX_HELD:
+            if not transaction.is_finished and len(self._older) < _MAX_OLDER:
                 transaction.written = True
                 self._older[key] = transaction
         self._touched, self._complete = {}, []

@@ -103,8 +103,20 @@ class Transaction:
 
     @property
     def is_certain(self) -> bool:
-        """Whether these facts alone tell the ID: no line read earlier or later can change it."""
-        return self.is_timed or self.queue_id == NOQUEUE or (self.begun is not None and self.is_finished)
+        """Whether these facts alone tell the ID: no line read earlier or later can change it.
+
+        What was read before a beginning can be the end of the ID's former use.
+        """
+        if self.is_timed or self.queue_id == NOQUEUE:
+            return True
+        return self.begun is not None and self.begun == self.facts[0] and self.is_finished
+
+    @property
+    def is_headless(self) -> bool:
+        """Whether a beginning may be missing that is in another log: not of a notice that is known as one."""
+        if self.begun is not None or self.is_timed or self.queue_id == NOQUEUE:
+            return False
+        return not any(type(fact) is Origin for _, fact in self.facts)
 
     @property
     def is_finished(self) -> bool:
@@ -136,8 +148,7 @@ class Transaction:
     def _takes_beginning(self, time: int, fact: Fact) -> bool:
         if self.begun is not None:
             return self.begun == (time, fact)
-        known = {type(known) for _, known in self.facts}
-        if self.finished is not None and time > self.finished and known & {MessageId, Envelope}:
+        if self.finished is not None and time > self.finished:
             return False
         return time <= max(map(by_time, self.facts)) + _DISORDER
 

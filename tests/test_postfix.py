@@ -3,7 +3,7 @@
 import time
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from samples_reader import Sample, described, samples
 
@@ -12,6 +12,9 @@ from mailtrace.mta.postfix import RULES, is_postfix, parse, rule_of
 
 SAMPLES = samples("postfix-*.log")
 QUEUE_ID = "9566447DCA"
+
+patient = settings(deadline=None)
+"""A busy machine is no failure."""
 
 
 @pytest.mark.parametrize("sample", SAMPLES, ids=[sample.where for sample in SAMPLES])
@@ -103,6 +106,7 @@ relays = st.sampled_from(
 words = st.sampled_from(["deferred", "bounced", "deliverable", "SOFTBOUNCE", "later"])
 
 
+@patient
 @given(addresses, st.none() | addresses, relays, words, hostile, st.sampled_from(["", ", conn_use=2", ", x=y, z=1"]))
 def test_a_result_is_read_back(recipient, orig_to, relay, word, text, more):
     orig = f", orig_to=<{orig_to}>" if orig_to else ""
@@ -113,6 +117,7 @@ def test_a_result_is_read_back(recipient, orig_to, relay, word, text, more):
     assert parse("postfix/smtp", f"{QUEUE_ID}: {line}") == Event(QUEUE_ID, expected)
 
 
+@patient
 @given(addresses, hostile, st.integers(0, 60))
 def test_a_cut_result_keeps_its_word(recipient, text, length):
     line = f"{QUEUE_ID}: to=<{recipient}>, relay=mx[192.0.2.3]:25, delay=1, delays=0/0/0/1, dsn=5.1.1, status=bounced"
@@ -121,6 +126,7 @@ def test_a_cut_result_keeps_its_word(recipient, text, length):
     assert (found.fact.recipient, found.fact.outcome, found.fact.dsn) == (recipient, "bounced", "5.1.1")
 
 
+@patient
 @given(hostile)
 def test_text_in_the_parenthesis_never_decides_on_bounced(text):
     line = f"to=<a@example.org>, relay=none, delay=1, delays=0/0/0/1, dsn=5.0.0, status=bounced ({text} discarded)"
@@ -129,6 +135,7 @@ def test_text_in_the_parenthesis_never_decides_on_bounced(text):
     assert found.fact.outcome == "bounced"
 
 
+@patient
 @given(clients, ports, senders, addresses, hostile)
 @example(("unknown", "192.0.2.7"), "", '"\\"; from=<a> to=<b"@x', '"> proto=SMTP helo=<h>"@y', '554 no; from=<"')
 def test_a_refused_recipient_is_read_back(client, port, sender, recipient, text):
@@ -140,6 +147,7 @@ def test_a_refused_recipient_is_read_back(client, port, sender, recipient, text)
     assert parse("postfix/smtpd", line + tail) == Event("NOQUEUE", expected)
 
 
+@patient
 @given(clients, senders, addresses, hostile)
 def test_a_refused_recipient_of_postscreen_is_read_back(client, sender, recipient, text):
     line = f"NOQUEUE: reject: RCPT from [{client[1]}]:40000: 550 5.3.2 {text}"
@@ -148,6 +156,7 @@ def test_a_refused_recipient_of_postscreen_is_read_back(client, sender, recipien
     assert parse("postfix/postscreen", line + tail) == Event("NOQUEUE", expected)
 
 
+@patient
 @given(clients, senders, addresses, hostile.filter(lambda text: '"' not in text), st.sampled_from(["", "5.7.1 no"]))
 @example(("unknown", "192.0.2.7"), "", "a@b", " from x[192.0.2.1]; from=<a> to=<b> proto=SMTP helo=<c>: d", "")
 def test_a_refused_header_is_read_back(client, sender, recipient, header, text):
@@ -162,6 +171,7 @@ def test_a_refused_header_is_read_back(client, sender, recipient, header, text):
 logins = hostile | st.text(st.characters(exclude_categories=["C"]), max_size=20)
 
 
+@patient
 @given(clients, ports, logins, st.none() | st.just("boss@example.org"), st.booleans())
 def test_a_client_is_read_back(client, port, login, sasl_sender, filtered):
     name, ip = client
@@ -172,12 +182,14 @@ def test_a_client_is_read_back(client, port, login, sasl_sender, filtered):
     assert parse("postfix/smtpd", line) == Event(QUEUE_ID, Client(f"{name} [{ip}]", login or None, *hop))
 
 
+@patient
 @given(senders, st.integers(0, 10**12), st.integers(0, 10**6))
 def test_an_envelope_is_read_back(sender, size, nrcpt):
     line = f"{QUEUE_ID}: from=<{sender}>, size={size}, nrcpt={nrcpt} (queue active)"
     assert parse("postfix-out/qmgr", line) == Event(QUEUE_ID, Envelope(sender, size, nrcpt, "postfix-out"))
 
 
+@patient
 @given(senders, st.sampled_from(["expired, returned to sender", "force-expired, returned to sender"]))
 def test_an_expiry_is_read_back(sender, status):
     envelope, expired = Envelope(sender, None, None), Expired(status)
@@ -185,6 +197,7 @@ def test_an_expiry_is_read_back(sender, status):
     assert found == [Event(QUEUE_ID, envelope), Event(QUEUE_ID, expired)]
 
 
+@patient
 @given(senders, st.none() | st.just("44CB19C84BB"))
 def test_a_submission_is_read_back(sender, origin):
     line = f"{QUEUE_ID}: uid=33 from=<{sender}>" + (f" orig_id={origin}" if origin else "")
@@ -194,6 +207,7 @@ def test_a_submission_is_read_back(sender, origin):
 programs = st.sampled_from(sorted({sample.program for sample in SAMPLES})) | st.text(max_size=12)
 
 
+@patient
 @given(programs, st.text(max_size=80) | hostile)
 def test_no_text_raises(program, text):
     for line in (text, f"{QUEUE_ID}: {text}", f"NOQUEUE: {text}", f"warning: {text}"):
@@ -201,6 +215,7 @@ def test_no_text_raises(program, text):
         assert (parse(program, line) is None) or rule_of(program, line) is not None
 
 
+@patient
 @given(st.sampled_from(SAMPLES), st.integers(0, 300), st.integers(0, 300), hostile | st.text(max_size=5))
 def test_no_mutated_sample_raises(sample, start, stop, inserted):
     text = sample.text[:start] + inserted + sample.text[stop:]

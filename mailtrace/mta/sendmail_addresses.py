@@ -6,6 +6,7 @@ and 8-bit characters as `\303` (`str2prt` in util.c).
 """
 
 import re
+from functools import lru_cache
 from typing import Final
 
 QUOTED: Final = r'"[^"\\]*(?:(?:\\{4}|\\{1,3}(?!\\).)[^"\\]*)*"'
@@ -77,6 +78,7 @@ def refused_address(text: str) -> tuple[str, str] | None:
     return (bare(match[1]), text[match.end() :]) if match else None
 
 
+@lru_cache(maxsize=4096)
 def without_dot(relay: str) -> str:
     """Return a relay or client, `name [ip]`, without the final dot of its name; None of three dots of a cut name."""
     at = relay.find(". [")

@@ -54,8 +54,24 @@ def parse_sender(queue_id: str, _program: str, rest: str) -> Parsed:
         sender, size, _, nrcpts, more = fields
         if size[:5] == "size=" and nrcpts[:7] == "nrcpts=" and '"' not in sender:
             sender = sender[6:-1] if sender[5:6] == "<" and sender[-1] == ">" else bare(sender[5:])
-            return _sender(queue_id, sender, (size[5:], nrcpts[7:]), ", " + more)
+            size, nrcpts = size[5:], nrcpts[7:]
+            end = more.rfind(", relay=")
+            closing = more.rfind(">, ", 0, end)
+            if (
+                more[:7] == "msgid=<"
+                and 7 < closing < end
+                and _are_fields(more[closing + 1 : end])
+                and _are_small(size, nrcpts)
+            ):
+                client = without_dot(more[end + 8 :]) or None
+                return _new(Event, (queue_id, _new(Sender, (sender, int(size), int(nrcpts), more[7:closing], client))))
+            return _sender(queue_id, sender, (size, nrcpts), ", " + more)
     return _parse_slowly(queue_id, rest)
+
+
+def _are_small(size: str, nrcpts: str) -> bool:
+    """Whether two texts are numbers that any database holds."""
+    return size.isdecimal() and nrcpts.isdecimal() and len(size) + len(nrcpts) < 19
 
 
 def _parse_slowly(queue_id: str, rest: str) -> Parsed:
@@ -85,8 +101,9 @@ def _message_id(fields: str, end: int) -> str | None:
     closing = fields.rfind(">, ", 0, end)
     if closing < 0 or not _are_fields(fields[closing + 1 : end]):
         msgid = fields[8 : _message_id_end(fields, end)]
-        if msgid[:1] == "<":
-            msgid = msgid[1:-1] if msgid[-1] == ">" else msgid[1:].partition("> (")[0]
+        if msgid[:1] == "<" and (msgid[-1] == ">" or ">" not in msgid):
+            # A long one was cut, its closing bracket with it; words behind the bracket are the header's own.
+            msgid = msgid[1:].removesuffix(">")
         return msgid or None
     return (fields[9:closing] if fields[8] == "<" else fields[8 : closing + 1]) or None
 

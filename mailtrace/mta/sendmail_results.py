@@ -10,7 +10,7 @@ the texts of `reply=` and `stat=`, which are the next hop's. Up to 8.9 there is 
 import re
 from collections.abc import Iterable
 from functools import lru_cache
-from typing import Final
+from typing import Final, TypeAlias
 
 from mailtrace.mta.events import Event, Ignored, Parsed, Result
 from mailtrace.mta.sendmail_addresses import ADDRESS, NO_RECIPIENT, bare, named, recipients, without_dot
@@ -69,23 +69,33 @@ def parse_delivery(queue_id: str, _program: str, rest: str) -> Parsed:
     had been taken (`logundelrcpts` in srvrsmtp.c).
     """
     end = rest.find(", delay=")
-    one, _, ctladdr = rest[3:end].partition(", ctladdr=")
-    if end > 0 and '"' not in one and "," not in one and '"' not in ctladdr and one not in NO_RECIPIENT:
-        fields = rest[end + 8 :].split(", ", 6)
-        if len(fields) == 7:
-            delay, _, mailer, _, relay, dsn, status = fields
-            if status[:5] == "stat=" and dsn[:4] == "dsn=" and relay[:6] == "relay=" and mailer[:7] == "mailer=":
-                who = one[1:-1] if one[:1] == "<" and one[-1:] == ">" else bare(one)
-                orig_to = _controlling(ctladdr) if ctladdr else None
-                hop = without_dot(relay[6:]) or mailer[7:]
-                status, dsn = status[5:], dsn[4:]
-                result = (who, orig_to, hop, status, _outcome(status, dsn), dsn, _seconds(delay))
-                return _new(Event, (queue_id, _new(Result, result)))
+    who, _, ctladdr = rest[3:end].partition(", ctladdr=")
+    fields = rest[end + 8 :].split(", ", 6)
+    if len(fields) > 5 and end > 0 and fields[2][:7] == "mailer=" and '"' not in who and '"' not in ctladdr:
+        hop = fields[2][7:]
+        if fields[5][:4] == "dsn=" and fields[4][:6] == "relay=" and len(fields) == 7:
+            hop = without_dot(fields[4][6:]) or hop
+            dsn, text = fields[5][4:], fields[6]
+        elif fields[4][:4] == "dsn=":
+            dsn, text = fields[4][4:], ", ".join(fields[5:])
+        else:
+            return _parse_slowly(queue_id, rest)
+        status = text[5:] if text[:5] == "stat=" else _status_behind(text[6:], dsn) if text[:6] == "reply=" else None
+        if status is not None:
+            orig_to = _controlling(ctladdr) if ctladdr else None
+            is_sent = status[:6] == "Sent (" and "iscarded" not in status
+            outcome = "sent" if is_sent else _outcome(status, dsn)
+            what = (orig_to, hop, status, outcome, dsn or None, _seconds(fields[0]))
+            if "," not in who and who not in NO_RECIPIENT:
+                recipient = who[1:-1] if who[:1] == "<" and who[-1:] == ">" else bare(who)
+                return _new(Event, (queue_id, _new(Result, (recipient, *what))))
+            if ",@" not in who:
+                return _events(queue_id, named(who.removesuffix(", [more]").split(",")), what)
     return _parse_slowly(queue_id, rest)
 
 
 def _parse_slowly(queue_id: str, rest: str) -> Parsed:
-    """Read what is not one recipient's attempt at a next hop: lists, quotes, replies, local mailers, older versions."""
+    """Read what has quotes, unusual fields or none of the usual ones, as old versions write it."""
     read = _who_and_head(rest)
     if read is None:
         return None
@@ -101,8 +111,13 @@ def _parse_slowly(queue_id: str, rest: str) -> Parsed:
         return None
     relay = _relay(rest, head.end(), tail.start())
     hop = without_dot(rest[relay.end() : tail.start()]) if relay else ""
-    result = (_controlling(ctladdr) if ctladdr else None, hop or mailer, status, dsn, _seconds(delay))
-    return _results(queue_id, who, result, tried=bool(xdelay or hop or mailer))
+    outcome = _outcome(status, dsn)
+    if not (xdelay or hop or mailer or _is_own(status)):
+        if status.lower() in _ABORTED or status.startswith("aborted"):
+            return Ignored("broken off by the client")
+        status, outcome = f"rejected ({status})", "rejected"
+    orig_to = _controlling(ctladdr) if ctladdr else None
+    return _events(queue_id, who, (orig_to, hop or mailer, status, outcome, dsn, _seconds(delay)))
 
 
 def _who_and_head(rest: str) -> tuple[list[str], str | None, re.Match[str]] | None:
@@ -121,25 +136,12 @@ def _who_and_head(rest: str) -> tuple[list[str], str | None, re.Match[str]] | No
     return (listed[0] if listed is not None else who), ctladdr or None, head
 
 
-_What = tuple[str | None, str | None, str, str | None, float | None]
-"""What a line's recipients share: orig_to, relay, status, dsn, delay."""
+_What: TypeAlias = tuple[str | None, str | None, str, str, str | None, float | None]
+"""What a line's recipients share: orig_to, relay, status, outcome, dsn, delay."""
 
 
-def _result(who: str, what: _What, outcome: str) -> Result:
-    orig_to, relay, status, dsn, delay = what
-    return _new(Result, (who, orig_to, relay, status, outcome, dsn, delay))
-
-
-def _results(queue_id: str, who: Iterable[str], what: _What, *, tried: bool) -> Parsed:
-    """The events of a line; where no delivery was tried, the refusals of a message that had already been addressed."""
-    _, _, status, dsn, _ = what
-    outcome = _outcome(status, dsn)
-    if not tried and not _is_own(status):
-        if status.lower() in _ABORTED or status.startswith("aborted"):
-            return Ignored("broken off by the client")
-        outcome = "rejected"
-        what = (*what[:2], f"rejected ({status})", *what[3:])
-    events = [Event(queue_id, _result(one, what, outcome)) for one in who]
+def _events(queue_id: str, who: Iterable[str], what: _What) -> Parsed:
+    events = [_new(Event, (queue_id, _new(Result, (recipient, *what)))) for recipient in who]
     if not events:
         return Ignored("no recipient named")
     return events if len(events) > 1 else events[0]
@@ -153,7 +155,7 @@ def _status_behind(text: str, dsn: str | None) -> str | None:
     which hold no comma: the last one.
     """
     at = -1
-    if dsn is None or dsn[0] == "4":
+    if not dsn or dsn[0] == "4":
         repeated = ", stat=Deferred: "
         middle, odd = divmod(len(text) - len(repeated), 2)
         if middle > 0 and not odd and text.startswith(repeated, middle) and text.endswith(text[:middle]):
@@ -171,7 +173,7 @@ def _outcome(status: str, dsn: str | None) -> str:
         return "deferred"
     if (outcome := _WHOLE.get(status)) is not None:
         return outcome
-    if dsn is not None:
+    if dsn:
         return _BY_CLASS.get(dsn[0], "unknown")
     if status.startswith(_KEPT):
         return "deferred"

@@ -11,10 +11,10 @@ SYSTEM_FOLDER: Final = "/var/lib/mailtrace"
 _FILE: Final = "mailtrace.db"
 
 
-def open_store(name: str | None) -> Store:
+def open_store(name: str | None, *, retention_days: int = 90) -> Store:
     """Return the store of a URL: `sqlite:PATH`, `http(s)://HOST:PORT` or `elasticsearch`; without one the embedded one.
 
-    Nothing is opened or asked yet.
+    Nothing is opened or asked yet. The retention is that of what a new Elasticsearch is set up with.
 
     Raises:
         UsageError: no store has such a name.
@@ -28,7 +28,7 @@ def open_store(name: str | None) -> Store:
         # Only those who ask for it pay for this import.
         from mailtrace.stores.elasticsearch import ElasticsearchStore  # noqa: PLC0415
 
-        return ElasticsearchStore(name)
+        return ElasticsearchStore(name, retention_days=retention_days)
     scheme, colon, path = name.partition(":")
     if scheme == "sqlite" and colon and path:
         return _sqlite(path.removeprefix("//") if path.startswith("///") else path)

@@ -104,6 +104,9 @@ class Store(Protocol):
     def read(self, transactions: Sequence[Transaction]) -> dict[str, Stored]:
         """Return what is stored under the IDs of these transactions, stubs too; everything acknowledged is seen."""
 
+    def headless(self, keys: Sequence[Key]) -> set[Key]:
+        """Return those keys of which a transaction is stored whose beginning may be missing (`is_headless`)."""
+
     def find(self, keys: Iterable[Key]) -> dict[Key, list[Stored]]:
         """Return every stored transaction of each key, stubs too; everything acknowledged is seen."""
 

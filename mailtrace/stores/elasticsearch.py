@@ -140,6 +140,15 @@ class ElasticsearchStore:
                 elif found.get("error", {}).get("type", _NO_INDEX) != _NO_INDEX:
                     raise StoreError(f"{self.name} cannot read {found['_index']}: {found['error'].get('reason')}")
 
+    def headless(self, keys: Sequence[Key]) -> set[Key]:
+        """Return those keys of which a transaction is stored whose beginning may be missing."""
+        found: set[Key] = set()
+        if keys:
+            self._indices.refresh_written()
+        for at in range(0, len(keys), _KEYS):
+            found |= self._searches.headless(keys[at : at + _KEYS])
+        return found
+
     def find(self, keys: Iterable[Key]) -> dict[Key, list[Stored]]:
         """Return every stored transaction of each key, stubs too; everything acknowledged is seen."""
         found: dict[Key, list[Stored]] = {}

@@ -1,7 +1,7 @@
 """What mailtrace sets up on an Elasticsearch server: an index template, a lifecycle policy, an index of checkpoints.
 
 A stored document has the public members as they are, and private ones beside them, which no search shows: `id`,
-`stub`, `start`, `line`, `facts`, `packed` (the whole document, where its entries would be too big), and in `search` the
+`stub`, `headless`, `start`, `line`, `facts`, `packed` (the whole document, where it is too big), and in `search` the
 values that queries compare, folded by Python just as `query.matches` folds them: Elasticsearch folds some otherwise (a
 capital sigma at a word's end, a dotted capital I). The public members are there for people's queries, in Kibana say.
 """
@@ -13,7 +13,7 @@ from mailtrace import __version__
 ARRAY_OBJECTS: Final = "index.mapping.array_objects.limit"
 """A limit that Elasticsearch 9 has and 8.19 refuses as unknown."""
 
-PRIVATE: Final = ("id", "stub", "start", "line", "facts", "search", "to.search")
+PRIVATE: Final = ("id", "stub", "headless", "start", "line", "facts", "search", "to.search")
 """The members that are no part of the public document, and that searches do not ask for."""
 
 _PRIORITY: Final = 500
@@ -70,6 +70,7 @@ _DOCUMENT: Final[dict[str, Any]] = {
     "origin": _SHOWN,
     "id": {"type": "keyword", "index": False},
     "stub": {"type": "boolean"},
+    "headless": {"type": "boolean"},
     "start": {"type": "long", "index": False},
     "line": _KEPT,
     "facts": {"type": "object", "enabled": False},

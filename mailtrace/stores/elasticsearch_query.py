@@ -4,6 +4,7 @@ Values reach the server as JSON values of term queries, or escaped in wildcard q
 """
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import Any, Final, TypeAlias
 
 from mailtrace.documents import Document
@@ -12,6 +13,8 @@ from mailtrace.query import Pattern, Query, client_names, normal_ip
 Clause: TypeAlias = dict[str, Any]
 """A query, or a part of one, as JSON."""
 
+_LONGEST: Final = 32_766
+"""Bytes of a term in UTF-8 (Lucene, `IndexWriter.MAX_TERM_LENGTH`)."""
 NEWEST_FIRST: Final = [
     {"search.date": {"order": "desc", "unmapped_type": "long"}},
     {"id": {"order": "desc", "unmapped_type": "keyword"}},
@@ -25,7 +28,7 @@ def searchable(document: Document, date: int) -> dict[str, Any]:
         "date": date,
         **({} if sender is None else {"from": sender.lower(), "from_domain": _domain(sender)}),
         "msgid": (document["msgid"] or "").lower(),
-        "clients": sorted(client_names(document["client"]) | client_names(document["orig_client"])),
+        "clients": _client_names(document["client"], document["orig_client"]),
         "hosts": _host_names(document["host"]),
     }
 
@@ -42,6 +45,11 @@ def searchable_entry(entry: dict[str, Any]) -> dict[str, Any]:
 def _domain(address: str) -> str | None:
     _, at, domain = address.lower().rpartition("@")
     return domain if at else None
+
+
+@lru_cache(maxsize=4096)
+def _client_names(client: str | None, orig_client: str | None) -> list[str]:
+    return sorted(client_names(client) | client_names(orig_client))
 
 
 def _host_names(host: str) -> list[str]:
@@ -96,12 +104,17 @@ def _of_patterns(patterns: Sequence[Pattern], addresses: str, domains: str, *, g
     wild = [pattern.text for pattern in patterns if pattern.kind == "glob"]
     if wild and not globs:
         return {"match_all": {}}
-    clauses: list[Clause] = [{"wildcard": {addresses: {"value": _wildcard(text)}}} for text in wild]
+    clauses: list[Clause] = [{"wildcard": {addresses: {"value": _wildcard(text)}}} for text in wild if _is_term(text)]
     if exact := [pattern.text for pattern in patterns if pattern.kind == "exact"]:
         clauses.append(_terms(addresses, exact))
     if within := [pattern.text for pattern in patterns if pattern.kind == "domain"]:
         clauses.append(_terms(domains, within))
-    return {"bool": {"should": clauses, "minimum_should_match": 1}}
+    return _any_of(clauses)
+
+
+def _any_of(clauses: list[Clause]) -> Clause:
+    """An empty `should` would let everything through."""
+    return {"bool": {"should": clauses, "minimum_should_match": 1}} if clauses else {"match_none": {}}
 
 
 def _wildcard(glob: str) -> str:
@@ -110,7 +123,23 @@ def _wildcard(glob: str) -> str:
 
 
 def _terms(field: str, values: Iterable[str]) -> Clause:
-    return {"terms": {field: list(dict.fromkeys(values))}}
+    return {"terms": {field: [value for value in dict.fromkeys(values) if _is_term(value)]}}
+
+
+def _is_term(value: str) -> bool:
+    """Whether a document can have this value: the server refuses the whole query for one that is longer than a term.
+
+    Half surrogates, which stand for the bytes of a command line that are no UTF-8, are in no document.
+    """
+    try:
+        return len(value) <= _LONGEST and len(value.encode()) <= _LONGEST
+    except UnicodeEncodeError:
+        return False
+
+
+def of_headless(keys: Iterable[tuple[str, str]]) -> Clause:
+    """Return the query for the transactions of these hosts and queue IDs whose beginning may be missing."""
+    return {"bool": {"filter": [{"term": {"headless": True}}, of_keys(keys)]}}
 
 
 def of_keys(keys: Iterable[tuple[str, str]]) -> Clause:
@@ -118,8 +147,9 @@ def of_keys(keys: Iterable[tuple[str, str]]) -> Clause:
     by_host: dict[str, list[str]] = {}
     for host, queue_id in keys:
         by_host.setdefault(host, []).append(queue_id)
-    clauses = [
-        {"bool": {"filter": [{"term": {"host": host}}, {"terms": {"transaction": queue_ids}}]}}
+    clauses: list[Clause] = [
+        {"bool": {"filter": [{"term": {"host": host}}, _terms("transaction", queue_ids)]}}
         for host, queue_ids in by_host.items()
+        if _is_term(host)
     ]
-    return {"bool": {"filter": [{"bool": {"should": clauses, "minimum_should_match": 1}}]}}
+    return {"bool": {"filter": [_any_of(clauses)]}}

@@ -49,6 +49,7 @@ def _private(row: Row) -> dict[str, Any]:
     return {
         "id": row.id,
         "stub": row.document is None,
+        "headless": transaction.is_headless,
         "start": transaction.start,
         "facts": pack(transaction.facts),
         **({"line": transaction.line} if transaction.line else {}),

@@ -11,7 +11,7 @@ from mailtrace.errors import StoreError, StoreMissingError
 from mailtrace.query import Query, matches
 from mailtrace.stores.elasticsearch_indices import DailyIndices
 from mailtrace.stores.elasticsearch_mapping import PRIVATE
-from mailtrace.stores.elasticsearch_query import NEWEST_FIRST, Clause, conditions, of_keys
+from mailtrace.stores.elasticsearch_query import NEWEST_FIRST, Clause, conditions, of_headless, of_keys
 from mailtrace.stores.elasticsearch_rows import FACTS, document_of
 from mailtrace.stores.elasticsearch_server import AnswerError, Server
 from mailtrace.transactions import Key
@@ -60,7 +60,15 @@ class Searches:
 
     def of_keys(self, keys: Sequence[Key]) -> Iterator[dict[str, Any]]:
         """Return the hits, with their versions, of every transaction of these keys, stubs too."""
-        body: dict[str, Any] = {"query": of_keys(keys), "sort": _BY_ID, "size": _PAGE, "source": FACTS}
+        return self._hits(of_keys(keys), FACTS)
+
+    def headless(self, keys: Sequence[Key]) -> set[Key]:
+        """Return those of the keys of which a transaction may lack its beginning."""
+        found = self._hits(of_headless(keys), ["host", "transaction"])
+        return {(hit["_source"]["host"], hit["_source"]["transaction"]) for hit in found}
+
+    def _hits(self, condition: Clause, source: list[str]) -> Iterator[dict[str, Any]]:
+        body: dict[str, Any] = {"query": condition, "sort": _BY_ID, "size": _PAGE, "source": source}
         while True:
             answer = self._server.insist(
                 self._server.client.search,
@@ -134,5 +142,8 @@ class Searches:
 
 
 def _is_too_complex(error: AnswerError) -> bool:
-    """Whether Lucene gives up on a pattern, such as `*a?????????????b*`: `TooComplexToDeterminizeException`."""
-    return error.status == 400 and "eterminiz" in error.reason
+    """Whether Lucene gives up on a pattern that is too long, or has too many ways to match, as `*a?????????????b*`.
+
+    It says `Determinizing automaton with ... would require more than 10000 effort` or `input automaton is too large`.
+    """
+    return error.status == 400 and "automaton" in error.reason

@@ -186,12 +186,14 @@ class Server:
             return BusyError(f"{self.name} cannot do it now ({reason}): try again later", status)
         if status == 401:
             return StoreError(f"{self.name} wants a user and a password that it knows: http://USER:PASSWORD@HOST:9200")
-        if "x-elastic-product" not in error.meta.headers or isinstance(error, UnsupportedProductError):
-            return StoreError(f"{self.name} is not Elasticsearch: mailtrace needs an Elasticsearch 8 or 9 there")
-        if status == 406 or "compatible-with" in reason:
-            return StoreError(f"{self.name} is an Elasticsearch that is too old: mailtrace needs 8 or 9")
         if status == 403:
             return StoreError(f"{self.name} does not allow it: {reason}")
+        # A proxy says 413 in its own words.
+        stranger = "x-elastic-product" not in error.meta.headers and status != 413
+        if stranger or isinstance(error, UnsupportedProductError):
+            return StoreError(f"{self.name} is not Elasticsearch: mailtrace needs an Elasticsearch 8 or 9 there")
+        if status == 406 or error.message == "media_type_header_exception":
+            return StoreError(f"{self.name} is an Elasticsearch that is too old: mailtrace needs 8 or 9")
         return AnswerError(f"{self.name} refuses it: {reason}", status, str(error.message), reason)
 
 

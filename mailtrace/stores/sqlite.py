@@ -28,14 +28,16 @@ _APPLICATION: Final = 0x6D74_7263
 _SCHEMA: Final = """
 CREATE TABLE transactions (
     number INTEGER PRIMARY KEY, id BLOB NOT NULL UNIQUE, date INTEGER NOT NULL, indexed INTEGER NOT NULL,
-    version INTEGER NOT NULL, host TEXT NOT NULL, queue_id TEXT NOT NULL, mta TEXT NOT NULL, line TEXT NOT NULL,
+    version INTEGER NOT NULL, headless INTEGER NOT NULL,
+    host TEXT NOT NULL, queue_id TEXT NOT NULL, mta TEXT NOT NULL, line TEXT NOT NULL,
     facts BLOB NOT NULL, document BLOB);
 CREATE INDEX transactions_by_date ON transactions (date);
+CREATE INDEX transactions_by_indexed ON transactions (indexed);
 CREATE TABLE terms (
     term INTEGER NOT NULL, date INTEGER NOT NULL, number INTEGER NOT NULL,
     PRIMARY KEY (term, date, number)) WITHOUT ROWID;
 CREATE TABLE checkpoints (
-    log TEXT PRIMARY KEY, "offset" INTEGER NOT NULL, tail TEXT NOT NULL, path TEXT NOT NULL, state BLOB NOT NULL,
+    log TEXT PRIMARY KEY, "offset" INTEGER NOT NULL, tail TEXT NOT NULL, path BLOB NOT NULL, state BLOB NOT NULL,
     saved REAL NOT NULL) WITHOUT ROWID;
 """
 _ROW: Final = "SELECT id, version, host, queue_id, mta, line, facts FROM transactions"
@@ -130,7 +132,8 @@ class SqliteStore:
             connection = self._writing()
             for row in rows:
                 made = connection.execute(
-                    "INSERT INTO transactions VALUES (NULL, ?, ?, ?, 1, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING",
+                    "INSERT INTO transactions VALUES (NULL, ?, ?, ?, 1, ?, ?, ?, ?, ?, ?, ?)"
+                    " ON CONFLICT (id) DO NOTHING",
                     (bytes.fromhex(row.id), row.transaction.first, indexed, *_columns(row)),
                 )
                 if not made.rowcount:
@@ -155,8 +158,8 @@ class SqliteStore:
                     conflicts.add(row.id)
                     continue
                 connection.execute(
-                    "UPDATE transactions SET date = ?, version = version + 1, host = ?, queue_id = ?, mta = ?,"
-                    " line = ?, facts = ?, document = ? WHERE number = ?",
+                    "UPDATE transactions SET date = ?, version = version + 1, headless = ?, host = ?, queue_id = ?,"
+                    " mta = ?, line = ?, facts = ?, document = ? WHERE number = ?",
                     (row.transaction.first, *_columns(row), old),
                 )
                 self._add_terms(connection, row, old)
@@ -197,6 +200,13 @@ class SqliteStore:
             )
             return {stored.id: stored for stored in (_stored(row) for row in found if row)}
 
+    def headless(self, keys: Sequence[Key]) -> set[Key]:
+        """Return those keys of which a row has no beginning."""
+        with self._told():
+            connection = self._writing()
+            sql = "SELECT 1 FROM terms t JOIN transactions x ON x.number = t.number WHERE t.term = ? AND x.headless"
+            return {key for key in keys if connection.execute(sql, (key_term(key),)).fetchone()}
+
     def find(self, keys: Iterable[Key]) -> dict[Key, list[Stored]]:
         """Return the rows of each key."""
         found: dict[Key, list[Stored]] = {}
@@ -217,7 +227,7 @@ class SqliteStore:
             connection = self._writing()
             connection.executemany(
                 "INSERT OR REPLACE INTO checkpoints VALUES (?, ?, ?, ?, ?, ?)",
-                [(c.log, c.offset, c.tail, c.path, orjson.dumps(c.state), c.saved) for c in checkpoints],
+                [(c.log, c.offset, c.tail, os.fsencode(c.path), orjson.dumps(c.state), c.saved) for c in checkpoints],
             )
             connection.execute("COMMIT")
 
@@ -226,7 +236,7 @@ class SqliteStore:
         with self._told():
             rows = self._writing().execute('SELECT log, "offset", tail, path, state, saved FROM checkpoints')
             return [
-                Checkpoint(log, offset, tail, path, orjson.loads(state), saved)
+                Checkpoint(log, offset, tail, os.fsdecode(path), orjson.loads(state), saved)
                 for log, offset, tail, path, state, saved in rows
             ]
 
@@ -279,20 +289,28 @@ class SqliteStore:
 
     def expire(self, before: float) -> int:
         """Delete what is older than that, and was first indexed before that; give the space back."""
+        gone = 0
         with self._told():
+            while number := self._expire_some(before):
+                gone += number
             connection = self._writing()
-            old = "SELECT number FROM transactions WHERE date < ? AND indexed < ?"
-            values = (int(before * 1_000_000), int(before))
-            rows = connection.execute(
-                f"SELECT id, version FROM transactions WHERE number IN ({old})", values
-            ).fetchall()
-            for id_, version in rows:
-                self._take_terms(connection, bytes(id_).hex(), version)
-            connection.execute(f"DELETE FROM transactions WHERE number IN ({old})", values)
             connection.execute("DELETE FROM checkpoints WHERE saved < ?", (before,))
             connection.execute("COMMIT")
-            if rows:
+            if gone:
                 connection.execute("PRAGMA incremental_vacuum").fetchall()
+        return gone
+
+    def _expire_some(self, before: float) -> int:
+        connection = self._writing()
+        # The plus keeps SQLite off the index of dates: re-read old logs stay long after theirs.
+        rows = connection.execute(
+            "SELECT number, id, version FROM transactions WHERE indexed < ? AND +date < ? LIMIT 5000",
+            (int(before), int(before * 1_000_000)),
+        ).fetchall()
+        for number, id_, version in rows:
+            self._take_terms(connection, bytes(id_).hex(), version)
+            connection.execute("DELETE FROM transactions WHERE number = ?", (number,))
+        connection.execute("COMMIT")
         return len(rows)
 
     def close(self) -> None:
@@ -307,7 +325,15 @@ def _columns(row: Row) -> tuple[Any, ...]:
     transaction = row.transaction
     document = None if row.document is None else orjson.dumps(row.document)
     facts = orjson.dumps(pack(transaction.facts))
-    return transaction.host, transaction.queue_id, transaction.mta, transaction.line, facts, document
+    return (
+        transaction.is_headless,
+        transaction.host,
+        transaction.queue_id,
+        transaction.mta,
+        transaction.line,
+        facts,
+        document,
+    )
 
 
 def _stored(row: Sequence[Any]) -> Stored:

@@ -67,7 +67,7 @@ def _conditions(query: Query) -> list[list[int]]:
     clients = [asked.strip().lower() for asked in query.clients]
     found = (
         [_digest("queue_id", queue_id) for queue_id in query.queue_ids],
-        [_digest("msgid", msgid.lower()) for msgid in query.msgids],
+        [_digest("msgid", msgid.lower()) for msgid in query.msgids] if all(query.msgids) else None,
         _terms_of_patterns("to", query.recipients),
         _terms_of_patterns("from", query.senders),
         [_digest("client", name) for asked in clients for name in {asked, normal_ip(asked.strip("[]"))}],

@@ -5,7 +5,7 @@ queue ID was read without its beginning or end, what is stored is read, joined a
 it has not changed, again until that holds.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from mailtrace.documents import document
@@ -15,6 +15,10 @@ from mailtrace.transactions import Key, Transaction, joined, segments
 
 _ROUNDS: Final = 100
 """How often a write is tried against other writers: each round that fails, another's has succeeded."""
+
+
+_SLICE: Final = 2_000
+"""How many transactions are planned at once: their documents are in memory together."""
 
 
 class Written(NamedTuple):
@@ -34,18 +38,23 @@ class _Plan(NamedTuple):
     """The transactions that each written ID was made of: those to try again should it conflict."""
 
 
-def write(store: Store, transactions: Iterable[Transaction]) -> Written:
+def write(store: Store, transactions: Sequence[Transaction]) -> Written:
     """Join transactions with what the store has. They are on their way, not yet committed.
 
     Raises:
         StoreError: the store cannot be written, or other writers never let a row be.
     """
     created, updated, refused = 0, 0, list[Refused]()
-    pending = list(transactions)
-    lookup = False
+    for at in range(0, len(transactions), _SLICE):
+        done = _write_some(store, transactions[at : at + _SLICE])
+        created, updated, refused = created + done.created, updated + done.updated, refused + done.refused
+    return Written(created, updated, refused)
+
+
+def _write_some(store: Store, transactions: Sequence[Transaction]) -> Written:
+    created, updated, refused = 0, 0, list[Refused]()
+    pending, lookup = list(transactions), False
     for _ in range(_ROUNDS):
-        if not pending:
-            return Written(created, updated, refused)
         plan = _plan(store, pending, lookup=lookup)
         made, changed = store.create(plan.create), store.replace(plan.replace)
         conflicts = made.conflicts | changed.conflicts
@@ -53,15 +62,18 @@ def write(store: Store, transactions: Iterable[Transaction]) -> Written:
         refused += made.refused + changed.refused
         created += sum(row.id not in made.conflicts and row.document is not None for row in plan.create)
         updated += len(plan.replace) - len(changed.conflicts)
-        pending = [part for id_ in conflicts for part in plan.parts[id_]]
-        lookup = True
+        pending, lookup = [part for id_ in conflicts for part in plan.parts[id_]], True
+        if not pending:
+            return Written(created, updated, refused)
     raise StoreError(f"{store.name}: other writers are changing the same transactions all the time: try again later")
 
 
 def _plan(store: Store, transactions: Sequence[Transaction], *, lookup: bool) -> _Plan:
     """Look up what must be joined, and say what is to be written."""
     plan = _Plan([], [], [], {})
-    certain, by_key = _parted(transactions)
+    uncertain = {part.key for part in transactions if not part.is_certain}
+    short = {part.key for part in transactions if part.begun and not part.is_timed} - uncertain
+    certain, by_key = _parted(transactions, uncertain | store.headless(list(short)))
     known = store.read([group[0] for group in certain.values() if lookup or any(part.written for part in group)])
     for id_, group in certain.items():
         _put(plan, id_, group, known.get(id_))
@@ -72,9 +84,13 @@ def _plan(store: Store, transactions: Sequence[Transaction], *, lookup: bool) ->
     return plan
 
 
-def _parted(transactions: Sequence[Transaction]) -> tuple[dict[str, list[Transaction]], dict[Key, list[Transaction]]]:
-    """Tell transactions whose ID is certain from those that depend on what else is known of their key."""
-    uncertain = {part.key for part in transactions if not part.is_certain}
+def _parted(
+    transactions: Sequence[Transaction], uncertain: set[Key]
+) -> tuple[dict[str, list[Transaction]], dict[Key, list[Transaction]]]:
+    """Tell transactions whose ID is certain from those that depend on what else is known of their key.
+
+    A whole transaction under a short ID is certain, unless its end was stored before without its beginning.
+    """
     certain: dict[str, list[Transaction]] = {}
     by_key: dict[Key, list[Transaction]] = {}
     for part in transactions:
