@@ -1,0 +1,37 @@
+"""When two spellings are the same address, host, message ID or moment.
+
+The truth was written by SMTP clients and mailboxes, the log by servers: they differ in quotes, backslashes and case,
+and sendmail cuts a message ID after 100 characters.
+"""
+
+import re
+from datetime import datetime
+
+_decoration = re.compile(r'[\\"<>\s]')
+_folding = re.compile(r"[\s?<>]|\\n|\\[0-7]{3}")
+_not_ascii = re.compile(r"[^!-~]")
+_SHORTEST_CUT = 80
+
+
+def bare(address):
+    """An address without quotes, backslashes, angle brackets and blanks."""
+    return _decoration.sub("", address or "")
+
+
+def canonical(address):
+    return bare(address).lower()
+
+
+def short(host):
+    return (host or "").split(".")[0].lower()
+
+
+def seconds(moment):
+    return datetime.fromisoformat(moment.replace("Z", "+00:00")).timestamp()
+
+
+def is_same_msgid(sent, logged):
+    sent, logged = (_folding.sub("", msgid or "") for msgid in (sent, logged))
+    if sent == logged or _not_ascii.sub("", sent) == _not_ascii.sub("", logged):
+        return True
+    return len(logged) >= _SHORTEST_CUT and sent.startswith(logged[: _SHORTEST_CUT - 2])

@@ -1,0 +1,53 @@
+"""Hard cases: few lines each, in shapes that public sources tell of, with what they must come to."""
+
+import pytest
+import yaml
+from case_faults import case_faults
+from commands import documents, index
+from corpus import CORPORA
+from faults import Fault
+from scores import Score, scores_of
+
+CASES = yaml.safe_load((CORPORA / "cases.yaml").read_text(encoding="utf-8"))
+NO_MAIL_LINES = 4
+
+
+@pytest.fixture(scope="module")
+def tally(request):
+    """The faults of each case: all cases are one row of the table."""
+    by_case = {}
+    yield by_case
+    faults = [fault._replace(where=name) for name, faults in by_case.items() for fault in faults]
+    scores_of(request.config).append(Score.of("cases", len(by_case), faults))
+
+
+@pytest.mark.parametrize("case", CASES, ids=[case["id"] for case in CASES])
+def test_a_case_comes_to_what_it_must(case, tmp_path, tally):
+    log, store = tmp_path / "mail.log", f"sqlite:{tmp_path}/store.db"
+    log.write_bytes(b"".join(_bytes(line) + b"\n" for line in case["lines"]))
+    options = ["-y", str(case["year"])] if "year" in case else []
+    indexed = index(store, [log], "--tz", case.get("tz", "UTC"), *options)
+    faults = [*_end(case, indexed), *case_faults(case, documents(store))]
+    tally[case["id"]] = faults
+    if faults:
+        pytest.fail("\n".join([*map(str, faults), case["why"]]), pytrace=False)
+
+
+def _bytes(line):
+    return line if isinstance(line, bytes) else line.encode()
+
+
+def _end(case, indexed):
+    """How the indexer ended, and how many lines it had no use for."""
+    expect = case["expect"]
+    may_be_empty = not (expect.get("transactions") or expect.get("rejects"))
+    if indexed.status not in ((0, NO_MAIL_LINES) if may_be_empty else (0,)):
+        yield Fault(case["id"], "status", 0, (indexed.status, indexed.summary))
+    unused = sum(indexed.counts[2:])
+    if "ignored_lines" in expect and _says_all(case) and unused != expect["ignored_lines"]:
+        yield Fault(case["id"], "ignored_lines", expect["ignored_lines"], unused)
+
+
+def _says_all(case):
+    """Sendmail's lines of a session that came to nothing are used: they keep a `from=` line from being mail."""
+    return case["mta"] != "sendmail" or case["expect"].get("transactions")

@@ -1,0 +1,221 @@
+"""Transactions for the tests of stores: plain ones, and random ones with whatever can stand in a log."""
+
+from collections.abc import Iterable, Iterator
+from random import Random
+
+from mailtrace.documents import Document, document
+from mailtrace.mta.events import Client, Envelope, Fact, MessageId, Refusal, Removed, Result, Sender
+from mailtrace.query import OUTCOMES, Pattern, Query
+from mailtrace.transactions import SECOND, TimedFact, Transaction
+
+AT = 1323962839 * SECOND
+"""2011-12-15 15:27:19 UTC."""
+DAY = 86400 * SECOND
+_BASE60 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwx"
+
+ADDRESSES = (
+    "",
+    "bob@foo.com",
+    "Bob@FOO.com",
+    "bob@bar.com",
+    "alice@bar.com",
+    "b*b@foo.com",
+    "b?b@foo.com",
+    "back\\slash@foo.com",
+    "back\\*slash@foo.com",
+    '"quoted user"@foo.com',
+    "a AND b OR NOT c@foo.com",
+    "from:bob@foo.com",
+    "a@b@foo.com",
+    "@foo.com",
+    "foo.com",
+    "foo@",
+    "ΟΔΟΣ@ΟΔΟΣ.gr",
+    "οδος@οδος.gr",
+    "İstanbul@ISTANBUL.tr",
+    "straße@STRASSE.de",
+    "STRAẞE@strasse.de",
+    "caf\u00e9@foo.com",
+    "cafe\u0301@foo.com",
+    "\U00010400\U0001f4e7@foo.com",
+    '{"match_all":{}}@foo.com',
+    "(bob+foo)/[a-z]~1^2@foo.com",
+    "x\nb@foo.com",
+    "\x00@foo.com",
+    "\\x80@foo.com",
+    " space@foo.com ",
+)
+PATTERNS = (
+    *ADDRESSES,
+    "<>",
+    "<bob@foo.com>",
+    "@foo.com",
+    "@FOO.COM",
+    "@ΟΔΟΣ.gr",
+    "@b@foo.com",
+    "@",
+    "*",
+    "?*",
+    "*@foo.com",
+    "B?B@*",
+    "*\\*",
+    "*\\?lash*",
+    "*ΟΔΟΣ",
+    "*o*o*o*",
+    "*@*@*",
+    "????@foo.com",
+    "*b" + "?" * 12 + "*m*",
+    "*b" + "?" * 30 + "*",
+    "*" + "o" * 300 + "*",
+)
+MSGIDS = (None, "A.1@foo.com", "a.1@FOO.com", "*", "", "20111215.b\\@x", "οΣ", "İ", '"quoted"', "a:b AND c")
+CLIENTS = (
+    None,
+    "bob.desktop [10.10.10.10]",
+    "BOB.desktop[10.10.10.10]",
+    "unknown [2001:db8::1]",
+    "six.example [IPv6:2001:DB8:0::1]",
+    "root@localhost",
+    "[10.0.0.1]",
+    "forged [192.0.2.1] [192.0.2.2] [192.0.2.3]",
+    "bad [300.1.1.1]",
+    "*.foo.com [fe80::1%eth0]",
+    "ΟΔΟΣ.gr [10.0.0.9]",
+)
+ASKED_CLIENTS = (
+    "bob.desktop",
+    "BOB.Desktop",
+    "10.10.10.10",
+    "[10.10.10.10]",
+    "2001:0db8::0001",
+    "bob.desktop [10.10.10.10]",
+    " root@localhost ",
+    "192.0.2.2",
+    "192.0.2.3",
+    "300.1.1.1",
+    "*.foo.com",
+    "*",
+    "fe80::1%eth0",
+    "οδος.gr",
+    "ΟΔΟΣ.gr",
+    "",
+)
+HOSTS = ("mx", "mx.foo.com", "mx.bar.com", "relay", "mé.foo.com", "mx*")
+ASKED_HOSTS = ("mx", "MX", "mx.foo.com", "MX.bar.com", "foo.com", "relay.foo.com", "MÉ", "mx*", "m?", "")
+
+
+def transaction(queue_id: str, facts: Iterable[TimedFact], *, host: str = "mx", mta: str = "postfix") -> Transaction:
+    """A transaction of these facts."""
+    made = Transaction(host, queue_id, mta)
+    for time, fact in facts:
+        made.add(time, fact)
+    return made
+
+
+def whole(
+    at: int = AT, *, sender: str = "bob@foo.com", recipients: Iterable[str] = ("alice@bar.com",)
+) -> list[TimedFact]:
+    """The facts of a message through Postfix, from its beginning to its end."""
+    recipients = list(recipients)
+    return [
+        (at, Client("bob.desktop [10.10.10.10]")),
+        (at + SECOND, MessageId(f"{at}@foo.com")),
+        (at + SECOND, Envelope(sender, 1234, len(recipients))),
+        *((at + 2 * SECOND, sent(recipient)) for recipient in recipients),
+        (at + 3 * SECOND, Removed("removed")),
+    ]
+
+
+def sent(recipient: str, outcome: str = "sent", orig_to: str | None = None) -> Result:
+    """A result of one recipient."""
+    status = f"{outcome} (250 2.0.0 Ok: queued as 5298B228B8B)"
+    return Result(recipient, orig_to, "mx.bar.com[192.0.2.25]:25", status, outcome, "2.0.0", 0.25)
+
+
+def sendmail_id(at: int, number: int) -> str:
+    """A queue ID that tells its time, the second of `at`."""
+    from datetime import datetime, timezone
+
+    time = datetime.fromtimestamp(at // SECOND, timezone.utc)
+    parts = (time.year % 60, time.month - 1, time.day, time.hour, time.minute, time.second, number // 60, number % 60)
+    return "".join(_BASE60[part] for part in parts) + "019936"
+
+
+def through_sendmail(at: int = AT) -> list[TimedFact]:
+    """The facts of a message through sendmail."""
+    return [
+        (at, Sender("bob@foo.com", 1234, 2, "1@foo.com", "bob.desktop [10.10.10.10]")),
+        (at + SECOND, sent("alice@bar.com")),
+        (at + 2 * SECOND, sent("carol@bar.com", "deferred")),
+        (at + 9 * SECOND, sent("carol@bar.com")),
+    ]
+
+
+def random_transactions(random: Random, count: int) -> list[Transaction]:
+    """Transactions with values from the lists above, several of them at the same microsecond."""
+    times = [AT + random.randrange(-2 * DAY, 2 * DAY) for _ in range(count // 4)]
+    times += [time + random.choice([1, -1, 10, SECOND]) for time in times]
+    return [_random_transaction(random, i, random.choice(times)) for i in range(count)]
+
+
+def _random_transaction(random: Random, number: int, at: int) -> Transaction:
+    facts: list[tuple[int, Fact]] = [(at, Client(random.choice(CLIENTS) or "", orig_client=random.choice(CLIENTS)))]
+    if random.random() < 0.1:
+        facts = [(at, Refusal("rejected", "rejected (no)", random.choice(ADDRESSES), random.choice(ADDRESSES)))]
+    if random.random() < 0.9:
+        facts.append((at + 1, MessageId(random.choice(MSGIDS))))
+    if random.random() < 0.9:
+        facts.append((at + 1, Envelope(random.choice(ADDRESSES), number, 1)))
+    for i in range(random.choice([0, 1, 1, 2, 3])):
+        orig_to = random.choice([None, None, *ADDRESSES])
+        facts.append((at + 2 + i, sent(random.choice(ADDRESSES), random.choice(OUTCOMES[:3]), orig_to)))
+    if random.random() < 0.7:
+        facts.append((at + SECOND, Removed("removed")))
+    return transaction(f"{0xABCDE00000 + number:X}", facts, host=random.choice(HOSTS))
+
+
+def random_queries(random: Random, transactions: list[Transaction]) -> Iterator[Query]:
+    """Each member alone with each of the values that can be asked, then members combined."""
+    queue_ids = [part.queue_id for part in transactions]
+    times = [part.first for part in transactions]
+    yield Query()
+    yield from (Query(senders=(Pattern.of(asked),)) for asked in PATTERNS)
+    yield from (Query(recipients=(Pattern.of(asked),)) for asked in PATTERNS)
+    yield from (Query(msgids=(asked or "",)) for asked in MSGIDS)
+    yield from (Query(clients=(asked,)) for asked in ASKED_CLIENTS)
+    yield from (Query(hosts=(asked,)) for asked in ASKED_HOSTS)
+    yield from (Query(outcomes=(asked,)) for asked in OUTCOMES)
+    yield from (Query(queue_ids=(asked,)) for asked in (queue_ids[0], queue_ids[1].lower(), "*", "NOQUEUE"))
+    yield from (Query(since=at) for at in times[:10])
+    yield from (Query(until=at) for at in times[:10])
+    for _ in range(70):
+        yield _combined(random, queue_ids, times)
+
+
+def _combined(random: Random, queue_ids: list[str], times: list[int]) -> Query:
+    since, until = sorted(random.sample(times, 2))
+
+    def some(values: Iterable[str | None], chance: float) -> tuple[str, ...]:
+        values = [value for value in values if value is not None]
+        if random.random() >= chance:
+            return ()
+        return tuple(random.sample(values, random.choice([size for size in (1, 2, 5) if size <= len(values)])))
+
+    return Query(
+        senders=tuple(map(Pattern.of, some(PATTERNS, 0.4))),
+        recipients=tuple(map(Pattern.of, some(PATTERNS, 0.5))),
+        msgids=some(MSGIDS, 0.1),
+        queue_ids=some(queue_ids, 0.05),
+        clients=some(ASKED_CLIENTS, 0.2),
+        hosts=some(ASKED_HOSTS, 0.2),
+        outcomes=some(OUTCOMES[:3], 0.4),
+        since=since if random.random() < 0.3 else None,
+        until=until if random.random() < 0.3 else None,
+        limit=random.choice([None, None, 0, 1, 3, 50]),
+    )
+
+
+def newest_first(transactions: Iterable[Transaction]) -> list[Document]:
+    """The documents of transactions in the order of searches: by date and ID, descending; stubs left out."""
+    ordered = sorted(transactions, key=lambda part: (part.first, part.id), reverse=True)
+    return [made for part in ordered if (made := document(part)) is not None]

@@ -1,0 +1,58 @@
+"""A proxy in front of a test server, which answers some requests itself as a busy or narrow one would."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.client import HTTPConnection
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from urllib.parse import urlsplit
+
+Answer = tuple[int, dict[str, str], bytes]
+"""A status, headers and a body."""
+
+
+@contextmanager
+def proxy(upstream: str | None, answer: Callable[[str, bytes], Answer | None]) -> Iterator[str]:
+    """Serve on a free port: what `answer` says to a request's path and body, else what the server behind says."""
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def _do(self) -> None:
+            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            status, headers, told = answer(self.path, body) or _forwarded(self, upstream or "", body)
+            self.send_response(status)
+            for name, value in headers.items():
+                self.send_header(name, value)
+            self.send_header("Content-Length", str(len(told)))
+            self.end_headers()
+            if self.command != "HEAD":
+                self.wfile.write(told)
+
+        do_GET = do_PUT = do_POST = do_DELETE = do_HEAD = _do  # noqa: N815 - the names that http.server calls
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    thread = Thread(target=server.serve_forever, args=(0.05,))
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def _forwarded(request: BaseHTTPRequestHandler, upstream: str, body: bytes) -> Answer:
+    connection = HTTPConnection(urlsplit(upstream).netloc, timeout=60)
+    try:
+        headers = {name: value for name, value in request.headers.items() if name.lower() != "host"}
+        connection.request(request.command, request.path, body, headers)
+        told = connection.getresponse()
+        kept = {name: value for name, value in told.getheaders() if name.lower().startswith(("content-type", "x-"))}
+        return told.status, kept, told.read()
+    finally:
+        connection.close()

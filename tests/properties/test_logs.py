@@ -1,0 +1,113 @@
+"""What holds of any log: transactions do not mix, order of reading does not matter, and every line is counted."""
+
+import json
+import os
+from collections import Counter
+from itertools import pairwise
+
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from lines import BEGIN, logs
+from mangling import mangled
+from stores import found_of, trial
+from units import units
+
+AFTER_STAMP = len("Mar  9 08:07:06 mx1 ")
+quick = settings(max_examples=1500, deadline=None)
+
+
+def texts(written):
+    return [line.text for line in written]
+
+
+def keyed(found, unit):
+    """The documents of a unit's queue IDs."""
+    documents = map(json.loads, found.splitlines())
+    return [doc for doc in documents if doc["host"] == unit.host and doc["transaction"] in unit.queue_ids]
+
+
+def keeps_logins(lines, at):
+    """Whether no session's login is cut off its message: it has no queue ID, and only what comes later knows of it."""
+    logins = [tag_of(line) for line in lines[:at] if ": AUTH=" in line]
+    return not any(tag_of(line) in logins for line in lines[at:] if ": from=<" in line)
+
+
+def tag_of(line):
+    """Host, program and process ID."""
+    return line[line.index(" sm-mta[") : line.index("]: ")] if " sm-mta[" in line else line
+
+
+@quick
+@given(logs(units))
+def test_interleaved_transactions_are_what_each_is_alone(log):
+    made, written = log
+    alone = [found_of(line.text for line in written if line.unit == number) for number in range(len(made))]
+    assert Counter(b"".join(alone).splitlines()) == Counter(found_of(texts(written)).splitlines())
+
+
+@quick
+@given(st.data(), logs(units))
+def test_damaged_lines_change_no_transaction_but_their_own(data, log):
+    made, written = log
+    lines, touched = data.draw(mangled(written, AFTER_STAMP))
+    before, after = found_of(texts(written)), found_of(lines)
+    for number, unit in enumerate(made):
+        if number not in touched:
+            assert keyed(before, unit) == keyed(after, unit)
+
+
+@quick
+@given(st.data(), logs(units))
+def test_lines_that_are_doubled_change_nothing(data, log):
+    _, written = log
+    doubled = [line.text for line in written for _ in range(data.draw(st.integers(1, 2)))]
+    assert found_of(texts(written)) == found_of(doubled)
+
+
+@quick
+@given(st.data(), logs(units))
+def test_a_log_in_pieces_is_one_log_whichever_is_read_first(data, log):
+    lines = texts(log[1])
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(lines)), min_size=1, max_size=2)))
+    pieces = [lines[begin:end] for begin, end in pairwise([0, *cuts, len(lines)])]
+    order = data.draw(st.permutations(range(len(pieces))))
+    assume(all(keeps_logins(lines, cut) for cut in cuts))
+    with trial() as parts:
+        for part in order:
+            parts.index(parts.write(f"mail.log.{part}", pieces[part]))
+        assert parts.found() == found_of(lines)
+
+
+@quick
+@given(st.data(), logs(units))
+def test_a_log_in_two_files_is_one_log_in_one_run(data, log):
+    lines = texts(log[1])
+    at = data.draw(st.integers(0, len(lines)))
+    with trial() as parts:
+        older, newer = parts.write("mail.log.1", lines[:at]), parts.write("mail.log", lines[at:])
+        # Files that begin in the same second are told apart by the times at which they were written.
+        os.utime(older, (BEGIN, BEGIN))
+        parts.index(newer, older)
+        assert parts.found() == found_of(lines)
+
+
+@quick
+@given(logs(units))
+def test_a_log_that_is_read_twice_is_found_once(log):
+    with trial() as one:
+        file = one.write("mail.log", texts(log[1]))
+        one.index(file)
+        before = one.found()
+        assert one.index(file).counts == (0, 0, 0, 0)
+        assert one.index(file, options=["--from-start"]).counts[0] == len(log[1])
+        assert one.found() == before
+
+
+@quick
+@given(st.data(), logs(units))
+def test_every_line_is_counted_once(data, log):
+    lines, _ = data.draw(mangled(log[1], 0))
+    lines += data.draw(st.lists(st.binary(max_size=60).map(lambda line: line.replace(b"\n", b"")), max_size=4))
+    with trial() as one:
+        read, *kinds = one.index(one.write("mail.log", lines)).counts
+        assert read == len(lines) == sum(kinds)
