@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint format clean
+.PHONY: demo test lint format clean bench-reliability
 
 $(BIN)/mailtrace-index: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -34,3 +34,8 @@ format: $(VENV)/.test-extras
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+# 50 kills on each store, and a thousand ways to rotate a log; about ten minutes.
+bench-reliability: $(VENV)/.test-extras
+	MAILTRACE_KILLS=50 MAILTRACE_ROTATIONS=1000 MAILTRACE_OPEN_TRANSACTIONS=5000000 \
+	$(BIN)/python -m pytest -s --timeout 3600 tests/reliability

@@ -14,6 +14,7 @@ from mailtrace.mta.events import (
     Aborted,
     Client,
     Envelope,
+    Expired,
     Fact,
     Login,
     MessageId,
@@ -23,7 +24,7 @@ from mailtrace.mta.events import (
     Sender,
     Submitted,
 )
-from mailtrace.transactions import FINAL, Transaction, by_time
+from mailtrace.transactions import FINAL, TimedFact, Transaction
 
 Document: TypeAlias = dict[str, Any]
 """A transaction as `--format json` prints it, with times in UTC."""
@@ -34,6 +35,7 @@ _Facts: TypeAlias = dict[type[Fact], list[Any]]
 MAX_LENGTH: Final = 8191
 """Longer values are cut: Elasticsearch refuses keywords of more than 32,766 bytes, which is four for each of these."""
 
+_ENDS: Final = frozenset({Expired, Removed})
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _address = re.compile(r"\[(?:IPv6:)?([0-9A-Fa-f.:]+)\]").search
 
@@ -46,7 +48,7 @@ def iso_time(microseconds: int) -> str:
 
 def document(transaction: Transaction) -> Document | None:
     """Return the document of a transaction, or None for what never became mail and had nothing refused."""
-    timed = sorted(dict.fromkeys(transaction.facts), key=by_time)
+    timed = sorted(dict.fromkeys(transaction.facts), key=_in_course)
     facts: _Facts = {}
     for _, fact in timed:
         facts.setdefault(type(fact), []).append(fact)
@@ -74,6 +76,11 @@ def document(transaction: Transaction) -> Document | None:
         "removed": Removed in facts or _all_final(to, nrcpt, transaction.mta),
         "origin": _cut(_first(facts, "origin", Client, Submitted, Origin)),
     }
+
+
+def _in_course(timed: TimedFact) -> tuple[int, bool]:
+    """By time; where several lines have the same, what ends a message stands behind the results it ends."""
+    return timed[0], type(timed[1]) in _ENDS
 
 
 def ip_in(name: str | None) -> str | None:

@@ -35,6 +35,7 @@ class Follower:
         self.daily: Callable[[], None] = lambda: None
         """Done once a day, at the first look of all too."""
         self._next_day = 0.0
+        self._is_waiting = False
 
     def stop(self, indexer: Indexer) -> None:
         """End soon: after the block that is being read."""
@@ -45,6 +46,7 @@ class Follower:
         """Wait for a store that is away, with growing pauses; say so once."""
         if times == 1:
             self._tell(f"{error}; waiting for it, nothing is lost")
+            self._is_waiting = True
         return not self._stop.wait(min(0.5 * 2**times, _LONGEST_PAUSE))
 
     def follow(self, indexer: Indexer) -> None:
@@ -94,6 +96,9 @@ class Follower:
     def _look(self, indexer: Indexer, paths: Sequence[str]) -> None:
         try:
             indexer.read_new(paths)
+            if self._is_waiting:
+                self._is_waiting = False
+                self._tell("the store answers again, and has all that was read")
         except LogError as error:
             # A file can be renamed, or be half compressed, at just this moment: the next look sees it whole.
             if not isinstance(error.__cause__, OSError):

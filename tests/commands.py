@@ -3,8 +3,9 @@
 import io
 import json
 import re
-from collections.abc import Sequence
-from contextlib import redirect_stderr, redirect_stdout
+import signal
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -29,9 +30,20 @@ class Indexed(NamedTuple):
 def index(store: str, files: Sequence[Path], *options: str) -> Indexed:
     """Index files into a store, in UTC unless the options say otherwise."""
     summary = io.StringIO()
-    with redirect_stderr(summary):
+    with redirect_stderr(summary), _signals_kept():
         status = index_cli.main(["--store", store, "--tz", "UTC", *options, *map(str, files)])
     return Indexed(status, summary.getvalue())
+
+
+@contextmanager
+def _signals_kept() -> Iterator[None]:
+    """Give the test runner its Ctrl-C back, which the command has taken."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def search(store: str) -> bytes:

@@ -1,10 +1,17 @@
 """The servers that tests share: a real Elasticsearch, started when the first test asks for it."""
 
 import os
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 from elasticsearch_node import NoServerError, elasticsearch_server, give_up, own_prefix
+
+if TYPE_CHECKING:
+    from elasticsearch import Elasticsearch
+
+    from mailtrace.stores.elasticsearch import ElasticsearchStore
 
 
 @pytest.fixture(scope="session")
@@ -25,3 +32,29 @@ def elasticsearch_prefix(elasticsearch_url: str) -> Iterator[str]:
     """A prefix for one test."""
     with own_prefix(elasticsearch_url) as prefix:
         yield prefix
+
+
+@pytest.fixture
+def client(elasticsearch_url: str) -> Iterator["Elasticsearch"]:
+    """A client of the server."""
+    from elasticsearch import Elasticsearch
+
+    with Elasticsearch(elasticsearch_url, request_timeout=60) as client:
+        yield client
+
+
+@pytest.fixture
+def store_of(elasticsearch_url: str, elasticsearch_prefix: str) -> Iterator[Callable[..., "ElasticsearchStore"]]:
+    """Makes stores on this test's prefix; `now` is the time that they believe it is."""
+    from mailtrace.stores.elasticsearch import ElasticsearchStore
+
+    made = []
+
+    def make(url=elasticsearch_url, now=time.time, **options):
+        made.append(ElasticsearchStore(url, prefix=elasticsearch_prefix, now=now, **options))
+        made[-1].prepare()
+        return made[-1]
+
+    yield make
+    for store in made:
+        store.close()

@@ -1,7 +1,8 @@
 """A proxy in front of a test server, which answers some requests itself as a busy or narrow one would."""
 
+import socket
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
@@ -12,11 +13,17 @@ Answer = tuple[int, dict[str, str], bytes]
 
 
 @contextmanager
-def proxy(upstream: str | None, answer: Callable[[str, bytes], Answer | None]) -> Iterator[str]:
-    """Serve on a free port: what `answer` says to a request's path and body, else what the server behind says."""
+def proxy(upstream: str | None, answer: Callable[[str, bytes], Answer | None], port: int = 0) -> Iterator[str]:
+    """Serve on a port, free if none is given: what `answer` says to a path and body, else what the server says."""
+
+    connections: list[socket.socket] = []
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+
+        def setup(self) -> None:
+            super().setup()
+            connections.append(self.connection)
 
         def _do(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
@@ -34,7 +41,7 @@ def proxy(upstream: str | None, answer: Callable[[str, bytes], Answer | None]) -
         def log_message(self, *_: object) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
     server.daemon_threads = True
     thread = Thread(target=server.serve_forever, args=(0.05,))
     thread.start()
@@ -44,6 +51,9 @@ def proxy(upstream: str | None, answer: Callable[[str, bytes], Answer | None]) -
         server.shutdown()
         thread.join()
         server.server_close()
+        for connection in connections:
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
 
 
 def _forwarded(request: BaseHTTPRequestHandler, upstream: str, body: bytes) -> Answer:

@@ -1,78 +1,21 @@
-"""What is Elasticsearch's own: what is set up there, how long it stays, and what a server can answer amiss."""
+"""What mailtrace sets up on Elasticsearch, and how it writes and searches there."""
 
 import json
-import socket
-import subprocess
 import time
-from datetime import datetime, timezone
 from threading import Thread, Timer
-from urllib.parse import quote
 
 import pytest
-from elasticsearch import Elasticsearch
-from elasticsearch_node import NoServerError, elasticsearch_server, give_up, own_prefix, run_folder
+from elasticsearch_mails import AT, DAY, INDEX, mail, put
 from http_proxy import proxy
 
 from mailtrace import __version__
 from mailtrace.documents import document
-from mailtrace.errors import StoreError, StoreMissingError, StoreUnavailableError
-from mailtrace.mta.events import Client, Envelope, MessageId, Removed, Result
+from mailtrace.errors import StoreError
+from mailtrace.mta.events import Client, Envelope, MessageId
 from mailtrace.query import Pattern, Query
 from mailtrace.stores.base import Checkpoint
-from mailtrace.stores.elasticsearch import ElasticsearchStore
 from mailtrace.stores.elasticsearch_searches import Searches
-from mailtrace.stores.writing import write
 from mailtrace.transactions import SECOND, Transaction
-
-AT = 1323962839 * SECOND
-"""2011-12-15 15:27:19 UTC."""
-DAY = 86400
-INDEX = "2011.12.15"
-
-
-def mail(number: int = 0, at: int = AT, host: str = "mx") -> Transaction:
-    made = Transaction(host, f"{0xABCDE00000 + number:X}", "postfix")
-    made.add(at, Client("bob.desktop [10.10.10.10]"))
-    made.add(at, MessageId(f"{number}@foo.com"))
-    made.add(at, Envelope("bob@foo.com", 1234, 1))
-    made.add(at + SECOND, Result("alice@bar.com", None, "mx[192.0.2.1]:25", "sent (250 Ok)", "sent", "2.0.0", 1.0))
-    made.add(at + SECOND, Removed("removed"))
-    return made
-
-
-@pytest.fixture
-def client(elasticsearch_url):
-    with Elasticsearch(elasticsearch_url, request_timeout=60) as client:
-        yield client
-
-
-@pytest.fixture
-def store_of(elasticsearch_url, elasticsearch_prefix):
-    """Makes stores on this test's prefix; `now` is the time that they believe it is."""
-    made = []
-
-    def make(url=elasticsearch_url, now=time.time, **options):
-        made.append(ElasticsearchStore(url, prefix=elasticsearch_prefix, now=now, **options))
-        made[-1].prepare()
-        return made[-1]
-
-    yield make
-    for store in made:
-        store.close()
-
-
-def put(store, *mails):
-    written = write(store, mails)
-    store.commit([])
-    return written
-
-
-def origination(client, index):
-    settings = client.indices.get_settings(index=index, flat_settings=True)[index]["settings"]
-    return int(settings["index.lifecycle.origination_date"]) / 1000
-
-
-# --- what is set up
 
 
 def test_the_template_is_that_of_daily_indices(client, store_of, elasticsearch_prefix):
@@ -142,98 +85,6 @@ def test_a_transaction_is_in_the_index_of_its_day_in_utc(client, store_of, elast
             name: value for name, value in document(part).items() if name != "to"
         }
         assert (found["id"], found["stub"], found["start"]) == (part.id, False, part.start)
-
-
-# --- how long it stays
-
-
-def test_todays_index_counts_from_the_end_of_the_day(client, store_of, elasticsearch_prefix):
-    put(store_of(), mail(at=int(time.time()) * SECOND))
-    today = datetime.now(timezone.utc)
-    end = today.replace(hour=0, minute=0, second=0, microsecond=0).timestamp() + DAY
-    assert origination(client, f"{elasticsearch_prefix}-{today:%Y.%m.%d}") == end
-
-
-def test_an_old_days_index_counts_from_now(client, store_of, elasticsearch_prefix):
-    before = time.time()
-    put(store_of(), mail())
-    assert before - 1 <= origination(client, f"{elasticsearch_prefix}-{INDEX}") <= time.time()
-
-
-def test_only_new_documents_prolong_an_index(client, store_of, elasticsearch_prefix):
-    index, now = f"{elasticsearch_prefix}-{INDEX}", int(time.time())
-    put(store_of(now=lambda: now - 10 * DAY), mail(1))
-    assert origination(client, index) == now - 10 * DAY
-    later = store_of(now=lambda: now)
-    put(later, mail(1))
-    assert origination(client, index) == now - 10 * DAY
-    put(later, mail(1), mail(2))
-    assert origination(client, index) == now
-
-
-def test_an_index_is_prolonged_by_more_than_an_hour_or_not_at_all(client, store_of, elasticsearch_prefix):
-    index, start = f"{elasticsearch_prefix}-{INDEX}", int(time.time()) - 5 * DAY
-    clock = [start]
-    store = store_of(now=lambda: clock[0])
-    put(store, mail(1))
-    clock[0] = start + 3600
-    put(store, mail(2))
-    assert origination(client, index) == start
-    clock[0] = start + 3601
-    put(store, mail(3))
-    assert origination(client, index) == start + 3601
-
-
-def test_what_is_past_its_time_goes_and_can_be_indexed_again(client, store_of, elasticsearch_prefix):
-    store = store_of(now=lambda: time.time() - 91 * DAY)
-    put(store, mail())
-    end = time.monotonic() + 30
-    while client.indices.exists(index=f"{elasticsearch_prefix}-{INDEX}"):
-        assert time.monotonic() < end, "the policy does not delete"
-        time.sleep(0.2)
-    assert list(store.search(Query())) == []
-    put(store, mail())
-    assert list(store.search(Query())) == [document(mail())]
-
-
-def test_the_server_itself_deletes_where_it_can(store_of):
-    store = store_of(now=lambda: time.time() - 80 * DAY)
-    put(store, mail())
-    assert store.expire(time.time()) == 0
-    assert store.count(Query()) == 1
-
-
-@pytest.fixture(scope="module")
-def without_lifecycle():
-    """The URL of a server that knows no lifecycles."""
-    try:
-        with elasticsearch_server() as url:
-            yield url
-    except NoServerError as error:
-        give_up(str(error))
-
-
-def test_a_server_without_lifecycles_is_kept_in_order_by_mailtrace(without_lifecycle):
-    now = time.time()
-    with own_prefix(without_lifecycle) as prefix, Elasticsearch(without_lifecycle, request_timeout=60) as client:
-        store = ElasticsearchStore(without_lifecycle, prefix=prefix, now=lambda: now - 100 * DAY)
-        store.prepare()
-        assert not store.has_lifecycle
-        put(store, mail(1), mail(2), mail(3, AT + DAY * SECOND), mail(4, int(now) * SECOND))
-        store.close()
-        later = ElasticsearchStore(without_lifecycle, prefix=prefix, now=lambda: now)
-        later.prepare()
-        put(later, mail(1), mail(5, AT + DAY * SECOND))
-        client.indices.create(index=f"{prefix}-of-somebody")
-        assert later.expire(now - 90 * DAY) == 2
-        assert later.expire(now - 90 * DAY) == 0
-        wanted = [mail(4, int(now) * SECOND), mail(5, AT + DAY * SECOND), mail(3, AT + DAY * SECOND)]
-        assert sorted(map(str, later.search(Query()))) == sorted(str(document(each)) for each in wanted)
-        assert client.indices.exists(index=f"{prefix}-of-somebody")
-        later.close()
-
-
-# --- several writers, busy servers, refused documents
 
 
 def test_writers_at_the_same_moment_leave_what_one_does(store_of):
@@ -325,9 +176,6 @@ def test_a_document_that_cannot_be_stored_is_refused_and_the_others_are_not(stor
     assert list(store.search(Query())) == [document(mail(4))]
 
 
-# --- searches
-
-
 def test_a_search_goes_on_when_the_server_has_forgotten_it(client, store_of, monkeypatch):
     store = store_of()
     mails = [mail(number, AT + number) for number in range(2500)]
@@ -349,137 +197,6 @@ def test_strangers_in_the_pattern_are_not_found(client, store_of, elasticsearch_
     client.index(index=f"{elasticsearch_prefix}-notes", document={"from": "bob@foo.com"}, refresh=True)
     assert list(store.search(Query(senders=(Pattern.of("bob@foo.com"),)))) == [document(mail())]
     assert store.count(Query()) == 1
-
-
-# --- servers that are none, or not for us
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def error_of(url, kind=StoreError):
-    store = ElasticsearchStore(url)
-    with pytest.raises(kind) as writing:
-        store.prepare()
-    with pytest.raises(kind) as searching:
-        list(store.search(Query()))
-    store.close()
-    assert str(writing.value) == str(searching.value)
-    assert "\n" not in str(writing.value)
-    return str(writing.value)
-
-
-def test_a_server_that_is_not_there_is_said_in_one_line(capfd):
-    port = free_port()
-    told = error_of(f"http://localhost:{port}", StoreUnavailableError)
-    assert told == f"http://localhost:{port} does not answer (connection refused): is Elasticsearch running there?"
-    assert error_of("http://nowhere.invalid", StoreUnavailableError).startswith("http://nowhere.invalid:9200 does not")
-    assert capfd.readouterr() == ("", "")
-
-
-def test_nothing_is_printed_when_a_script_meets_no_server():
-    script = (
-        "from mailtrace.stores.elasticsearch import ElasticsearchStore\n"
-        "from mailtrace.errors import StoreUnavailableError\n"
-        f"try: ElasticsearchStore('http://127.0.0.1:{free_port()}').prepare()\n"
-        "except StoreUnavailableError: print('told')\n"
-    )
-    import sys
-
-    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
-    assert (ended.stdout, ended.stderr) == ("told\n", "")
-
-
-@pytest.mark.parametrize(
-    "url", ["localhost:9200", "ftp://host", "http://", "http://host:port", "sqlite:x", "http://[::1"]
-)
-def test_what_is_no_address_is_said(url):
-    with pytest.raises(StoreError, match="is no address of an Elasticsearch server: write http://HOST:9200"):
-        ElasticsearchStore(url)
-
-
-def test_a_password_is_never_shown():
-    port = free_port()
-    store = ElasticsearchStore(f"http://bob:s%40cret@127.0.0.1:{port}/")
-    assert store.name == f"http://127.0.0.1:{port}"
-    with pytest.raises(StoreUnavailableError) as told:
-        store.prepare()
-    assert "cret" not in str(told.value)
-    with pytest.raises(StoreError) as told:
-        ElasticsearchStore("ftp://bob:s@cret@host")
-    assert "cret" not in str(told.value).replace("secret", "")
-
-
-JSON = {"Content-Type": "application/json"}
-OURS = {**JSON, "X-elastic-product": "Elasticsearch"}
-
-
-@pytest.mark.parametrize(
-    ("answer", "told"),
-    [
-        ((200, JSON, b"{}"), "is not Elasticsearch: mailtrace needs an Elasticsearch 8 or 9 there"),
-        ((404, {"Content-Type": "text/html"}, b"<html>nothing\nhere"), "is not Elasticsearch: mailtrace needs an"),
-        ((406, JSON, b'{"error":"Content-Type not supported"}'), "is not Elasticsearch: mailtrace needs an"),
-        (
-            (406, OURS, b'{"error":"Content-Type not supported"}'),
-            "is an Elasticsearch that is too old: mailtrace needs",
-        ),
-        (
-            (400, OURS, b'{"error":{"type":"media_type_header_exception","reason":"Invalid media-type value"}}'),
-            "is an Elasticsearch that is too old",
-        ),
-        ((403, {"Content-Type": "text/html"}, b"<html>no"), "does not allow it: <html>no"),
-        ((500, OURS, b'{"error":{"type":"x","reason":"broken\\nin two"}}'), "refuses it: broken in two"),
-        ((200, OURS, b"no JSON"), "answers what mailtrace cannot read"),
-    ],
-)
-def test_a_server_that_is_another_is_said_in_one_line(answer, told):
-    with proxy(None, lambda *_: answer) as url:
-        assert error_of(url).startswith(f"{url} {told}")
-
-
-@pytest.fixture(scope="module")
-def secure():
-    """A server with passwords and a CA of its own: the variables that start.sh tells."""
-    try:
-        with elasticsearch_server("--secure") as url:
-            yield url.replace("http:", "https:")
-    except NoServerError as error:
-        give_up(str(error))
-
-
-def test_users_passwords_and_certificates(secure, monkeypatch):
-    assert "cannot be trusted" in error_of(secure)
-    host = secure.removeprefix("https://")
-    monkeypatch.setenv("SSL_CERT_FILE", ca_of(host))
-    assert error_of(secure) == f"{secure} wants a user and a password that it knows: http://USER:PASSWORD@HOST:9200"
-    assert error_of(f"https://elastic:wrong@{host}").startswith(f"{secure} wants a user")
-    admin = f"https://elastic:mailtrace-test@{host}"
-    reader = f"https://reader:{quote('p@ss:word/', safe='')}@{host}"
-    with own_prefix(admin) as prefix, Elasticsearch(admin, ca_certs=ca_of(host)) as client:
-        store = ElasticsearchStore(admin, prefix=prefix)
-        store.prepare()
-        put(store, mail())
-        store.close()
-        rights = {"names": [f"{prefix}*"], "privileges": ["read", "view_index_metadata"]}
-        client.security.put_role(name="reader", indices=[rights])
-        client.security.put_user(username="reader", password="p@ss:word/", roles=["reader"])
-        store = ElasticsearchStore(reader, prefix=prefix)
-        assert list(store.search(Query())) == [document(mail())]
-        with pytest.raises(StoreError, match=rf"^{secure} does not allow it: action \[cluster:.* is unauthorized"):
-            store.prepare()
-        store.close()
-        missing = ElasticsearchStore(admin, prefix=f"{prefix}none")
-        with pytest.raises(StoreMissingError, match=f"^nothing has been indexed at {secure}"):
-            missing.count(Query())
-        missing.close()
-
-
-def ca_of(host):
-    return str(run_folder(host.rpartition(":")[2]) / "ca.crt")
 
 
 def test_checkpoints_of_a_later_version_are_read(client, store_of, elasticsearch_prefix):

@@ -89,6 +89,10 @@ class Store(Protocol):
     def name(self) -> str:
         """The store as messages name it: its URL or path."""
 
+    @property
+    def is_exclusive(self) -> bool:
+        """Whether no other writer can come between this one's look-ups and its writes."""
+
     def prepare(self) -> None:
         """Make the store ready to be written: create what is missing, overwrite nothing."""
 

@@ -59,6 +59,11 @@ class ElasticsearchStore:
         """Whether the server deletes what is past its time; known after `prepare`."""
         return self._indices.has_lifecycle
 
+    @property
+    def is_exclusive(self) -> bool:
+        """Others may write at any time."""
+        return False
+
     def prepare(self) -> None:
         """Make index template, lifecycle policy and the index of checkpoints where they are missing.
 
@@ -144,7 +149,7 @@ class ElasticsearchStore:
         """Return those keys of which a transaction is stored whose beginning may be missing."""
         found: set[Key] = set()
         if keys:
-            self._indices.refresh_written()
+            self._indices.refresh()
         for at in range(0, len(keys), _KEYS):
             found |= self._searches.headless(keys[at : at + _KEYS])
         return found

@@ -57,6 +57,11 @@ class SqliteStore:
         """The store's path."""
         return str(self.path)
 
+    @property
+    def is_exclusive(self) -> bool:
+        """From its first look-up to its commit, a writer holds SQLite's lock."""
+        return True
+
     def prepare(self) -> None:
         """Make the file and its folder where they are missing, readable for the group.
 

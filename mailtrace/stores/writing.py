@@ -36,6 +36,8 @@ class _Plan(NamedTuple):
     """What goes, and the IDs that must have been written before."""
     parts: dict[str, list[Transaction]]
     """The transactions that each written ID was made of: those to try again should it conflict."""
+    uncertain: set[str]
+    """IDs that depend on what else is stored of their key."""
 
 
 def write(store: Store, transactions: Sequence[Transaction]) -> Written:
@@ -53,27 +55,43 @@ def write(store: Store, transactions: Sequence[Transaction]) -> Written:
 
 def _write_some(store: Store, transactions: Sequence[Transaction]) -> Written:
     created, updated, refused = 0, 0, list[Refused]()
-    pending, lookup = list(transactions), False
+    pending, uncertain, lookup = list(transactions), set[Key](), False
     for _ in range(_ROUNDS):
-        plan = _plan(store, pending, lookup=lookup)
+        uncertain |= {part.key for part in pending if not part.is_certain}
+        plan = _plan(store, pending, uncertain, lookup=lookup)
         made, changed = store.create(plan.create), store.replace(plan.replace)
         conflicts = made.conflicts | changed.conflicts
         store.remove([removal for removal, first in plan.remove if not first & conflicts])
         refused += made.refused + changed.refused
         created += sum(row.id not in made.conflicts and row.document is not None for row in plan.create)
-        updated += len(plan.replace) - len(changed.conflicts)
-        pending, lookup = [part for id_ in conflicts for part in plan.parts[id_]], True
+        created -= len(made.refused)
+        updated += len(plan.replace) - len(changed.conflicts) - len(changed.refused)
+        pending, lookup = _to_look_after(store, plan, conflicts, uncertain), True
         if not pending:
             return Written(created, updated, refused)
     raise StoreError(f"{store.name}: other writers are changing the same transactions all the time: try again later")
 
 
-def _plan(store: Store, transactions: Sequence[Transaction], *, lookup: bool) -> _Plan:
+def _to_look_after(store: Store, plan: _Plan, conflicts: set[str], uncertain: set[Key]) -> list[Transaction]:
+    """The transactions to plan again, with what is stored by now.
+
+    Two writers may store halves of a message at the same time, neither seeing the other's before: whoever looks after
+    its own write finds what was written before that.
+    """
+    again = conflicts if store.is_exclusive else conflicts | plan.uncertain
+    whole = {part.key for group in plan.parts.values() for part in group if part.begun and not part.is_timed}
+    halves = store.headless(list(whole - uncertain))
+    uncertain |= halves
+    parts = [part for id_ in again for part in plan.parts[id_]]
+    if halves:
+        parts += [part for group in plan.parts.values() for part in group if part.key in halves]
+    return list(dict.fromkeys(parts))
+
+
+def _plan(store: Store, transactions: Sequence[Transaction], uncertain: set[Key], *, lookup: bool) -> _Plan:
     """Look up what must be joined, and say what is to be written."""
-    plan = _Plan([], [], [], {})
-    uncertain = {part.key for part in transactions if not part.is_certain}
-    short = {part.key for part in transactions if part.begun and not part.is_timed} - uncertain
-    certain, by_key = _parted(transactions, uncertain | store.headless(list(short)))
+    plan = _Plan([], [], [], {}, set())
+    certain, by_key = _parted(transactions, uncertain)
     known = store.read([group[0] for group in certain.values() if lookup or any(part.written for part in group)])
     for id_, group in certain.items():
         _put(plan, id_, group, known.get(id_))
@@ -127,5 +145,6 @@ def _resegment(plan: _Plan, group: list[Transaction], stored: list[Stored]) -> N
         else:
             continue
         plan.parts[id_] = group
+        plan.uncertain.add(id_)
     gone = (Removal(id_, row.transaction.start, row.version) for id_, row in before.items() if id_ not in after)
     plan.remove.extend((removal, frozenset(after)) for removal in gone)

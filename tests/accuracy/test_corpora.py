@@ -1,5 +1,7 @@
 """Logs of real servers: every transaction, field by field."""
 
+import gzip
+import heapq
 from pathlib import Path
 
 import pytest
@@ -30,6 +32,16 @@ def test_every_transaction_of_a_corpus_is_exact(name, tmp_path, scored):
     corpus = Corpus.read(name)
     found = _indexed(corpus, f"sqlite:{tmp_path}/store.db")
     scored(name, len(corpus.transactions) + len(corpus.rejects), corpus_faults(corpus, found))
+
+
+def test_one_log_of_several_hosts_is_what_their_own_logs_are(tmp_path):
+    corpus = Corpus.read("multi-host")
+    own = [gzip.decompress(log.read_bytes()).splitlines(keepends=True) for logs, _ in corpus.logs() for log in logs]
+    merged = tmp_path / "all.log"
+    merged.write_bytes(b"".join(heapq.merge(*own, key=lambda line: line[: len("Nov 24 23:42:12")])))
+    index(f"sqlite:{tmp_path}/merged.db", [merged], "-y", YEAR)
+    separate = _indexed(corpus, f"sqlite:{tmp_path}/separate.db")
+    assert documents(f"sqlite:{tmp_path}/merged.db") == separate.documents
 
 
 def test_every_corpus_is_scored():

@@ -1,6 +1,5 @@
-"""What every store must do, whichever it is."""
+"""What every store must keep, whichever it is."""
 
-from collections.abc import Callable, Iterator
 from itertools import permutations
 from random import Random
 
@@ -9,48 +8,25 @@ from mails import (
     AT,
     DAY,
     newest_first,
-    random_queries,
-    random_transactions,
     sendmail_id,
-    sent,
     through_sendmail,
     transaction,
     whole,
 )
+from storing import found, put, state
 
 from mailtrace.documents import document
 from mailtrace.errors import StoreMissingError
-from mailtrace.mta.events import Client, Envelope, MessageId, Refusal, Result
-from mailtrace.query import Pattern, Query, matches
+from mailtrace.mta.events import Client, Envelope, MessageId, Refusal
+from mailtrace.query import Query
 from mailtrace.queue_ids import NOQUEUE
-from mailtrace.stores.base import Checkpoint, Removal, Replacement, Row, Store
-from mailtrace.stores.writing import Written, write
+from mailtrace.stores.base import Checkpoint, Removal, Replacement, Row
+from mailtrace.stores.writing import Written
 from mailtrace.transactions import SECOND, Transaction, joined
 
 SHORT = "5298B228B8B"
 TIMED = sendmail_id(AT, 1)
 MIDNIGHT = AT - AT % DAY
-
-
-def put(store: Store, *transactions: Transaction) -> Written:
-    written = write(store, transactions)
-    store.commit([])
-    assert written.refused == []
-    return written
-
-
-def found(store: Store, query: Query | None = None) -> list[dict]:
-    return list(store.search(query or Query()))
-
-
-def state(store: Store, *keys: tuple[str, str]) -> dict:
-    """Everything that a store holds of these keys, but the versions."""
-    rows = store.find(keys)
-    store.commit([])
-    return {
-        "documents": found(store),
-        "rows": {key: sorted((row.id, sorted(map(repr, row.transaction.facts))) for row in rows[key]) for key in rows},
-    }
 
 
 def test_a_store_that_nothing_was_indexed_in_is_missing(open_store):
@@ -313,141 +289,3 @@ def test_old_checkpoints_leave_and_new_documents_stay(store):
     assert [each.log for each in store.checkpoints()] == ["new"]
     store.commit([])
     assert len(found(store)) == 1
-
-
-@pytest.mark.parametrize("seed", range(2))
-def test_queries_find_what_the_specification_says(store, seed):
-    random = Random(seed)
-    transactions = random_transactions(random, 200)
-    put(store, *transactions, transaction("ABCDE0FFFF", [(AT, Client("bob.desktop [10.10.10.10]"))]))
-    documents = newest_first(transactions)
-    hits = 0
-    for query in random_queries(random, transactions):
-        wanted = [each for each in documents if matches(query, each)]
-        assert found(store, query) == wanted[: query.limit], query
-        assert store.count(query) == len(wanted), query
-        hits += len(wanted)
-    assert hits > 2000
-
-
-def test_recipient_and_outcome_are_of_the_same_entry(store):
-    facts = [*whole()[:3], (AT + SECOND, sent("alice@bar.com")), (AT + SECOND, sent("carol@bar.com", "deferred"))]
-    put(store, transaction(SHORT, facts))
-    alice, carol = (Pattern.of(f"{name}@bar.com") for name in ("alice", "carol"))
-    assert store.count(Query(recipients=(alice,), outcomes=("sent",))) == 1
-    assert store.count(Query(recipients=(carol,), outcomes=("sent",))) == 0
-    assert store.count(Query(recipients=(alice,), outcomes=("deferred",))) == 0
-    put(store, transaction(SHORT, [(AT + 9 * SECOND, sent("carol@bar.com"))]))
-    assert store.count(Query(recipients=(carol,), outcomes=("deferred",))) == 0
-
-
-def test_microseconds_keep_their_order(store):
-    times = [AT, AT + 1, AT + 10, AT + 100_000, AT + 999_999, AT + SECOND]
-    mails = [transaction(f"ABCDE0000{i}", whole(time)) for i, time in enumerate(times)]
-    put(store, *Random(1).sample(mails, len(mails)))
-    assert found(store) == newest_first(mails)
-    assert [each["date"] for each in found(store, Query(since=AT + 1, until=AT + 100_000))] == [
-        "2011-12-15T15:27:19.100000+00:00",
-        "2011-12-15T15:27:19.000010+00:00",
-        "2011-12-15T15:27:19.000001+00:00",
-    ]
-
-
-@pytest.mark.parametrize("limit", [None, 1, 1000, 1001, 2400, 5000])
-def test_many_documents_are_a_stream_without_gaps(many, limit):
-    store, mails = many
-    assert found(store, Query(limit=limit)) == newest_first(mails)[:limit]
-
-
-@pytest.fixture
-def many(store: Store) -> tuple[Store, list[Transaction]]:
-    mails = [transaction(f"{0xABCDE00000 + i:X}", whole(AT + i // 3)) for i in range(2500)]
-    put(store, *mails)
-    return store, mails
-
-
-def test_a_search_that_is_not_read_to_its_end_can_be_left(many):
-    store, mails = many
-    search: Iterator[dict] = iter(store.search(Query()))
-    assert next(search) == newest_first(mails)[0]
-    search.close()
-    assert store.count(Query()) == 2500
-
-
-def test_what_is_committed_during_a_search_does_not_disturb_it(many, open_store):
-    store, mails = many
-    search = iter(store.search(Query()))
-    seen = [next(search)]
-    other: Callable[[], Store] = open_store
-    writer = other()
-    writer.prepare()
-    put(writer, transaction("ABCDE99999", whole(AT + DAY)))
-    seen += search
-    assert seen == newest_first(mails)
-
-
-def test_a_transaction_of_100000_recipients_is_stored_and_found(store):
-    recipients = [f"user{i}@list.example" for i in range(100_000)]
-    mail = transaction(SHORT, whole(recipients=recipients))
-    put(store, mail)
-    (only,) = found(store, Query(recipients=(Pattern.of("USER99999@list.example"),), outcomes=("sent",)))
-    assert only == document(mail)
-    assert store.count(Query(recipients=(Pattern.of("user100000@list.example"),))) == 0
-    put(store, transaction(SHORT, [(AT + 2 * SECOND, sent("one.more@list.example"))]))
-    assert store.count(Query(recipients=(Pattern.of("one.more@list.example"),))) == 1
-
-
-def test_the_longest_values_are_stored_and_found(store):
-    long = "\U00010400" * 8191
-    facts = [
-        (AT, Client(long, login=long, orig_client=long)),
-        (AT, MessageId(long)),
-        (AT, Envelope(long, 1, 1)),
-        (AT, Result(long, long, long, long, "sent", "2.0.0", 1.0)),
-    ]
-    mail = transaction(SHORT, facts)
-    put(store, mail)
-    asked = Pattern.of(long)
-    for query in (
-        Query(senders=(asked,)),
-        Query(recipients=(asked,)),
-        Query(msgids=(long,)),
-        Query(clients=(long,)),
-        Query(senders=(Pattern.of(long[:-1] + "?"),)),
-    ):
-        assert found(store, query) == [document(mail)]
-
-
-@pytest.mark.parametrize("value", ["x" * 40_000, "\U00010400" * 9000, "bob\udcff", "*" + "x" * 40_000, "*\udcff*"])
-def test_what_no_document_can_have_is_not_found(store, value):
-    put(store, transaction(SHORT, whole()))
-    for query in (
-        Query(senders=(Pattern.of(value),)),
-        Query(recipients=(Pattern.of(value),)),
-        Query(recipients=(Pattern.of(f"@{value}"),)),
-        Query(msgids=(value,)),
-        Query(queue_ids=(value,)),
-        Query(clients=(value,)),
-        Query(hosts=(value,)),
-    ):
-        assert found(store, query) == []
-        assert store.count(query) == 0
-    assert store.count(Query(senders=(Pattern.of(value), Pattern.of("bob@foo.com")))) == 1
-    keys = [(value, SHORT), ("mx", value)]
-    assert store.find(keys) == {}
-    assert store.headless(keys) == set()
-
-
-def test_addresses_that_are_none_and_numbers_beyond_measure_are_stored(store):
-    result = Result("alice@bar.com", None, "mx[1.2.3.999]:25", "sent", "sent", "not a dsn" * 9999, 1e300)
-    facts = [(AT, Client("bad [300.1.1.1]")), (AT, Envelope("", 2**63 - 1, 2**40)), (AT, result)]
-    mail = transaction(SHORT, facts)
-    put(store, mail)
-    assert found(store, Query(clients=("300.1.1.1",))) == [document(mail)]
-
-
-def test_documents_before_1970_and_after_2262_keep_their_order(store):
-    mails = [transaction(f"ABCDE0000{i}", whole(at)) for i, at in enumerate([-DAY - 1, -1, 0, AT, 300 * 366 * DAY])]
-    put(store, *mails)
-    assert found(store) == newest_first(mails)
-    assert found(store, Query(until=-1)) == newest_first(mails[:2])

@@ -30,13 +30,17 @@ def postfix_units(draw, number):
 def _messages(draw, queue_id, notice_id):
     sender = draw(addresses)
     to = draw(st.lists(recipients, min_size=1, max_size=3, unique=True))
-    lines = [*draw(_arrivals(queue_id, sender)), _qmgr(queue_id, sender, to), *draw(_holds(queue_id))]
+    lines = [*draw(_arrivals(queue_id, sender)), _qmgr(queue_id, sender, to)]
+    hold = draw(st.sampled_from([[], [], [], ["placed on hold"], ["placed on hold", "released from hold"]]))
+    lines += [Line("postfix/postsuper[78]", f"{queue_id}: {text}", SECOND) for text in hold]
+    if len(hold) == 1:
+        return lines
     waiting = {}
     for recipient in to:
         waiting[recipient] = draw(st.sampled_from(["sent", "sent", "bounced", "deferred"]))
         attempts = ["deferred"] * draw(st.integers(0, 2)) + [waiting[recipient]]
         first, *retries = [draw(_results(queue_id, recipient, status)) for status in attempts]
-        lines += [first, *(retry._replace(pause=SECOND) for retry in retries)]
+        lines += [first._replace(pause=SECOND * bool(hold)), *(retry._replace(pause=SECOND) for retry in retries)]
     if "deferred" in waiting.values():
         end = draw(st.sampled_from(["", "expired", "deleted"]))
         lines += _end(queue_id, sender, end)
@@ -51,13 +55,6 @@ def _end(queue_id, sender, end):
     if end == "expired":
         return [Line("postfix/qmgr[880]", f"{queue_id}: from=<{sender}>, status=expired, returned to sender"), removed]
     return [removed._replace(tag="postfix/postsuper[77]")] if end == "deleted" else []
-
-
-@st.composite
-def _holds(draw, queue_id):
-    """The operator holds the message, and may release it."""
-    postsuper = [f"{queue_id}: placed on hold", f"{queue_id}: released from hold"]
-    return [Line("postfix/postsuper[78]", text) for text in postsuper[: draw(st.sampled_from([0, 0, 0, 0, 1, 2]))]]
 
 
 def _qmgr(queue_id, sender, to):

@@ -1,12 +1,14 @@
 """An indexer as a process of its own, to be killed: STORE is a path, or a URL and an index prefix with a blank between.
 
-run_indexer.py STORE SAVE_BYTES FILE...
+run_indexer.py STORE SAVE_BYTES [--follow] FILE...
 """
 
 import sys
 from datetime import timezone
 
+from mailtrace.follower import Follower
 from mailtrace.indexer import Indexer
+from mailtrace.options import stop_at_signals
 from mailtrace.sets import Calendar
 from mailtrace.stores.base import Store
 
@@ -24,9 +26,16 @@ def open_store(name: str) -> Store:
 
 
 def main(name: str, save_bytes: str, *paths: str) -> None:
-    """Index the files."""
+    """Index the files, once or as they grow."""
     store = open_store(name)
-    Indexer(store, Calendar(timezone.utc, "UTC"), save_bytes=int(save_bytes)).index(paths)
+    calendar, size = Calendar(timezone.utc, "UTC"), int(save_bytes)
+    if paths[0] == "--follow":
+        follower = Follower(paths[1:], lambda message: print(message, flush=True))
+        indexer = Indexer(store, calendar, save_bytes=size, patience=follower.patience)
+        stop_at_signals(lambda: follower.stop(indexer))
+        follower.follow(indexer)
+    else:
+        Indexer(store, calendar, save_bytes=size).index(paths)
     store.close()
 
 

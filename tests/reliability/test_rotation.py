@@ -52,6 +52,21 @@ def play(log: RotatedLog, store: str, actions: list[tuple[str, int | None]]) -> 
     index(store, log.path)
 
 
+ROUTINES = {
+    "logrotate": ["append", "rename", "append", "index", "rename", "append", "compress", "index"],
+    "two rotations between runs": ["append", "index", "append", "rename", "append", "rename", "append", "compress"],
+    "copytruncate": ["append", "index", "append", "copy_and_truncate", "append", "index_all", "append", "compress"],
+}
+
+
+@pytest.mark.parametrize("routine", ROUTINES)
+def test_routines_of_every_day(store_name, tmp_path, routine):
+    """The same on every store."""
+    log = RotatedLog(tmp_path, LINES)
+    play(log, store_name, [(name, 100 if name == "append" else None) for name in ROUTINES[routine]])
+    assert undisturbed(LINES[: log.written], tmp_path / "whole") == documents(store_name)
+
+
 @settings(max_examples=int(os.environ.get("MAILTRACE_ROTATIONS", "40")), deadline=None)
 @given(ACTIONS)
 def test_the_store_is_as_after_one_undisturbed_run(expected, actions):

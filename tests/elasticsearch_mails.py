@@ -1,0 +1,27 @@
+"""Mails for the tests of Elasticsearch alone, and how they are stored."""
+
+from mailtrace.mta.events import Client, Envelope, MessageId, Removed, Result
+from mailtrace.stores.writing import write
+from mailtrace.transactions import SECOND, Transaction
+
+AT = 1323962839 * SECOND
+"""2011-12-15 15:27:19 UTC."""
+DAY = 86400
+"""Seconds."""
+INDEX = "2011.12.15"
+
+
+def mail(number: int = 0, at: int = AT, host: str = "mx") -> Transaction:
+    made = Transaction(host, f"{0xABCDE00000 + number:X}", "postfix")
+    made.add(at, Client("bob.desktop [10.10.10.10]"))
+    made.add(at, MessageId(f"{number}@foo.com"))
+    made.add(at, Envelope("bob@foo.com", 1234, 1))
+    made.add(at + SECOND, Result("alice@bar.com", None, "mx[192.0.2.1]:25", "sent (250 Ok)", "sent", "2.0.0", 1.0))
+    made.add(at + SECOND, Removed("removed"))
+    return made
+
+
+def put(store, *mails):
+    written = write(store, mails)
+    store.commit([])
+    return written
