@@ -115,7 +115,7 @@ class Searches:
                 self._server.ask(self._server.client.close_point_in_time, id=pit)
 
     def _open(self) -> str:
-        answer = self._server.ask(
+        answer = self._server.ask_twice(
             self._server.client.open_point_in_time, index=self._indices.pattern, keep_alive=_KEEP_ALIVE
         )
         self._require(answer)
@@ -124,13 +124,13 @@ class Searches:
     def _page(self, pit: str, body: dict[str, Any]) -> list[dict[str, Any]]:
         state = {"id": pit, "keep_alive": _KEEP_ALIVE}
         search = self._server.client.search
-        answer = self._server.ask(search, pit=state, size=_PAGE, allow_partial_search_results=False, **body)
+        answer = self._server.ask_twice(search, pit=state, size=_PAGE, allow_partial_search_results=False, **body)
         hits: list[dict[str, Any]] = answer["hits"]["hits"]
         return hits
 
     def _ask(self, **body: Any) -> Any:
         search = self._server.client.search
-        answer = self._server.ask(search, index=self._indices.pattern, allow_partial_search_results=False, **body)
+        answer = self._server.ask_twice(search, index=self._indices.pattern, allow_partial_search_results=False, **body)
         self._require(answer)
         return answer
 

@@ -108,14 +108,19 @@ class Server:
 
     def insist(self, method: Callable[..., Any], /, **arguments: Any) -> Any:
         """Return the answer to a request, asked again with growing pauses while the server is busy."""
-        pauses = iter(self._pauses)
-        while True:
+        return self._again(self._pauses, method, arguments)
+
+    def ask_twice(self, method: Callable[..., Any], /, **arguments: Any) -> Any:
+        """Return the answer to a request that a person waits for: an index made just now is not there for a moment."""
+        return self._again(self._pauses[:3], method, arguments)
+
+    def _again(self, pauses: Sequence[float], method: Callable[..., Any], arguments: dict[str, Any]) -> Any:
+        for pause in pauses:
             try:
                 return self.ask(method, **arguments)
             except BusyError:
-                if (pause := next(pauses, None)) is None:
-                    raise
-            time.sleep(pause)
+                time.sleep(pause)
+        return self.ask(method, **arguments)
 
     def bulk(self, operations: Sequence[Operation]) -> list[Answer]:
         """Return what became of each operation: done, or refused for good; whoever is busy was asked again.

@@ -135,7 +135,9 @@ def _put(plan: _Plan, id_: str, group: list[Transaction], stored: Stored | None)
 def _resegment(plan: _Plan, group: list[Transaction], stored: list[Stored]) -> None:
     """Plan all rows of one short queue ID: whose each line is depends on the lines around it."""
     before = {row.id: row for row in stored}
-    after = {whole.id: whole for whole in segments([*(row.transaction for row in stored), *group])}
+    after: dict[str, Transaction] = {}
+    for whole in segments([*(row.transaction for row in stored), *group]):
+        after[whole.id] = joined([after[whole.id], whole]) if whole.id in after else whole
     for id_, whole in after.items():
         old = before.get(id_)
         if old is None:
