@@ -55,7 +55,8 @@ def _index(argv: Sequence[str]) -> ExitStatus:
     arguments = _parser().parse_args(argv)
     calendar = Calendar(zone_of(arguments.tz), arguments.tz, arguments.year)
     if arguments.explain:
-        return explain(arguments.files, calendar, sys.stdout)
+        explain(arguments.files, calendar, time.time(), sys.stdout)
+        return ExitStatus.OK
     store = open_store(arguments.store, retention_days=arguments.retention)
     try:
         with locked(store.name, wait=arguments.wait):

@@ -7,15 +7,15 @@ from typing import Final
 from mailtrace.clocks import ClockCheck
 from mailtrace.errors import LogError, StoreUnavailableError
 from mailtrace.logfiles import Block
+from mailtrace.meaning import Foreign, NotUnderstood, meaning_of
 from mailtrace.mta.events import BEGINNINGS, Event, Ignored
-from mailtrace.mta.grammars import grammar_of
 from mailtrace.opening import Opened, opened
 from mailtrace.places import checkpoint_of
 from mailtrace.reducer import MAX_HELD, Reducer
 from mailtrace.sets import Calendar, Planned, planned
 from mailtrace.stores.base import Checkpoint, Store
 from mailtrace.stores.writing import write
-from mailtrace.syslog import Frames, Unframed
+from mailtrace.syslog import Frames
 from mailtrace.tally import Tally
 
 _SETTLED_SECONDS: Final = 60
@@ -150,26 +150,19 @@ class Indexer:
             self._take_line(line, frames)
 
     def _take_line(self, line: str, frames: Frames) -> None:
-        record = frames.record(line)
-        if isinstance(record, Unframed):
-            (self.tally.ignored if record.ignored else self.tally.not_understood)[record.reason] += 1
-            return
-        grammar = grammar_of(record.program)
-        if grammar is None:
-            self.tally.ignored["another program"] += 1
-            return
-        parsed = grammar.parse(record.program, record.text)
-        if parsed is None:
-            self.tally.not_understood[f"a {grammar.mta} line of no known form"] += 1
-            return
-        self.tally.mail_lines += 1
-        if isinstance(parsed, Ignored):
-            self.tally.ignored[parsed.reason] += 1
-            return
-        self.tally.used += 1
-        self._reducer.take(record, grammar.mta, parsed)
-        if type(parsed) is Event and type(parsed.fact) in BEGINNINGS:
-            self._clock.sample(record.time, parsed.queue_id, grammar.mta)
+        tally, meaning = self.tally, meaning_of(line, frames)
+        if isinstance(meaning, (Ignored, Foreign)):
+            tally.ignored[meaning.reason] += 1
+            tally.mail_lines += type(meaning) is Ignored
+        elif isinstance(meaning, NotUnderstood):
+            tally.not_understood[meaning.reason] += 1
+        else:
+            record, mta, parsed = meaning
+            tally.used += 1
+            tally.mail_lines += 1
+            self._reducer.take(record, mta, parsed)
+            if type(parsed) is Event and type(parsed.fact) in BEGINNINGS:
+                self._clock.sample(record.time, parsed.queue_id, mta)
 
     def _take_last_line(self, log: Opened) -> None:
         """A last line without an end is left for later where its end may still come."""

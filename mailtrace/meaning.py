@@ -1,0 +1,41 @@
+"""What a line means: its frame, and what the grammar of its program makes of it."""
+
+from typing import Final, NamedTuple, TypeAlias
+
+from mailtrace.mta.events import Ignored, Parsed
+from mailtrace.mta.grammars import grammar_of
+from mailtrace.syslog import Frames, Record, Unframed
+
+
+class Foreign(NamedTuple):
+    """The line is no mail server's."""
+
+    reason: str
+
+
+class NotUnderstood(NamedTuple):
+    """The line has no known form."""
+
+    reason: str
+
+
+Used: TypeAlias = tuple[Record, str, Parsed]
+"""A line of a mail server that says something of a transaction: its record, the MTA, and what it says."""
+
+_OTHER_PROGRAM: Final = Foreign("another program")
+
+
+def meaning_of(line: str, frames: Frames) -> Used | Ignored | Foreign | NotUnderstood:
+    """Return what the next line of a log means. Lines come in order: the year of one depends on those before."""
+    record = frames.record(line)
+    if isinstance(record, Unframed):
+        return Foreign(record.reason) if record.ignored else NotUnderstood(record.reason)
+    grammar = grammar_of(record.program)
+    if grammar is None:
+        return _OTHER_PROGRAM
+    parsed = grammar.parse(record.program, record.text)
+    if parsed is None:
+        return NotUnderstood(f"a {grammar.mta} line of no known form")
+    if isinstance(parsed, Ignored):
+        return parsed
+    return record, grammar.mta, parsed
