@@ -266,7 +266,7 @@ class SqliteStore:
 
     @contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection]:
-        if not self.path.exists():
+        if not self.path.exists() or not self.path.stat().st_size:
             raise StoreMissingError(f"nothing has been indexed at {self.path}: run mailtrace-index first")
         with self._told():
             connection = self._open_reader()

@@ -2,10 +2,15 @@
 
 import gzip
 import os
+import pty
+import subprocess
+import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
+BIN = Path(sys.executable).parent
 SAMPLES = Path(__file__).parent.parent.parent / "sample_logs"
 LINE = (
     "Mar  6 08:00:0{n} mx postfix/smtp[5]: 4{n}BC39868A: to=<r{n}@example.net>, relay=mx.example.net[192.0.2.3]:25,"
@@ -95,6 +100,28 @@ def test_quiet_is_quiet_when_all_went_well(commands):
     (commands.folder / "mail.log").write_bytes(line(1) + b"\n")
     done = commands.index("-q", "-y", 2024, "mail.log")
     assert (0, "", "") == (done.returncode, done.stdout, done.stderr)
+
+
+def test_progress_is_shown_on_a_terminal_alone(commands):
+    log = commands.folder / "mail.log"
+    log.write_bytes(b"".join(line(n % 10) + b"\n" for n in range(30_000)))
+    terminal, end = pty.openpty()
+    run = subprocess.Popen(
+        [BIN / "mailtrace-index", "-y", "2024", log],
+        env={**commands.environment, "TERM": "xterm", "COLUMNS": "100"},
+        stderr=end,
+    )
+    os.close(end)
+    shown = b""
+    with suppress(OSError):
+        while data := os.read(terminal, 65536):
+            shown += data
+    os.close(terminal)
+    assert 0 == run.wait(timeout=60)
+    assert b"mail.log" in shown
+    assert b"lines/s" in shown
+    assert b"30000 lines: 30000 used" in shown
+    assert "lines/s" not in commands.index("--from-start", log).stderr
 
 
 def test_what_is_known_is_not_read_again(commands):
