@@ -90,7 +90,7 @@ class RotatedLog:
 
     def _shift(self) -> None:
         """Give every rotated file the next number, the compressed ones too."""
-        for number in range(30, 0, -1):
+        for number in range(300, 0, -1):
             for packed in ("", ".gz"):
                 old = Path(f"{self.path}.{number}{packed}")
                 if old.exists():

@@ -1,10 +1,13 @@
 """An indexer as a process of its own, to be killed: STORE is a path, or a URL and an index prefix with a blank between.
 
-run_indexer.py STORE SAVE_BYTES [--follow] FILE...
+run_indexer.py STORE SAVE_BYTES [--follow | --peak] FILE...
+
+--peak prints the most memory that the process had, in bytes.
 """
 
 import sys
 from datetime import timezone
+from pathlib import Path
 
 from mailtrace.follower import Follower
 from mailtrace.indexer import Indexer
@@ -35,8 +38,11 @@ def main(name: str, save_bytes: str, *paths: str) -> None:
         stop_at_signals(lambda: follower.stop(indexer))
         follower.follow(indexer)
     else:
-        Indexer(store, calendar, save_bytes=size).index(paths)
+        Indexer(store, calendar, save_bytes=size).index([path for path in paths if path != "--peak"])
     store.close()
+    if paths[0] == "--peak":
+        status = Path("/proc/self/status").read_text()
+        print(int(status.partition("VmHWM:")[2].split()[0]) * 1024)
 
 
 if __name__ == "__main__":
