@@ -5,12 +5,13 @@ from collections.abc import Iterator, Sequence
 from itertools import chain
 from typing import TextIO
 
+from mailtrace.errors import LogError
 from mailtrace.logfiles import Block, Reader
 from mailtrace.meaning import Foreign, NotUnderstood, meaning_of
 from mailtrace.mta.events import Authenticated, Event, Ignored, Parsed
 from mailtrace.opening import Opened, opened
 from mailtrace.render import safe
-from mailtrace.sets import Calendar, planned
+from mailtrace.sets import Calendar, planned, readable
 from mailtrace.syslog import Frames
 
 
@@ -20,8 +21,11 @@ def explain(paths: Sequence[str], calendar: Calendar, now: float, out: TextIO) -
     Raises:
         LogError: a log cannot be read.
     """
+    good, wrong = readable(paths)
+    if wrong:
+        raise LogError("; ".join(wrong))
     counts = Counter({"used": 0, "ignored": 0, "not understood": 0})
-    for plan in planned(list(dict.fromkeys(paths)), calendar, []):
+    for plan in planned(good, calendar, []):
         if log := opened(plan, calendar, [], now, again=False):
             with log.reader:
                 for line, kind, words in _explained(log):

@@ -36,6 +36,7 @@ class Follower:
         """Done once a day, at the first look of all too."""
         self._next_day = 0.0
         self._is_waiting = False
+        self._complaint = ""
 
     def stop(self, indexer: Indexer) -> None:
         """End soon: after the block that is being read."""
@@ -55,6 +56,9 @@ class Follower:
         Raises:
             StoreError: the store cannot be written.
         """
+        for path in self._paths:
+            if not Path(path).exists():
+                self._tell(f"{path} is not there yet: waiting for it")
         self._begin(indexer)
         while not self._stop.is_set():
             states = {path: _state(path) for path in self._paths}
@@ -101,8 +105,9 @@ class Follower:
                 self._tell("the store answers again, and has all that was read")
         except LogError as error:
             # A file can be renamed, or be half compressed, at just this moment: the next look sees it whole.
-            if not isinstance(error.__cause__, OSError):
+            if str(error) == self._complaint:
                 self._tell(str(error))
+            self._complaint = str(error)
 
 
 def _state(path: str) -> State:

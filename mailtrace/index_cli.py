@@ -62,7 +62,8 @@ def _index(argv: Sequence[str]) -> ExitStatus:
         with locked(store.name, wait=arguments.wait):
             return _follow(arguments, calendar, store) if arguments.follow else _read(arguments, calendar, store)
     except BusyError as busy:
-        _tell(str(busy))
+        if not arguments.quiet:
+            _tell(str(busy))
         return ExitStatus.OK
     finally:
         store.close()
@@ -78,7 +79,7 @@ def _read(arguments: Namespace, calendar: Calendar, store: Store) -> ExitStatus:
         _expire(store, arguments.retention)
     status = ExitStatus.INTERRUPTED if indexer.stopped else _status(tally)
     if status or tally.notes or not arguments.quiet:
-        _summarise(tally, store.name, time.monotonic() - began)
+        _summarise(tally, store.name, time.monotonic() - began, interrupted=indexer.stopped)
     return status
 
 
@@ -112,7 +113,7 @@ def _status(tally: Tally) -> ExitStatus:
     return ExitStatus.NO_MAIL_LINES if tally.without_mail else ExitStatus.OK
 
 
-def _summarise(tally: Tally, store: str, seconds: float) -> None:
+def _summarise(tally: Tally, store: str, seconds: float, *, interrupted: bool = False) -> None:
     lines = [
         f"{tally.lines} lines: {tally.used} used, {_sum(tally.ignored)} ignored,"
         f" {_sum(tally.not_understood)} not understood"
@@ -122,7 +123,11 @@ def _summarise(tally: Tally, store: str, seconds: float) -> None:
     if not tally.lines:
         lines = ["nothing new to read"]
     lines.append(f"transactions: {tally.created} new, {tally.updated} updated, in {seconds:.1f} s, in {store}")
-    lines += [f"{path}: the last line has no end yet and is left for the next run" for path in tally.unfinished]
+    if tally.not_understood:
+        lines.append("what was not understood is shown by --explain FILE")
+    if interrupted:
+        lines.append("interrupted: the next run reads the rest")
+    lines += [f"{path}: the last line has no end yet and is left for the next run" for path in sorted(tally.unfinished)]
     lines += [f"{path}: no line of Postfix or sendmail: see --explain {path}" for path in tally.without_mail]
     lines += [f"refused by the store: {refused.transaction}: {refused.reason}" for refused in tally.refused]
     for line in lines + tally.notes:

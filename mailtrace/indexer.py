@@ -12,7 +12,7 @@ from mailtrace.mta.events import BEGINNINGS, Event, Ignored
 from mailtrace.opening import Opened, opened
 from mailtrace.places import checkpoint_of
 from mailtrace.reducer import MAX_HELD, Reducer
-from mailtrace.sets import Calendar, Planned, planned
+from mailtrace.sets import Calendar, Planned, planned, readable
 from mailtrace.stores.base import Checkpoint, Store
 from mailtrace.stores.writing import write
 from mailtrace.syslog import Frames
@@ -62,9 +62,11 @@ class Indexer:
         """Read these logs, each content once, oldest first, and what is new of those that are known.
 
         Raises:
-            LogError: a log cannot be read; nothing has been read then, or a damaged one's beginning.
+            LogError: a log cannot be read, or not to its end; the others have been read.
             StoreError: the store cannot be written; what was acknowledged before is there.
         """
+        if not readable(paths)[0]:
+            raise LogError("; ".join(readable(paths)[1]))
         self.begin()
         self.read_new(paths)
         note = self._clock.message(self._calendar.zone_name or None, self._calendar.year)
@@ -88,22 +90,17 @@ class Indexer:
             LogError: a log cannot be read, or is damaged; the others have been read.
             StoreError: the store cannot be written; what was acknowledged before is there.
         """
-        damaged = None
-        for log in planned(list(dict.fromkeys(paths)), self._calendar, list(self._checkpoints.values())):
-            damaged = self._read_all(log) or damaged
+        good, wrong = readable(paths)
+        for plan in planned(good, self._calendar, list(self._checkpoints.values())):
+            try:
+                self._read(plan)
+            except LogError as error:
+                wrong.append(str(error))
             if self.stopped:
                 break
         self._from_start = False
-        if damaged:
-            raise damaged
-
-    def _read_all(self, plan: Planned) -> LogError | None:
-        """Read a log; a damaged one does not keep the others from being read."""
-        try:
-            self._read(plan)
-        except LogError as error:
-            return error
-        return None
+        if wrong:
+            raise LogError("; ".join(wrong))
 
     def _read(self, plan: Planned) -> None:
         log = opened(plan, self._calendar, self._checkpoints.values(), self._now(), again=self._from_start)
@@ -116,7 +113,7 @@ class Indexer:
         with log.reader as reader:
             damage = self._read_blocks(log)
             # Only here all lines before the reader's offset have been taken in: a save is right at no other place.
-            is_read = damage is None and not self.stopped and reader.is_packed and not log.log.is_stdin
+            is_read = damage is None and not self.stopped and reader.is_packed and not log.log.is_stream
             self._save(log, packed=log.log.size if is_read else None)
         if is_new and self.tally.lines > before[0] and self.tally.mail_lines == before[1]:
             self.tally.without_mail.append(reader.path)
@@ -168,8 +165,9 @@ class Indexer:
         """A last line without an end is left for later where its end may still come."""
         reader = log.reader
         if not reader.is_packed and reader.rest and self._now() - log.log.modified < _SETTLED_SECONDS:
-            self.tally.unfinished.append(reader.path)
+            self.tally.unfinished.add(reader.path)
             return
+        self.tally.unfinished.discard(reader.path)
         if last := reader.last_line():
             self._take(last, log.frames)
 

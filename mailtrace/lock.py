@@ -46,7 +46,7 @@ def locked(store: str, *, wait: bool) -> Iterator[None]:
             fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         except BlockingIOError:
             raise BusyError(
-                f"another mailtrace-index is at work on {store}: nothing to do (--wait waits for it)"
+                f"another mailtrace-index is at work on {store}: this run leaves it be (--wait waits for it)"
             ) from None
         yield
     finally:

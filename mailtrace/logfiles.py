@@ -44,20 +44,23 @@ class Block(NamedTuple):
 
 @dataclass(slots=True)
 class LogFile:
-    """One log to read: a file, or `-` for standard input."""
+    """One log to read: a file, a pipe, or `-` for standard input."""
 
     path: str
     _head: bytes | None = None
+    _is_stream: bool | None = None
 
     @property
-    def is_stdin(self) -> bool:
-        """Whether this is standard input, which is read once and has no checkpoint."""
-        return self.path == "-"
+    def is_stream(self) -> bool:
+        """Whether this can be read once only and has no checkpoint: standard input, a pipe."""
+        if self._is_stream is None:
+            self._is_stream = self.path == "-" or not Path(self.path).is_file()
+        return self._is_stream
 
     @property
     def size(self) -> int:
         """Bytes on the disk; 0 where that is not known."""
-        return 0 if self.is_stdin else Path(self.path).stat().st_size
+        return 0 if self.is_stream else Path(self.path).stat().st_size
 
     @property
     def modified(self) -> float:
@@ -70,15 +73,16 @@ class LogFile:
         Raises:
             LogError: it is missing, a folder, or may not be read.
         """
-        if self.is_stdin:
+        if self.path == "-":
             return
         try:
             kind = Path(self.path).stat().st_mode
             if stat.S_ISDIR(kind):
                 name = self.path.rstrip("/")
                 raise LogError(f"{self.path} is a folder: name the log files in it, such as {name}/mail.log*")
-            with Path(self.path).open("rb"):
-                pass
+            if stat.S_ISREG(kind):
+                with Path(self.path).open("rb"):
+                    pass
         except FileNotFoundError:
             raise LogError(f"{self.path}: there is no such file: check its name") from None
         except PermissionError:
@@ -102,11 +106,11 @@ class LogFile:
 
     def open(self) -> "Reader":
         """Open the log at its beginning, unpacked whatever its name says."""
-        if self.is_stdin:
+        if self.path == "-":
             return Reader(self.path, _unpacked(cast("io.BufferedReader", sys.stdin.buffer)), None, is_packed=True)
         raw = Path(self.path).open("rb")  # noqa: SIM115 # the reader closes it
         unpacked = _unpacked(raw)
-        return Reader(self.path, unpacked, raw, is_packed=unpacked is not raw)
+        return Reader(self.path, unpacked, raw, is_packed=unpacked is not raw or self.is_stream)
 
 
 def _unpacked(raw: io.BufferedReader) -> io.BufferedIOBase:
@@ -142,6 +146,8 @@ class Reader:
 
     def __init__(self, path: str, text: io.BufferedIOBase, raw: io.BufferedIOBase | None, *, is_packed: bool) -> None:
         self.path = path
+        self.is_stream = raw is None or not raw.seekable()
+        """Whether this cannot be read again, so that no place in it can be kept."""
         self.is_packed = is_packed
         """Whether all that is to come is there: compressed, or standard input."""
         self.offset = 0
@@ -165,7 +171,7 @@ class Reader:
     @property
     def position(self) -> int:
         """Bytes on the disk that have been read: for the progress."""
-        return self._raw.tell() if self._raw is not None else self.offset
+        return self._raw.tell() if self._raw is not None and self._raw.seekable() else self.offset
 
     def blocks(self) -> Iterator[Block]:
         """Read whole lines up to the end of the file as it is now; called again, what has come since.

@@ -78,8 +78,8 @@ def _new(plan: Planned, calendar: Calendar, now: float) -> Opened:
     if follows is not None and follows.state["frames"]["year"] is not None:
         frames = Frames.resume(zone, follows.state["frames"])
     else:
-        head = [] if log.is_stdin else decoded(log.head).split("\n")
-        if log.is_stdin and (first := next(blocks, None)):
+        head = [] if log.is_stream else decoded(log.head).split("\n")
+        if log.is_stream and (first := next(blocks, None)):
             head, blocks = first.lines, chain([first], blocks)
         frames = Frames(zone, year or year_of(log, head, zone, now))
     return Opened(log, reader, frames, blocks, zone, name, frames.state(), [])
@@ -90,16 +90,18 @@ def _check(plan: Planned, calendar: Calendar, state: dict[str, Any]) -> None:
     frames, begin, path = state["frames"], state["begin"], plan.log.path
     without_year = frames["latest"] is not None
     if without_year and begin["latest"] is None and plan.year not in (None, begin["year"]):
-        raise LogError(f"{path} was read before with the year {begin['year']}, now with {plan.year}: leave -y out")
+        raise LogError(
+            f"{path} was read before with the year {begin['year']}, now with {plan.year}: leave -y out, or index into a new --store"
+        )
     instant = frames["latest"] if without_year else frames["dated"]
-    if instant is None or not calendar.zone_name:
+    if instant is None or (state["zone"] and not calendar.zone_name):
         return
     before, after = state["offset"], _offset(calendar.zone, instant)
     if before != after:
         name = state["zone"] or f"the machine's zone, {_shown(before)}"
         raise LogError(
-            f"{path} was read before with --tz {name}, now with {calendar.zone_name}, {_shown(after)}:"
-            " say --tz as before"
+            f"{path} was read before with --tz {name}, now with"
+            f" {calendar.zone_name or 'that'}, {_shown(after)}: say --tz as before, or index into a new --store"
         )
 
 

@@ -58,7 +58,7 @@ def days(text: str) -> int:
 
 def count(text: str) -> int:
     """Return the number of `-r`."""
-    if not (text.isascii() and text.isdigit() and len(text) < 16):
+    if not (text.isascii() and text.isdigit() and len(text) < 16 and int(text)):
         raise argparse.ArgumentTypeError(f"{text!r} is not a number of transactions, such as 10")
     return int(text)
 

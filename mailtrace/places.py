@@ -22,7 +22,7 @@ class Place(NamedTuple):
 def checkpoint_of(reader: Reader, state: Mapping[str, Any], now: float) -> Checkpoint | None:
     """Return where a reader is, for a later run; None where there is no whole line yet to know the log by."""
     mark = reader.mark
-    if not mark or reader.path == "-":
+    if not mark or reader.is_stream:
         return None
     known = {**state, "mark": len(mark), "skipping": reader.is_skipping}
     return Checkpoint(digest(mark), reader.offset, digest(reader.tail), reader.path, known, now)
@@ -34,7 +34,7 @@ def candidates(log: LogFile, checkpoints: Iterable[Checkpoint]) -> list[Checkpoi
     Raises:
         LogError: the log cannot be read.
     """
-    if log.is_stdin:
+    if log.is_stream:
         return []
     mark, digests = mark_of(log.head), dict[int, str]()
     found = []

@@ -1,6 +1,7 @@
 """The command `mailtrace-search`."""
 
 import sys
+import time
 from collections.abc import Sequence
 from datetime import tzinfo
 from typing import Any
@@ -49,12 +50,12 @@ def _parser() -> Parser:
     return parser
 
 
-def _query(arguments: object, zone: tzinfo) -> Query:
+def _query(arguments: object, zone: tzinfo, now: float) -> Query:
     given = vars(arguments)
     for outcome in given["outcomes"]:
         if outcome not in OUTCOMES:
             raise UsageError(f"-s {outcome}: no such outcome; there are {', '.join(OUTCOMES)}")
-    return Query(
+    query = Query(
         senders=tuple(map(Pattern.of, given["senders"])),
         recipients=tuple(map(Pattern.of, given["recipients"])),
         msgids=tuple(msgid.strip().removeprefix("<").removesuffix(">") for msgid in given["msgids"]),
@@ -62,16 +63,19 @@ def _query(arguments: object, zone: tzinfo) -> Query:
         clients=tuple(given["clients"]),
         hosts=tuple(given["hosts"]),
         outcomes=tuple(given["outcomes"]),
-        since=None if given["since"] is None else moment("-d", given["since"], zone),
-        until=None if given["until"] is None else moment("-D", given["until"], zone, end=True),
+        since=None if given["since"] is None else moment("-d", given["since"], zone, now),
+        until=None if given["until"] is None else moment("-D", given["until"], zone, now, end=True),
         limit=given["limit"],
     )
+    if query.since is not None and query.until is not None and query.since > query.until:
+        raise UsageError(f"-d {given['since']} is after -D {given['until']}")
+    return query
 
 
 def _search(argv: Sequence[str]) -> ExitStatus:
     arguments = _parser().parse_args(argv)
     zone = zone_of(arguments.tz)
-    query = _query(arguments, zone)
+    query = _query(arguments, zone, time.time())
     store = open_store(arguments.store)
     out = sys.stdout.buffer
     found = False

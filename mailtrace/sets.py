@@ -5,6 +5,7 @@ from datetime import datetime, timezone, tzinfo
 from itertools import islice
 from typing import Final, NamedTuple
 
+from mailtrace.errors import LogError
 from mailtrace.logfiles import LogFile, decoded
 from mailtrace.places import candidates
 from mailtrace.rotation import rotated_from
@@ -44,6 +45,19 @@ class _Begin(NamedTuple):
     has_year: bool
 
 
+def readable(paths: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Return those of the paths that can be read, each once, and what is wrong with the others."""
+    good, wrong = [], []
+    for path in dict.fromkeys(paths):
+        try:
+            LogFile(path).check()
+        except LogError as error:
+            wrong.append(str(error))
+        else:
+            good.append(path)
+    return good, wrong
+
+
 def planned(paths: Sequence[str], calendar: Calendar, checkpoints: Sequence[Checkpoint]) -> list[Planned]:
     """Return the logs to read, oldest content first: those named, and what was rotated away from them unread.
 
@@ -60,8 +74,7 @@ def planned(paths: Sequence[str], calendar: Calendar, checkpoints: Sequence[Chec
 
 def _with_rotated(log: LogFile, checkpoints: Sequence[Checkpoint]) -> list[tuple[LogFile, Checkpoint | None]]:
     """A log, and the files rotated from it that are known or newer than the newest one known."""
-    log.check()
-    beside = [LogFile(path) for path in rotated_from(log.path)] if checkpoints and not log.is_stdin else []
+    beside = [LogFile(path) for path in rotated_from(log.path)] if checkpoints and not log.is_stream else []
     if not beside:
         return [(log, None)]
     ordered = [other for other, _ in in_order([*beside, log], Calendar(timezone.utc, ""))]
@@ -102,12 +115,12 @@ def in_order(logs: Sequence[LogFile], calendar: Calendar) -> list[tuple[LogFile,
 
 
 def _written(log: LogFile) -> float:
-    return float("inf") if log.is_stdin else log.modified
+    return float("inf") if log.is_stream else log.modified
 
 
 def _begin(log: LogFile) -> _Begin | None:
     """When a log's first dated line was written; None for standard input and for a log without any."""
-    if log.is_stdin:
+    if log.is_stream:
         return None
     dated, leap = Frames(timezone.utc, None), Frames(timezone.utc, 2000)
     for line in islice(decoded(log.head).split("\n"), _HEAD_LINES):
@@ -142,13 +155,13 @@ def _year(begin: _Begin | None, start: datetime, year: int | None) -> int | None
 
 def year_of(log: LogFile, head: Sequence[str], zone: tzinfo, now: float) -> int | None:
     """Return the year in which a log's first lines were written; None where their stamps say it, or nothing does."""
-    modified = now if log.is_stdin else log.modified
+    modified = now if log.is_stream else log.modified
     return first_year(head[:_HEAD_LINES], _last_line(log, head), modified, zone)
 
 
 def _last_line(log: LogFile, head: Sequence[str]) -> str | None:
     """The log's last whole line; of one that cannot be read from its end, the last of its head."""
-    if not log.is_stdin:
+    if not log.is_stream:
         with log.open() as reader:
             if not reader.is_packed:
                 reader.skip_to(max(0, log.size - _LAST_BYTES))

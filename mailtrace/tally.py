@@ -22,7 +22,7 @@ class Tally:
     """Documents that the store would not take."""
     without_mail: list[str] = field(default_factory=list)
     """Logs with lines of which none was a mail server's."""
-    unfinished: list[str] = field(default_factory=list)
+    unfinished: set[str] = field(default_factory=set)
     """Logs whose last line has no end yet."""
     notes: list[str] = field(default_factory=list)
     """What the admin should know: another clock, a damaged file."""

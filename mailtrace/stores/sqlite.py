@@ -68,6 +68,8 @@ class SqliteStore:
         Raises:
             StoreError: they cannot be made or written, or the file is something else.
         """
+        if self.path.is_dir():
+            raise StoreError(f"{self.path} is a folder: name a file in it with --store sqlite:PATH")
         try:
             if not self.path.parent.exists():
                 self.path.parent.mkdir(parents=True)
@@ -266,7 +268,7 @@ class SqliteStore:
 
     @contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection]:
-        if not self.path.exists() or not self.path.stat().st_size:
+        if not self.path.is_file() or not self.path.stat().st_size:
             raise StoreMissingError(f"nothing has been indexed at {self.path}: run mailtrace-index first")
         with self._told():
             connection = self._open_reader()

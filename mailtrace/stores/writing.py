@@ -36,6 +36,8 @@ class _Plan(NamedTuple):
     """What goes, and the IDs that must have been written before."""
     parts: dict[str, list[Transaction]]
     """The transactions that each written ID was made of: those to try again should it conflict."""
+    promoted: set[str]
+    """IDs of stubs that become documents."""
     uncertain: set[str]
     """IDs that depend on what else is stored of their key."""
 
@@ -66,6 +68,8 @@ def _write_some(store: Store, transactions: Sequence[Transaction]) -> Written:
         created += sum(row.id not in made.conflicts and row.document is not None for row in plan.create)
         created -= len(made.refused)
         updated += len(plan.replace) - len(changed.conflicts) - len(changed.refused)
+        promoted = len(plan.promoted - conflicts)
+        created, updated = created + promoted, updated - promoted
         pending, lookup = _to_look_after(store, plan, conflicts, uncertain), True
         if not pending:
             return Written(created, updated, refused)
@@ -90,7 +94,7 @@ def _to_look_after(store: Store, plan: _Plan, conflicts: set[str], uncertain: se
 
 def _plan(store: Store, transactions: Sequence[Transaction], uncertain: set[Key], *, lookup: bool) -> _Plan:
     """Look up what must be joined, and say what is to be written."""
-    plan = _Plan([], [], [], {}, set())
+    plan = _Plan([], [], [], {}, set(), set())
     certain, by_key = _parted(transactions, uncertain)
     known = store.read([group[0] for group in certain.values() if lookup or any(part.written for part in group)])
     for id_, group in certain.items():
@@ -128,8 +132,15 @@ def _put(plan: _Plan, id_: str, group: list[Transaction], stored: Stored | None)
         whole = joined([stored.transaction, *group])
         if len(whole.facts) == len(stored.transaction.facts):
             return
-        plan.replace.append(Replacement(Row(id_, whole, document(whole)), stored.version))
+        _replace(plan, stored, whole)
     plan.parts[id_] = group
+
+
+def _replace(plan: _Plan, stored: Stored, whole: Transaction) -> None:
+    row = Row(stored.id, whole, document(whole))
+    plan.replace.append(Replacement(row, stored.version))
+    if row.document is not None and document(stored.transaction) is None:
+        plan.promoted.add(stored.id)
 
 
 def _resegment(plan: _Plan, group: list[Transaction], stored: list[Stored]) -> None:
@@ -143,7 +154,7 @@ def _resegment(plan: _Plan, group: list[Transaction], stored: list[Stored]) -> N
         if old is None:
             plan.create.append(Row(id_, whole, document(whole)))
         elif set(old.transaction.facts) != set(whole.facts):
-            plan.replace.append(Replacement(Row(id_, whole, document(whole)), old.version))
+            _replace(plan, old, whole)
         else:
             continue
         plan.parts[id_] = group

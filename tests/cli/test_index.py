@@ -166,3 +166,32 @@ def test_help_and_version(commands):
     assert 0 == done.returncode
     assert "exit status" in done.stdout
     assert 0 == commands.index("--version").returncode
+
+
+def test_a_pipe_named_as_a_file_is_read_whole(commands):
+    fifo = commands.folder / "fifo"
+    os.mkfifo(fifo)
+    writer = subprocess.Popen(["bash", "-c", 'printf "%s\\n" "$1" > "$2"', "-", line(1), fifo])
+    assert "1 lines: 1 used" in commands.index("-y", 2024, fifo).stderr
+    assert 0 == writer.wait(timeout=10)
+    assert "1 lines: 1 used" in commands.index("-y", 2024, "/dev/stdin", given=line(2)).stderr
+    assert 2 == commands.search("--format", "json").stdout.count("\n")
+
+
+def test_one_bad_name_does_not_keep_the_others_from_being_read(commands):
+    (commands.folder / "mail.log").write_bytes(line(1) + b"\n")
+    done = commands.index("-q", "-y", 2024, "missing.log", "mail.log")
+    assert 2 == done.returncode
+    assert "missing.log: there is no such file" in complaint(done)
+    assert 1 == commands.search("--format", "json").stdout.count("\n")
+
+
+def test_a_changed_zone_of_the_machine_is_told(commands):
+    log = commands.folder / "mail.log"
+    log.write_bytes(line(1) + b"\n")
+    assert 0 == commands.index("-q", "-y", 2024, log, TZ="Europe/Madrid").returncode
+    log.write_bytes(line(1) + b"\n" + line(2) + b"\n")
+    done = commands.index(log)
+    assert 2 == done.returncode
+    assert "the machine's zone, UTC+01:00" in complaint(done)
+    assert 0 == commands.index("-q", "--tz", "Europe/Madrid", log).returncode

@@ -57,7 +57,8 @@ def test_a_log_that_is_away_for_a_while_and_one_deleted_unread(tmp_path):
     log.path.unlink()
     run = follow(store, log)
     try:
-        time.sleep(1.2)
+        assert run.stderr is not None
+        assert b"mail.log is not there yet: waiting for it" in run.stderr.readline()
         log.append(50)
         until_stored(store, undisturbed(lines[:50], tmp_path / "whole1"), WITHIN_SECONDS)
         run.send_signal(signal.SIGSTOP)
