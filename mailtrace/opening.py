@@ -91,7 +91,8 @@ def _check(plan: Planned, calendar: Calendar, state: dict[str, Any]) -> None:
     without_year = frames["latest"] is not None
     if without_year and begin["latest"] is None and plan.year not in (None, begin["year"]):
         raise LogError(
-            f"{path} was read before with the year {begin['year']}, now with {plan.year}: leave -y out, or index into a new --store"
+            f"{path} was read before with the year {begin['year']}, now with {plan.year}:"
+            " leave -y out, or index into a new --store"
         )
     instant = frames["latest"] if without_year else frames["dated"]
     if instant is None or (state["zone"] and not calendar.zone_name):
