@@ -70,6 +70,8 @@ class _Course:
             self.give_waiting(time, "deleted by the operator", "deleted")
         elif kind is Held:
             self.give_waiting(time, fact.status, "held", waiting=("deferred", "queued"))
+        elif kind is Removed and fact.how == "requeued":
+            self.give_waiting(time, "requeued under another queue ID", "queued", waiting=("held",))
         elif kind is Released:
             self.give_waiting(time, fact.status, "queued", waiting=("held",))
 
@@ -85,6 +87,10 @@ class _Course:
 def _same_address(one: str, other: str) -> bool:
     """Whether two spellings are one address: case aside, and a bare local name is any domain's."""
     one, other = one.lower(), other.lower()
+    if len(other) > len(one) and "..." in one:
+        # Of a long one sendmail logs both ends (`shortenstring` in util.c).
+        head, _, tail = one.partition("...")
+        return other.startswith(head) and other.endswith(tail)
     if "@" in one and "@" in other:
         return one == other
     return one.split("@", 1)[0] == other.split("@", 1)[0]

@@ -1,8 +1,9 @@
 """The frame of a log line: when, on which host and by which program it was written, and what it says.
 
 Understood are, mixed as they come: RFC 3164 as syslogd, rsyslog, syslog-ng and Postfix's postlogd write it, with the
-additions of BSD (`<mail.info>`), Solaris (`[ID 801593 mail.info]`) and AIX (`mail:info`); ISO 8601 stamps in front of
-the same; RFC 5424; journalctl's short, short-iso and json outputs; and any of these behind docker compose's `name | `.
+additions of BSD (`<mail.info>`), Solaris (`[ID 801593 mail.info]`), AIX (`mail:info`) and BusyBox (`mail.info`); ISO
+8601 stamps in front of the same; RFC 5424; journalctl's short, short-iso and json outputs; and any of these behind
+docker compose's `name | ` or within a shipper's JSON.
 """
 
 import re
@@ -53,13 +54,18 @@ _TWO_DIGITS: Final = {f"{number:02}": number for number in range(61)}
 
 _MAX_HEADS: Final = 4096
 _MAX_HEAD: Final = 256
+_TABS: Final = 3
+"""Behind stamp, host and tag, where a template separates them so."""
 _new: Final = tuple.__new__
 
 _tag = re.compile(r"([^\s\[\]:]{1,255})(?:\[([^\s\[\]]{0,64})\])?(?: <[A-Za-z]{1,16}>)?:(?: |\Z)").match
 _tag_with_pid = re.compile(r"([^\s\[\]:]{1,255})\[([^\s\[\]]{0,64})\]:").match
+_tag_without_colon = re.compile(r"([^\s\[\]:]{1,255})\[(\d{1,10})\] ").match
+_cut_tag = re.compile(r"(?=\S{32} )([^\s\[\]:]+)(?:\[(\d*))?(?: |\] )").match
+"""Some relays cut tags at 32 characters (RFC 3164)."""
 _whole_tag = re.compile(r"([^\s\[\]:]{1,255})(?:\[([^\s\[\]]{0,64})\])?\Z").match
 _bsd_facility = re.compile(r"<\w{1,16}\.\w{1,16}> ").match
-_aix_facility = re.compile(r"[a-z]\w{1,9}:[a-z]{4,8} ", re.ASCII).match
+_facility = re.compile(r"[a-z]\w{1,9}[.:][a-z]{3,8} ", re.ASCII).match
 _zone_name = re.compile(r"[A-Z]{3,5} (?=[^\s:]{1,255} [^\s:]{1,255}:(?: |\Z))").match
 _data_mark = re.compile(r'\\.|["\]]').finditer
 _solaris_id = re.compile(r"\[ID \d{1,12} [\w.]{1,32}\] ?", re.ASCII).match
@@ -67,6 +73,7 @@ _message_repeated = re.compile(r"message repeated \d{1,9} times?: \[ ?", re.ASCI
 _container_stream = re.compile(r"\s?std(?:out|err) [FP] ").match
 _version = re.compile(r"[1-9]\d? (?=\d{4}-|- )", re.ASCII).match
 _FORWARDED: Final = "Message forwarded from "
+_BLANKS: Final = " \t\r\n\0"
 
 
 class Frames:
@@ -84,7 +91,7 @@ class Frames:
     def resume(cls, zone: tzinfo, state: Mapping[str, Any]) -> "Frames":
         """Go on with a log where `state` was taken."""
         frames = cls(zone, None)
-        frames._begin(Years(zone, state.get("year"), state.get("latest"), state.get("dated")))
+        frames._begin(Years(zone, state.get("year"), state.get("latest"), state.get("dated"), state.get("seen")))
         return frames
 
     def state(self) -> dict[str, Any]:
@@ -122,7 +129,7 @@ class Frames:
             return self._any(line)
         text = line[colon + 2 :]
         # Most texts begin with a queue ID, which is below "[" and "m" by its first digit or capital.
-        if (text >= "[" and text[0] in "[m") or line[-1] == "\r":
+        if (text >= "[" and text[0] in "[m") or text < "!" or line[-1] <= " ":
             text = _plain(text)
         host, program, pid = head
         return _new(Record, (time, host, program, pid, text))
@@ -138,6 +145,8 @@ class Frames:
         words = line[start:colon].split(" ")
         if len(words) == 3 and _bsd_facility(words[0] + " "):
             del words[0]
+        elif len(words) == 3 and _facility(words[1] + " "):
+            del words[1]
         tag = _whole_tag(words[-1]) if len(words) == 2 else None
         if tag is None or not words[0]:
             return None
@@ -204,6 +213,8 @@ class Frames:
     def _framed(self, line: str, at: int) -> tuple[str, str, str, str] | Unframed:
         colon = line.find(": ", at)
         head = self._heads.get(line[at + 1 : colon]) or self._learn(line, at + 1, colon)
+        if line[at : at + 1] == "\t":
+            return _framed(line[at:].replace("\t", " ", _TABS).lstrip(" "))
         if head is None or colon < 0 or line[at] != " ":
             return _framed(line[at:].lstrip(" "))
         return *head, _plain(line[colon + 2 :])
@@ -240,14 +251,14 @@ class Frames:
         return Record(instant * 1_000_000 + stamp.micro, host, program, pid, text)
 
     def _json(self, line: str) -> Record | Unframed:
-        """A line of `journalctl -o json`, or of docker's json-file driver around a line in another frame."""
+        """A line of `journalctl -o json`, or a line in another frame within docker's or a log shipper's JSON."""
         try:
             entry = orjson.loads(line)
         except ValueError:
             return _NO_JSON
-        log = entry.get("log")
-        if isinstance(log, str) and not log.lstrip().startswith("{"):
-            return self._any(log.rstrip("\n"))
+        line = entry.get("log", entry.get("message"))
+        if isinstance(line, str) and not line.lstrip().startswith("{"):
+            return self._any(line.rstrip("\n"))
         time, text = _field(entry, "__REALTIME_TIMESTAMP"), _field(entry, "MESSAGE")
         if not (time.isdecimal() and len(time) < 18 and "MESSAGE" in entry):
             return _NO_JSON
@@ -273,8 +284,11 @@ def _host(name: str) -> str:
 
 
 def _plain(text: str) -> str:
-    """The text without Solaris's message ID, syslogd's brackets around a repeated one, and a carriage return."""
-    text = text.rstrip("\r\n")
+    """The text without Solaris's message ID, syslogd's brackets around a repeated one, and blanks around it.
+
+    rsyslog's `%msg%` begins with a blank: a template that adds one has two.
+    """
+    text = text.strip(_BLANKS)
     if found := _solaris_id(text):
         text = text[found.end() :]
     if found := _message_repeated(text):
@@ -312,14 +326,22 @@ def _framed(rest: str) -> tuple[str, str, str, str] | Unframed:
     if nothing := _nothing(rest):
         return nothing
     host, rest = _host_and_rest(rest)
-    if found := _aix_facility(rest):
+    if found := _facility(rest):
         rest = rest[found.end() :]
     if rest.startswith(_FORWARDED):
         host, _, rest = rest[len(_FORWARDED) :].partition(": ")
-    tag = _tag(rest) or _tag_with_pid(rest)
+    tag = _any_tag(rest)
+    if tag is None and (inner := stamp_of(rest)) is not None:
+        # A relay has put its own header before the one that it was sent.
+        host, rest = _host_and_rest(rest[inner.end :].lstrip(" "))
+        tag = _any_tag(rest)
     if tag is None:
         return _nothing(rest) or (_host(host), "", "", _plain(rest))
     return _host(host), tag[1], tag[2] or "", _plain(rest[tag.end() :])
+
+
+def _any_tag(rest: str) -> re.Match[str] | None:
+    return _tag(rest) or _tag_with_pid(rest) or _tag_without_colon(rest) or _cut_tag(rest)
 
 
 def _host_and_rest(rest: str) -> tuple[str, str]:

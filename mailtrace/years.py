@@ -56,7 +56,9 @@ _TIME: Final = (
 _WEEKDAY: Final = r"(?:[^\s\d]{2,9}[ ]{1,3})?"
 _COLOR: Final = r"(?:\x1b\[[\d;]{0,16}m)?"
 _prefix = re.compile(
-    rf"[\0\ufeff\s]*(?:{_COLOR}[\w.-]{{1,128}}{_COLOR}[ ]{{0,64}}\|{_COLOR}[ ])?{_COLOR}(?:<\d{{1,3}}>)?", re.ASCII
+    rf"[\0\ufeff\s]*(?:{_COLOR}[\w.-]{{1,128}}{_COLOR}[ ]{{0,64}}\|{_COLOR}[ ])?{_COLOR}"
+    r"(?:(?:\d{1,5}[ ])?<\d{1,3}>)?",
+    re.ASCII,
 ).match
 _iso_stamp = re.compile(rf"{_WEEKDAY}(?P<year>\d{{4}})[-/](?P<month>\d\d)[-/](?P<day>\d\d)[Tt ]{_TIME}", re.ASCII).match
 _calendar_stamp = re.compile(
@@ -86,7 +88,10 @@ class Stamp(NamedTuple):
 
 
 def beginning_of(line: str) -> int:
-    """Return where a line begins after NULs, a byte-order mark, docker compose's `name | ` and syslog's `<PRI>`."""
+    """Return where a line begins after NULs, a byte-order mark, docker compose's `name | ` and syslog's `<PRI>`.
+
+    Before that may stand the line's length, as syslog counts it over TCP (RFC 6587).
+    """
     found = _prefix(line)
     return found.end() if found else 0
 
@@ -192,19 +197,27 @@ class LocalTime:
 class Years:
     """Gives stamps their instants, in the order of the lines; its state is the latest instant so far."""
 
-    def __init__(self, zone: tzinfo, year: int | None, latest: int | None = None, dated: int | None = None) -> None:
+    def __init__(
+        self,
+        zone: tzinfo,
+        year: int | None,
+        latest: int | None = None,
+        dated: int | None = None,
+        seen: int | None = None,
+    ) -> None:
         self._local = LocalTime(zone)
         self.year = year
         """The year of the first stamp without one, later that of the latest; None: such stamps cannot be dated."""
         self.latest = latest
         """The latest instant of the stamps without a year, in seconds since 1970."""
         self._dated = dated
+        self._seen = seen
         self._day = (0, 0)
         self._midnight: int | None = None
 
     def state(self) -> dict[str, Any]:
         """Return what a later run needs to go on."""
-        return {"year": self.year, "latest": self.latest, "dated": self._dated}
+        return {"year": self.year, "latest": self.latest, "dated": self._dated, "seen": self._seen}
 
     def instant(self, stamp: Stamp) -> int | None:
         """Return the second since 1970 of the next line's stamp; None where there is no such date."""
@@ -213,9 +226,9 @@ class Years:
         start = midnight(stamp.year, stamp.month, stamp.day)
         if start is None:
             return None
-        if stamp.offset is not None:
-            return start + stamp.second - stamp.offset
-        return self.local(start + stamp.second)
+        wall = start + stamp.second
+        self._seen = wall - stamp.offset if stamp.offset is not None else self.local(wall)
+        return self._seen
 
     def local(self, wall: int) -> int:
         """Return the instant of the next line's stamp with a year but without a zone."""
@@ -242,7 +255,8 @@ class Years:
 
     def _start_of(self, month: int, day: int, second: int) -> int | None:
         if self.latest is None:
-            return None if self.year is None else midnight(self.year, month, day)
+            year = self._first_year((month, day, second))
+            return None if year is None else midnight(year, month, day)
         is_leap_day = (month, day) == (2, 29)
         year = gmtime(self.latest).tm_year - 1
         for candidate in range(year, year + 4):
@@ -250,6 +264,12 @@ class Years:
             if start is not None and self._local.instant(start + second, self.latest) >= self.latest - _DISORDER:
                 return midnight(candidate, month, day)
         return None
+
+    def _first_year(self, day: tuple[int, int, int]) -> int | None:
+        """The year of the first stamp without one: of the dated line before it, unless that is of another than told."""
+        if self._seen is None or self.year not in (None, gmtime(self._seen).tm_year):
+            return self.year
+        return _nearest_year(day, self._seen, self._local)
 
 
 class _Head(NamedTuple):
@@ -273,6 +293,8 @@ def first_year(head: Sequence[str], last: str | None, modified: float, zone: tzi
         return None
     local = LocalTime(zone)
     told = _told_by_queue_ids(lines, local)
+    if told is None:
+        told = _told_by_dated(head, local)
     return told if told is not None else _told_by_last(lines, last, modified, local)
 
 
@@ -301,7 +323,8 @@ def _told_by_queue_ids(lines: Sequence[_Head], local: LocalTime) -> int | None:
     beginnings, others = Counter[int](), Counter[int]()
     for stamp, turn, line in lines:
         time, is_beginning = _queue_id_time(line, stamp.end)
-        if time is not None and (year := _nearest_year(stamp, time, local)) is not None:
+        day = (stamp.month, stamp.day, stamp.second)
+        if time is not None and (year := _nearest_year(day, time, local)) is not None:
             (beginnings if is_beginning else others)[year - turn] += 1
     if beginnings:
         return beginnings.most_common(1)[0][0]
@@ -320,14 +343,30 @@ def _queue_id_time(line: str, at: int) -> tuple[int | None, bool]:
     return time, what.startswith(("client=", "uid=") if is_postfix else "from=")
 
 
-def _nearest_year(stamp: Stamp, time: int, local: LocalTime) -> int | None:
+def _nearest_year(day: tuple[int, int, int], time: int, local: LocalTime) -> int | None:
+    """The year in which a month, day and second are nearest to an instant."""
     year = gmtime(time).tm_year
+    month, number, second = day
     found = [
-        (abs(local.instant(start + stamp.second, None) - time), candidate)
+        (abs(local.instant(start + second, None) - time), candidate)
         for candidate in range(year - 4, year + 5)
-        if (start := midnight(candidate, stamp.month, stamp.day)) is not None
+        if (start := midnight(candidate, month, number)) is not None
     ]
     return min(found)[1] if found else None
+
+
+def _told_by_dated(head: Sequence[str], local: LocalTime) -> int | None:
+    """The first line's year by the first of the others whose stamp has one."""
+    for i, line in enumerate(head):
+        dated = stamp_of(line, beginning_of(line))
+        start = midnight(dated.year, dated.month, dated.day) if dated and dated.year is not None else None
+        if dated is None or start is None:
+            continue
+        before = list(_turned(head[:i])) or list(_turned(head[i:]))[:1]
+        stamp, turn, _ = before[-1]
+        year = _nearest_year((stamp.month, stamp.day, stamp.second), start + dated.second - (dated.offset or 0), local)
+        return None if year is None else year - turn
+    return None
 
 
 def _told_by_last(lines: Sequence[_Head], last: str | None, modified: float, local: LocalTime) -> int | None:

@@ -24,6 +24,7 @@ def _ignoring(reason: str) -> Parse:
 DELIVERY: Final = Rule("delivery", sendmail_results.parse_delivery)
 SENDER: Final = Rule("sender", sendmail_arrivals.parse_sender)
 LINK: Final = Rule("link", sendmail_arrivals.parse_link)
+CLONE: Final = Rule("clone", sendmail_arrivals.parse_clone)
 SPLIT: Final = Rule("split", sendmail_arrivals.parse_split)
 LOGIN: Final = Rule("login", sendmail_arrivals.parse_login)
 COLLECT: Final = Rule("collect", sendmail_arrivals.parse_collect)
@@ -42,7 +43,7 @@ MILTER_NOISE: Final = Rule("milter-noise", _ignoring("milter"))
 SESSION: Final = Rule("session", _ignoring("session"))
 TLS: Final = Rule("tls", _ignoring("TLS"))
 AUTHENTICATION: Final = Rule("authentication", _ignoring("authentication"))
-SYSTEM_ERROR: Final = Rule("system-error", _ignoring("system error"))
+SYSTEM_ERROR: Final = Rule("system-error", sendmail_arrivals.parse_system_error)
 WARNING: Final = Rule("warning", _ignoring("warning"))
 EXPANSION: Final = Rule("expansion", _ignoring("expansion of an address"))
 NEXT_HOP: Final = Rule("next-hop", _ignoring("connection to a next hop"))
@@ -50,6 +51,7 @@ TRACE: Final = Rule("trace", _ignoring("trace"))
 QUEUE: Final = Rule("queue", _ignoring("queue run"))
 DONE: Final = Rule("done", _ignoring("end of an attempt"))
 SERVICE: Final = Rule("service", _ignoring("start and stop"))
+CONTINUED: Final = Rule("continued", _ignoring("continued line"))
 OTHER: Final = Rule("other", _ignoring("says nothing of a message"))
 
 RULES: Final[tuple[Rule, ...]] = tuple(rule for rule in list(globals().values()) if isinstance(rule, Rule))
@@ -65,6 +67,7 @@ _STARTS: Final[dict[Rule, tuple[str, ...]]] = {
     COLLECT: ("collect: ",),
     LOST: ("lost input channel from ",),
     TIMEOUT: ("timeout waiting for input from ",),
+    CLONE: ("clone ",),
     SPLIT: ("split: ",),
     QUARANTINED: ("quarantine=",),
     WRAPPERS: ("tcpwrappers (",),
@@ -176,11 +179,13 @@ for _head, _entry in sorted(_heads(), key=lambda head: len(head[1][0]), reverse=
     _BY_HEAD.setdefault(_head, []).append(_entry)
 
 _OF_NO_MESSAGE: Final = frozenset(
-    {SENDER, SPLIT, COLLECT, LOST, TIMEOUT, QUARANTINED, UNQUARANTINED, DISCARDED, SIZE, MILTER_ACTION}
+    {SENDER, CLONE, SPLIT, COLLECT, LOST, TIMEOUT, QUARANTINED, UNQUARANTINED, DISCARDED, SIZE, MILTER_ACTION}
 )
 """Rules that need a queue ID. One milter's refusal of a connection is told again for all milters (srvrsmtp.c)."""
 
 _is_queue_id = re.compile(SENDMAIL_ID).fullmatch
+_piece = re.compile(rf"({SENDMAIL_ID})\[(\d{{1,3}})\]").fullmatch
+"""What is too long for syslog is logged in pieces: `ID[1]: text ...`, `ID[2]: the rest` (`sm_syslog` in conf.c)."""
 _SHORTEST_ID: Final = 7
 _LONGEST_ID: Final = 20
 
@@ -223,13 +228,27 @@ def _taken(text: str) -> tuple[Rule | None, str, str]:
     if end < 0 or not (
         (queue_id[-3:].isdecimal() and queue_id.isalnum() and queue_id.isascii()) or _is_queue_id(queue_id)
     ):
+        if queue_id[-1:] == "]" and (piece := _piece(queue_id)):
+            return _taken_piece(piece, text[end + 2 :])
         return _without_id(text), NOQUEUE, text.removeprefix("NOQUEUE: ")
     rest = text[end + 2 :]
+    return _of_message(rest), queue_id, rest
+
+
+def _taken_piece(piece: re.Match[str], rest: str) -> tuple[Rule | None, str, str]:
+    """The first piece of a line says what the line says, as far as it goes."""
+    if piece[2] != "1":
+        return CONTINUED, piece[1], rest
+    rest = rest.removesuffix(" ...").rstrip(" ")
+    return _of_message(rest), piece[1], rest
+
+
+def _of_message(rest: str) -> Rule | None:
     if rest[:3] == "to=":
-        return DELIVERY, queue_id, rest
+        return DELIVERY
     if rest[:5] == "from=":
-        return SENDER, queue_id, rest
-    return _behind_id(rest), queue_id, rest
+        return SENDER
+    return _behind_id(rest)
 
 
 @lru_cache(maxsize=1024)
@@ -238,7 +257,7 @@ def is_sendmail(program: str) -> bool:
 
     Postfix's sendmail(1) logs as `postfix/sendmail`.
     """
-    return program == "sendmail" or program.startswith(("sm-", "sendmail-"))
+    return program == "sendmail" or program.startswith(("sm-", "sendmail-", "sendmail_", "sendmail."))
 
 
 def parse(program: str, text: str) -> Parsed:

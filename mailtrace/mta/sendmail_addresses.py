@@ -14,21 +14,29 @@ QUOTED: Final = r'"[^"\\]*(?:(?:\\{4}|\\{1,3}(?!\\).)[^"\\]*)*"'
 
 _BRACKETED: Final = rf'<[^"<>]*(?:{QUOTED}[^"<>]*)*>'
 
-ADDRESS: Final = rf'[^",<]*(?:(?:{QUOTED}|{_BRACKETED})[^",<]*)*'
-"""A pattern of one address of a list: it ends before the first comma outside of quotes and angle brackets."""
+_COMMENT: Final = r"\((?:[^()\\]|\\.)*\)"
+
+ADDRESS: Final = rf'[^",<(]*(?:(?:{QUOTED}|{_BRACKETED}|{_COMMENT})[^",<(]*)*'
+"""A pattern of one address of a list: it ends before the first comma outside of quotes, brackets and comments."""
 
 _address = re.compile(ADDRESS, re.DOTALL).match
 _bracketed = re.compile(_BRACKETED, re.DOTALL).match
 _refused = re.compile(rf'({_BRACKETED}|(?:[^\s"<>]|{QUOTED})+?)\.\.\. ?', re.DOTALL).match
+_unbalanced = re.compile(r"([^.].{0,1000}?)\.\.\. (?=Unbalanced ')", re.DOTALL).match
+"""An address that is none (parseaddr.c): it stands as it was given."""
+_NO_MAILBOX: Final = frozenset('/|:"')
+"""With what files, programs and lists begin; quoted names, in which there may be anything."""
 NO_RECIPIENT: Final = frozenset({"", "...", "[more]", "NO-TO-LIST"})
 """What stands in a list of recipients without being one."""
 
 
 def bare(address: str) -> str:
-    """Return an address without its angle brackets, and without the name before them.
+    """Return an address without its angle brackets, and without the name before them or the comment behind.
 
     The closing bracket of one that the log has cut (`from=%.200s` in headers.c) is missing.
     """
+    if address[-1:] == ")" and address[:1] not in _NO_MAILBOX and (at := address.find(" (")) > 0:
+        address = address[:at]
     if address[:1] == "<":
         return address[1:-1] if address[-1:] == ">" else address[1:]
     if address[-1:] == ">" and (at := address.rfind("<")) > 0:
@@ -74,8 +82,10 @@ def address_end(text: str, at: int) -> int:
 
 def refused_address(text: str) -> tuple[str, str] | None:
     """Return the bare address and the words of `address... words`, or None where the text has not that form."""
-    match = _refused(text)
-    return (bare(match[1]), text[match.end() :]) if match else None
+    if match := _refused(text):
+        return bare(match[1]), text[match.end() :]
+    match = _unbalanced(text)
+    return (match[1].strip("<>"), text[match.end() :]) if match else None
 
 
 @lru_cache(maxsize=4096)

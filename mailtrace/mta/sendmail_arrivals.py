@@ -23,7 +23,7 @@ from mailtrace.mta.events import (
     Sender,
 )
 from mailtrace.mta.sendmail_addresses import address_end, bare, without_dot
-from mailtrace.queue_ids import SENDMAIL_ID
+from mailtrace.queue_ids import NOQUEUE, SENDMAIL_ID
 
 _new: Final = tuple.__new__
 """Makes a named tuple of all its members, in half the time of calling its class: for the lines of every message."""
@@ -39,8 +39,10 @@ _are_all_fields = re.compile(r"(?:, [a-z_]+=[^,<>]*)*").fullmatch
 _KNOWN_FIELDS: Final = frozenset({"bodytype", "proto", "daemon", "auth", "tls_version", "tls_verify", "cipher"})
 
 _linked = re.compile(rf"({SENDMAIL_ID}): (?:clone|(DSN|sender notify|return to sender|postmaster notify)): ").match
+_cloned = re.compile(rf"clone ({SENDMAIL_ID}), owner=(.*)").fullmatch
 _is_queue_id = re.compile(SENDMAIL_ID).fullmatch
 _pieces = re.compile(r"[;,] ?").split
+_is_of_collection = re.compile(r"SYSERR\([^)]{0,64}\): collect: ").match
 _LOSING: Final = (" after mail", " after rcpt", " after data", " after bdat")
 
 
@@ -151,6 +153,12 @@ def parse_link(queue_id: str, _program: str, rest: str) -> Parsed:
     return notice
 
 
+def parse_clone(queue_id: str, _program: str, rest: str) -> Parsed:
+    """Return from which transaction an owner's clone was made: up to 8.11 its line names that one."""
+    found = _cloned(rest)
+    return Event(queue_id, Origin(found[1], "clone", bare(found[2]))) if found else None
+
+
 def parse_split(queue_id: str, _program: str, rest: str) -> Parsed:
     """Return the transactions that took over some of the recipients: `split: count=2, ids=Q2; Q3` (queue.c)."""
     names = (piece.removeprefix("ids=").removeprefix("id=") for piece in _pieces(rest.removeprefix("split: ")))
@@ -165,6 +173,13 @@ def parse_collect(queue_id: str, _program: str, rest: str) -> Parsed:
     if rest.rpartition(", info=")[2].startswith("Bare ") and not rest.endswith(", status=tempfail"):
         return Ignored("bare line ends")
     return Event(queue_id, Aborted(rest))
+
+
+def parse_system_error(queue_id: str, _program: str, rest: str) -> Parsed:
+    """Return that the message never came in whole, where the error is one of its collection (collect.c)."""
+    if queue_id != NOQUEUE and _is_of_collection(rest):
+        return Event(queue_id, Aborted(rest))
+    return Ignored("system error")
 
 
 def parse_lost(queue_id: str, _program: str, rest: str) -> Parsed:

@@ -13,12 +13,19 @@ _related_verdict = re.compile(_related_verdict_pattern).search
 _related_verdict_at = re.compile(rf"(?:, relay=([^,]*))?{_VERDICT}").match
 _verdict = re.compile(rf"(){_VERDICT}").search
 
-_NEXT_HOPS: Final = frozenset({"tls_server", "tls_rcpt", "try_tls"})
-"""Rulesets that judge a next hop: the delivery's own line follows (deliver.c)."""
+_NO_REFUSALS: Final = {
+    "tls_server": "policy for a next hop",
+    "tls_rcpt": "policy for a next hop",
+    "try_tls": "policy for a next hop",
+    "trust_auth": "authentication",
+}
+"""Rulesets that judge a next hop, whose delivery's line follows (deliver.c), or only MAIL's `AUTH=` (srvrsmtp.c)."""
 
 _milter_verdict = re.compile(
     r", (reject=|discard\Z|quarantine=|rejecting commands|temp failing commands|shutdown(?==|\Z))"
 ).search
+_TOLD: Final = ("sender: ", "senders: ", "rcpts: ", "recipients: ")
+"""What milters are told at high log levels: addresses, which may imitate a verdict."""
 _connection = re.compile(r"connect: host=([^,]*), addr=([^,]*)").match
 _milter_action = re.compile(r"milter=[^,]*(?:, action=([^,]*))?, (?:(reject|quarantine)=|discard\Z)").match
 _SENDERS: Final = ("Sender ", "Domain of sender ", "Domain name required", "Real domain name required")
@@ -48,8 +55,8 @@ def parse_ruleset(queue_id: str, _program: str, rest: str) -> Parsed:
     if head is None:
         return None
     name = head[1]
-    if name in _NEXT_HOPS:
-        return Ignored("policy for a next hop")
+    if (reason := _NO_REFUSALS.get(name)) is not None:
+        return Ignored(reason)
     read = _arguments(rest, head.end())
     if read is None:
         return None
@@ -63,9 +70,14 @@ def parse_ruleset(queue_id: str, _program: str, rest: str) -> Parsed:
         f"{outcome} ({words or 'ruleset=' + name})",
         bare(recipient) if recipient is not None else None,
         bare(sender) if sender is not None else None,
-        without_dot(verdict[1]) if verdict[1] else None,
+        without_dot(verdict[1]) if verdict[1] else _client(first, second) if name == "check_relay" else None,
     )
     return Event(queue_id, refusal)
+
+
+def _client(name: str, ip: str | None) -> str:
+    """The client that check_relay was asked about; the address may be a blocklist's answer."""
+    return name if not ip or name[:1] == "[" or ip.startswith("127.") else f"{name} [{ip}]"
 
 
 def _arguments(rest: str, start: int) -> tuple[str, str | None, re.Match[str]] | None:
@@ -99,6 +111,8 @@ def parse_milter(queue_id: str, _program: str, rest: str) -> Parsed:
     The stage is `to=A`, `from=A`, `helo=H`, `connect: host=H, addr=A`, `data` or another command.
     """
     stage = rest[8:]
+    if stage.startswith(_TOLD):
+        return Ignored("milter")
     end = address_end(stage, stage.index("=") + 1) if stage.startswith(("to=", "from=")) else 0
     found = _milter_verdict(stage, end) if end >= 0 else None
     if found is None or (end > 0 and found.start() != end):

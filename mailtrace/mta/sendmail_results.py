@@ -71,7 +71,7 @@ def parse_delivery(queue_id: str, _program: str, rest: str) -> Parsed:
     end = rest.find(", delay=")
     who, _, ctladdr = rest[3:end].partition(", ctladdr=")
     fields = rest[end + 8 :].split(", ", 6)
-    if len(fields) > 5 and end > 0 and fields[2][:7] == "mailer=" and '"' not in who and '"' not in ctladdr:
+    if len(fields) > 5 and end > 0 and fields[2][:7] == "mailer=" and '"' not in rest[:end] and "(" not in who:
         hop = fields[2][7:]
         if fields[5][:4] == "dsn=" and fields[4][:6] == "relay=" and len(fields) == 7:
             hop = without_dot(fields[4][6:]) or hop
