@@ -21,7 +21,7 @@ from mailtrace.zones import zone_of
 
 _DESCRIPTION = "Read the mail logs of Postfix and sendmail into a store that mailtrace-search answers from."
 _EPILOG = """\
-Files may be compressed (gzip, bzip2, xz); - is standard input. What has been read before is not read again.
+Files may be compressed (gzip, bzip2, xz, zstd); - is standard input. What has been read before is not read again.
 
 examples:
   mailtrace-index /var/log/mail.log

@@ -128,17 +128,14 @@ def _unpacked(raw: io.BufferedReader) -> io.BufferedIOBase:
 
 
 def _zstd(raw: io.BufferedReader) -> io.BufferedIOBase:
-    try:
-        from compression import zstd  # type: ignore[import-not-found]  # noqa: PLC0415 # Python 3.14 has it
-    except ImportError:
-        try:
-            import zstandard  # type: ignore[import-not-found]  # noqa: PLC0415 # only where it is needed
-        except ImportError:
-            raise LogError(
-                "zstd files need the Python package zstandard: pip install zstandard, or unpack the file first"
-            ) from None
-        return io.BufferedReader(zstandard.ZstdDecompressor().stream_reader(raw, read_across_frames=True), _BLOCK)
-    return io.BufferedReader(zstd.ZstdFile(raw), _BLOCK)
+    # Only a log that is packed so pays for these imports.
+    if sys.version_info >= (3, 14):
+        from compression import zstd  # noqa: PLC0415
+
+        return zstd.ZstdFile(raw)
+    from mailtrace.zstd import ZstdText  # noqa: PLC0415
+
+    return io.BufferedReader(ZstdText(raw))
 
 
 class Reader:

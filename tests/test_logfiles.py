@@ -6,6 +6,7 @@ import lzma
 import os
 
 import pytest
+import zstandard
 
 from mailtrace.errors import LogError
 from mailtrace.logfiles import MAX_LINE, LogFile, digest, mark_of
@@ -21,7 +22,7 @@ def read(path) -> tuple[list[str], int]:
     return [line for block in blocks for line in block.lines], sum(block.too_long for block in blocks)
 
 
-@pytest.mark.parametrize("packed", [bytes, gzip.compress, bz2.compress, lzma.compress])
+@pytest.mark.parametrize("packed", [bytes, gzip.compress, bz2.compress, lzma.compress, zstandard.compress])
 def test_packing_is_told_by_the_first_bytes_not_by_the_name(tmp_path, packed):
     log = tmp_path / "mail.log"
     log.write_bytes(packed(LINES))
@@ -29,9 +30,10 @@ def test_packing_is_told_by_the_first_bytes_not_by_the_name(tmp_path, packed):
     assert LINES.decode().splitlines() == lines
 
 
-def test_gzip_members_one_after_the_other_are_one_text(tmp_path):
-    log = tmp_path / "mail.log.gz"
-    log.write_bytes(gzip.compress(b"a\n") + gzip.compress(b"b\n"))
+@pytest.mark.parametrize("packed", [gzip.compress, bz2.compress, lzma.compress, zstandard.compress])
+def test_packed_texts_one_after_the_other_are_one_text(tmp_path, packed):
+    log = tmp_path / "mail.log"
+    log.write_bytes(packed(b"a\n") + packed(b"b\n"))
     assert (["a", "b"], 0) == read(log)
 
 
@@ -58,9 +60,22 @@ def test_a_last_line_without_its_end_is_kept_back(tmp_path):
         assert [["half"]] == [block.lines for block in reader.blocks()]
 
 
-def test_a_file_cut_short_gives_what_stands_before_and_says_so(tmp_path):
-    log = tmp_path / "mail.log.gz"
-    log.write_bytes(gzip.compress(os.urandom(40_000).hex().encode() + b"\nlast\n")[:-2000])
+@pytest.mark.parametrize("packed", [gzip.compress, bz2.compress, lzma.compress, zstandard.compress])
+def test_a_file_cut_short_gives_what_stands_before_and_says_so(tmp_path, packed):
+    log = tmp_path / "mail.log"
+    log.write_bytes(packed(os.urandom(2_000_000).hex().encode().replace(b"00", b"\n"))[:-2000])
+    found = 0
+    with LogFile(str(log)).open() as reader, pytest.raises(LogError, match="damaged or cut short"):
+        for block in reader.blocks():
+            found += len(block.lines)
+    assert found > 3000
+
+
+@pytest.mark.parametrize("packed", [gzip.compress, bz2.compress, lzma.compress, zstandard.compress])
+def test_a_damaged_file_is_told(tmp_path, packed):
+    log = tmp_path / "mail.log"
+    whole = packed(os.urandom(2_000_000).hex().encode().replace(b"00", b"\n"))
+    log.write_bytes(whole[:200_000] + os.urandom(5000) + whole[205_000:])
     with pytest.raises(LogError, match="damaged or cut short"):
         read(log)
 
