@@ -42,9 +42,9 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _address = re.compile(r"\[(?:IPv6:)?([0-9A-Fa-f.:]+)\]").search
 
 
-def _places(kind: Any, **members: str) -> tuple[tuple[str, int], ...]:
+def _places(fact: Any, /, **members: str) -> tuple[tuple[str, int], ...]:
     """Where a kind of fact has the members of a document: by the name of its own member."""
-    return tuple((member.rstrip("_"), kind._fields.index(name)) for member, name in members.items())
+    return tuple((member.rstrip("_"), fact._fields.index(name)) for member, name in members.items())
 
 
 _TOLD: Final[dict[type[Fact], tuple[tuple[str, int], ...]]] = {
