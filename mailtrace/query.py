@@ -91,7 +91,7 @@ class Query:
 def matches(query: Query, document: Document) -> bool:
     """Return whether a document is one of those asked for, the limit aside."""
     return (
-        _within(query, document["date"])
+        _within(query, document)
         and _any(query.senders, lambda asked: asked.matches(document["from"]))
         and _any(query.msgids, lambda asked: asked.matches(document["msgid"]))
         and _any(query.queue_ids, lambda asked: asked == document["transaction"])
@@ -165,10 +165,10 @@ def _any(asked: Sequence[_Asked], is_it: Callable[[_Asked], bool]) -> bool:
     return not asked or any(map(is_it, asked))
 
 
-def _within(query: Query, date: str) -> bool:
+def _within(query: Query, document: Document) -> bool:
     if query.since is None and query.until is None:
         return True
-    at = microseconds(date)
+    at = microseconds(document["date"])
     return (query.since is None or at >= query.since) and (query.until is None or at <= query.until)
 
 

@@ -1,8 +1,6 @@
 """The embedded store: one SQLite file, written by one indexer at a time and read by any number of searches.
 
-Beside the transactions stands one table of terms: for whatever is asked exactly (an address, a domain, a message ID, a
-client, a queue ID) a 64-bit digest of it, with the date, so that the newest are found at once and the index is small.
-`query.matches` has the last word on every candidate, which also takes care of digests that happen to be equal.
+See `sqlite_schema.py` for how it is laid out.
 """
 
 import os
@@ -10,7 +8,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from itertools import groupby, islice
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,31 +16,19 @@ import orjson
 
 from mailtrace.documents import Document
 from mailtrace.errors import StoreError, StoreMissingError, StoreUnavailableError
-from mailtrace.groups import Group, Grouping, groups_of
-from mailtrace.query import Query, matches
+from mailtrace.groups import Group, Grouping
+from mailtrace.query import Query
 from mailtrace.stores.base import Checkpoint, Outcome, Removal, Replacement, Row, Stored
-from mailtrace.stores.sqlite_terms import Candidates, candidates_of, key_term, terms_of
-from mailtrace.transactions import Key, Transaction, pack, unpack
+from mailtrace.stores.sqlite_columns import Columns, drop
+from mailtrace.stores.sqlite_parts import Parts
+from mailtrace.stores.sqlite_rows import FIELDS, stored, values_of
+from mailtrace.stores.sqlite_schema import PLACE_BITS, check, insert, marks, set_up, sliced
+from mailtrace.stores.sqlite_search import Search
+from mailtrace.stores.sqlite_terms import queue_id_term, terms_of
+from mailtrace.transactions import Key, Transaction
 
-_VERSION: Final = 1
-_APPLICATION: Final = 0x6D74_7263
-_SCHEMA: Final = """
-CREATE TABLE transactions (
-    number INTEGER PRIMARY KEY, id BLOB NOT NULL UNIQUE, date INTEGER NOT NULL, indexed INTEGER NOT NULL,
-    version INTEGER NOT NULL, headless INTEGER NOT NULL,
-    host TEXT NOT NULL, queue_id TEXT NOT NULL, mta TEXT NOT NULL, line TEXT NOT NULL,
-    facts BLOB NOT NULL, document BLOB);
-CREATE INDEX transactions_by_date ON transactions (date);
-CREATE INDEX transactions_by_indexed ON transactions (indexed);
-CREATE TABLE terms (
-    term INTEGER NOT NULL, date INTEGER NOT NULL, number INTEGER NOT NULL,
-    PRIMARY KEY (term, date, number)) WITHOUT ROWID;
-CREATE TABLE checkpoints (
-    log TEXT PRIMARY KEY, "offset" INTEGER NOT NULL, tail TEXT NOT NULL, path BLOB NOT NULL, state BLOB NOT NULL,
-    saved REAL NOT NULL) WITHOUT ROWID;
-"""
-_ROW: Final = "SELECT id, version, host, queue_id, mta, line, facts FROM transactions"
 _WAIT_SECONDS: Final = 60
+_PLACE: Final = (1 << PLACE_BITS) - 1
 
 
 class SqliteStore:
@@ -52,6 +38,7 @@ class SqliteStore:
         self.path = Path(path)
         self._now = now
         self._writer: sqlite3.Connection | None = None
+        self._parts, self._columns = Parts(), Columns()
 
     @property
     def name(self) -> str:
@@ -67,7 +54,7 @@ class SqliteStore:
         """Make the file and its folder where they are missing, readable for the group.
 
         Raises:
-            StoreError: they cannot be made or written, or the file is something else.
+            StoreError: the file cannot be written, or is none of mailtrace's.
         """
         if self.path.is_dir():
             raise StoreError(f"{self.path} is a folder: name a file in it with --store sqlite:PATH")
@@ -81,33 +68,12 @@ class SqliteStore:
                 f"{self.path} cannot be written ({error.strerror}): choose another with --store"
             ) from error
         with self._told():
-            connection = sqlite3.connect(self.path, timeout=_WAIT_SECONDS, isolation_level=None)
-            self._set_up(connection)
+            # One thread at a time writes, but not always the same.
+            connection = sqlite3.connect(
+                self.path, timeout=_WAIT_SECONDS, isolation_level=None, check_same_thread=False
+            )
+            set_up(connection, self.name)
             self._writer = connection
-
-    def _set_up(self, connection: sqlite3.Connection) -> None:
-        if connection.execute("PRAGMA schema_version").fetchone()[0]:
-            self._check(connection)
-        else:
-            connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = NORMAL")
-        connection.execute("PRAGMA cache_size = -32000")
-        connection.execute("BEGIN IMMEDIATE")
-        if not connection.execute("PRAGMA user_version").fetchone()[0]:
-            for statement in _SCHEMA.split(";"):
-                connection.execute(statement)
-            connection.execute(f"PRAGMA application_id = {_APPLICATION}")
-            connection.execute(f"PRAGMA user_version = {_VERSION}")
-        connection.execute("COMMIT")
-
-    def _check(self, connection: sqlite3.Connection) -> None:
-        application = connection.execute("PRAGMA application_id").fetchone()[0]
-        version = connection.execute("PRAGMA user_version").fetchone()[0]
-        if application != _APPLICATION:
-            raise StoreError(f"{self.path} is not a mailtrace store: name another file with --store")
-        if version > _VERSION:
-            raise StoreError(f"{self.path} was written by a newer mailtrace: install that version here too")
 
     @contextmanager
     def _told(self) -> Iterator[None]:
@@ -129,115 +95,144 @@ class SqliteStore:
         connection = self._writer
         assert connection is not None
         if not connection.in_transaction:
+            self._parts.forget()
+            self._columns.forget()
             connection.execute("BEGIN IMMEDIATE")
+            self._parts.load(connection)
         return connection
 
     def create(self, rows: Sequence[Row]) -> Outcome:
         """Insert rows; those whose ID is there already come back as conflicts."""
-        conflicts: set[str] = set()
         indexed = int(self._now())
         with self._told():
             connection = self._writing()
-            for row in rows:
-                made = connection.execute(
-                    "INSERT INTO transactions VALUES (NULL, ?, ?, ?, 1, ?, ?, ?, ?, ?, ?, ?)"
-                    " ON CONFLICT (id) DO NOTHING",
-                    (bytes.fromhex(row.id), row.transaction.first, indexed, *_columns(row)),
-                )
-                if not made.rowcount:
-                    conflicts.add(row.id)
-                    continue
-                self._add_terms(connection, row, made.lastrowid or 0)
-        return Outcome(conflicts, [])
+            known = {bytes(id_).hex() for (id_,) in self._at(connection, [row.transaction for row in rows], "id")}
+            fresh = [row for row in rows if row.id not in known]
+            placed = [(self._parts.place(row.transaction.start, row.transaction.first, indexed), row) for row in fresh]
+            insert(
+                connection,
+                "INSERT INTO transactions (number, part, id, version,"
+                " date, headless, stub, host, queue_id, mta, line, facts)",
+                [(number, number >> PLACE_BITS, bytes.fromhex(row.id), 1, *values_of(row)) for number, row in placed],
+            )
+            self._describe(connection, placed)
+        return Outcome(known, [])
 
-    def _add_terms(self, connection: sqlite3.Connection, row: Row, number: int) -> None:
-        connection.executemany(
-            "INSERT OR IGNORE INTO terms VALUES (?, ?, ?)",
-            [(term, row.transaction.first, number) for term in terms_of(row.transaction.key, row.document)],
-        )
+    def _describe(self, connection: sqlite3.Connection, placed: Iterable[tuple[int, Row]]) -> None:
+        """Write terms and columns of rows."""
+        placed = sorted(placed, key=lambda one: one[0])
+        for number, row in placed:
+            self._columns.put(connection, number, row.transaction.first, row.document)
+        terms = [
+            (number >> PLACE_BITS, term, number & _PLACE)
+            for number, row in placed
+            for term in terms_of(row.transaction.queue_id, row.document)
+        ]
+        insert(connection, "INSERT OR IGNORE INTO terms", sorted(terms))
+
+    def _at(self, connection: sqlite3.Connection, transactions: Iterable[Transaction], fields: str) -> Iterator[Any]:
+        """The rows of these transactions, looked for in the parts that can hold them."""
+        by_part: dict[int, list[bytes]] = {}
+        for transaction in transactions:
+            id_ = bytes.fromhex(transaction.id)
+            for part in self._parts.holding(transaction.start):
+                by_part.setdefault(part.part, []).append(id_)
+        for part_number, ids in by_part.items():
+            for some in sliced(ids):
+                yield from connection.execute(
+                    f"SELECT {fields} FROM transactions WHERE part = ? AND id IN ({marks(some)})", (part_number, *some)
+                )
 
     def replace(self, replacements: Sequence[Replacement]) -> Outcome:
-        """Update rows that still have the version that was read."""
+        """Update rows that still have the version that was read.
+
+        Terms of what a row said before stay: they lead to it, and what it says now decides.
+        """
         conflicts: set[str] = set()
+        placed: list[tuple[int, Row]] = []
         with self._told():
             connection = self._writing()
-            for row, version in replacements:
-                if not (old := self._take_terms(connection, row.id, version)):
-                    conflicts.add(row.id)
-                    continue
-                connection.execute(
-                    "UPDATE transactions SET date = ?, version = version + 1, headless = ?, host = ?, queue_id = ?,"
-                    " mta = ?, line = ?, facts = ?, document = ? WHERE number = ?",
-                    (row.transaction.first, *_columns(row), old),
+            for row, (number, version) in replacements:
+                done = connection.execute(
+                    "UPDATE transactions SET version = version + 1, date = ?, headless = ?, stub = ?, host = ?,"
+                    " queue_id = ?, mta = ?, line = ?, facts = ? WHERE number = ? AND version = ? AND id = ?",
+                    (*values_of(row), number, version, bytes.fromhex(row.id)),
                 )
-                self._add_terms(connection, row, old)
+                if done.rowcount:
+                    self._parts.widen(number, row.transaction.first)
+                    placed.append((number, row))
+                else:
+                    conflicts.add(row.id)
+            self._describe(connection, placed)
         return Outcome(conflicts, [])
-
-    def _take_terms(self, connection: sqlite3.Connection, id_: str, version: int) -> int | None:
-        """Delete the terms of a row that has this version; return its number."""
-        found = connection.execute(
-            "SELECT number, date, host, queue_id, document FROM transactions WHERE id = ? AND version = ?",
-            (bytes.fromhex(id_), version),
-        ).fetchone()
-        if found is None:
-            return None
-        number, date, host, queue_id, document = found
-        terms = terms_of((host, queue_id), None if document is None else orjson.loads(document))
-        connection.executemany(
-            "DELETE FROM terms WHERE term = ? AND date = ? AND number = ?", [(term, date, number) for term in terms]
-        )
-        return int(number)
 
     def remove(self, removals: Sequence[Removal]) -> None:
         """Delete rows that still have the version that was read."""
         with self._told():
+            connection = self._writing()
             for removal in removals:
-                connection = self._writing()
-                number = self._take_terms(connection, removal.id, removal.version)
-                connection.execute("DELETE FROM transactions WHERE number = ?", (number,))
+                number, version = removal.version
+                done = connection.execute(
+                    "DELETE FROM transactions WHERE number = ? AND version = ? AND id = ?",
+                    (number, version, bytes.fromhex(removal.id)),
+                )
+                if done.rowcount:
+                    self._columns.put(connection, number, 0, None)
 
     def read(self, transactions: Sequence[Transaction]) -> dict[str, Stored]:
         """Return the rows of these IDs."""
         if not transactions:
             return {}
         with self._told():
-            connection = self._writing()
-            found = (
-                connection.execute(f"{_ROW} WHERE id = ?", (bytes.fromhex(transaction.id),)).fetchone()
-                for transaction in transactions
-            )
-            return {stored.id: stored for stored in (_stored(row) for row in found if row)}
+            found = map(stored, self._at(self._writing(), transactions, FIELDS))
+            return {row.id: row for row in found}
 
     def headless(self, keys: Sequence[Key]) -> set[Key]:
         """Return those keys of which a row has no beginning."""
+        found: set[Key] = set()
         with self._told():
             connection = self._writing()
-            sql = "SELECT 1 FROM terms t JOIN transactions x ON x.number = t.number WHERE t.term = ? AND x.headless"
-            return {key for key in keys if connection.execute(sql, (key_term(key),)).fetchone()}
+            for at in range(0, len(keys), 500):
+                some = [queue_id for _, queue_id in keys[at : at + 500]]
+                found.update(
+                    connection.execute(
+                        f"SELECT host, queue_id FROM transactions WHERE headless AND queue_id IN ({marks(some)})", some
+                    )
+                )
+        return found & set(keys)
 
     def find(self, keys: Iterable[Key]) -> dict[Key, list[Stored]]:
         """Return the rows of each key."""
         found: dict[Key, list[Stored]] = {}
+        fields = ", ".join(f"x.{field}" for field in FIELDS.split(", "))
+        sql = (
+            f"SELECT {fields} FROM parts p CROSS JOIN terms t ON t.part = p.part AND t.term = ?"
+            f" CROSS JOIN transactions x ON x.number = (t.part << {PLACE_BITS}) + t.place"
+            " WHERE x.host = ? AND x.queue_id = ?"
+        )
         with self._told():
             connection = self._writing()
+            self._parts.save(connection)
             for key in keys:
-                rows = connection.execute(
-                    f"{_ROW} WHERE number IN (SELECT number FROM terms WHERE term = ?) AND host = ? AND queue_id = ?",
-                    (key_term(key), *key),
-                ).fetchall()
+                rows = connection.execute(sql, (queue_id_term(key[1]), *key)).fetchall()
                 if rows:
-                    found[key] = [_stored(row) for row in rows]
+                    found[key] = [stored(row) for row in rows]
         return found
 
     def commit(self, checkpoints: Sequence[Checkpoint]) -> None:
         """Commit everything written since the last commit, and the checkpoints with it."""
         with self._told():
             connection = self._writing()
+            self._save(connection)
             connection.executemany(
                 "INSERT OR REPLACE INTO checkpoints VALUES (?, ?, ?, ?, ?, ?)",
                 [(c.log, c.offset, c.tail, os.fsencode(c.path), orjson.dumps(c.state), c.saved) for c in checkpoints],
             )
             connection.execute("COMMIT")
+
+    def _save(self, connection: sqlite3.Connection) -> None:
+        self._columns.save(connection)
+        self._parts.save(connection)
 
     def checkpoints(self) -> list[Checkpoint]:
         """Return all checkpoints."""
@@ -251,27 +246,17 @@ class SqliteStore:
     def search(self, query: Query) -> Iterator[Document]:
         """Return the documents that match, in the query's order."""
         with self._reading() as connection:
-            found = (document for document in self._candidates(connection, query) if matches(query, document))
-            yield from islice(found, query.limit)
+            yield from islice(Search(connection, query).documents(), query.limit)
 
     def count(self, query: Query) -> int:
         """Return how many documents match."""
         with self._reading() as connection:
-            return sum(matches(query, document) for document in self._candidates(connection, query))
+            return Search(connection, query).count()
 
     def group(self, query: Query, grouping: Grouping) -> list[Group]:
         """Return the groups of what matches."""
         with self._reading() as connection:
-            found = (document for document in self._candidates(connection, query) if matches(query, document))
-            return groups_of(query, grouping, found)
-
-    def _candidates(self, connection: sqlite3.Connection, query: Query) -> Iterator[Document]:
-        """All documents that could match, in order: by date, and by ID where dates are equal."""
-        candidates: Candidates = candidates_of(query)
-        rows = connection.execute(candidates.sql, candidates.values)
-        for _, same in groupby(rows, key=lambda row: row[0]):
-            for _, _, document in sorted(same, key=lambda row: bytes(row[1]), reverse=not query.oldest_first):
-                yield orjson.loads(document)
+            return Search(connection, query).groups(grouping)
 
     @contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection]:
@@ -280,7 +265,9 @@ class SqliteStore:
         with self._told():
             connection = self._open_reader()
             try:
-                self._check(connection)
+                check(connection, self.name)
+                # All that one search reads is of one moment.
+                connection.execute("BEGIN")
                 yield connection
             finally:
                 connection.close()
@@ -290,7 +277,9 @@ class SqliteStore:
         if not os.access(self.path, os.R_OK):
             raise StoreError(f"{self.path} may not be read by this user: ask for membership in its group")
         for mode in ("mode=ro", "immutable=1"):
-            connection = sqlite3.connect(f"{self.path.resolve().as_uri()}?{mode}", uri=True, timeout=_WAIT_SECONDS)
+            connection = sqlite3.connect(
+                f"{self.path.resolve().as_uri()}?{mode}", uri=True, timeout=_WAIT_SECONDS, isolation_level=None
+            )
             try:
                 connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
             except sqlite3.OperationalError:
@@ -305,27 +294,18 @@ class SqliteStore:
         """Delete what is older than that, and was first indexed before that; give the space back."""
         gone = 0
         with self._told():
-            while number := self._expire_some(before):
-                gone += number
             connection = self._writing()
+            self._save(connection)
+            for part in self._parts.past(before):
+                drop(connection, part)
+                gone += self._parts.drop(connection, part)
+                connection.execute("COMMIT")
+                connection = self._writing()
             connection.execute("DELETE FROM checkpoints WHERE saved < ?", (before,))
             connection.execute("COMMIT")
             if gone:
                 connection.execute("PRAGMA incremental_vacuum").fetchall()
         return gone
-
-    def _expire_some(self, before: float) -> int:
-        connection = self._writing()
-        # The plus keeps SQLite off the index of dates: re-read old logs stay long after theirs.
-        rows = connection.execute(
-            "SELECT number, id, version FROM transactions WHERE indexed < ? AND +date < ? LIMIT 5000",
-            (int(before), int(before * 1_000_000)),
-        ).fetchall()
-        for number, id_, version in rows:
-            self._take_terms(connection, bytes(id_).hex(), version)
-            connection.execute("DELETE FROM transactions WHERE number = ?", (number,))
-        connection.execute("COMMIT")
-        return len(rows)
 
     def close(self) -> None:
         """Close the file; what was not committed is gone."""
@@ -333,26 +313,3 @@ class SqliteStore:
             with suppress(sqlite3.Error):
                 self._writer.close()
             self._writer = None
-
-
-def _columns(row: Row) -> tuple[Any, ...]:
-    transaction = row.transaction
-    document = None if row.document is None else orjson.dumps(row.document)
-    facts = orjson.dumps(pack(transaction.facts))
-    return (
-        transaction.is_headless,
-        transaction.host,
-        transaction.queue_id,
-        transaction.mta,
-        transaction.line,
-        facts,
-        document,
-    )
-
-
-def _stored(row: Sequence[Any]) -> Stored:
-    id_, version, host, queue_id, mta, line, facts = row
-    transaction = Transaction(host, queue_id, mta, line=line)
-    for time_, fact in unpack(orjson.loads(facts)):
-        transaction.add(time_, fact)
-    return Stored(bytes(id_).hex(), transaction, version)

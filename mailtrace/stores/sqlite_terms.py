@@ -1,106 +1,103 @@
-"""The terms by which the embedded store finds documents, and the SQL that asks for them."""
+"""The terms by which the embedded store finds documents of which something is asked exactly.
+
+A term is a checksum: `query.matches` has the last word on every document that has the right ones.
+"""
 
 from collections.abc import Iterable
-from hashlib import blake2b
-from typing import Any, NamedTuple
+from functools import lru_cache
+from typing import Final
+from zlib import crc32
 
 from mailtrace.documents import Document
 from mailtrace.patterns import Pattern
-from mailtrace.query import Query, client_names
-from mailtrace.transactions import Key
+from mailtrace.query import Query, Word, client_names
+
+_KINDS: Final = {
+    kind: crc32(kind.encode())
+    for kind in ("queue_id", "from", "from domain", "to", "to domain", "msgid", "client", "login")
+}
 
 
-class Candidates(NamedTuple):
-    """A statement that selects (date, id, document) of every document that could match, in the query's order."""
-
-    sql: str
-    values: list[Any]
+def _term(kind: str, text: str) -> int:
+    return crc32(text.encode("utf-8", "backslashreplace"), _KINDS[kind])
 
 
-def _digest(kind: str, text: str) -> int:
-    digest = blake2b(f"{kind}\0{text}".encode("utf-8", "backslashreplace"), digest_size=8).digest()
-    return int.from_bytes(digest, "big", signed=True)
+def queue_id_term(queue_id: str) -> int:
+    """Return the term under which all transactions of a queue ID are found, stubs too."""
+    return _term("queue_id", queue_id)
 
 
-def key_term(key: Key) -> int:
-    """Return the term under which all transactions of a host and queue ID are found, stubs too."""
-    return _digest("key", "\0".join(key))
-
-
-def terms_of(key: Key, document: Document | None) -> set[int]:
-    """Return the terms of a document; of a stub only its key's."""
-    terms = {key_term(key)}
+def terms_of(queue_id: str, document: Document | None) -> set[int]:
+    """Return the terms of a document; of a stub only its queue ID's."""
+    terms = {queue_id_term(queue_id)}
     if document is None:
         return terms
-    terms.add(_digest("queue_id", document["transaction"]))
-    terms.update(_address_terms("from", [document["from"]]))
+    if (sender := document["from"]) is not None:
+        terms.update(_address_terms("from", sender))
     for entry in document["to"]:
-        terms.update(_address_terms("to", [entry["recipient"], entry["orig_to"]]))
+        if (recipient := entry["recipient"]) is not None:
+            terms.update(_address_terms("to", recipient))
+        if (original := entry["orig_to"]) is not None:
+            terms.update(_address_terms("to", original))
     if document["msgid"]:
-        terms.add(_digest("msgid", document["msgid"].lower()))
-    names = client_names(document["client"]) | client_names(document["orig_client"])
-    terms.update(_digest("client", name) for name in names)
+        terms.add(_term("msgid", document["msgid"].lower()))
+    if document["login"]:
+        terms.add(_term("login", document["login"].lower()))
+    for client in (document["client"], document["orig_client"]):
+        if client is not None:
+            terms.update(_client_terms(client))
     return terms
 
 
-def _address_terms(kind: str, addresses: Iterable[str | None]) -> Iterable[int]:
-    for address in addresses:
-        if address is not None:
-            lower = address.lower()
-            yield _digest(kind, lower)
-            _, at, domain = lower.rpartition("@")
-            if at:
-                yield _digest(f"{kind} domain", domain)
+def _address_terms(kind: str, address: str) -> tuple[int, ...]:
+    address = address.lower()
+    _, at, domain = address.rpartition("@")
+    return (_term(kind, address), _domain_term(kind, domain)) if at else (_term(kind, address),)
 
 
-def _terms_of_patterns(kind: str, patterns: Iterable[Pattern]) -> list[int] | None:
-    """The terms of patterns of which one must match; None where one of them must be looked for in every document."""
-    terms = []
-    for pattern in patterns:
-        if pattern.kind in ("glob", "network"):
-            return None
-        terms.append(_digest(kind if pattern.kind == "exact" else f"{kind} domain", pattern.text))
-    return terms
+@lru_cache(maxsize=4096)
+def _domain_term(kind: str, domain: str) -> int:
+    return _term(f"{kind} domain", domain)
 
 
-def _conditions(query: Query) -> list[list[int]]:
-    """Terms for each part of the query that has any, the most telling part first: of each list one must be there."""
+@lru_cache(maxsize=4096)
+def _client_terms(client: str) -> tuple[int, ...]:
+    return tuple(_term("client", name) for name in client_names(client))
+
+
+def conditions_of(query: Query) -> list[list[int]]:
+    """Return terms for each part of a query that has any: of every list a document must have one."""
     found = (
-        [_digest("queue_id", queue_id) for queue_id in query.queue_ids],
-        _terms_of_patterns("msgid", query.msgids) if all(asked.text for asked in query.msgids) else None,
-        _terms_of_patterns("to", query.recipients),
-        _terms_of_patterns("from", query.senders),
-        _terms_of_patterns("client", query.clients),
+        [queue_id_term(queue_id) for queue_id in query.queue_ids],
+        _of_patterns("msgid", query.msgids) if all(asked.text for asked in query.msgids) else None,
+        _of_patterns("to", query.recipients),
+        _of_patterns("from", query.senders),
+        _of_patterns("login", query.logins) if all(asked.text for asked in query.logins) else None,
+        _of_patterns("client", query.clients),
+        *map(_of_word, query.words),
     )
     return [terms for terms in found if terms]
 
 
-def candidates_of(query: Query) -> Candidates:
-    """Return the statement for a query."""
-    since = -(2**62) if query.since is None else query.since
-    until = 2**62 if query.until is None else query.until
-    conditions = _conditions(query)
-    order = "ASC" if query.oldest_first else "DESC"
-    if not conditions:
-        sql = (
-            "SELECT date, id, document FROM transactions"
-            f" WHERE document IS NOT NULL AND date BETWEEN ? AND ? ORDER BY date {order}"
-        )
-        return Candidates(sql, [since, until])
-    first, *others = conditions
-    sql = (
-        f"SELECT DISTINCT t.date, x.id, x.document FROM terms t JOIN transactions x ON x.number = t.number"
-        f" WHERE t.term IN ({_marks(first)}) AND t.date BETWEEN ? AND ?"
+def _of_patterns(kind: str, patterns: Iterable[Pattern]) -> list[int] | None:
+    """The terms of patterns of which one must match; None where one of them must be looked for in every document."""
+    terms = []
+    for pattern in patterns:
+        if pattern.kind not in ("exact", "domain"):
+            return None
+        terms.append(_term(kind if pattern.kind == "exact" else f"{kind} domain", pattern.text))
+    return terms
+
+
+def _of_word(word: Word) -> list[int] | None:
+    found = (
+        _of_patterns("from", [word.address]),
+        _of_patterns("to", [word.address]),
+        _of_patterns("msgid", [word.text]),
+        _of_patterns("login", [word.text]),
+        _of_patterns("client", [word.client]),
+        [queue_id_term(word.queue_id)],
     )
-    if len(first) == 1:
-        sql = sql.replace("SELECT DISTINCT", "SELECT")
-    values = [*first, since, until]
-    for terms in others:
-        sql += f" AND EXISTS (SELECT 1 FROM terms u WHERE u.term IN ({_marks(terms)})"
-        sql += " AND u.date = t.date AND u.number = t.number)"
-        values += terms
-    return Candidates(f"{sql} ORDER BY t.date {order}", values)
-
-
-def _marks(values: list[int]) -> str:
-    return ", ".join("?" * len(values))
+    if any(terms is None for terms in found) or not word.text.text:
+        return None
+    return [term for terms in found for term in terms or ()]

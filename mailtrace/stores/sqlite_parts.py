@@ -1,0 +1,136 @@
+"""The parts of the embedded store: where a new row goes, and where a known one may be."""
+
+import sqlite3
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from mailtrace.stores.sqlite_schema import CHUNK_BITS, PART_SIZE, PLACE_BITS, insert
+
+_DAY: Final = 86_400_000_000
+_DAY_SECONDS: Final = 86_400
+_FIELDS: Final = "part, day, first, last, since, until, indexed, size"
+
+
+@dataclass(slots=True)
+class Part:
+    """Up to 65,536 rows, whose transactions began on one day."""
+
+    part: int
+    day: int
+    """Days since 1970, UTC."""
+    first: int
+    """The earliest start of a transaction, in microseconds."""
+    last: int
+    """The latest start."""
+    since: int
+    """The earliest date of a document, in microseconds."""
+    until: int
+    """The latest date."""
+    indexed: int
+    """When a new row last came in, in seconds since 1970."""
+    size: int
+    """How many rows have come in."""
+    is_changed: bool = False
+
+
+class Parts:
+    """All parts of a store, as its writer knows them."""
+
+    def __init__(self) -> None:
+        self._parts: dict[int, Part] = {}
+        self._by_day: dict[int, list[Part]] = {}
+        self._chunks: dict[int, tuple[int, int]] = {}
+        self._version = -1
+
+    def load(self, connection: sqlite3.Connection) -> None:
+        """Learn what other writers have changed."""
+        version = connection.execute("PRAGMA data_version").fetchone()[0]
+        if version != self._version:
+            self._parts, self._by_day, self._version = {}, {}, version
+            for values in connection.execute(f"SELECT {_FIELDS} FROM parts ORDER BY part"):
+                self._keep(Part(*values))
+
+    def forget(self) -> None:
+        """Forget what has not been committed."""
+        self._version = -1
+        self._chunks.clear()
+
+    def _keep(self, part: Part) -> None:
+        self._parts[part.part] = part
+        self._by_day.setdefault(part.day, []).append(part)
+
+    def holding(self, start: int) -> Iterator[Part]:
+        """Return the parts in which a transaction of this start can be."""
+        for part in self._by_day.get(start // _DAY, ()):
+            if part.first <= start <= part.last:
+                yield part
+
+    def place(self, start: int, date: int, now: int) -> int:
+        """Return the number of a new row, and count it in.
+
+        A part takes new rows for a day, so that late ones do not keep it beyond its time.
+        """
+        day = start // _DAY
+        known = self._by_day.get(day)
+        part = known[-1] if known else None
+        if part is None or part.size == PART_SIZE or now - part.indexed > _DAY_SECONDS:
+            part = Part(max(self._parts, default=0) + 1, day, start, start, date, date, now, 0)
+            self._keep(part)
+        part.first, part.last = min(part.first, start), max(part.last, start)
+        part.indexed = max(part.indexed, now)
+        number = part.part << PLACE_BITS | part.size
+        part.size += 1
+        self.widen(number, date)
+        return number
+
+    def widen(self, number: int, date: int) -> None:
+        """Note that the row of that number has that date."""
+        part = self._parts[number >> PLACE_BITS]
+        part.since, part.until, part.is_changed = min(part.since, date), max(part.until, date), True
+        since, until = self._chunks.get(number >> CHUNK_BITS, (date, date))
+        self._chunks[number >> CHUNK_BITS] = min(since, date), max(until, date)
+
+    def save(self, connection: sqlite3.Connection) -> None:
+        """Write what has changed."""
+        changed = [part for part in self._parts.values() if part.is_changed]
+        insert(
+            connection,
+            f"INSERT OR REPLACE INTO parts ({_FIELDS})",
+            [(p.part, p.day, p.first, p.last, p.since, p.until, p.indexed, p.size) for p in changed],
+        )
+        for part in changed:
+            part.is_changed = False
+        connection.executemany(
+            "INSERT INTO chunks VALUES (?1, ?2, ?3)"
+            " ON CONFLICT (chunk) DO UPDATE SET since = min(since, ?2), until = max(until, ?3)",
+            [(chunk, since, until) for chunk, (since, until) in self._chunks.items()],
+        )
+        self._chunks.clear()
+
+    def past(self, before: float) -> list[Part]:
+        """Return the parts of which every row is older than that and was first indexed before that, in seconds."""
+        return [part for part in self._parts.values() if part.indexed < before and part.until < before * 1_000_000]
+
+    def drop(self, connection: sqlite3.Connection, part: Part) -> int:
+        """Delete a part; return how many documents went with it."""
+        numbers = part.part << PLACE_BITS, ((part.part + 1) << PLACE_BITS) - 1
+        counted = connection.execute(
+            "SELECT count(*) FROM transactions WHERE number BETWEEN ? AND ? AND NOT stub", numbers
+        ).fetchone()
+        connection.execute("DELETE FROM transactions WHERE number BETWEEN ? AND ?", numbers)
+        connection.execute("DELETE FROM terms WHERE part = ?", (part.part,))
+        chunks = tuple(number >> CHUNK_BITS for number in numbers)
+        connection.execute("DELETE FROM chunks WHERE chunk BETWEEN ? AND ?", chunks)
+        connection.execute("DELETE FROM parts WHERE part = ?", (part.part,))
+        del self._parts[part.part]
+        self._by_day[part.day].remove(part)
+        return int(counted[0])
+
+
+def spans(numbers: Iterable[int]) -> dict[int, list[int]]:
+    """Return numbers by the part in which they lie."""
+    found: dict[int, list[int]] = {}
+    for number in numbers:
+        found.setdefault(number >> PLACE_BITS, []).append(number)
+    return found

@@ -1,0 +1,106 @@
+"""The tables of the embedded store.
+
+Rows lie in *parts* of up to 65,536, each of one day's transactions (by their start) in the order in which they came, so
+that whatever an insert touches is small and in memory, however much the store holds, and what is past its time goes as
+whole parts. Within a part, 1,024 rows are a *chunk*. Numbers tell where a row lies: `part << 16 | place`.
+
+For each row there are the facts, from which its document is made again when it is read; *terms*, by which rows are
+found of which something is asked exactly; and *columns*, one blob for each member of the chunk's documents, by which
+patterns are looked for and groups counted without making any document.
+"""
+
+import sqlite3
+from typing import Final
+
+from mailtrace.errors import StoreError
+
+PLACE_BITS: Final = 16
+CHUNK_BITS: Final = 10
+PART_SIZE: Final = 1 << PLACE_BITS
+
+_VERSION: Final = 2
+_APPLICATION: Final = 0x6D74_7263
+_TABLES: Final = """
+CREATE TABLE parts (
+    part INTEGER PRIMARY KEY, day INTEGER NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL,
+    since INTEGER NOT NULL, until INTEGER NOT NULL, indexed INTEGER NOT NULL, size INTEGER NOT NULL);
+CREATE TABLE chunks (chunk INTEGER PRIMARY KEY, since INTEGER NOT NULL, until INTEGER NOT NULL);
+CREATE TABLE transactions (
+    number INTEGER PRIMARY KEY, part INTEGER NOT NULL, id BLOB NOT NULL, date INTEGER NOT NULL,
+    version INTEGER NOT NULL, headless INTEGER NOT NULL, stub INTEGER NOT NULL,
+    host TEXT NOT NULL, queue_id TEXT NOT NULL, mta TEXT NOT NULL, line TEXT NOT NULL, facts BLOB NOT NULL);
+CREATE UNIQUE INDEX transactions_by_id ON transactions (part, id);
+CREATE INDEX headless_transactions ON transactions (queue_id, host) WHERE headless;
+CREATE TABLE terms (
+    part INTEGER NOT NULL, term INTEGER NOT NULL, place INTEGER NOT NULL,
+    PRIMARY KEY (part, term, place)) WITHOUT ROWID;
+CREATE TABLE columns (number INTEGER PRIMARY KEY, data BLOB NOT NULL);
+CREATE TABLE checkpoints (
+    log TEXT PRIMARY KEY, "offset" INTEGER NOT NULL, tail TEXT NOT NULL, path BLOB NOT NULL, state BLOB NOT NULL,
+    saved REAL NOT NULL) WITHOUT ROWID;
+"""
+_VARIABLES: Final = 32_000 if sqlite3.sqlite_version_info >= (3, 32) else 990
+"""How many values one statement takes (SQLITE_MAX_VARIABLE_NUMBER)."""
+
+
+def set_up(connection: sqlite3.Connection, name: str) -> None:
+    """Make the tables where they are missing.
+
+    Raises:
+        StoreError: the file is another program's, or another version's.
+        sqlite3.Error: it cannot be written.
+    """
+    if connection.execute("PRAGMA schema_version").fetchone()[0]:
+        check(connection, name)
+    else:
+        connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = NORMAL")
+    connection.execute("PRAGMA cache_size = -32000")
+    connection.execute("BEGIN IMMEDIATE")
+    if not connection.execute("PRAGMA user_version").fetchone()[0]:
+        for statement in _TABLES.split(";"):
+            connection.execute(statement)
+        connection.execute(f"PRAGMA application_id = {_APPLICATION}")
+        connection.execute(f"PRAGMA user_version = {_VERSION}")
+    connection.execute("COMMIT")
+
+
+def check(connection: sqlite3.Connection, name: str) -> None:
+    """See that a file is a store that this version can read.
+
+    Raises:
+        StoreError: it is none.
+    """
+    application = connection.execute("PRAGMA application_id").fetchone()[0]
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    if application != _APPLICATION:
+        raise StoreError(f"{name} is not a mailtrace store: name another file with --store")
+    if version > _VERSION:
+        raise StoreError(f"{name} was written by a newer mailtrace: install that version here too")
+    if version < _VERSION:
+        raise StoreError(f"{name} was written by an older mailtrace: move it away, then index the logs again")
+
+
+def insert(connection: sqlite3.Connection, into: str, rows: list[tuple[object, ...]]) -> None:
+    """Insert rows, many by one statement: while it runs, other threads do."""
+    if not rows:
+        return
+    width = len(rows[0])
+    most = _VARIABLES // width
+    for at in range(0, len(rows), most):
+        some = rows[at : at + most]
+        marks = f"({', '.join('?' * width)})"
+        values = [value for row in some for value in row]
+        connection.execute(f"{into} VALUES {', '.join([marks] * len(some))}", values)
+
+
+def marks(values: list[object] | list[int] | list[bytes] | list[str]) -> str:
+    """Return a question mark for each value."""
+    return ", ".join("?" * len(values))
+
+
+def sliced(values: list[bytes]) -> list[list[bytes]]:
+    """Return values in slices that one statement takes."""
+    most = _VARIABLES // 2
+    return [values[at : at + most] for at in range(0, len(values), most)]

@@ -1,0 +1,128 @@
+"""How the embedded store is searched: parts, chunks and rows by their dates, each opened when its turn comes."""
+
+import sqlite3
+from collections.abc import Iterator
+from datetime import datetime, timedelta, timezone
+from heapq import heappop, heappush
+from typing import Final
+
+from mailtrace.documents import Document, document
+from mailtrace.groups import Group, Grouping, Tally
+from mailtrace.query import Query, matches
+from mailtrace.stores.sqlite_columns import DATE
+from mailtrace.stores.sqlite_filter import Filter
+from mailtrace.stores.sqlite_groups import GROUPED, count_all
+from mailtrace.stores.sqlite_rows import transaction_of
+from mailtrace.stores.sqlite_schema import CHUNK_BITS, PLACE_BITS, marks
+from mailtrace.stores.sqlite_terms import conditions_of
+
+_PART, _CHUNK, _ROW = range(3)
+_LONGEST: Final = 2**62
+_WITHIN: Final = (1 << CHUNK_BITS) - 1
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
+
+
+class Search:
+    """One query of a store that is open for reading."""
+
+    def __init__(self, connection: sqlite3.Connection, query: Query) -> None:
+        self._connection, self._query = connection, query
+        self._since = -_LONGEST if query.since is None else query.since
+        self._until = _LONGEST if query.until is None else query.until
+        self._conditions = conditions_of(query)
+        self._sign = 1 if query.oldest_first else -1
+
+    def documents(self) -> Iterator[Document]:
+        """Return the documents that match, in the query's order, the limit aside."""
+        filter_ = Filter(self._query)
+        heap: list[tuple[int, int, int, int]] = []
+        for part, since, until in self._parts():
+            heappush(heap, (self._key(since, until), _PART, 0, part))
+        while heap:
+            _, kind, _, number = heappop(heap)
+            if kind == _ROW:
+                found = self._document(number)
+                if found is not None and matches(self._query, found):
+                    yield found
+            elif kind == _CHUNK:
+                places = [number << CHUNK_BITS | at for at, _, _ in filter_.rows(self._connection, number)]
+                self._push_rows(heap, places)
+            elif self._conditions:
+                self._push_rows(heap, self._with_terms(number))
+            else:
+                for chunk, since, until in self._chunks(number):
+                    heappush(heap, (self._key(since, until), _CHUNK, 0, chunk))
+
+    def _key(self, since: int, until: int) -> int:
+        """What comes first in the order asked for, of all rows between two dates."""
+        return since if self._query.oldest_first else -until
+
+    def _push_rows(self, heap: list[tuple[int, int, int, int]], numbers: list[int]) -> None:
+        for at in range(0, len(numbers), 500):
+            some = numbers[at : at + 500]
+            rows = self._connection.execute(
+                f"SELECT number, date, id FROM transactions WHERE number IN ({marks(some)}) AND NOT stub", some
+            )
+            for number, date, id_ in rows:
+                if self._since <= date <= self._until:
+                    heappush(heap, (self._sign * date, _ROW, self._sign * int.from_bytes(id_, "big"), number))
+
+    def _document(self, number: int) -> Document | None:
+        row = self._connection.execute(
+            "SELECT host, queue_id, mta, line, facts FROM transactions WHERE number = ?", (number,)
+        ).fetchone()
+        return document(transaction_of(*row)) if row else None
+
+    def _parts(self) -> list[tuple[int, int, int]]:
+        return self._connection.execute(
+            "SELECT part, since, until FROM parts WHERE until >= ? AND since <= ?", (self._since, self._until)
+        ).fetchall()
+
+    def _chunks(self, part: int) -> list[tuple[int, int, int]]:
+        first = part << (PLACE_BITS - CHUNK_BITS)
+        last = ((part + 1) << (PLACE_BITS - CHUNK_BITS)) - 1
+        return self._connection.execute(
+            "SELECT chunk, since, until FROM chunks WHERE chunk BETWEEN ? AND ? AND until >= ? AND since <= ?",
+            (first, last, self._since, self._until),
+        ).fetchall()
+
+    def _with_terms(self, part: int) -> list[int]:
+        """The numbers of the rows of a part that have a term of every condition."""
+        one = "SELECT place FROM terms WHERE part = ? AND term IN ({})"
+        sql = " INTERSECT ".join(one.format(marks(terms)) for terms in self._conditions)
+        values = [value for terms in self._conditions for value in (part, *terms)]
+        return [part << PLACE_BITS | place for place in {row[0] for row in self._connection.execute(sql, values)}]
+
+    def count(self) -> int:
+        """Return how many documents match."""
+        filter_ = Filter(self._query)
+        if filter_.is_empty:
+            lists = (filter_.read(self._connection, chunk)[DATE] for chunk, _ in self._places())
+            return sum(len(dates) - dates.count(None) for dates in lists)
+        return sum(1 for chunk, within in self._places() for _ in filter_.rows(self._connection, chunk, within))
+
+    def _places(self) -> Iterator[tuple[int, set[int] | None]]:
+        """The chunks in which something can match, with the places in them; None: anywhere."""
+        for part, _, _ in self._parts():
+            if not self._conditions:
+                yield from ((chunk, None) for chunk, _, _ in self._chunks(part))
+                continue
+            within: dict[int, set[int]] = {}
+            for number in self._with_terms(part):
+                within.setdefault(number >> CHUNK_BITS, set()).add(number & _WITHIN)
+            yield from within.items()
+
+    def groups(self, grouping: Grouping) -> list[Group]:
+        """Return the groups of what matches."""
+        tally = Tally(grouping)
+        filter_ = Filter(self._query, GROUPED[grouping.by])
+        for chunk, within in self._places():
+            if filter_.is_empty:
+                count_all(tally, grouping, filter_.read(self._connection, chunk))
+                continue
+            for _, date, found in filter_.rows(self._connection, chunk, within):
+                if grouping.is_of_times:
+                    tally.count(grouping.time(_EPOCH + timedelta(microseconds=date)))
+                else:
+                    tally.add(self._query, found)
+        return tally.groups()
