@@ -6,9 +6,11 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import NoReturn
+from getpass import getpass
+from typing import Any, NoReturn
 
 from mailtrace import __version__
+from mailtrace.access import Access, access_of, has_password
 from mailtrace.errors import ExitStatus, MailtraceError, UsageError
 
 
@@ -29,6 +31,7 @@ class Parser(argparse.ArgumentParser):
         self.add_argument(
             "--store",
             metavar="STORE",
+            action=_Store,
             default=os.environ.get("MAILTRACE_STORE"),
             help="sqlite:PATH, http(s)://HOST:9200, or elasticsearch for http://localhost:9200"
             " (default: $MAILTRACE_STORE, else the embedded store of this machine)",
@@ -37,9 +40,44 @@ class Parser(argparse.ArgumentParser):
             "--tz", metavar="ZONE", default="", help="the zone of time stamps without one, and of what is shown"
         )
 
+        certificates = self.add_argument_group("where Elasticsearch is secured")
+        option = certificates.add_argument
+        option("--ca-certs", metavar="FILE", help="certificates of the CAs to trust (default: those the system trusts)")
+        option("--client-cert", metavar="FILE", help="a certificate to show, in PEM")
+        option("--client-key", metavar="FILE", help="its key, where that file does not hold it")
+
     def error(self, message: str) -> NoReturn:
         """Raise what is wrong with the arguments."""
         raise UsageError(f"{message}; for help: --help")
+
+
+class _Store(argparse.Action):
+    """A store named on the command line, which every user of the machine can read."""
+
+    def __call__(
+        self, _parser: argparse.ArgumentParser, namespace: argparse.Namespace, value: Any, _option: str | None = None
+    ) -> None:
+        if has_password(value):
+            raise UsageError(
+                "--store: a password on the command line is seen by every user of this machine: leave it out there, and"
+                " set MAILTRACE_PASSWORD, MAILTRACE_PASSWORD_FILE or MAILTRACE_STORE"
+            )
+        setattr(namespace, self.dest, value)
+
+
+def access_from(arguments: argparse.Namespace) -> Access:
+    """Return how a secured store is reached: as the flags and the environment say, or somebody at a terminal.
+
+    Raises:
+        UsageError: they contradict each other, or a file cannot be used.
+    """
+    return access_of(
+        os.environ,
+        ca_certs=arguments.ca_certs,
+        client_cert=arguments.client_cert,
+        client_key=arguments.client_key,
+        ask=getpass if sys.stderr.isatty() else None,
+    )
 
 
 def year(text: str) -> int:

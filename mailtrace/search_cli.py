@@ -8,9 +8,9 @@ from typing import Any
 
 from mailtrace.errors import ExitStatus, UsageError
 from mailtrace.moments import moment
-from mailtrace.options import Parser, count, run
+from mailtrace.options import Parser, access_from, count, run
 from mailtrace.query import OUTCOMES, Pattern, Query
-from mailtrace.render import as_json, as_text
+from mailtrace.render import as_json, as_text, safe
 from mailtrace.stores import open_store
 from mailtrace.zones import zone_of
 
@@ -76,7 +76,7 @@ def _search(argv: Sequence[str]) -> ExitStatus:
     arguments = _parser().parse_args(argv)
     zone = zone_of(arguments.tz)
     query = _query(arguments, zone, time.time())
-    store = open_store(arguments.store)
+    store = open_store(arguments.store, access=access_from(arguments), tell=_tell)
     out = sys.stdout.buffer
     found = False
     for document in store.search(query):
@@ -90,6 +90,10 @@ def _search(argv: Sequence[str]) -> ExitStatus:
         return ExitStatus.OK
     print(f"nothing found in {store.name}", file=sys.stderr)
     return ExitStatus.NOTHING_FOUND
+
+
+def _tell(message: str) -> None:
+    print(f"mailtrace-search: {safe(message)}", file=sys.stderr)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -1,0 +1,106 @@
+"""What an Elasticsearch server is found to be: its version, what is set up there, what this user may do."""
+
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+
+from mailtrace.errors import StoreError, StoreUnavailableError
+from mailtrace.stores.base import RETENTION_DAYS, Description
+from mailtrace.stores.elasticsearch_indices import Indices
+from mailtrace.stores.elasticsearch_mapping import deletes_after, is_current, is_newer, is_ours
+from mailtrace.stores.elasticsearch_periods import periods_of
+from mailtrace.stores.elasticsearch_server import AnswerError, Server
+from mailtrace.stores.elasticsearch_setup import SetUp
+
+_CLUSTER: Final = ("monitor", "manage_ilm", "manage_index_templates")
+_INDEX: Final = ("read", "write", "manage")
+_SEARCH: Final = ("read", "view_index_metadata")
+
+
+def describe(server: Server, set_up: SetUp, indices: Indices) -> Description:
+    """Look at everything, and write nothing.
+
+    Raises:
+        StoreUnavailableError: the server does not answer.
+        StoreError: it is no Elasticsearch 8 or 9, or does not know this user.
+    """
+    problems: list[str] = []
+    info = server.ask(server.client.info)
+    lines = [
+        ("server", f"Elasticsearch {info['version']['number']}, cluster {info['cluster_name']}"),
+        ("rights", _rights(server, indices, problems)),
+        ("policy", _seen(lambda: _policy(server, indices.prefix))),
+        ("template", _seen(lambda: _template(set_up))),
+        ("indices", _seen(lambda: _indices(set_up, problems))),
+        ("cluster", _seen(lambda: _health(server, indices.pattern, problems))),
+    ]
+    return Description(lines, problems)
+
+
+def _seen(look: Callable[[], str]) -> str:
+    """What a look shows; a user who may not look is told so, and sees the rest."""
+    try:
+        return look()
+    except StoreUnavailableError:
+        raise
+    except StoreError as error:
+        return f"not seen: {error}"
+
+
+def _rights(server: Server, indices: Indices, problems: list[str]) -> str:
+    names = [indices.pattern, indices.checkpoints]
+    ask = server.client.security.has_privileges
+    asked = [{"names": names, "privileges": sorted({*_INDEX, *_SEARCH})}]
+    try:
+        found = server.ask(ask, cluster=list(_CLUSTER), index=asked)
+    except AnswerError:
+        return "all: security is off there"
+    if lacking := sorted(_lacking(found, _INDEX)):
+        problems.append(f"this user may not index: it lacks {', '.join(lacking)}")
+    rights = [what for what, needs in (("search", _SEARCH), ("index", _INDEX)) if not _lacking(found, needs)]
+    return f"{found['username']} may {' and '.join(rights) or 'do nothing'} here"
+
+
+def _lacking(found: dict[str, Any], needs: tuple[str, ...]) -> set[str]:
+    """Rights that a user has not; those on the cluster are needed for setting up alone."""
+    cluster = {name for name, has in found["cluster"].items() if not has} if needs == _INDEX else set()
+    return cluster | {name for rights in found["index"].values() for name in needs if not rights[name]}
+
+
+def _policy(server: Server, prefix: str) -> str:
+    try:
+        found = server.ask(server.client.ilm.get_lifecycle, name=prefix)[prefix]["policy"]
+    except AnswerError as error:
+        if error.status == 404:
+            return f"{prefix}: not there yet; the first run makes it, with {RETENTION_DAYS} days"
+        return "the server has no lifecycles (ILM): mailtrace-index deletes what is past its time"
+    age = deletes_after(found)
+    whose = "as mailtrace made it" if is_ours(found) else "an administrator's"
+    return f"{prefix}: deletes {'nothing' if age is None else f'after {age}'}, {whose}"
+
+
+def _template(set_up: SetUp) -> str:
+    found = set_up.template()
+    if not found:
+        return "not there yet; the first run makes it"
+    meta = found.get("_meta") or {}
+    state = "current" if is_current(found) else "older; the next run renews it"
+    if is_newer(found):
+        state = "of a newer mailtrace"
+    return f"of mailtrace {meta.get('mailtrace', '?')}, {state}; an index holds a {periods_of(meta).current}"
+
+
+def _indices(set_up: SetUp, problems: list[str]) -> str:
+    names, closed = set_up.existing(), set_up.existing("closed")
+    problems += [f"{index} is closed and not searched: open it with POST /{index}/_open" for index in closed]
+    return f"{len(names)}, {names[0]} to {names[-1]}" if names else "none yet"
+
+
+def _health(server: Server, pattern: str, problems: list[str]) -> str:
+    found = server.ask(server.client.cluster.health, index=pattern, level="indices", expand_wildcards="open")
+    red = [name for name, state in found.get("indices", {}).items() if state["status"] == "red"]
+    problems += [f"{name} is red: a part of it is not there to be searched or written" for name in _some(red)]
+    return f"{found['number_of_data_nodes']} nodes with data, {found['status']}"
+
+
+def _some(names: list[str]) -> Iterator[str]:
+    yield from sorted(names)[:10]
