@@ -1,20 +1,14 @@
 """Servers that are none, are not Elasticsearch, or not for this user."""
 
-import socket
 import subprocess
 
 import pytest
+from elasticsearch_node import free_port
 from http_proxy import proxy
 
 from mailtrace.errors import StoreError, StoreUnavailableError
 from mailtrace.query import Query
 from mailtrace.stores.elasticsearch import ElasticsearchStore
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def error_of(url, kind=StoreError):

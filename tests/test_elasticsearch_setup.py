@@ -3,7 +3,6 @@
 import pytest
 from commands import index as run_index
 from elasticsearch_mails import AT, DAY, mail, put
-from elasticsearch_node import own_prefix
 
 from mailtrace import __version__, index_cli
 from mailtrace.documents import document
@@ -196,21 +195,6 @@ def test_a_newer_versions_set_up_is_not_given_another_period(client, store_of, e
     store_of(index_period="day")
 
 
-@pytest.fixture
-def own_server_name(monkeypatch, elasticsearch_url):
-    """Let the commands use a prefix of this test's own."""
-    from mailtrace.stores import elasticsearch
-
-    with own_prefix(elasticsearch_url) as prefix:
-        real = elasticsearch.ElasticsearchStore.__init__
-        monkeypatch.setattr(
-            elasticsearch.ElasticsearchStore,
-            "__init__",
-            lambda self, url, **rest: real(self, url, prefix=prefix, **rest),
-        )
-        yield prefix
-
-
 def check(capsys, url):
     capsys.readouterr()
     status = index_cli.main(["--check", "--store", url, "--tz", "UTC"])
@@ -220,8 +204,8 @@ def check(capsys, url):
     return status, {name: text.strip() for name, _, text in lines}
 
 
-def test_a_check_tells_what_there_is_and_writes_nothing(capsys, client, elasticsearch_url, own_server_name, tmp_path):
-    prefix = own_server_name
+def test_a_check_tells_what_there_is_and_writes_nothing(capsys, client, elasticsearch_url, commands_prefix, tmp_path):
+    prefix = commands_prefix
     status, told = check(capsys, elasticsearch_url)
     assert status == 0
     assert told["server"].startswith("Elasticsearch ")

@@ -220,10 +220,12 @@ class ElasticsearchStore:
         Raises:
             StoreMissingError: nothing has been indexed here.
         """
+        self._set_up.tell_of_closed()
         return self._searches.documents(query)
 
     def count(self, query: Query) -> int:
         """Return how many documents match, whatever the query's limit."""
+        self._set_up.tell_of_closed()
         return self._searches.count(query)
 
     def expire(self, before: float) -> int:

@@ -9,7 +9,7 @@ from mailtrace.stores.elasticsearch_indices import Indices
 from mailtrace.stores.elasticsearch_mapping import deletes_after, is_current, is_newer, is_ours
 from mailtrace.stores.elasticsearch_periods import periods_of
 from mailtrace.stores.elasticsearch_server import AnswerError, Server
-from mailtrace.stores.elasticsearch_setup import SetUp
+from mailtrace.stores.elasticsearch_setup import SetUp, left_out
 
 _CLUSTER: Final = ("monitor", "manage_ilm", "manage_index_templates")
 _INDEX: Final = ("read", "write", "manage")
@@ -91,7 +91,7 @@ def _template(set_up: SetUp) -> str:
 
 def _indices(set_up: SetUp, problems: list[str]) -> str:
     names, closed = set_up.existing(), set_up.existing("closed")
-    problems += [f"{index} is closed and not searched: open it with POST /{index}/_open" for index in closed]
+    problems += [left_out(index) for index in closed]
     return f"{len(names)}, {names[0]} to {names[-1]}" if names else "none yet"
 
 

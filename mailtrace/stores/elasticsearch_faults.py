@@ -77,6 +77,11 @@ def shard_advice(reason: str) -> str:
     return ": --index-period month needs fewer, or raise cluster.max_shards_per_node; what was written is kept"
 
 
+def _in_short(reason: str) -> str:
+    """A reason without the pages to read that a server adds to some."""
+    return reason.partition("; for more information")[0]
+
+
 def refusal(name: str, client: Elasticsearch, error: ApiError) -> StoreError:
     """Return the error for an answer that is none of success."""
     status, reason = error.status_code, reason_in(error.body) or str(error.message)
@@ -95,7 +100,9 @@ def refusal(name: str, client: Elasticsearch, error: ApiError) -> StoreError:
     what = "not Elasticsearch" if is_stranger else "an Elasticsearch that is too old"
     if is_stranger or is_old or isinstance(error, UnsupportedProductError):
         return StoreError(f"{name} is {_what_is(client) or what}: {_NEEDED}")
-    return AnswerError(f"{name} refuses it: {reason}{shard_advice(reason)}", status, str(error.message), reason)
+    return AnswerError(
+        f"{name} refuses it: {_in_short(reason)}{shard_advice(reason)}", status, str(error.message), reason
+    )
 
 
 def _what_is(client: Elasticsearch) -> str:

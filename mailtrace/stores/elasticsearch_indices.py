@@ -133,7 +133,8 @@ class Indices:
             return None
         nodes = health["number_of_data_nodes"]
         shards = health["active_shards"] + health["initializing_shards"] + health["unassigned_shards"]
-        return int((most * nodes - shards) // min(2, nodes or 1))
+        # A new index must have room for its copy as well, even where there is no other node that can have it.
+        return int((most * nodes - shards - 2) // min(2, nodes or 1)) + 1
 
     def wrote(self, index: str) -> None:
         """Remember that something in this index is not to be seen by searches yet."""

@@ -37,6 +37,7 @@ class SetUp:
         self.periods = Periods(period or "day")
         self._server, self._prefix, self._tell = server, prefix, tell
         self._retention_days, self._period = retention_days, period
+        self._told_of_closed = False
 
     def prepare(self, checkpoints: str) -> None:
         """Make what is missing, renew an older version's template, give its new fields to the indices that are there.
@@ -151,9 +152,21 @@ class SetUp:
     def existing(self, expand: str = "open,closed") -> list[str]:
         """Return the names of the indices that there are, in their order: ours alone, open or closed."""
         resolve = self._server.client.indices.resolve_index
-        found = self._server.insist(resolve, name=f"{self._prefix}-*", expand_wildcards=expand)
+        found = self._server.ask_twice(resolve, name=f"{self._prefix}-*", expand_wildcards=expand)
         names = (each["name"] for each in found["indices"])
         return sorted(name for name in names if span_of(name.removeprefix(f"{self._prefix}-")) is not None)
+
+    def tell_of_closed(self) -> None:
+        """Say, once, which indices a search leaves out: the server does so silently."""
+        closed = [] if self._told_of_closed else self.existing("closed")
+        self._told_of_closed = True
+        for index in closed:
+            self._tell(left_out(index))
+
+
+def left_out(index: str) -> str:
+    """Return what to say of an index that somebody has closed."""
+    return f"{index} is closed and not searched: open it with POST /{index}/_open"
 
 
 def create(server: Server, index: str, body: dict[str, Any]) -> bool:
