@@ -1,6 +1,6 @@
 """What an Elasticsearch server is found to be: its version, what is set up there, what this user may do."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
 
 from mailtrace.errors import StoreError, StoreUnavailableError
@@ -11,9 +11,13 @@ from mailtrace.stores.elasticsearch_periods import periods_of
 from mailtrace.stores.elasticsearch_server import AnswerError, Server
 from mailtrace.stores.elasticsearch_setup import SetUp, left_out
 
-_CLUSTER: Final = ("monitor", "manage_ilm", "manage_index_templates")
 _INDEX: Final = ("read", "write", "manage")
-_SEARCH: Final = ("read", "view_index_metadata")
+_NEEDS: Final = {
+    "search": ((), ("read", "view_index_metadata")),
+    "index": (("monitor", "read_ilm"), _INDEX),
+    "set up": (("monitor", "manage_ilm", "manage_index_templates"), _INDEX),
+}
+"""Rights on the cluster and on the indices that it takes; setting up is for the first run, and for a newer version's."""
 
 
 def describe(server: Server, set_up: SetUp, indices: Indices) -> Description:
@@ -24,10 +28,10 @@ def describe(server: Server, set_up: SetUp, indices: Indices) -> Description:
         StoreError: it is no Elasticsearch 8 or 9, or does not know this user.
     """
     problems: list[str] = []
-    info = server.ask(server.client.info)
+    rights = _rights(server, indices, problems)
     lines = [
-        ("server", f"Elasticsearch {info['version']['number']}, cluster {info['cluster_name']}"),
-        ("rights", _rights(server, indices, problems)),
+        ("server", _seen(lambda: _version(server))),
+        ("rights", rights),
         ("policy", _seen(lambda: _policy(server, indices.prefix))),
         ("template", _seen(lambda: _template(set_up))),
         ("indices", _seen(lambda: _indices(set_up, problems))),
@@ -42,28 +46,38 @@ def _seen(look: Callable[[], str]) -> str:
         return look()
     except StoreUnavailableError:
         raise
-    except StoreError as error:
-        return f"not seen: {error}"
+    except StoreError:
+        return "not shown to this user"
+
+
+def _version(server: Server) -> str:
+    info = server.ask(server.client.info)
+    return f"Elasticsearch {info['version']['number']}, cluster {info['cluster_name']}"
 
 
 def _rights(server: Server, indices: Indices, problems: list[str]) -> str:
     names = [indices.pattern, indices.checkpoints]
-    ask = server.client.security.has_privileges
-    asked = [{"names": names, "privileges": sorted({*_INDEX, *_SEARCH})}]
+    cluster = {name for needs, _ in _NEEDS.values() for name in needs}
+    index = {name for _, needs in _NEEDS.values() for name in needs}
     try:
-        found = server.ask(ask, cluster=list(_CLUSTER), index=asked)
+        found = server.ask(
+            server.client.security.has_privileges,
+            cluster=sorted(cluster),
+            index=[{"names": names, "privileges": sorted(index)}],
+        )
     except AnswerError:
         return "all: security is off there"
-    if lacking := sorted(_lacking(found, _INDEX)):
-        problems.append(f"this user may not index: it lacks {', '.join(lacking)}")
-    rights = [what for what, needs in (("search", _SEARCH), ("index", _INDEX)) if not _lacking(found, needs)]
-    return f"{found['username']} may {' and '.join(rights) or 'do nothing'} here"
+    lacking = {what: _lacking(found, *needs) for what, needs in _NEEDS.items()}
+    if lacking["index"]:
+        problems.append(f"this user may not index: it lacks {', '.join(sorted(lacking['index']))}")
+    may = [what for what, names in lacking.items() if not names]
+    return f"{found['username']} may {', '.join(may) or 'do nothing'} here"
 
 
-def _lacking(found: dict[str, Any], needs: tuple[str, ...]) -> set[str]:
-    """Rights that a user has not; those on the cluster are needed for setting up alone."""
-    cluster = {name for name, has in found["cluster"].items() if not has} if needs == _INDEX else set()
-    return cluster | {name for rights in found["index"].values() for name in needs if not rights[name]}
+def _lacking(found: dict[str, Any], cluster: Iterable[str], index: Iterable[str]) -> set[str]:
+    """Rights that a user has not."""
+    on_indices = {name for rights in found["index"].values() for name in index if not rights[name]}
+    return {name for name in cluster if not found["cluster"][name]} | on_indices
 
 
 def _policy(server: Server, prefix: str) -> str:
