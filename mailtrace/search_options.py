@@ -93,6 +93,9 @@ def query_of(arguments: argparse.Namespace, zone: tzinfo, now: float) -> Query:
     """
     given = vars(arguments)
     since, until = _span(given, zone, now)
+    outcomes, ever = _each("-s", given["outcomes"], _outcome), _each("--ever", given["ever"], _outcome)
+    if outcomes and ever and not {*outcomes} & {*ever}:
+        raise UsageError(f"-s {outcomes[0]} and --ever {ever[0]} are never one result's: leave one of them out")
     return Query(
         senders=tuple(map(Pattern.of, given["senders"])),
         recipients=tuple(map(Pattern.of, given["recipients"])),
@@ -104,8 +107,8 @@ def query_of(arguments: argparse.Namespace, zone: tzinfo, now: float) -> Query:
         mtas=tuple(given["mtas"]),
         relays=_each("--relay", given["relays"], _peer),
         statuses=_each("--status", given["statuses"], str.lower),
-        outcomes=_each("-s", given["outcomes"], _outcome),
-        ever=_each("--ever", given["ever"], _outcome),
+        outcomes=outcomes,
+        ever=ever,
         words=tuple(map(Word.of, given["words"])),
         since=since,
         until=until,

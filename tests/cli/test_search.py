@@ -241,6 +241,7 @@ def test_nothing_found_names_the_store(indexed):
         (["--tz", "Mars/Base"], "no such time zone"),
         (["--bob"], "for help: --help"),
         (["--ever", "lost"], "--ever lost: no such outcome; there are sent, deferred"),
+        (["-s", "sent", "--ever", "deferred"], "-s sent and --ever deferred are never one result's"),
         (["--mta", "exim"], "choose from"),
         (["--by", "lane"], "choose from"),
         (["--format", "xml"], "choose from"),
