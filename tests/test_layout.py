@@ -24,6 +24,10 @@ LAYERS = {
     "groups": {"documents", "query", "reasons"},
     "moments": {"errors"},
     "render": {"documents"},
+    "render_text": {"documents", "render"},
+    "render_csv": {"documents", "render"},
+    "render_groups": {"groups", "render", "render_csv", "render_text"},
+    "search_options": {"errors", "groups", "moments", "options", "patterns", "query"},
     "stores.base": {"documents", "groups", "query", "transactions"},
     "stores.writing": {"documents", "errors", "stores.base", "transactions"},
     "zstd": set(),
@@ -84,7 +88,10 @@ def loaded_by(code: str) -> set[str]:
 
 def test_a_search_pays_for_no_parser_and_no_client_that_it_does_not_use():
     loaded = loaded_by("import mailtrace.search_cli, mailtrace.stores.sqlite")
-    assert not {"elasticsearch", "rich", "mailtrace.syslog", "mailtrace.mta.postfix", "mailtrace.indexer"} & loaded
+    assert (
+        not {"elasticsearch", "rich", "dateutil", "mailtrace.syslog", "mailtrace.mta.postfix", "mailtrace.indexer"}
+        & loaded
+    )
 
 
 @pytest.mark.parametrize("path", FILES, ids=module_of)

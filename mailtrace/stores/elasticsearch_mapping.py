@@ -1,10 +1,10 @@
 """What mailtrace sets up on an Elasticsearch server: an index template, a lifecycle policy, an index of checkpoints.
 
 A stored document has the public members as they are, and private ones beside them, which no search shows: `id`,
-`stub`, `headless`, `start`, `line`, `facts`, `packed` (the whole document, where it is too big; `is_packed` says that it
-is), and in `search` the values that queries compare and group by, folded by Python just as `query.matches` folds them:
-Elasticsearch folds some otherwise (a capital sigma at a word's end, a dotted capital I). The public members are there
-for people's queries, in Kibana say.
+`stub`, `headless`, `start`, `line`, `facts`, `packed` (the whole document, where it is too big; `is_packed` says that
+it is), and in `search` the values that queries compare and group by, folded by Python just as `query.matches` folds
+them: Elasticsearch folds some otherwise (a capital sigma at a word's end, a dotted capital I). The public members are
+there for people's queries, in Kibana say.
 """
 
 from typing import Any, Final
