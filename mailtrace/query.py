@@ -68,6 +68,8 @@ class Query:
     """Without angle brackets; case does not count."""
     queue_ids: tuple[str, ...] = ()
     """As logged: in long Postfix IDs and sendmail's, case counts."""
+    links: tuple[str, ...] = ()
+    """Queue IDs that the document names: those of `links_of`."""
     clients: tuple[str, ...] = ()
     """Names or IP addresses, of `client` and `orig_client`."""
     hosts: tuple[str, ...] = ()
@@ -89,6 +91,7 @@ def matches(query: Query, document: Document) -> bool:
         and _any(query.senders, lambda sender: sender.matches(document["from"]))
         and _any(query.msgids, lambda msgid: msgid.lower() == (document["msgid"] or "").lower())
         and _any(query.queue_ids, lambda queue_id: queue_id == document["transaction"])
+        and _any(query.links, lambda queue_id: queue_id in links_of(document))
         and _any(query.clients, lambda client: _is_client(client, document))
         and _any(query.hosts, lambda host: is_host(host, document["host"]))
         and (not (query.recipients or query.outcomes) or any(_is_entry(query, entry) for entry in document["to"]))
@@ -99,6 +102,12 @@ def is_host(asked: str, host: str) -> bool:
     """Return whether a host's name is the one asked for: a short name is also that of the full one."""
     asked, host = asked.lower(), host.lower()
     return host == asked or ("." not in asked and host.partition(".")[0] == asked)
+
+
+def links_of(document: Document) -> set[str]:
+    """Return the queue IDs that tie a document to others: its `origin`, and what next hops took the message as."""
+    named = {entry["queued_as"] for entry in document["to"]} | {document["origin"]}
+    return {queue_id for queue_id in named if queue_id}
 
 
 def client_names(client: str | None) -> set[str]:

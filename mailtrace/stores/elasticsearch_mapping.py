@@ -81,6 +81,7 @@ _DOCUMENT: Final[dict[str, Any]] = {
             "from": _ASKED,
             "from_domain": _ASKED,
             "msgid": _ASKED,
+            "links": _ASKED,
             "clients": _ASKED,
             "hosts": _ASKED,
         }

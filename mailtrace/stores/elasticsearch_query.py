@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Any, Final, TypeAlias
 
 from mailtrace.documents import Document
-from mailtrace.query import Pattern, Query, client_names, normal_ip
+from mailtrace.query import Pattern, Query, client_names, links_of, normal_ip
 
 Clause: TypeAlias = dict[str, Any]
 """A query, or a part of one, as JSON."""
@@ -28,6 +28,7 @@ def searchable(document: Document, date: int) -> dict[str, Any]:
         "date": date,
         **({} if sender is None else {"from": sender.lower(), "from_domain": _domain(sender)}),
         "msgid": (document["msgid"] or "").lower(),
+        "links": sorted(links_of(document)),
         "clients": _client_names(document["client"], document["orig_client"]),
         "hosts": _host_names(document["host"]),
     }
@@ -73,6 +74,8 @@ def conditions(query: Query, *, globs: bool = True) -> Clause:
         clauses.append(_terms("search.msgid", (msgid.lower() for msgid in query.msgids)))
     if query.queue_ids:
         clauses.append(_terms("transaction", query.queue_ids))
+    if query.links:
+        clauses.append(_terms("search.links", query.links))
     if query.clients:
         clauses.append(
             _terms("search.clients", (name for client in query.clients for name in _client_spellings(client)))

@@ -5,7 +5,7 @@ from hashlib import blake2b
 from typing import Any, NamedTuple
 
 from mailtrace.documents import Document
-from mailtrace.query import Pattern, Query, client_names, normal_ip
+from mailtrace.query import Pattern, Query, client_names, links_of, normal_ip
 from mailtrace.transactions import Key
 
 
@@ -32,6 +32,7 @@ def terms_of(key: Key, document: Document | None) -> set[int]:
     if document is None:
         return terms
     terms.add(_digest("queue_id", document["transaction"]))
+    terms.update(_digest("link", queue_id) for queue_id in links_of(document))
     terms.update(_address_terms("from", [document["from"]]))
     for entry in document["to"]:
         terms.update(_address_terms("to", [entry["recipient"], entry["orig_to"]]))
@@ -67,6 +68,7 @@ def _conditions(query: Query) -> list[list[int]]:
     clients = [asked.strip().lower() for asked in query.clients]
     found = (
         [_digest("queue_id", queue_id) for queue_id in query.queue_ids],
+        [_digest("link", queue_id) for queue_id in query.links],
         [_digest("msgid", msgid.lower()) for msgid in query.msgids] if all(query.msgids) else None,
         _terms_of_patterns("to", query.recipients),
         _terms_of_patterns("from", query.senders),

@@ -159,7 +159,9 @@ def random_transactions(random: Random, count: int) -> list[Transaction]:
 
 
 def _random_transaction(random: Random, number: int, at: int) -> Transaction:
-    facts: list[tuple[int, Fact]] = [(at, Client(random.choice(CLIENTS) or "", orig_client=random.choice(CLIENTS)))]
+    origin = f"{0xABCDE00000 + random.randrange(5):X}" if random.random() < 0.2 else None
+    client = Client(random.choice(CLIENTS) or "", origin=origin, orig_client=random.choice(CLIENTS))
+    facts: list[tuple[int, Fact]] = [(at, client)]
     if random.random() < 0.1:
         facts = [(at, Refusal("rejected", "rejected (no)", random.choice(ADDRESSES), random.choice(ADDRESSES)))]
     if random.random() < 0.9:
@@ -186,6 +188,7 @@ def random_queries(random: Random, transactions: list[Transaction]) -> Iterator[
     yield from (Query(hosts=(asked,)) for asked in ASKED_HOSTS)
     yield from (Query(outcomes=(asked,)) for asked in OUTCOMES)
     yield from (Query(queue_ids=(asked,)) for asked in (queue_ids[0], queue_ids[1].lower(), "*", "NOQUEUE"))
+    yield from (Query(links=(asked,)) for asked in (*queue_ids[:3], "5298B228B8B", "5298b228b8b", "*", ""))
     yield from (Query(since=at) for at in times[:10])
     yield from (Query(until=at) for at in times[:10])
     for _ in range(70):
@@ -206,6 +209,7 @@ def _combined(random: Random, queue_ids: list[str], times: list[int]) -> Query:
         recipients=tuple(map(Pattern.of, some(PATTERNS, 0.5))),
         msgids=some(MSGIDS, 0.1),
         queue_ids=some(queue_ids, 0.05),
+        links=some((*queue_ids[:5], "5298B228B8B"), 0.1),
         clients=some(ASKED_CLIENTS, 0.2),
         hosts=some(ASKED_HOSTS, 0.2),
         outcomes=some(OUTCOMES[:3], 0.4),
