@@ -11,7 +11,9 @@ from mailtrace.moments import moment
 from mailtrace.options import Parser, count, run
 from mailtrace.query import OUTCOMES, Pattern, Query
 from mailtrace.render import as_json, as_text
+from mailtrace.render_journeys import journey_json, journey_text
 from mailtrace.stores import open_store
+from mailtrace.tracing import journeys
 from mailtrace.zones import zone_of
 
 _DESCRIPTION = "Find mail transactions that mailtrace-index has read from mail logs, the newest first."
@@ -47,6 +49,7 @@ def _parser() -> Parser:
     )
     option("-r", dest="limit", metavar="N", type=count, help="only the N newest")
     option("--format", choices=("text", "json"), default="text", help="text (default), or one JSON object a line")
+    option("--trace", action="store_true", help="the whole way of each message across hosts, as a tree or nested JSON")
     return parser
 
 
@@ -79,7 +82,14 @@ def _search(argv: Sequence[str]) -> ExitStatus:
     store = open_store(arguments.store)
     out = sys.stdout.buffer
     found = False
-    for document in store.search(query):
+    for journey in journeys(store, query) if arguments.trace else ():
+        if arguments.format == "json":
+            out.write(journey_json(journey, zone))
+        else:
+            text = journey_text(journey, zone)
+            out.write(("\n" + text if found else text).encode("utf-8", "backslashreplace"))
+        found = True
+    for document in () if arguments.trace else store.search(query):
         if arguments.format == "json":
             out.write(as_json(document, zone))
         else:
