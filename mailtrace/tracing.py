@@ -99,7 +99,7 @@ def journeys(store: Store, query: Query) -> Iterator[Journey]:
             stops, starts = _climbed(store, pending)
             for stop in starts:
                 pending.pop(0)
-                root = _path(stops, stop)[-1]
+                root = _first(stops, stop)
                 if hash(root.key) in shown:
                     continue
                 if root.queue_id != NOQUEUE:
@@ -127,6 +127,15 @@ def _path(stops: Stops, stop: Stop) -> list[Stop]:
     while len(path) < _HIGHEST and len(before := stops.come_from(path[-1])) == 1 and before[0] not in path:
         path.append(before[0])
     return path
+
+
+def _first(stops: Stops, stop: Stop) -> Stop:
+    """The first stop that is known; of a ring, which only forged answers make, the earliest."""
+    path = _path(stops, stop)
+    before = stops.come_from(path[-1])
+    if len(before) == 1 and before[0] in path:
+        return min(path[path.index(before[0]) :], key=lambda ringed: (ringed.begun, ringed.key))
+    return path[-1]
 
 
 def _descend(stops: Stops, root: Stop) -> None:

@@ -25,26 +25,26 @@ def mailbox(recipient="alice@bar.com", **options):
     return to(recipient, "local", "sent (delivered to mailbox)", **options)
 
 
-def postfix(
-    host,
-    queue_id,
-    *results,
-    at=AT,
-    msgid=MSGID,
-    sender="bob@foo.com",
-    client="bob.desktop [10.10.10.10]",
-    origin=None,
-    how="removed",
-):
+def postfix(host, queue_id, *results, at=AT, msgid=MSGID, client="bob.desktop [10.10.10.10]", origin=None):
     """A message through Postfix; without a client it was submitted by a program of the host."""
     made = Transaction(host, queue_id, "postfix")
-    made.add(at, Client(client, origin=origin) if client else Submitted(sender, origin))
+    made.add(at, Client(client, origin=origin) if client else Submitted("bob@foo.com", origin))
+    return _through_queue(made, at, msgid, "bob@foo.com", results)
+
+
+def notice(origin, host, queue_id, *results, at=AT, msgid="20111215.NOTICE@mx1"):
+    """A notice of Postfix, which has no beginning of its own."""
+    made = Transaction(host, queue_id, "postfix")
+    made.add(at, Origin(origin, "notice"))
+    return _through_queue(made, at, msgid, "", results)
+
+
+def _through_queue(made, at, msgid, sender, results):
     made.add(at, MessageId(msgid))
     made.add(at, Envelope(sender, 1234, len(results)))
     for after, result in results:
         made.add(at + after * SECOND, result)
-    if how:
-        made.add(at + max([0, *(after for after, _ in results)]) * SECOND, Removed(how))
+    made.add(at + max([0, *(after for after, _ in results)]) * SECOND, Removed("removed"))
     return made
 
 
@@ -56,17 +56,12 @@ def sendmail(host, queue_id, *results, at=AT, msgid=MSGID, sender="bob@foo.com",
     return made
 
 
-def made_from(origin, host, queue_id, *results, kind="notice", sender=None, mta="postfix", at=AT, msgid=None):
-    """A notice, clone or split, which has no beginning of its own."""
-    made = Transaction(host, queue_id, mta)
+def part(origin, host, queue_id, *results, at=AT, kind="split", sender=None):
+    """A clone, a split or a notice of sendmail, which has no beginning of its own."""
+    made = Transaction(host, queue_id, "sendmail")
     made.add(at, Origin(origin, kind, sender))
-    if mta == "postfix":
-        made.add(at, MessageId(msgid))
-        made.add(at, Envelope("", 1234, len(results)))
     for after, result in results:
         made.add(at + after * SECOND, result)
-    if mta == "postfix":
-        made.add(at + 9 * SECOND, Removed("removed"))
     return made
 
 
@@ -94,18 +89,17 @@ def through_both():
             "mx1",
             OTHER,
             mailbox("alice@bar.com", after=3),
-            to("carol@elsewhere.org", mx1, "bounced (550 no)", outcome="bounced", orig_to="carol@bar.com"),
+            to("carol@elsewhere.org", mx1, "bounced (550 no)", after=3, outcome="bounced", orig_to="carol@bar.com"),
             at=AT + 3 * SECOND,
             client="localhost [127.0.0.1]",
             origin=SHORT,
         ),
-        made_from(
+        notice(
             OTHER,
             "mx1",
             "ABCDE1",
             queued("bob@foo.com", "smtp.foo.com[192.0.2.1]:25", "pBFERM1x019999", after=1),
             at=AT + 4 * SECOND,
-            msgid="20111215.ABCDE1@mx1",
         ),
         sendmail(
             "smtp",
@@ -114,7 +108,7 @@ def through_both():
             at=AT + 6 * SECOND,
             sender="",
             client="mx1.bar.com [192.0.2.25]",
-            msgid="20111215.ABCDE1@mx1",
+            msgid="20111215.NOTICE@mx1",
         ),
     ]
 
@@ -122,7 +116,9 @@ def through_both():
 def held_and_requeued():
     """Held at first, released after a day, given a new queue ID, and sent on."""
     day = 86400
-    held = postfix("mx1", SHORT, how=None)
+    held = Transaction("mx1", SHORT, "postfix")
+    held.add(AT, Client("bob.desktop [10.10.10.10]"))
+    held.add(AT, MessageId(MSGID))
     held.add(AT + 1, Held("held (postsuper)"))
     held.add(AT + day * SECOND, Released("released"))
     held.add(AT + (day + 2) * SECOND, Removed("requeued"))
@@ -134,23 +130,21 @@ def parted_in_sendmail():
     relay = "mx.baz.com [192.0.2.99]"
     return [
         sendmail("smtp", "pBFERI8l019936", to("alice@bar.com", "local", "Sent")),
-        made_from(
+        part(
             "pBFERI8l019936",
             "smtp",
             "pBFERI8m019936",
             to("carol@baz.com", relay, "Sent (ok)"),
             kind="clone",
             sender="owner-list@foo.com",
-            mta="sendmail",
             at=AT + SECOND,
         ),
-        made_from(
+        part(
             "pBFERI8l019936",
             "smtp",
             "pBFERI8n019936",
             to("dave@baz.com", relay, "Sent (ok)"),
             kind="split",
-            mta="sendmail",
             at=AT + SECOND,
         ),
     ]
