@@ -175,7 +175,7 @@ class _Builder:
 
     def journey(self, root: Stop) -> Journey:
         before = self._stops.come_from(root)
-        candidates = [stop.document for stop in before] if len(before) > 1 else []
+        candidates = _documents(before) if len(before) > 1 else []
         self._ended = root.ended
         self._journey = Journey(Hop(root.document), candidates)
         self._hop(root, self._journey.root, 1)
@@ -241,17 +241,24 @@ class _Builder:
         branch = Branch(entries, entries[0]["queued_as"])
         tie = "msgid" if branch.queued_as is None else "queued_as"
         branch.hops = [self._next(stop, later, tie, depth) for later in sure]
-        branch.candidates = [] if sure else [later.document for later in possible]
+        branch.candidates = [] if sure else _documents(possible)
         branch.is_unknown = not sure and (branch.queued_as is not None or is_open(entries[0]))
         branch.is_found = bool(asked) or any(later in self._wanted for later in sure)
         if not sure and not self._notices:
-            self._journey.results.update(
-                entry["outcome"] for entry in entries if entry["last"] and entry["status"] != _REQUEUED
-            )
+            self._journey.results.update(entry["outcome"] for entry in entries if _is_end(entry, depth))
         return branch
 
     def _is_asked(self, stop: Stop, entry: Entry) -> bool:
         return matches(self._query, {**stop.document, "to": [entry]})
+
+
+def _documents(stops: Iterable[Stop]) -> list[Document]:
+    return [stop.document for stop in sorted(stops, key=lambda stop: (stop.begun, stop.key))]
+
+
+def _is_end(entry: Entry, depth: int) -> bool:
+    """Whether this is what became of a recipient. What a next hop refused, the hop before tells too."""
+    return entry["last"] and entry["status"] != _REQUEUED and (entry["outcome"] != "rejected" or depth == 1)
 
 
 def _is_notice(sender: str, before: str | None) -> bool:
