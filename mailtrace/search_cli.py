@@ -9,7 +9,8 @@ from typing import Any
 from mailtrace.errors import ExitStatus, UsageError
 from mailtrace.moments import moment
 from mailtrace.options import Parser, count, run
-from mailtrace.query import OUTCOMES, Pattern, Query
+from mailtrace.patterns import Pattern
+from mailtrace.query import OUTCOMES, Query
 from mailtrace.render import as_json, as_text
 from mailtrace.render_journeys import journey_json, journey_text
 from mailtrace.stores import open_store
@@ -61,10 +62,10 @@ def _query(arguments: object, zone: tzinfo, now: float) -> Query:
     query = Query(
         senders=tuple(map(Pattern.of, given["senders"])),
         recipients=tuple(map(Pattern.of, given["recipients"])),
-        msgids=tuple(msgid.strip().removeprefix("<").removesuffix(">") for msgid in given["msgids"]),
+        msgids=tuple(map(Pattern.of_text, given["msgids"])),
         queue_ids=tuple(given["queue_ids"]),
-        clients=tuple(given["clients"]),
-        hosts=tuple(given["hosts"]),
+        clients=tuple(map(Pattern.of_peer, given["clients"])),
+        hosts=tuple(map(Pattern.of_text, given["hosts"])),
         outcomes=tuple(given["outcomes"]),
         since=None if given["since"] is None else moment("-d", given["since"], zone, now),
         until=None if given["until"] is None else moment("-D", given["until"], zone, now, end=True),

@@ -6,6 +6,7 @@ from itertools import islice
 from typing import Final
 
 from mailtrace.documents import Document
+from mailtrace.patterns import Pattern
 from mailtrace.query import Query, links_of
 from mailtrace.queue_ids import NOQUEUE
 from mailtrace.stores.base import Store
@@ -85,7 +86,7 @@ class Stops:
         if msgid is None or ("msgid", msgid) in self._asked:
             return
         self._asked.add(("msgid", msgid))
-        found = list(islice(self._store.search(Query(msgids=(msgid,), limit=_CROWD + 1)), _CROWD + 1))
+        found = list(islice(self._store.search(Query(msgids=(Pattern("exact", msgid),), limit=_CROWD + 1)), _CROWD + 1))
         if len(found) > _CROWD:
             self.crowded.add(msgid)
             return

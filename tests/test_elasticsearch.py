@@ -12,7 +12,8 @@ from mailtrace import __version__
 from mailtrace.documents import document
 from mailtrace.errors import StoreError
 from mailtrace.mta.events import Client, Envelope, MessageId
-from mailtrace.query import Pattern, Query
+from mailtrace.patterns import Pattern
+from mailtrace.query import Query
 from mailtrace.stores.base import Checkpoint
 from mailtrace.stores.elasticsearch_searches import Searches
 from mailtrace.transactions import SECOND, Transaction

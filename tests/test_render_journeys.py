@@ -6,7 +6,8 @@ import orjson
 import pytest
 from ways import AT, MSGID, OTHER, SHORT, list_mail, loop, mailbox, postfix, queued, spread, through_both, to
 
-from mailtrace.query import Pattern, Query
+from mailtrace.patterns import Pattern
+from mailtrace.query import Query
 from mailtrace.render_journeys import journey_json, journey_text, span
 from mailtrace.stores.sqlite import SqliteStore
 from mailtrace.stores.writing import write

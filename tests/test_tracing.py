@@ -26,7 +26,8 @@ from ways import (
 )
 
 from mailtrace.mta.events import Refusal
-from mailtrace.query import Pattern, Query
+from mailtrace.patterns import Pattern
+from mailtrace.query import Query
 from mailtrace.queue_ids import NOQUEUE
 from mailtrace.stores.sqlite import SqliteStore
 from mailtrace.stores.writing import write

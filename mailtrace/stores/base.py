@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
 from mailtrace.documents import Document
+from mailtrace.groups import Group, Grouping
 from mailtrace.query import Query
 from mailtrace.transactions import Key, Transaction
 
@@ -121,7 +122,7 @@ class Store(Protocol):
         """Return all checkpoints."""
 
     def search(self, query: Query) -> Iterator[Document]:
-        """Return the documents that match, newest first by (date, id), one by one.
+        """Return the documents that match, newest first by (date, id) or as the query says, one by one.
 
         Raises:
             StoreMissingError: nothing has been indexed here.
@@ -129,6 +130,9 @@ class Store(Protocol):
 
     def count(self, query: Query) -> int:
         """Return how many documents match, whatever the query's limit."""
+
+    def group(self, query: Query, grouping: Grouping) -> list[Group]:
+        """Return all groups of what matches, as `groups_of` makes them, whatever the query's limit."""
 
     def expire(self, before: float) -> int:
         """Delete what is past its time: of older than `before`, in seconds since 1970. Return how many documents."""

@@ -10,9 +10,11 @@ from typing import Any, Final
 
 from mailtrace.documents import Document
 from mailtrace.errors import StoreError
+from mailtrace.groups import Group, Grouping
 from mailtrace.query import Query
 from mailtrace.stores.base import Checkpoint, Outcome, Refused, Removal, Replacement, Row, Stored
 from mailtrace.stores.elasticsearch_checkpoints import Checkpoints
+from mailtrace.stores.elasticsearch_groups import groups
 from mailtrace.stores.elasticsearch_indices import DailyIndices
 from mailtrace.stores.elasticsearch_rows import FACTS, day_of, index_of, source, stored
 from mailtrace.stores.elasticsearch_searches import Searches
@@ -176,7 +178,7 @@ class ElasticsearchStore:
         return self._checkpoints.load()
 
     def search(self, query: Query) -> Iterator[Document]:
-        """Return the documents that match, newest first by (date, id), one by one.
+        """Return the documents that match, in the query's order, one by one.
 
         Raises:
             StoreMissingError: nothing has been indexed here.
@@ -186,6 +188,10 @@ class ElasticsearchStore:
     def count(self, query: Query) -> int:
         """Return how many documents match, whatever the query's limit."""
         return self._searches.count(query)
+
+    def group(self, query: Query, grouping: Grouping) -> list[Group]:
+        """Return the groups of what matches, counted by the server."""
+        return groups(self._searches, query, grouping)
 
     def expire(self, before: float) -> int:
         """Delete checkpoints older than `before`, and on a server without lifecycles the indices past their time.
