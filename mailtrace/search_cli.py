@@ -31,6 +31,8 @@ def _search(argv: Sequence[str]) -> ExitStatus:
         return _count(store, query, arguments)
     if arguments.by:
         return _group(store, query, arguments, Grouping(arguments.by, zone))
+    if arguments.trace:
+        return _trace(store, query, zone, arguments)
     documents = iter(store.search(query))
     if (first := next(documents, None)) is None:
         return _nothing(store)
@@ -57,6 +59,23 @@ def _shown(documents: Iterable[Document], zone: tzinfo, arguments: Namespace) ->
 def _may_color(arguments: Namespace) -> bool:
     """Whether a terminal gets colours: not where the user (no-color.org) or a terminal that has none says so."""
     return arguments.color == "always" or not (os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb")
+
+
+def _trace(store: Store, query: Query, zone: tzinfo, arguments: Namespace) -> ExitStatus:
+    from mailtrace.render_journeys import journey_json, journey_text  # noqa: PLC0415 # as above
+    from mailtrace.tracing import journeys  # noqa: PLC0415
+
+    if arguments.format == "csv":
+        raise UsageError("--trace draws a tree, or nested objects with --format json: csv has no place for branches")
+    found = iter(journeys(store, query))
+    if (first := next(found, None)) is None:
+        return _nothing(store)
+    if arguments.format == "json":
+        _write(journey_json(journey, zone) for journey in chain([first], found))
+    else:
+        texts = (journey_text(journey, zone) for journey in found)
+        _write(_encoded(chain([journey_text(first, zone)], (f"\n{text}" for text in texts))))
+    return ExitStatus.OK
 
 
 def _count(store: Store, query: Query, arguments: Namespace) -> ExitStatus:

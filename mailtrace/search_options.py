@@ -81,6 +81,7 @@ def _add_layout(group: argparse._ArgumentGroup) -> None:
         default="text",
         help="text (default), json (one object a line) or csv (one line for each recipient)",
     )
+    option("--trace", action="store_true", help="the whole way of each message across hosts, as a tree or nested JSON")
     option("--long", action="store_true", help="all that is known, as text")
     option("--color", choices=("auto", "always", "never"), default="auto", help="auto (default): on a terminal")
 

@@ -98,6 +98,7 @@ _DOCUMENT: Final[dict[str, Any]] = {
             "from": _EXACT,
             "from_domain": _EXACT,
             "msgid": _ASKED,
+            "links": _ASKED,
             "clients": _ASKED,
             "client_ips": _ASKED,
             "client": _GROUPED,

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from mailtrace.documents import Document
 from mailtrace.patterns import Pattern
-from mailtrace.query import Query, client_names
+from mailtrace.query import Query, client_names, links_of
 from mailtrace.transactions import Key
 
 
@@ -33,6 +33,7 @@ def terms_of(key: Key, document: Document | None) -> set[int]:
     if document is None:
         return terms
     terms.add(_digest("queue_id", document["transaction"]))
+    terms.update(_digest("link", queue_id) for queue_id in links_of(document))
     terms.update(_address_terms("from", [document["from"]]))
     for entry in document["to"]:
         terms.update(_address_terms("to", [entry["recipient"], entry["orig_to"]]))
@@ -67,6 +68,7 @@ def _conditions(query: Query) -> list[list[int]]:
     """Terms for each part of the query that has any, the most telling part first: of each list one must be there."""
     found = (
         [_digest("queue_id", queue_id) for queue_id in query.queue_ids],
+        [_digest("link", queue_id) for queue_id in query.links],
         _terms_of_patterns("msgid", query.msgids) if all(asked.text for asked in query.msgids) else None,
         _terms_of_patterns("to", query.recipients),
         _terms_of_patterns("from", query.senders),

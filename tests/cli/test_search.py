@@ -295,3 +295,42 @@ def test_a_search_writes_nothing_and_reads_what_it_may_not_write(indexed):
     folder.chmod(0o550)
     assert 0 == indexed.without_privileges("mailtrace-search", "-q", "pBFERI8l019936").returncode
     assert before == {path: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_a_journey_as_a_tree(indexed):
+    done = indexed.search("--tz", "Europe/Madrid", "--trace", "-f", "eve@foo.com")
+    assert (0, "") == (done.returncode, done.stderr)
+    assert (
+        done.stdout
+        == """\
+msgid:  20111215150343.GE24001@smtp.foo.com
+from:   eve@foo.com
+date:   2011-12-15 16:03:44
+way:    2 hops on 1 host in 1 s: 1 bounced
+smtp pBFF3hXa021030, 2011-12-15 16:03:44, from eve.desktop [10.10.10.12]  <-- found
+├─ bounced: nobody@bar.com -> smtp.bar.com after 1 s: User unknown
+└─ notice:
+   smtp pBFF3iXa021032, 2011-12-15 16:03:45, +1 s
+   └─ sent: eve@foo.com -> local after 0 s: Sent
+"""
+    )
+
+
+def test_journeys_as_json_are_one_a_line_and_in_the_order_of_the_search(indexed):
+    found = [json.loads(line) for line in indexed.search("--format", "json").stdout.splitlines()]
+    told = [json.loads(line) for line in indexed.search("--trace", "--format", "json").stdout.splitlines()]
+    assert [document["transaction"] for document in found if not document["origin"]] == [
+        journey["root"]["transaction"] for journey in told
+    ]
+    assert sum(journey["hops"] for journey in told) == len(found)
+
+
+def test_journeys_are_parted_by_a_line_and_limited_by_their_matches(indexed):
+    done = indexed.search("--trace", "-f", "bob@foo.com", "-r", "2")
+    assert ["msgid:", "msgid:"] == [part.split()[0] for part in done.stdout.split("\n\n")]
+
+
+def test_no_journey_is_nothing_found(indexed):
+    done = indexed.search("--trace", "-f", "nobody@foo.com")
+    assert (1, "") == (done.returncode, done.stdout)
+    assert "nothing found in" in done.stderr
