@@ -6,7 +6,6 @@ The last writes to indices of that prefix, so that nobody's own are touched.
 """
 
 import sys
-from typing import Any
 
 from bench.stores import Bodies, Counting
 from mailtrace import index_cli
@@ -22,16 +21,14 @@ def _store(name: str) -> Store:
     return ElasticsearchStore(url, prefix=prefix)
 
 
-def main(name: str, *arguments: str) -> int:
+def main(store: str, *arguments: str) -> int:
     """Index into the store of this name; return the command's exit status."""
 
-    def open_store(_name: str | None, **_options: Any) -> Store:
-        return _store(name)
+    def open_store(name: str | None, *, retention_days: int = 90) -> Store:  # noqa: ARG001 - as the product's own
+        return _store(store)
 
-    index_cli.open_store = open_store
+    index_cli.open_store = open_store  # type: ignore[attr-defined]
     return index_cli.main(arguments)
-
-
 
 
 if __name__ == "__main__":

@@ -74,7 +74,12 @@ def check(log: Path, truth: Path, places: int) -> dict[str, Any]:
             done.compare(f"two files at {place}", _in_two_files(text, place, done.folder))
             done.compare(f"two runs at {place}", _in_two_runs(text, place, done.folder))
     documents_each = len(done.generated.truth)
-    return {"stores": done.stores, "documents": documents_each, "wrong": len(done.faults), "faults": done.faults[:_SHOWN]}
+    return {
+        "stores": done.stores,
+        "documents": documents_each,
+        "wrong": len(done.faults),
+        "faults": done.faults[:_SHOWN],
+    }
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ _HEAD = ("log", "transactions", "s", "limit s", "CPU s", "transactions/s", "line
 
 def embedded(options: Options) -> Part:
     """Each log, with `mailtrace-index --store sqlite:PATH`."""
-    part = Part([Table(f"Into the embedded store ({options.rounds} rounds)", _HEAD, [])])
+    part = Part([Table(f"Into the embedded store (rounds: {options.rounds})", _HEAD, [])])
     made = logs([of_lines(mta, options.lines) for mta in options.mtas])
     rows = [_row(mta, log, options.rounds, part.figures) for mta, log in zip(options.mtas, made, strict=True)]
     part.tables[0] = part.tables[0]._replace(rows=rows)
@@ -23,17 +23,17 @@ def embedded(options: Options) -> Part:
 
 def _row(mta: str, log: Log, rounds: int, figures: dict[str, float]) -> list[str]:
     store, copy, finished = (cache() / f"{name}.db" for name in ("indexed", "copied", "finished"))
-    ours = Command([INDEX, "--store", f"sqlite:{store}", *READING, str(log.path)], partial(_remove, store))
+    ours = Command([INDEX, "--store", f"sqlite:{store}", *READING, str(log.path)], partial(remove, store))
     run(ours)
-    _remove(finished)
+    remove(finished)
     store.rename(finished)
     commits = -(-log.path.stat().st_size // _save_bytes())
-    bare = Command(module("sqlite_limit", finished, copy, commits), partial(_remove, copy), tells_seconds=True)
+    bare = Command(module("sqlite_limit", finished, copy, commits), partial(remove, copy), tells_seconds=True)
     found = in_turns({"indexed": ours, "limit": bare}, rounds)
     indexed, limit = found["indexed"], found["limit"]
     size = store.stat().st_size / 1e6
     for path in (store, copy, finished):
-        _remove(path)
+        remove(path)
     share = limit.over(indexed)
     figures[f"sqlite: {mta} of the limit"] = share
     figures[f"sqlite: {mta}: MiB"] = indexed.peak
@@ -47,6 +47,7 @@ def _save_bytes() -> int:
     return int(inspect.signature(Indexer).parameters["save_bytes"].default)
 
 
-def _remove(path: Path) -> None:
+def remove(path: Path) -> None:
+    """Delete a store's files."""
     for ending in ("", "-wal", "-shm"):
         path.with_name(path.name + ending).unlink(missing_ok=True)

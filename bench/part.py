@@ -23,7 +23,10 @@ class Options(NamedTuple):
     @property
     def is_full(self) -> bool:
         """Whether the figures are those that the targets speak of."""
-        return self >= Options()._replace(mtas=self.mtas) and len(self.mtas) == 3
+        usual = Options()
+        numbers = ("lines", "rounds", "transactions", "places")
+        enough = all(getattr(self, name) >= getattr(usual, name) for name in numbers)
+        return enough and self.step == usual.step and set(self.mtas) == set(usual.mtas)
 
 
 class Table(NamedTuple):

@@ -30,7 +30,7 @@ def _measure(name: str, title: str, store: str, options: Options) -> Part:
         commands[what] = Command(module("command", store, *READING, text))
     found = in_turns(commands, options.rounds)
     lines |= dict.fromkeys(_YARDSTICKS, made["postfix"].lines)
-    part = Part([Table(f"{title} ({options.rounds} rounds)", _HEAD, [])])
+    part = Part([Table(f"{title} (rounds: {options.rounds})", _HEAD, [])])
     part.notes.append("Ratios are per line; those to wc -l, grep -c and pflogsumm are to these on the Postfix log.")
     if "pflogsumm" not in found:
         part.notes.append("pflogsumm could not be installed here.")

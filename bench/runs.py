@@ -6,12 +6,15 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from statistics import median
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar
 
 ROOT: Final = Path(__file__).parent.parent
 _LAUNCH: Final = Path(__file__).with_name("launch.py")
 INDEX: Final = str(Path(sys.executable).with_name("mailtrace-index"))
 SEARCH: Final = str(Path(sys.executable).with_name("mailtrace-search"))
+
+Name = TypeVar("Name")
+"""By what runs that are compared are told apart."""
 
 
 class Command(NamedTuple):
@@ -88,12 +91,17 @@ def run(command: Command) -> Run:
     return Run(seconds, took["cpu"], took["peak"], told)
 
 
-def in_turns(commands: Mapping[str, Command], rounds: int) -> dict[str, Runs]:
+def in_turns(commands: Mapping[Name, Command], rounds: int) -> dict[Name, Runs]:
     """Run every command once in each round, so that whatever else the machine does falls on all alike."""
-    found: dict[str, list[Run]] = {name: [] for name in commands}
+    found: dict[Name, list[Run]] = {name: [] for name in commands}
     for number in range(rounds):
         for name, command in commands.items():
-            print(f"  round {number + 1} of {rounds}: {name}", end="\033[K\r", file=sys.stderr, flush=True)
+            _progress(f"  round {number + 1} of {rounds}: {name}\r")
             found[name].append(run(command))
-    print(end="\033[K", file=sys.stderr, flush=True)
+    _progress("")
     return {name: Runs(runs) for name, runs in found.items()}
+
+
+def _progress(text: str) -> None:
+    if sys.stderr.isatty():
+        print(f"\033[K{text}", end="", file=sys.stderr, flush=True)

@@ -21,7 +21,7 @@ _HEAD = ("log", "transactions", "s", "limit s", "CPU s", "transactions/s", "line
 
 def scaled(options: Options) -> Part:
     """Each log, with the command mailtrace-index on a prefix of its own."""
-    part = Part([Table(f"Into Elasticsearch ({options.rounds} rounds)", _HEAD, [])])
+    part = Part([Table(f"Into Elasticsearch (rounds: {options.rounds})", _HEAD, [])])
     made = logs([of_lines(mta, options.lines) for mta in options.mtas])
     with _server() as url:
         part.notes.append(f"Elasticsearch {Server(url).ask('GET', '/')['version']['number']}, on the same machine.")

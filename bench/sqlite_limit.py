@@ -1,4 +1,4 @@
-"""The limit of the embedded store: all rows of a finished one, from memory into a new one, as fast as SQLite takes them.
+"""The limit of the embedded store: all rows of a finished one, from memory into a new one, as fast as SQLite can.
 
 python -m bench.sqlite_limit FINISHED NEW COMMITS
 

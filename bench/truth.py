@@ -31,7 +31,9 @@ def truth(options: Options) -> Part:
         rows.append([f"{log.mta} {log.stamps}", f"{told['documents']:,}", str(told["stores"]), str(told["wrong"])])
         part.notes += [f"{log.mta} {log.stamps}: {fault}" for fault in told["faults"]]
     part.tables[0] = part.tables[0]._replace(rows=rows)
-    part.notes.append("Cut at random places: into two files read by a run each, and as one file that grew between runs.")
+    part.notes.append(
+        "Cut at random places: into two files read by a run each, and as one file that grew between runs."
+    )
     part.figures["truth: wrong"] = sum(told["wrong"] for told in found)
     part.figures["truth: stores"] = sum(told["stores"] for told in found)
     return part
@@ -40,7 +42,11 @@ def truth(options: Options) -> Part:
 def _checked(log: Log, places: int) -> dict[str, Any]:
     print(f"comparing {log.path.name}", file=sys.stderr)
     done = subprocess.run(
-        module("cuts", log.path, log.truth, places), cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, check=True
+        module("cuts", log.path, log.truth, places),
+        cwd=ROOT,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        check=True,
     )
     found: dict[str, Any] = json.loads(done.stdout)
     return found
