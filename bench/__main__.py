@@ -23,7 +23,7 @@ _PARTS: Final[dict[str, Callable[[Options], Part]]] = {
     "memory": memory,
     "searches": searches,
 }
-_USUAL: Final = "parse,bodies,sqlite,elasticsearch,truth"
+_USUAL: Final = "parse,bodies,sqlite,truth,elasticsearch"
 _EPILOG: Final = """\
 examples:
   python -m bench --only parse,sqlite --lines 100000 --rounds 1
@@ -56,7 +56,11 @@ def _arguments() -> argparse.Namespace:
     option("--transactions", type=int, default=usual.transactions, help="of the store searched (default %(default)s)")
     option("--step", type=int, default=usual.step, help="transactions of each of its logs (default %(default)s)")
     option("--places", type=int, default=usual.places, help="where logs are cut (default %(default)s)")
-    return parser.parse_args()
+    option("--keep", action="store_true", help="leave the store searched, and search one that was left")
+    found = parser.parse_args()
+    if min(found.lines, found.rounds, found.step) < 1 or found.transactions < 2 * found.step:
+        parser.error("lines, rounds and step are positive, and the store searched has at least two steps")
+    return found
 
 
 def main() -> None:

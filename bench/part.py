@@ -19,6 +19,8 @@ class Options(NamedTuple):
     """By how many of them it grows in one run."""
     places: int = 20
     """At how many places each log of known documents is cut."""
+    keep: bool = False
+    """Whether the large store stays, and one that stayed is asked instead of another being filled."""
 
     @property
     def is_full(self) -> bool:
@@ -26,7 +28,7 @@ class Options(NamedTuple):
         usual = Options()
         numbers = ("lines", "rounds", "transactions", "places")
         enough = all(getattr(self, name) >= getattr(usual, name) for name in numbers)
-        return enough and self.step == usual.step and set(self.mtas) == set(usual.mtas)
+        return enough and not self.keep and self.step == usual.step and set(self.mtas) == set(usual.mtas)
 
 
 class Table(NamedTuple):

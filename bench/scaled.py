@@ -20,12 +20,18 @@ _HEAD = ("log", "transactions", "s", "limit s", "CPU s", "transactions/s", "line
 
 
 def scaled(options: Options) -> Part:
-    """Each log, with the command mailtrace-index on a prefix of its own."""
+    """Each log, with the command mailtrace-index on a prefix of its own.
+
+    Raises:
+        SystemExit: no server can be had here, or it refuses what it is asked.
+    """
     part = Part([Table(f"Into Elasticsearch (rounds: {options.rounds})", _HEAD, [])])
     made = logs([of_lines(mta, options.lines) for mta in options.mtas])
+    rows = []
     with _server() as url:
         part.notes.append(f"Elasticsearch {Server(url).ask('GET', '/')['version']['number']}, on the same machine.")
-        rows = [_row(mta, log, url, options.rounds, part) for mta, log in zip(options.mtas, made, strict=True)]
+        for mta, log in zip(options.mtas, made, strict=True):
+            rows.append(_row(mta, log, url, options.rounds, part))
     part.tables[0] = part.tables[0]._replace(rows=rows)
     return part
 
@@ -36,10 +42,13 @@ def _server() -> Iterator[str]:
         yield running
         return
     sys.path.insert(0, str(ROOT / "tests"))
-    from elasticsearch_node import elasticsearch_server  # type: ignore[import-not-found]
+    from elasticsearch_node import NoServerError, elasticsearch_server  # type: ignore[import-not-found]
 
-    with elasticsearch_server("--ilm") as url:
-        yield url
+    try:
+        with elasticsearch_server("--ilm") as url:
+            yield url
+    except NoServerError as error:
+        raise SystemExit(f"no Elasticsearch to measure: {error}; --only names the other parts") from error
 
 
 @contextmanager

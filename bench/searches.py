@@ -18,31 +18,47 @@ from bench.runs import INDEX, SEARCH, Command, Run, in_turns, run
 
 _AHEAD: Final = 2
 """How many logs are generated at once: they take much of the disk."""
+_TITLE: Final = "Searches of the embedded store, process start included (rounds: {})"
+_GROWTH: Final = ("transactions so far", "s", "us/transaction", "lines/s", "MiB", "file MB")
 
 
 def searches(options: Options) -> Part:
     """Every kind of question at the first size and at the last."""
-    store = cache() / "large.db"
-    remove(store)
-    steps = max(1, options.transactions // options.step)
-    part, growth = Part(), list[list[str]]()
+    store, part = cache() / "large.db", Part([Table(_TITLE.format(options.rounds), [], [])])
     rows: dict[str, list[str]] = {}
-    costs = []
+    if options.keep and store.exists():
+        sizes = [options.transactions]
+        _ask(store, _days(options), options.rounds, "large", rows, part.figures)
+    else:
+        sizes = [options.step, options.transactions]
+        _grow(store, options, rows, part)
+    head = [f"{number:,}{column}" for number in sizes for column in (": s", ", slowest")]
+    part.tables[0] = Table(part.tables[0].title, ["search", *head], [[kind, *cells] for kind, cells in rows.items()])
+    if not options.keep:
+        remove(store)
+    return part
+
+
+def _days(options: Options) -> int:
+    return DAYS * (options.transactions // options.step)
+
+
+def _grow(store: Path, options: Options, rows: dict[str, list[str]], part: Part) -> None:
+    """Fill a store log by log, and ask it after the first and after the last."""
+    remove(store)
+    steps = options.transactions // options.step
+    growth, costs = list[list[str]](), list[float]()
     for number, log in enumerate(_logs(steps, options.step)):
         grown = run(Command([INDEX, "--store", f"sqlite:{store}", *READING, str(log.path)]))
         log.remove()
+        print(f"log {number + 1} of {steps}: {grown.seconds:.0f} s", file=sys.stderr)
         costs.append(grown.seconds / log.transactions)
         growth.append(_growth(number, log, grown, store))
-        print(f"step {number + 1} of {steps}: {grown.seconds:.0f} s", file=sys.stderr)
-        if number in (0, steps - 1):
-            size = "small" if number == 0 else "large"
-            _ask(store, DAYS * (number + 1), options.rounds, size, rows, part.figures)
-    remove(store)
+        if number == 0:
+            _ask(store, DAYS, options.rounds, "small", rows, part.figures)
+    _ask(store, DAYS * steps, options.rounds, "large", rows, part.figures)
     part.figures["searches: cost of growth"] = costs[-1] / costs[0]
-    part.tables.append(_table(options, steps, rows))
-    head = ("transactions so far", "s", "us/transaction", "lines/s", "MiB", "file MB")
-    part.tables.append(Table("Growth of the embedded store, log by log", head, growth))
-    return part
+    part.tables.append(Table("Growth of the embedded store, log by log", _GROWTH, growth))
 
 
 def _logs(steps: int, transactions: int) -> Iterator[Log]:
@@ -77,10 +93,3 @@ def _ask(store: Path, days: int, rounds: int, size: str, rows: dict[str, list[st
 
 def _command(store: Path, arguments: list[str]) -> Command:
     return Command([SEARCH, "--store", f"sqlite:{store}", "--tz", "UTC", *arguments], accepts=(0, 1))
-
-
-def _table(options: Options, steps: int, rows: dict[str, list[str]]) -> Table:
-    sizes = [options.step, options.step * steps] if steps > 1 else [options.step]
-    head = [f"{number:,}{worst}" for number in sizes for worst in (": s", ", slowest")]
-    title = f"Searches of the embedded store, process start included (rounds: {options.rounds})"
-    return Table(title, ["search", *head], [[kind, *cells] for kind, cells in rows.items()])
