@@ -5,7 +5,7 @@ from bench.part import Options, Part, Table, shown
 from bench.pflogsumm import pflogsumm
 from bench.runs import Command, Runs, in_turns, module
 
-_HEAD = ("what", "lines", "s", "CPU s", "lines/s", "MiB", "/ wc -l", "/ grep -c", "/ pflogsumm", "/ postfix")
+_HEAD = ("what", "lines", "s", "CPU s", "lines/s", "MiB", "/ wc -l", "/ grep -c", "/ pflogsumm", "/ postfix", "CPU /")
 _YARDSTICKS = ("wc -l", "grep -c", "pflogsumm")
 
 
@@ -31,7 +31,9 @@ def _measure(name: str, title: str, store: str, options: Options) -> Part:
     found = in_turns(commands, options.rounds)
     lines |= dict.fromkeys(_YARDSTICKS, made["postfix"].lines)
     part = Part([Table(f"{title} (rounds: {options.rounds})", _HEAD, [])])
-    part.notes.append("Ratios are per line; those to wc -l, grep -c and pflogsumm are to these on the Postfix log.")
+    part.notes.append(
+        "Ratios are per line; to wc -l, grep -c and pflogsumm on the Postfix log. CPU /: pflogsumm's, of the CPU."
+    )
     if "pflogsumm" not in found:
         part.notes.append("pflogsumm could not be installed here.")
     rows = [_row(what, found, lines, part.figures, name) for what in found]
@@ -56,6 +58,8 @@ def _row(what: str, found: dict[str, Runs], lines: dict[str, int], figures: dict
         value = runs.over(found[other]) / lines[what] * lines[other]
         figures[f"{name}: {what} / {other}"] = value
         ratios.append(shown(value))
+    if "pflogsumm" in found:
+        ratios.append(shown(runs.cpu_over(found["pflogsumm"]) / lines[what] * lines["pflogsumm"]))
     figures[f"{name}: {what}: lines/s"] = lines[what] / runs.seconds
     figures[f"{name}: {what}: MiB"] = runs.peak
     measured = (shown(runs.seconds), shown(runs.cpu), shown(lines[what] / runs.seconds), shown(runs.peak))

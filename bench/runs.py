@@ -65,6 +65,10 @@ class Runs(NamedTuple):
         """How many times as long these take as the others: the median of the ratios of each round."""
         return median(one.seconds / other.seconds for one, other in zip(self.runs, others.runs, strict=True))
 
+    def cpu_over(self, others: "Runs") -> float:
+        """The same of the CPU: on a busy machine the surer one, but threads and waiting do not show in it."""
+        return median(one.cpu / other.cpu for one, other in zip(self.runs, others.runs, strict=True))
+
 
 def module(name: str, *arguments: object) -> list[str]:
     """Return the command that runs a module of the bench."""
