@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Final
 
 from bench.embedded import embedded
-from bench.logs import MTAS
+from bench.logs import MTAS, alone
 from bench.memory import memory
 from bench.part import Options, Part
 from bench.reducing import bodies, parse
@@ -68,8 +68,9 @@ def main() -> None:
     arguments = vars(_arguments())
     parts = arguments.pop("only")
     options = Options(**arguments)
-    for name in parts:
-        tell(name, _PARTS[name](options), options)
+    with alone():
+        for name in parts:
+            tell(name, _PARTS[name](options), options)
 
 
 if __name__ == "__main__":

@@ -1,13 +1,15 @@
 """Generated logs with their truth, made once and kept: the same options and seed always give the same bytes."""
 
+import fcntl
 import gzip
 import json
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
 from hashlib import blake2b
 from pathlib import Path
@@ -19,8 +21,8 @@ _GENERATOR: Final = ROOT / "tests" / "generator" / "genlog.py"
 _LINES_PER_TRANSACTION: Final = {"postfix": 12.0, "sendmail": 4.27, "mixed": 10.0}
 _START: Final = datetime(2026, 9, 1, tzinfo=timezone.utc)
 YEAR: Final = "2026"
-READING: Final = ("-q", "-y", YEAR, "--tz", "UTC")
-"""How mailtrace-index is to read these logs."""
+READING: Final = ("-q", "--wait", "-y", YEAR, "--tz", "UTC")
+"""How mailtrace-index is to read these logs: without `--wait` a store in use would be left alone, and that is quick."""
 MTAS: Final = tuple(_LINES_PER_TRANSACTION)
 
 
@@ -29,6 +31,21 @@ def cache() -> Path:
     folder = Path(os.environ.get("MAILTRACE_BENCH_CACHE") or ROOT / "bench" / ".cache")
     folder.mkdir(parents=True, exist_ok=True)
     return folder
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """Hold the cache for one bench, which has files of fixed names there.
+
+    Raises:
+        SystemExit: another one has it.
+    """
+    with (cache() / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise SystemExit(f"another bench is at work in {cache()}: MAILTRACE_BENCH_CACHE names another") from None
+        yield
 
 
 class Wanted(NamedTuple):

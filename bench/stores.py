@@ -1,5 +1,6 @@
 """Stores that keep nothing, behind the product's indexer: what is left is the work before the store."""
 
+import os
 from collections.abc import Iterable, Iterator, Sequence
 
 import orjson
@@ -18,8 +19,8 @@ class Counting:
 
     @property
     def name(self) -> str:
-        """No path and no URL."""
-        return f"bench:{type(self).__name__.lower()}"
+        """No path and no URL: every process has a store, and so a lock, of its own."""
+        return f"bench:{os.getpid()}"
 
     @property
     def is_exclusive(self) -> bool:
