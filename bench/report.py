@@ -30,7 +30,9 @@ def tell(name: str, part: Part, options: Options) -> None:
         "notes": part.notes,
     }
     print("\n".join(_lines(told)))
-    print("\n".join(_targets(part.figures, every=False)), end="\n\n")
+    if not options.is_full:
+        print("A quick run: it says little of the targets, which are of the full size, and is not kept.")
+    print("\n".join(_targets(part.figures, every=False)), end="\n\n", flush=True)
     if options.is_full:
         kept = _kept()
         kept[name] = told
