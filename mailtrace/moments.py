@@ -4,9 +4,6 @@ import re
 from datetime import datetime, timedelta, timezone, tzinfo
 from typing import Final
 
-from dateutil import parser
-from dateutil.relativedelta import relativedelta
-
 from mailtrace.errors import UsageError
 
 _has_time = re.compile(r"\d{1,2}:\d{2}|\dT\d|\d\s*[ap]\.?m\b", re.IGNORECASE).search
@@ -25,6 +22,8 @@ def moment(flag: str, text: str, zone: tzinfo, now: float, *, end: bool = False)
     Raises:
         UsageError: this is no date.
     """
+    from dateutil.relativedelta import relativedelta  # noqa: PLC0415 # a search without dates does not pay for it
+
     midnight = (
         datetime.fromtimestamp(now, timezone.utc).astimezone(zone).replace(hour=0, minute=0, second=0, microsecond=0)
     )
@@ -40,6 +39,8 @@ def moment(flag: str, text: str, zone: tzinfo, now: float, *, end: bool = False)
 
 def _end_of(found: datetime, text: str, *, has_time: bool, has_day: bool) -> datetime:
     """The last moment of the second, minute, day or month that a text names."""
+    from dateutil.relativedelta import relativedelta  # noqa: PLC0415
+
     if has_time:
         span = 0 if _has_fraction(text) else 999_999 if _has_seconds(text) else 59_999_999
         return found + timedelta(microseconds=span)
@@ -53,6 +54,8 @@ def _tells(flag: str, text: str, member: str, values: tuple[int, int]) -> bool:
 
 
 def _parsed(flag: str, text: str, default: datetime) -> datetime:
+    from dateutil import parser  # noqa: PLC0415
+
     complaint = f"{flag} {text}: not a date; write it as 2011-12-15 or '2011-12-15 15:00:00'"
     if len(text.strip()) < _SHORTEST:
         raise UsageError(complaint)

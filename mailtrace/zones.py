@@ -4,8 +4,6 @@ import re
 from datetime import timedelta, timezone, tzinfo
 from zoneinfo import ZoneInfo
 
-from dateutil import tz
-
 from mailtrace.errors import UsageError
 
 _is_offset = re.compile(r"(?:UTC)?([+-])(\d{1,2}):?(\d{2})?\Z").match
@@ -17,6 +15,8 @@ def zone_of(name: str) -> tzinfo:
     Raises:
         UsageError: there is no such zone.
     """
+    from dateutil import tz  # noqa: PLC0415 # --help does not pay for it
+
     if not name:
         return tz.tzlocal()
     if offset := _is_offset(name):
@@ -29,5 +29,5 @@ def zone_of(name: str) -> tzinfo:
     except (KeyError, ValueError, OSError):
         found = tz.gettz(name) if re.fullmatch(r"[A-Za-z]\w*(?:/[\w+-]+)*", name) else None
     if found is None:
-        raise UsageError(f"--tz {name}: no such time zone; use a name such as Europe/Madrid or UTC, or +01:00")
+        raise UsageError(f"{name}: no such time zone; use a name such as Europe/Madrid or UTC, or +01:00")
     return found
