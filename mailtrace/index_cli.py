@@ -45,7 +45,6 @@ def _parser() -> Parser:
     option(
         "--wait",
         action=BooleanOptionalAction,
-        default=False,
         help="wait for another mailtrace-index on this store instead of leaving it be",
     )
     option("--retention", metavar="DAYS", type=days, default=90, help="how long entries are kept (default 90 days)")

@@ -76,7 +76,8 @@ class Parser(argparse.ArgumentParser):
         if said is not _UNSAID:
             return Value(said, setting.flag)
         if setting.name not in found:
-            return Value(setting.default if action is None else action.default, "default")
+            default = setting.default if action is None or action.default is None else action.default
+            return Value(default, "default")
         value, origin = found[setting.name]
         if action is None or setting.kind is bool:
             return Value(value, origin)

@@ -24,7 +24,7 @@ class Setting(NamedTuple):
     about: str = ""
     """What it is, where no flag says so."""
     default: Any = None
-    """What holds where nothing is said and no flag has a default."""
+    """What holds where nothing is said and its flag has no default."""
 
     @property
     def environment(self) -> str:
@@ -41,7 +41,7 @@ SETTINGS: Final = (
     Setting("store"),
     Setting("tz"),
     Setting("retention", int, "mailtrace-index"),
-    Setting("wait", bool, "mailtrace-index"),
+    Setting("wait", bool, "mailtrace-index", default=False),
     Setting("format", str, "mailtrace-search"),
 )
 
