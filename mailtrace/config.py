@@ -88,9 +88,11 @@ def _read(path: Path, handle: IO[bytes]) -> dict[str, Value]:
     is_public = bool(os.fstat(handle.fileno()).st_mode & stat.S_IROTH)
     for key, value in table.items():
         if key not in known:
-            raise ConfigError(f"{path}: {key}: no such setting; {_nearest(key, known)}")
+            raise ConfigError(f"{path}: {key}: there is no such setting; {_nearest(key, known)}")
         if type(value) is not known[key].kind:
-            raise ConfigError(f"{path}: {key}: write {_KINDS[known[key].kind].format(key)}")
+            raise ConfigError(
+                f"{path}: {key} has a value of the wrong type: write {_KINDS[known[key].kind].format(key)}"
+            )
         if is_public and hidden(known[key], value) != value:
             raise ConfigError(f"{path}: {key} is a secret, and everyone may read this file: chmod o= {path}")
     return {key: Value(value, str(path)) for key, value in table.items()}

@@ -16,6 +16,7 @@ LAYERS = {
     "queue_ids": set(),
     "zones": {"errors"},
     "settings": set(),
+    "fields": set(),
     "toml": set(),
     "config": {"errors", "settings", "toml"},
     "mta.events": set(),

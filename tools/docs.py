@@ -19,6 +19,8 @@ from mailtrace.settings import SETTINGS, Setting
 
 ROOT = Path(__file__).parent.parent
 COMMANDS = {"mailtrace-index": index_cli._parser, "mailtrace-search": search_cli._parser}
+_USUAL = ("options", "positional arguments")
+"""The titles that argparse gives itself."""
 _made = re.compile(
     r'(^(?:<!-- |\.\\" )made by "make docs": (?P<what>[^\n]*?)(?: -->)?\n)'
     r'.*?(^(?:<!-- |\.\\" )end of what is made(?: -->)?$)',
@@ -84,15 +86,21 @@ def _table(heads: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
-def _flags_markdown(command: str) -> str:
-    found = list(groups(COMMANDS[command]()))
+def _flags_markdown() -> str:
+    """One table of all flags: those of each command, and those that both have with the same words."""
+    found = {command: list(groups(parser())) for command, parser in COMMANDS.items()}
+    first, second = ([flag for group in one for flag in group.flags] for one in found.values())
+    shared = [flag for flag in first if flag in second]
     rows: list[tuple[str, ...]] = []
-    for group in found:
-        if len(found) > 2 and group.title not in ("options", "positional arguments"):  # argparse's own two
-            rows.append((f"**{_cell(group.title)}**", _cell(group.about)))
-        shown = [flag for flag in group.flags if flag.spellings[0] not in ("--help", "--version")]
-        rows += [(_spelt(flag), _cell(flag.about)) for flag in shown]
-    return _table((f"`{command}`", ""), rows)
+    for command, its in found.items():
+        rows.append((f"**{command}**", ""))
+        for group in its:
+            own = [flag for flag in group.flags if flag not in shared]
+            if own and group.title not in _USUAL:
+                rows.append((f"*{_cell(group.title)}*", _cell(group.about)))
+            rows += [(_spelt(flag), _cell(flag.about)) for flag in own]
+    rows += [("**both**", ""), *((_spelt(flag), _cell(flag.about)) for flag in shared)]
+    return _table(("flag", "what it does"), rows)
 
 
 def _spelt(flag: Flag) -> str:
@@ -135,7 +143,7 @@ def _roff(text: str) -> str:
 def _flags_roff(command: str) -> str:
     lines = []
     for group in groups(COMMANDS[command]()):
-        if group.title not in ("options", "positional arguments"):
+        if group.title not in _USUAL:
             lines.append(f".SS {_roff(group.title)}")
             lines += [_roff(group.about)] * bool(group.about)
         for flag in group.flags:
@@ -162,11 +170,9 @@ def _epilog_roff(command: str) -> str:
 
 
 MAKERS: dict[str, Callable[[bool], str]] = {
-    **{
-        f"flags of {command}": lambda manual, command=command: (_flags_roff if manual else _flags_markdown)(command)
-        for command in COMMANDS
-    },
+    **{f"flags of {command}": lambda _, command=command: _flags_roff(command) for command in COMMANDS},
     **{f"the end of {command} --help": lambda _, command=command: _epilog_roff(command) for command in COMMANDS},
+    "flags": lambda _: _flags_markdown(),
     "settings": lambda manual: _settings_roff() if manual else _settings_markdown(),
     "members of a document": lambda _: _fields_markdown(DOCUMENT),
     "members of an entry": lambda _: _fields_markdown(ENTRY),

@@ -66,19 +66,19 @@ def test_a_flag_takes_back_what_a_file_switches_on(commands):
 @pytest.mark.parametrize(
     "text, words",
     [
-        ("retentoin = 30", "retentoin: no such setting; did you mean retention?"),
-        ("STORE = 'elasticsearch'", "STORE: no such setting; did you mean store?"),
-        ("xyzzy = 1", "xyzzy: no such setting; there are store, tz, "),
-        ("[store]", 'store: write a text in quotes, such as "store"'),
-        ("retention = '30'", "retention: write a whole number without quotes"),
-        ("retention = true", "retention: write a whole number without quotes"),
+        ("retentoin = 30", "retentoin: there is no such setting; did you mean retention?"),
+        ("STORE = 'elasticsearch'", "STORE: there is no such setting; did you mean store?"),
+        ("xyzzy = 1", "xyzzy: there is no such setting; there are store, tz, "),
+        ("[store]", 'store has a value of the wrong type: write a text in quotes, such as "store"'),
+        ("retention = '30'", "retention has a value of the wrong type: write a whole number without quotes"),
+        ("retention = true", "retention has a value of the wrong type: write a whole number without quotes"),
         ("retention = 0", "retention: '0' is not a number of days"),
-        ("wait = 1", "wait: write true or false"),
+        ("wait = 1", "wait has a value of the wrong type: write true or false"),
         ("tz = 'Mars/Base'", "tz: Mars/Base: no such time zone"),
         ("tz = ", "is not TOML: "),
         ("tz = '\xff'", "is not TOML: "),
         ("tz = 'a\x1bb'", "is not TOML: "),
-        ('"\\u001b[31m" = 1', "\\x1b[31m: no such setting"),
+        ('"\\u001b[31m" = 1', "\\x1b[31m: there is no such setting"),
     ],
 )
 def test_mistakes_in_a_file_are_told_with_the_file_and_the_key(commands, text, words):
