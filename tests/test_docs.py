@@ -15,7 +15,7 @@ from mailtrace import toml
 from mailtrace.settings import SETTINGS
 
 ROOT = Path(__file__).parent.parent
-BIN = Path(sys.executable).parent
+BIN = Path(os.environ.get("MAILTRACE_TEST_COMMANDS") or Path(sys.executable).parent)
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 MANUALS = sorted((ROOT / "man").iterdir())
 

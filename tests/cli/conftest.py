@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-BIN = Path(sys.executable).parent
+BIN = Path(os.environ.get("MAILTRACE_TEST_COMMANDS") or Path(sys.executable).parent)
 
 
 class Commands:
