@@ -67,14 +67,17 @@ def configured(chosen: str | None, environ: Mapping[str, str]) -> dict[str, Valu
 def _opened(path: Path, *, must_exist: bool) -> IO[bytes] | None:
     try:
         return path.open("rb")
-    except (FileNotFoundError, NotADirectoryError):
-        if must_exist:
-            raise ConfigError(f"{path}: there is no such configuration file: check --config") from None
-        return None
     except OSError as error:
+        if not must_exist and not _is_there(path):
+            return None
         raise ConfigError(
             f"{path} cannot be read ({error.strerror}): mend that, or name another file with --config"
         ) from None
+
+
+def _is_there(path: Path) -> bool:
+    """Whether a file is there; not in a folder that is closed to this user, as root's home is after `runuser`."""
+    return os.access(path, os.F_OK)
 
 
 def _read(path: Path, handle: IO[bytes]) -> dict[str, Value]:
@@ -126,7 +129,7 @@ def shown(values: Mapping[Setting, Value], files: list[Path]) -> str:
     """Return what is in force as a configuration file, with where each value was said."""
     from json import dumps  # noqa: PLC0415 # only --show-config needs it
 
-    lines = [f"# {path}: {'read' if path.exists() else 'not there'}" for path in files]
+    lines = [f"# {path}: {'read' if _is_there(path) else 'not there'}" for path in files]
     for setting, (value, origin) in values.items():
         if value is None:
             lines.append(f"# {setting.name} is not set")

@@ -116,7 +116,9 @@ def test_a_chosen_file_is_the_only_one(commands):
     assert "# other.toml: read\n" in done.stdout
     assert shown(commands.index("--show-config", MAILTRACE_CONFIG="other.toml")) == shown(done)
     assert shown(commands.index("--show-config", "--config", "/dev/null"))["retention = 90"] == "default"
-    assert "missing.toml: there is no such configuration file" in complaint(commands.index("--config", "missing.toml"))
+    assert "missing.toml cannot be read (No such file or directory)" in complaint(
+        commands.index("--config", "missing.toml")
+    )
 
 
 def test_a_file_that_may_not_be_read_is_no_default(commands):
@@ -125,6 +127,17 @@ def test_a_file_that_may_not_be_read_is_no_default(commands):
     file.chmod(0)
     done = commands.without_privileges("mailtrace-index", "--show-config")
     assert f"{file} cannot be read (Permission denied)" in complaint(done)
+
+
+def test_a_closed_home_holds_no_settings(commands):
+    """After runuser, HOME may still be root's."""
+    home = commands.folder / "home"
+    home.mkdir(mode=0)
+    commands.environment["XDG_CONFIG_HOME"] = str(home)
+    done = commands.without_privileges("mailtrace-index", "--show-config")
+    assert f"# {home}/mailtrace.toml: not there\n" in done.stdout
+    assert (0, "") == (done.returncode, done.stderr)
+    home.chmod(0o700)
 
 
 def test_a_secret_in_a_file_that_everyone_may_read_is_refused(commands):
