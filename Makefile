@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint format clean bench bench-large bench-reliability
+.PHONY: demo test lint format docs package clean bench bench-large bench-reliability
 
 $(BIN)/mailtrace-index: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -31,6 +31,13 @@ lint: $(VENV)/.test-extras
 format: $(VENV)/.test-extras
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+# What the documentation takes from the code: flags, settings, fields.
+docs: $(BIN)/mailtrace-index
+	$(BIN)/python tools/docs.py
+
+package: $(VENV)/.test-extras
+	$(BIN)/python -m build --outdir dist .
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import orjson
 
 from mailtrace.documents import Document
+from mailtrace.groups import Group, Grouping
 from mailtrace.query import Query
 from mailtrace.stores.base import Checkpoint, Outcome, Removal, Replacement, Row, Stored
 from mailtrace.transactions import Key, Transaction
@@ -68,6 +69,10 @@ class Counting:
     def count(self, _query: Query) -> int:
         """Nothing is there."""
         return 0
+
+    def group(self, _query: Query, _grouping: Grouping) -> list[Group]:
+        """Nothing is there."""
+        return []
 
     def expire(self, _before: float) -> int:
         """Nothing is there."""

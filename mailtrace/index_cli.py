@@ -2,7 +2,7 @@
 
 import sys
 import time
-from argparse import Namespace
+from argparse import BooleanOptionalAction, Namespace
 from collections.abc import Sequence
 
 from mailtrace.errors import ExitStatus, UsageError
@@ -36,14 +36,16 @@ exit status: 0 done, 2 could not do it, 3 done but the store refused documents,
 def _parser() -> Parser:
     parser = Parser("mailtrace-index", _DESCRIPTION, _EPILOG)
     option = parser.add_argument
-    option("files", metavar="FILE", nargs="+", help="a log file, or - for standard input")
+    option("files", metavar="FILE", nargs="*", help="a log file, or - for standard input")
     option(
         "-y", dest="year", metavar="YEAR", type=year, help="the year of the oldest file's first line, if it has none"
     )
     option("-q", dest="quiet", action="store_true", help="no summary when all went well")
     option("--follow", action="store_true", help="keep reading as lines come, through rotation, until stopped")
     option(
-        "--wait", action="store_true", help="wait for another mailtrace-index on this store instead of leaving it be"
+        "--wait",
+        action=BooleanOptionalAction,
+        help="wait for another mailtrace-index on this store instead of leaving it be",
     )
     option("--retention", metavar="DAYS", type=days, default=90, help="how long entries are kept (default 90 days)")
     option("--from-start", action="store_true", help="read known logs again; the store does not change by it")
@@ -52,7 +54,10 @@ def _parser() -> Parser:
 
 
 def _index(argv: Sequence[str]) -> ExitStatus:
-    arguments = _parser().parse_args(argv)
+    parser = _parser()
+    arguments = parser.parse_args(argv)
+    if not arguments.files:
+        parser.error("name a log file, or - for standard input")
     calendar = Calendar(zone_of(arguments.tz), arguments.tz, arguments.year)
     if arguments.explain:
         explain(arguments.files, calendar, time.time(), sys.stdout)

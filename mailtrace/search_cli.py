@@ -23,7 +23,7 @@ _GROUPS = 20
 
 
 def _search(argv: Sequence[str]) -> ExitStatus:
-    arguments = parser().parse_intermixed_args(argv)
+    arguments = parser().parse_args(argv)
     zone = zone_of(arguments.tz)
     query = query_of(arguments, zone, time.time())
     store = open_store(arguments.store)

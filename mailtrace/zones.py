@@ -32,7 +32,7 @@ def zone_of(name: str) -> tzinfo:
 
         found = tz.gettz(name) if _is_name(name) else None
     if found is None:
-        raise UsageError(f"--tz {name}: no such time zone; use a name such as Europe/Madrid or UTC, or +01:00")
+        raise UsageError(f"{name}: no such time zone; use a name such as Europe/Madrid or UTC, or +01:00")
     return found
 
 
