@@ -12,7 +12,6 @@ from mailtrace.query import Query
 from mailtrace.render import safe
 from mailtrace.stores.base import Described, Description, Store
 
-_FIRST: Final = 0
 _WIDTH: Final = 12
 
 
@@ -50,24 +49,9 @@ def _held(store: Store, zone: tzinfo) -> Iterator[tuple[str, str]]:
         yield "documents", "none yet"
         return
     yield "documents", f"{store.count(Query()):,}"
-    yield "oldest", _date(_oldest(store, newest), zone)
+    oldest = next(store.search(Query(limit=1, oldest_first=True)), newest)
+    yield "oldest", _date(oldest, zone)
     yield "newest", _date(newest, zone)
-
-
-def _oldest(store: Store, oldest: Document) -> Document:
-    """The oldest document: stores find the newest before any time, so it is closed in on from both sides."""
-    empty = _FIRST
-    while (at := _microseconds(oldest)) > empty:
-        between = (empty + at) // 2
-        if (found := next(store.search(Query(until=between, limit=1)), None)) is None:
-            empty = between + 1
-        else:
-            oldest = found
-    return oldest
-
-
-def _microseconds(document: Document) -> int:
-    return round(datetime.fromisoformat(document["date"]).timestamp() * 1_000_000)
 
 
 def _date(document: Document, zone: tzinfo) -> str:

@@ -24,7 +24,7 @@ from mailtrace.mta.events import (
     Sender,
     Submitted,
 )
-from mailtrace.transactions import FINAL, TimedFact, Transaction
+from mailtrace.transactions import FINAL, SECOND, TimedFact, Transaction, joined
 
 Document: TypeAlias = dict[str, Any]
 """A transaction as `--format json` prints it, with times in UTC."""
@@ -35,76 +35,107 @@ _Facts: TypeAlias = dict[type[Fact], list[Any]]
 MAX_LENGTH: Final = 8191
 """Longer values are cut: Elasticsearch refuses keywords of more than 32,766 bytes, which is four for each of these."""
 
+_CUT: Final = ("recipient", "orig_to", "relay", "relay_host", "status", "queued_as")
+
 _ENDS: Final = frozenset({Expired, Removed})
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _address = re.compile(r"\[(?:IPv6:)?([0-9A-Fa-f.:]+)\]").search
 
 
+def _places(fact: Any, /, **members: str) -> tuple[tuple[str, int], ...]:
+    """Where a kind of fact has the members of a document: by the name of its own member."""
+    return tuple((member.rstrip("_"), fact._fields.index(name)) for member, name in members.items())
+
+
+_TOLD: Final[dict[type[Fact], tuple[tuple[str, int], ...]]] = {
+    Client: _places(Client, client="client", login="login", origin="origin", orig_client="orig_client"),
+    Envelope: _places(Envelope, from_="sender", size="size", nrcpt="nrcpt", instance="instance"),
+    MessageId: _places(MessageId, msgid="msgid", instance="instance"),
+    Sender: _places(Sender, from_="sender", client="client", msgid="msgid", size="size", nrcpt="nrcpt"),
+    Login: _places(Login, login="login"),
+    Submitted: _places(Submitted, submitter="sender", origin="origin"),
+    Origin: _places(Origin, origin="origin", kind="kind", owner="sender"),
+    Refusal: _places(Refusal, client="client", claimed="sender"),
+}
+"""What each kind of fact tells, and where in it; the kind that is to be trusted most stands first."""
+
+
 @lru_cache(maxsize=4096)
+def _iso_second(seconds: int) -> str:
+    return (_EPOCH + timedelta(seconds=seconds)).isoformat()[:19]
+
+
 def iso_time(microseconds: int) -> str:
     """Return microseconds since 1970 as ISO 8601 in UTC, with a fraction only where there is one."""
-    return (_EPOCH + timedelta(microseconds=microseconds)).isoformat()
+    seconds, micro = divmod(microseconds, SECOND)
+    return f"{_iso_second(seconds)}.{micro:06}+00:00" if micro else f"{_iso_second(seconds)}+00:00"
 
 
 def document(transaction: Transaction) -> Document | None:
     """Return the document of a transaction, or None for what never became mail and had nothing refused."""
-    timed = sorted(dict.fromkeys(transaction.facts), key=_in_course)
+    timed = _in_course(transaction)
     facts: _Facts = {}
     for _, fact in timed:
         facts.setdefault(type(fact), []).append(fact)
-    sender = _sender(facts, transaction.mta)
+    known = _known(facts)
+    sender = _sender(known, transaction.mta)
     to = entries(timed, sender, transaction.mta)
     if not to and not _is_mail(facts):
         return None
-    client = _first(facts, "client", Client, Sender, Refusal)
-    nrcpt = _first(facts, "nrcpt", Envelope, Sender)
+    told, client, nrcpt = known.get, known.get("client"), known.get("nrcpt")
     return {
         "transaction": transaction.queue_id,
         "host": transaction.host,
         "mta": transaction.mta,
-        "instance": _first(facts, "instance", Envelope, MessageId),
+        "instance": told("instance"),
         "date": iso_time(timed[0][0]),
         "from": _cut(sender),
         "client": _cut(client),
         "client_ip": ip_in(client),
-        "orig_client": _cut(_first(facts, "orig_client", Client)),
-        "login": _cut(_first(facts, "login", Client, Login)),
-        "msgid": _cut(_first(facts, "msgid", MessageId, Sender)),
-        "size": _first(facts, "size", Envelope, Sender),
+        "orig_client": _cut(told("orig_client")),
+        "login": _cut(told("login")),
+        "msgid": _cut(told("msgid")),
+        "size": told("size"),
         "nrcpt": nrcpt,
         "to": [_published(entry) for entry in to],
         "removed": Removed in facts or _all_final(to, nrcpt, transaction.mta),
-        "origin": _cut(_first(facts, "origin", Client, Submitted, Origin)),
+        "origin": _cut(told("origin")),
     }
 
 
-def _in_course(timed: TimedFact) -> tuple[int, bool]:
-    """By time; where several lines have the same, what ends a message stands behind the results it ends."""
-    return timed[0], type(timed[1]) in _ENDS
+def _in_course(transaction: Transaction) -> list[TimedFact]:
+    """The facts by time; where several lines have the same, what ends a message stands behind the results it ends."""
+    timed = joined([transaction]).facts
+    for _, fact in timed[:-1]:
+        if type(fact) in _ENDS:
+            return sorted(timed, key=lambda timed: (timed[0], type(timed[1]) in _ENDS))
+    return timed
 
 
+def _known(facts: _Facts) -> dict[str, Any]:
+    """The first known value of each member, of the kind of fact that is to be trusted most with it."""
+    known: dict[str, Any] = {}
+    for kind, members in _TOLD.items():
+        for fact in facts.get(kind, ()):
+            for member, at in members:
+                if fact[at] is not None and member not in known:
+                    known[member] = fact[at]
+    return known
+
+
+@lru_cache(maxsize=4096)
 def ip_in(name: str | None) -> str | None:
     """Return the IP address in brackets that a client or relay name holds, without sendmail's `IPv6:`."""
     found = _address(name) if name else None
     return found[1] if found else None
 
 
-def _first(facts: _Facts, member: str, *kinds: type[Fact]) -> Any:
-    """The member's first known value in facts of these kinds, the kind that is to be trusted most first."""
-    for kind in kinds:
-        for fact in facts.get(kind, ()):
-            if (value := getattr(fact, member)) is not None:
-                return value
-    return None
-
-
-def _sender(facts: _Facts, mta: str) -> str | None:
+def _sender(known: dict[str, Any], mta: str) -> str | None:
     """The envelope sender: the queue manager's is complete, pickup's is as the program gave it, a refusal's a claim."""
-    known: str | None = _first(facts, "sender", Envelope, Sender)
-    if known is None and mta == "sendmail" and Origin in facts:
+    if "from" not in known and mta == "sendmail" and "kind" in known:
         # Notices, clones and split envelopes have no from= line; a notice's sender is the null one.
-        return "" if _first(facts, "kind", Origin) == "notice" else _first(facts, "sender", Origin)
-    return known if known is not None else _first(facts, "sender", Submitted, Refusal)
+        return "" if known["kind"] == "notice" else known.get("owner")
+    return known.get("from", known.get("submitter", known.get("claimed")))
 
 
 def _is_mail(facts: _Facts) -> bool:
@@ -126,8 +157,10 @@ def _all_final(to: list[dict[str, Any]], nrcpt: int | None, mta: str) -> bool:
 
 
 def _published(entry: dict[str, Any]) -> dict[str, Any]:
-    for member in ("recipient", "orig_to", "relay", "relay_host", "status", "queued_as"):
-        entry[member] = _cut(entry[member])
+    for member in ("recipient", "orig_to", "relay", "status"):
+        value = entry[member]
+        if value is not None and len(value) > MAX_LENGTH:
+            entry.update({name: _cut(entry[name]) for name in _CUT})
     entry["date"], entry["last_date"] = iso_time(entry["date"]), iso_time(entry["last_date"])
     return entry
 

@@ -7,6 +7,7 @@ in lines without recipients: those are given here to the recipients that were wa
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from mailtrace.mta.events import Expired, Held, Refusal, Released, Removed, Result
@@ -15,12 +16,21 @@ from mailtrace.transactions import TimedFact
 Who: TypeAlias = tuple[str | None, str | None]
 """A recipient and what it was rewritten from."""
 
+_OF_THE_WHOLE: Final = frozenset({Refusal, Expired, Held, Released, Removed})
+_new: Final = tuple.__new__
 _WAITING: Final = frozenset({"deferred", "queued", "held"})
 _bracketed = re.compile(r"\[(?:IPv6:)?([0-9A-Fa-f.:]+)\](?::\d+)?$").search
-_queued_as = re.compile(
-    r"\bqueued as ([0-9A-Za-z]+)|\bforwarded as ([0-9A-Za-z]+)|\(([0-9A-Za-z]+) Message accepted|"
-    r"\b(?:250 )?(?:2\.0\.0 )?([0-9A-Za-z]+) Message accepted|\bOK id=([0-9A-Za-z-]+)|\[InternalId=(\d+)"
-).findall
+_ACCEPTED_AS: Final = tuple(
+    (literal, re.compile(pattern).finditer)
+    for literal, pattern in (
+        ("queued as ", r"\bqueued as ([0-9A-Za-z]+)"),
+        ("forwarded as ", r"\bforwarded as ([0-9A-Za-z]+)"),
+        (" Message accepted", r"([0-9A-Za-z]+) Message accepted"),
+        ("OK id=", r"\bOK id=([0-9A-Za-z-]+)"),
+        ("[InternalId=", r"\[InternalId=(\d+)"),
+    )
+)
+"""How servers name the queue ID under which they took a message, each with what it cannot be without."""
 
 
 class _Row(NamedTuple):
@@ -43,6 +53,8 @@ class _Course:
     mta: str
     rows: list[_Row] = field(default_factory=list)
     standing: dict[Who, str] = field(default_factory=dict)
+    is_plain: bool = True
+    """Whether there is nothing but results of single recipients."""
 
     def add(self, row: _Row) -> None:
         self.rows.append(row)
@@ -54,15 +66,25 @@ class _Course:
         if not self.standing and outcome in ("deleted", "held"):
             found = [(None, None)]
         for who in found:
+            self.is_plain = False
             self.add(_Row(time, who, None, status, outcome))
 
     def take(self, time: int, fact: Any) -> None:
         kind = type(fact)
         if kind is Result:
-            who = (fact.recipient, self._orig_to(fact))
-            self.add(_Row(time, who, fact.relay, fact.status, fact.outcome, fact.dsn, fact.delay))
-        elif kind is Refusal:
+            recipient, orig_to, relay, status, outcome, dsn, delay = fact
+            if self.mta == "sendmail":
+                orig_to = self._orig_to(recipient, orig_to)
+            self.add(_new(_Row, (time, (recipient, orig_to), relay, status, outcome, dsn, delay)))
+        elif kind in _OF_THE_WHOLE:
+            self._take_whole(time, fact)
+
+    def _take_whole(self, time: int, fact: Any) -> None:
+        """Take in what a line says of the whole message, or of what is no delivery attempt."""
+        kind = type(fact)
+        if kind is Refusal:
             if fact.recipient is not None or self.standing.get((None, None)) != fact.outcome:
+                self.is_plain = False
                 self.add(_Row(time, (fact.recipient, None), None, fact.status, fact.outcome))
         elif kind is Expired:
             self.give_waiting(time, fact.status, "expired", waiting=("deferred", "queued"))
@@ -75,13 +97,13 @@ class _Course:
         elif kind is Released:
             self.give_waiting(time, fact.status, "queued", waiting=("held",))
 
-    def _orig_to(self, result: Result) -> str | None:
-        """The address that was rewritten. Sendmail's `ctladdr` is one only where it is not the sender."""
-        if self.mta != "sendmail" or result.orig_to is None:
-            return result.orig_to
+    def _orig_to(self, recipient: str, controlling: str | None) -> str | None:
+        """The address that was rewritten: sendmail's `ctladdr`, where it is not the sender."""
+        if controlling is None:
+            return None
         if self.sender is None:
-            return result.orig_to if result.recipient[:1] in ('"', "|", "/", "\\", ":") else None
-        return None if _same_address(result.orig_to, self.sender) else result.orig_to
+            return controlling if recipient[:1] in ('"', "|", "/", "\\", ":") else None
+        return None if _same_address(controlling, self.sender) else controlling
 
 
 def _same_address(one: str, other: str) -> bool:
@@ -104,7 +126,7 @@ def entries(facts: Iterable[TimedFact], sender: str | None, mta: str) -> list[di
     course = _Course(sender, mta)
     for time, fact in facts:
         course.take(time, fact)
-    return _condensed(_settled(course.rows))
+    return _condensed(course.rows if course.is_plain else _settled(course.rows))
 
 
 def _settled(rows: list[_Row]) -> Iterator[_Row]:
@@ -128,41 +150,42 @@ def _condensed(rows: Iterable[_Row]) -> list[dict[str, Any]]:
     """One entry for results of a recipient that follow each other with the same relay and status."""
     found: list[dict[str, Any]] = []
     newest: dict[Who, dict[str, Any]] = {}
-    times: dict[int, set[int]] = {}
     for row in rows:
         entry = newest.get(row.who)
-        if entry is not None and entry["relay"] == row.relay and entry["status"] == row.status:
-            times[id(entry)].add(row.time)
-            entry.update(last_date=row.time, dsn=row.dsn, delay=row.delay, attempts=len(times[id(entry)]))
-            continue
         if entry is not None:
+            if entry["relay"] == row.relay and entry["status"] == row.status:
+                # Rows come in the order of their times: an equal one is the last.
+                entry["attempts"] += row.time != entry["last_date"]
+                entry.update(last_date=row.time, dsn=row.dsn, delay=row.delay)
+                continue
             entry["last"] = False
         newest[row.who] = entry = _entry(row)
-        times[id(entry)] = {row.time}
         found.append(entry)
     return found
 
 
 def _entry(row: _Row) -> dict[str, Any]:
-    host, ip = _relay_parts(row.relay)
+    time, (recipient, orig_to), relay, status, outcome, dsn, delay = row
+    host, ip = _relay_parts(relay)
     return {
-        "recipient": row.who[0],
-        "orig_to": row.who[1],
-        "relay": row.relay,
+        "recipient": recipient,
+        "orig_to": orig_to,
+        "relay": relay,
         "relay_host": host,
         "relay_ip": ip,
-        "status": row.status,
-        "outcome": row.outcome,
-        "dsn": row.dsn,
-        "delay": row.delay,
-        "date": row.time,
-        "last_date": row.time,
+        "status": status,
+        "outcome": outcome,
+        "dsn": dsn,
+        "delay": delay,
+        "date": time,
+        "last_date": time,
         "attempts": 1,
         "last": True,
-        "queued_as": queued_as(row.status) if row.outcome == "sent" else None,
+        "queued_as": queued_as(status) if outcome == "sent" else None,
     }
 
 
+@lru_cache(maxsize=4096)
 def _relay_parts(relay: str | None) -> tuple[str | None, str | None]:
     """The next hop's name and address, of `mx.bar.com[192.0.2.25]:25`, `[192.0.2.25] [192.0.2.25]` or `local`."""
     if relay is None:
@@ -179,5 +202,5 @@ def queued_as(status: str) -> str | None:
 
     A content filter repeats the words of the server behind it: `250 2.0.0 from MTA(...): 250 Ok: queued as X`.
     """
-    found = _queued_as(status)
-    return next(filter(None, found[-1])) if found else None
+    found = [named for literal, spelling in _ACCEPTED_AS if literal in status for named in spelling(status)]
+    return max(found, key=re.Match.start)[1] if found else None

@@ -2,7 +2,7 @@
 
 import sys
 import time
-from argparse import Namespace
+from argparse import BooleanOptionalAction, Namespace
 from collections.abc import Sequence
 
 from mailtrace.backfill import days_of
@@ -45,7 +45,9 @@ def _parser() -> Parser:
     option("-q", dest="quiet", action="store_true", help="no summary when all went well")
     option("--follow", action="store_true", help="keep reading as lines come, through rotation, until stopped")
     option(
-        "--wait", action="store_true", help="wait for another mailtrace-index on this store instead of leaving it be"
+        "--wait",
+        action=BooleanOptionalAction,
+        help="wait for another mailtrace-index on this store instead of leaving it be",
     )
     option("--retention", metavar="DAYS", type=days, help=f"how long entries are kept (default {RETENTION_DAYS})")
     option("--index-period", choices=INDEX_PERIODS, help="what one index of Elasticsearch holds (default day)")
@@ -59,7 +61,7 @@ def _index(argv: Sequence[str]) -> ExitStatus:
     parser = _parser()
     arguments = parser.parse_args(argv)
     if bool(arguments.files) == arguments.check:
-        parser.error("--check takes no FILE" if arguments.check else "the following arguments are required: FILE")
+        parser.error("--check takes no FILE" if arguments.check else "name a log file, or - for standard input")
     calendar = Calendar(zone_of(arguments.tz), arguments.tz, arguments.year)
     if arguments.explain:
         explain(arguments.files, calendar, time.time(), sys.stdout)

@@ -1,13 +1,12 @@
 """What a search means. `matches` is the specification: every store must select just the documents that it says."""
 
-import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache
-from ipaddress import ip_address
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar
 
 from mailtrace.documents import Document
+from mailtrace.patterns import Pattern, normal_ip
 
 OUTCOMES: Final = (
     "sent",
@@ -23,38 +22,29 @@ OUTCOMES: Final = (
     "unknown",
 )
 """Every outcome that an entry can have."""
+MTAS: Final = ("postfix", "sendmail")
+"""Every MTA that a document can be of."""
+
+_Asked = TypeVar("_Asked")
 
 
-class Pattern(NamedTuple):
-    """How an address is asked for: exactly, by domain (`@bar.com`), or with `*` and `?`; case never counts."""
+class Word(NamedTuple):
+    """What is given without a flag: whatever a sender, recipient, message ID, queue ID, client or login can be."""
 
-    kind: str
-    """exact, domain or glob."""
-    text: str
-    """In lower case; a domain without its `@`."""
+    address: Pattern
+    text: Pattern
+    """As a message ID or login."""
+    client: Pattern
+    queue_id: str
 
     @classmethod
-    def of(cls, asked: str) -> "Pattern":
-        """Return the pattern of a flag's value; `<>` and the empty text are the null sender."""
-        text = asked.strip().lower()
-        if text.startswith("<") and text.endswith(">"):
-            text = text[1:-1]
-        if "*" in text or "?" in text:
-            return cls("glob", text)
-        if text.startswith("@") and len(text) > 1:
-            return cls("domain", text[1:])
-        return cls("exact", text)
+    def of(cls, asked: str) -> "Word":
+        """Return the word of an argument.
 
-    def matches(self, value: str | None) -> bool:
-        """Return whether a document's value is what was asked for; null never is."""
-        if value is None:
-            return False
-        value = value.lower()
-        if self.kind == "exact":
-            return value == self.text
-        if self.kind == "domain":
-            return value.rpartition("@")[2] == self.text and "@" in value
-        return _glob_matches(self.text, value)
+        Raises:
+            UsageError: it is a network, and misspelt.
+        """
+        return cls(Pattern.of(asked), Pattern.of_text(asked), Pattern.of_peer(asked), asked.strip())
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,41 +54,95 @@ class Query:
     senders: tuple[Pattern, ...] = ()
     recipients: tuple[Pattern, ...] = ()
     """Of `recipient` or `orig_to`."""
-    msgids: tuple[str, ...] = ()
-    """Without angle brackets; case does not count."""
+    msgids: tuple[Pattern, ...] = ()
     queue_ids: tuple[str, ...] = ()
     """As logged: in long Postfix IDs and sendmail's, case counts."""
-    clients: tuple[str, ...] = ()
-    """Names or IP addresses, of `client` and `orig_client`."""
-    hosts: tuple[str, ...] = ()
-    """A name without a dot is also the first part of a longer one."""
+    links: tuple[str, ...] = ()
+    """Queue IDs that the document names: those of `links_of`."""
+    clients: tuple[Pattern, ...] = ()
+    """Of `client` and `orig_client`: the name, the addresses, or all as logged."""
+    logins: tuple[Pattern, ...] = ()
+    hosts: tuple[Pattern, ...] = ()
+    """A name, or the first part of a longer one."""
+    mtas: tuple[str, ...] = ()
+    relays: tuple[Pattern, ...] = ()
+    """Of an entry's next hop: the name, the address, or all as logged."""
+    statuses: tuple[str, ...] = ()
+    """Parts of an entry's `status`, in lower case."""
     outcomes: tuple[str, ...] = ()
-    """What became of a recipient: of entries with `last`, the same that `recipients` matches."""
+    """What became of a recipient: of entries with `last`."""
+    ever: tuple[str, ...] = ()
+    """An outcome of any entry."""
+    words: tuple[Word, ...] = ()
+    """All of these must be found, each anywhere."""
     since: int | None = None
     """The earliest `date`, in microseconds since 1970."""
     until: int | None = None
     """The latest `date`, in microseconds since 1970."""
     limit: int | None = None
-    """How many at most, the newest."""
+    """How many at most, the first in the order of the search."""
+    oldest_first: bool = False
+    """Whether the order is ascending."""
+
+    @property
+    def asks_of_entries(self) -> bool:
+        """Whether one entry must hold what is asked: all of `-t`, `-s`, `--ever`, `--relay` and `--status`."""
+        return bool(self.recipients or self.outcomes or self.ever or self.relays or self.statuses)
 
 
 def matches(query: Query, document: Document) -> bool:
     """Return whether a document is one of those asked for, the limit aside."""
     return (
         _within(query, document["date"])
-        and _any(query.senders, lambda sender: sender.matches(document["from"]))
-        and _any(query.msgids, lambda msgid: msgid.lower() == (document["msgid"] or "").lower())
-        and _any(query.queue_ids, lambda queue_id: queue_id == document["transaction"])
-        and _any(query.clients, lambda client: _is_client(client, document))
-        and _any(query.hosts, lambda host: is_host(host, document["host"]))
-        and (not (query.recipients or query.outcomes) or any(_is_entry(query, entry) for entry in document["to"]))
+        and _any(query.senders, lambda asked: asked.matches(document["from"]))
+        and _any(query.msgids, lambda asked: asked.matches(document["msgid"]))
+        and _any(query.queue_ids, lambda asked: asked == document["transaction"])
+        and _any(query.links, lambda asked: asked in links_of(document))
+        and _any(query.clients, lambda asked: _is_client(asked, document))
+        and _any(query.logins, lambda asked: asked.matches(document["login"]))
+        and _any(query.hosts, lambda asked: is_host(asked, document["host"]))
+        and _any(query.mtas, lambda asked: asked == document["mta"])
+        and (not query.asks_of_entries or any(holds(query, entry) for entry in document["to"]))
+        and all(_is_anywhere(query, word, document) for word in query.words)
     )
 
 
-def is_host(asked: str, host: str) -> bool:
-    """Return whether a host's name is the one asked for: a short name is also that of the full one."""
-    asked, host = asked.lower(), host.lower()
-    return host == asked or ("." not in asked and host.partition(".")[0] == asked)
+def holds(query: Query, entry: dict[str, Any]) -> bool:
+    """Return whether an entry holds what a query asks of entries."""
+    return (
+        _any(query.recipients, lambda asked: is_recipient(asked, entry))
+        and (not query.outcomes or (entry["last"] and entry["outcome"] in query.outcomes))
+        and (not query.ever or entry["outcome"] in query.ever)
+        and _any(query.relays, lambda asked: any(map(asked.matches, relay_names(entry))))
+        and _any(query.statuses, lambda asked: asked in (entry["status"] or "").lower())
+    )
+
+
+def is_recipient(asked: Pattern, entry: dict[str, Any]) -> bool:
+    """Return whether an entry's recipient, or what it was rewritten from, is the one asked for."""
+    return asked.matches(entry["recipient"]) or asked.matches(entry["orig_to"])
+
+
+def is_outside(word: Word, document: Document) -> bool:
+    """Return whether a word is found in a document outside its entries."""
+    return (
+        word.address.matches(document["from"])
+        or word.text.matches(document["msgid"])
+        or word.text.matches(document["login"])
+        or word.queue_id == document["transaction"]
+        or _is_client(word.client, document)
+    )
+
+
+def is_host(asked: Pattern, host: str) -> bool:
+    """Return whether a host's name, or the first part of it, is the one asked for."""
+    return asked.matches(host) or asked.matches(host.partition(".")[0])
+
+
+def links_of(document: Document) -> set[str]:
+    """Return the queue IDs that tie a document to others: its `origin`, and what next hops took the message as."""
+    named = {entry["queued_as"] for entry in document["to"]} | {document["origin"]}
+    return {queue_id for queue_id in named if queue_id}
 
 
 def client_names(client: str | None) -> set[str]:
@@ -107,18 +151,16 @@ def client_names(client: str | None) -> set[str]:
         return set()
     client = client.lower()
     name, _, rest = client.partition("[")
-    found = {client, name.strip()}
+    found = {client, normal_ip(name.strip())}
     for text in rest.split("[")[:2]:
-        found.add(normal_ip(text.partition("]")[0].removeprefix("ipv6:")))
+        found.add(normal_ip(text.partition("]")[0]))
     return found - {""}
 
 
-def normal_ip(text: str) -> str:
-    """Return an IP address in its one normal spelling; other text as it is."""
-    try:
-        return str(ip_address(text))
-    except ValueError:
-        return text
+def relay_names(entry: dict[str, Any]) -> set[str]:
+    """Return the ways in which an entry's next hop can be asked for: whole, by name, by address; in lower case."""
+    names = (entry["relay"] or "").lower(), normal_ip(entry["relay_host"] or ""), normal_ip(entry["relay_ip"] or "")
+    return {*names} - {""}
 
 
 def microseconds(date: str) -> int:
@@ -128,8 +170,8 @@ def microseconds(date: str) -> int:
     return int(whole) * 1_000_000 + moment.microsecond
 
 
-def _any(asked: tuple[Any, ...], holds: Any) -> bool:
-    return not asked or any(holds(value) for value in asked)
+def _any(asked: Sequence[_Asked], is_it: Callable[[_Asked], bool]) -> bool:
+    return not asked or any(map(is_it, asked))
 
 
 def _within(query: Query, date: str) -> bool:
@@ -139,37 +181,13 @@ def _within(query: Query, date: str) -> bool:
     return (query.since is None or at >= query.since) and (query.until is None or at <= query.until)
 
 
-def _is_client(asked: str, document: Document) -> bool:
+def _is_client(asked: Pattern, document: Document) -> bool:
     names = client_names(document["client"]) | client_names(document["orig_client"])
-    return normal_ip(asked.strip().strip("[]").lower()) in names or asked.strip().lower() in names
+    return any(map(asked.matches, names))
 
 
-def _is_entry(query: Query, entry: dict[str, Any]) -> bool:
-    return _any(
-        query.recipients, lambda asked: asked.matches(entry["recipient"]) or asked.matches(entry["orig_to"])
-    ) and (not query.outcomes or (entry["last"] and entry["outcome"] in query.outcomes))
-
-
-@lru_cache(maxsize=64)
-def _pieces(glob: str) -> tuple[re.Pattern[str], ...]:
-    return tuple(
-        re.compile("".join("." if char == "?" else re.escape(char) for char in piece), re.DOTALL)
-        for piece in glob.split("*")
+def _is_anywhere(query: Query, word: Word, document: Document) -> bool:
+    """Whether a word is found in a document: among its recipients, in an entry that holds what else is asked of one."""
+    return is_outside(word, document) or any(
+        is_recipient(word.address, entry) and holds(query, entry) for entry in document["to"]
     )
-
-
-def _glob_matches(glob: str, value: str) -> bool:
-    """Whether a value fits. Each piece between stars is taken where it first fits, so nothing backtracks."""
-    first, *middle = _pieces(glob)
-    if not middle:
-        return first.fullmatch(value) is not None
-    *middle, final = middle
-    if not (found := first.match(value)):
-        return False
-    at = found.end()
-    for piece in middle:
-        if not (found := piece.search(value, at)):
-            return False
-        at = found.end()
-    tail = len(value) - len(final.pattern.replace("\\", ""))
-    return tail >= at and final.match(value, tail) is not None

@@ -10,7 +10,7 @@ from typing import Any, Final
 from mailtrace.mta.events import Authenticated, Event, Login, Parsed, Sender
 from mailtrace.queue_ids import NOQUEUE, time_of
 from mailtrace.syslog import Record
-from mailtrace.transactions import Key, Transaction
+from mailtrace.transactions import TURNING, Key, Transaction
 
 MAX_HELD: Final = 10_000
 """How many transactions are held in memory, at most, before they must be written."""
@@ -39,32 +39,33 @@ class Reducer:
 
     def _add(self, record: Record, mta: str, event: Event) -> None:
         queue_id, fact = event
-        if queue_id == NOQUEUE:
-            refused = Transaction(record.host, NOQUEUE, mta, line=f"{record.pid} {record.text}")
-            refused.add(record.time, fact)
+        time, host, _, pid, text = record
+        found = self._touched.get((host, queue_id))
+        if found is not None and time >= found.open_from and type(fact) not in TURNING:
+            # Most lines come here: nothing is asked whose answer is known.
+            found.facts.append((time, fact))
+        elif queue_id == NOQUEUE:
+            refused = Transaction(host, NOQUEUE, mta, line=f"{pid} {text}")
+            refused.add(time, fact)
             self._complete.append(refused)
-            return
-        transaction = self._transaction(record, mta, event)
-        transaction.add(record.time, fact)
+        else:
+            self._turn(found, record, mta, event)
+
+    def _turn(self, found: Transaction | None, record: Record, mta: str, event: Event) -> None:
+        """Take in what may begin or end a transaction, or belong to another one than the one in memory."""
+        queue_id, fact = event
+        key = (record.host, queue_id)
+        if found is None:
+            found = self._older.pop(key, None) or Transaction(record.host, queue_id, mta)
+            self._touched[key] = found
+        if found.facts and time_of(queue_id, mta) is None and not found.continues(record.time, fact):
+            self._complete.append(found)
+            self._touched[key] = found = Transaction(record.host, queue_id, mta)
+        found.add(record.time, fact)
         if type(fact) is Sender and self._logins:
             session = self._logins.get((record.host, record.pid))
             if session is not None and session.client == fact.client:
-                transaction.add(record.time, Login(session.login))
-
-    def _transaction(self, record: Record, mta: str, event: Event) -> Transaction:
-        """The transaction in memory that the event belongs to; a new one where there is none."""
-        key = (record.host, event.queue_id)
-        found = self._touched.get(key)
-        if found is None:
-            found = self._older.pop(key, None)
-            if found is None:
-                self._touched[key] = found = Transaction(record.host, event.queue_id, mta)
-                return found
-            self._touched[key] = found
-        if not found.continues(record.time, event.fact) and time_of(event.queue_id, mta) is None:
-            self._complete.append(found)
-            self._touched[key] = found = Transaction(record.host, event.queue_id, mta)
-        return found
+                found.add(record.time, Login(session.login))
 
     def _log_in(self, process: tuple[str, str], session: Authenticated) -> None:
         self._logins[process] = session

@@ -40,6 +40,8 @@ FINAL: Final = frozenset({"sent", "bounced", "expired", "rejected", "discarded",
 
 _KIND: Final = {kind: i for i, kind in enumerate(FACTS)}
 _BEGINNINGS: Final = frozenset(BEGINNINGS)
+TURNING: Final = frozenset((*BEGINNINGS, Origin, Removed))
+"""The facts that may be another message's although one of this queue ID is open."""
 
 
 def by_time(timed: TimedFact) -> int:
@@ -63,6 +65,10 @@ class Transaction:
     """When the message left the queue (Postfix), in microseconds."""
     first: int = _NEVER
     """The time of the first line, in microseconds."""
+    open_from: int = _NEVER
+    """From when on any fact that neither begins nor ends a message surely is this one's: begun, and not finished."""
+    ordered: int = 0
+    """How many facts are known to be in the order of their times, each once: all of them, where `joined` made it."""
     written: bool = False
     """Whether a store has it already, in part."""
 
@@ -75,8 +81,10 @@ class Transaction:
         if kind in _BEGINNINGS:
             if self.begun is None or time < self.begun[0]:
                 self.begun = (time, fact)
+                self.open_from = time if self.finished is None else _NEVER
         elif kind is Removed:
             self.finished = time if self.finished is None else max(time, self.finished)
+            self.open_from = _NEVER
 
     @property
     def key(self) -> Key:
@@ -171,18 +179,25 @@ def is_beginning(fact: Fact) -> bool:
 
 def joined(parts: Iterable[Transaction]) -> Transaction:
     """Return one transaction with the facts of all: each once, in the order of their times."""
-    parts = sorted(parts, key=lambda part: (part.begun is None, part.first))
-    if len(parts) == 1 and _is_ordered(parts[0].facts):
+    parts = list(parts)
+    if len(parts) == 1 and _is_ordered(parts[0]):
         return parts[0]
+    parts.sort(key=lambda part: (part.begun is None, part.first))
     whole = Transaction(parts[0].host, parts[0].queue_id, parts[0].mta, line=parts[0].line)
     for time, fact in sorted(dict.fromkeys(fact for part in parts for fact in part.facts), key=by_time):
         whole.add(time, fact)
+    whole.ordered = len(whole.facts)
     return whole
 
 
-def _is_ordered(facts: list[TimedFact]) -> bool:
+def _is_ordered(part: Transaction) -> bool:
     """Whether facts are in the order of their times, each once: so nearly all transactions are read."""
-    return len(set(facts)) == len(facts) and all(one[0] <= other[0] for one, other in pairwise(facts))
+    facts = part.facts
+    if part.ordered != len(facts):
+        if len(set(facts)) != len(facts) or any(one[0] > other[0] for one, other in pairwise(facts)):
+            return False
+        part.ordered = len(facts)
+    return True
 
 
 def segments(parts: Iterable[Transaction]) -> list[Transaction]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 from mailtrace.documents import Document
+from mailtrace.groups import Group, Grouping
 from mailtrace.query import Query
 from mailtrace.transactions import Key, Transaction
 
@@ -129,7 +130,7 @@ class Store(Protocol):
         """Return all checkpoints."""
 
     def search(self, query: Query) -> Iterator[Document]:
-        """Return the documents that match, newest first by (date, id), one by one.
+        """Return the documents that match, newest first by (date, id) or as the query says, one by one.
 
         Raises:
             StoreMissingError: nothing has been indexed here.
@@ -137,6 +138,9 @@ class Store(Protocol):
 
     def count(self, query: Query) -> int:
         """Return how many documents match, whatever the query's limit."""
+
+    def group(self, query: Query, grouping: Grouping) -> list[Group]:
+        """Return all groups of what matches, as `groups_of` makes them, whatever the query's limit."""
 
     def expire(self, before: float) -> int:
         """Delete what is past its time: of older than `before`, in seconds since 1970. Return how many documents."""

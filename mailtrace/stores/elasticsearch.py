@@ -11,12 +11,14 @@ from typing import Any, Final
 from mailtrace.access import Access
 from mailtrace.documents import Document
 from mailtrace.errors import StoreError
+from mailtrace.groups import Group, Grouping
 from mailtrace.query import Query
 from mailtrace.stores.base import Checkpoint, Description, Outcome, Refused, Removal, Replacement, Row, Stored, Tell
 from mailtrace.stores.elasticsearch_bulk import Answer, Bulk, Operation
 from mailtrace.stores.elasticsearch_checkpoints import Checkpoints
 from mailtrace.stores.elasticsearch_description import describe
 from mailtrace.stores.elasticsearch_faults import advice, is_documents_fault
+from mailtrace.stores.elasticsearch_groups import groups
 from mailtrace.stores.elasticsearch_indices import Indices
 from mailtrace.stores.elasticsearch_rows import FACTS, day_of, source, stored
 from mailtrace.stores.elasticsearch_searches import Searches
@@ -215,7 +217,7 @@ class ElasticsearchStore:
         return self._checkpoints.load()
 
     def search(self, query: Query) -> Iterator[Document]:
-        """Return the documents that match, newest first by (date, id), one by one.
+        """Return the documents that match, in the query's order, one by one.
 
         Raises:
             StoreMissingError: nothing has been indexed here.
@@ -227,6 +229,10 @@ class ElasticsearchStore:
         """Return how many documents match, whatever the query's limit."""
         self._set_up.tell_of_closed()
         return self._searches.count(query)
+
+    def group(self, query: Query, grouping: Grouping) -> list[Group]:
+        """Return the groups of what matches, counted by the server."""
+        return groups(self._searches, query, grouping)
 
     def expire(self, before: float) -> int:
         """Delete checkpoints older than `before`, and on a server without lifecycles the indices past their time.

@@ -17,7 +17,7 @@ _NEEDS: Final = {
     "index": (("monitor", "read_ilm"), _INDEX),
     "set up": (("monitor", "manage_ilm", "manage_index_templates"), _INDEX),
 }
-"""Rights on the cluster and on the indices that it takes; setting up is for the first run, and for a newer version's."""
+"""Rights on the cluster and on the indices that it takes; only a first or a newer version's run sets up."""
 
 
 def describe(server: Server, set_up: SetUp, indices: Indices) -> Description:

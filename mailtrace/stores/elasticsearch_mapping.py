@@ -1,10 +1,11 @@
 """What mailtrace sets up on an Elasticsearch server: an index template, a lifecycle policy, an index of checkpoints.
 
 A stored document has the public members as they are, and private ones beside them, which no search shows: `id`,
-`stub`, `headless`, `start`, `line`, `facts`, `packed` (the whole document, where it is too big), and in `search` the
-values that queries compare, folded by Python just as `query.matches` folds them: Elasticsearch folds some otherwise (a
-capital sigma at a word's end, a dotted capital I). The public members are there for people's queries, in Kibana say,
-some under the names of the Elastic Common Schema as well (its reference, "Email", "Source" and "Host" fields).
+`stub`, `headless`, `start`, `line`, `facts`, `packed` (the whole document, where it is too big; `is_packed` says that
+it is), and in `search` the values that queries compare and group by, folded by Python just as `query.matches` folds
+them: Elasticsearch folds some otherwise (a capital sigma at a word's end, a dotted capital I). The public members are
+there for people's queries, in Kibana say, some under the names of the Elastic Common Schema as well (its reference,
+"Email", "Source" and "Host" fields).
 """
 
 from typing import Any, Final
@@ -28,6 +29,8 @@ _OBJECTS: Final = 1_000_000
 _EXACT: Final = {"type": "keyword"}
 _ASKED: Final = {"type": "keyword", "doc_values": False}
 """What queries compare: values are cut at 8,191 characters, which fit in a term whatever the characters are."""
+_GROUPED: Final = {"type": "keyword", "index": False}
+"""What queries group by alone."""
 _SHOWN: Final = {"type": "keyword", "index": False, "normalizer": "lowercase"}
 """What people may group and filter by: without an index, from the column that groups them."""
 _UNCUT: Final = {"type": "keyword", "index": False, "ignore_above": 8191}
@@ -62,14 +65,27 @@ _ENTRY: Final[dict[str, Any]] = {
     "attempts": _NUMBER,
     "last": {"type": "boolean"},
     "queued_as": _SHOWN,
-    "search": {"properties": {"addresses": _ASKED, "domains": _ASKED}},
+    "search": {
+        "properties": {
+            "addresses": _ASKED,
+            "domains": _ASKED,
+            "recipient": _GROUPED,
+            "domain": _GROUPED,
+            "relays": _ASKED,
+            "relay_ips": _ASKED,
+            "relay": _GROUPED,
+            "status": _ASKED,
+            "reason": _GROUPED,
+            "delay": {"type": "long", "index": False},
+        }
+    },
     "email": _within(to=_within(address=_alias("to.recipient"))),
     "destination": _within(domain=_alias("to.relay_host"), ip=_alias("to.relay_ip")),
 }
 _DOCUMENT: Final[dict[str, Any]] = {
     "transaction": _EXACT,
     "host": {**_EXACT, "fields": {"name": _EXACT}},
-    "mta": _UNCUT,
+    "mta": _EXACT,
     "instance": _UNCUT,
     "date": _TIME,
     "from": _SHOWN,
@@ -90,13 +106,18 @@ _DOCUMENT: Final[dict[str, Any]] = {
     "line": _KEPT,
     "facts": {"type": "object", "enabled": False},
     "packed": _KEPT,
+    "is_packed": {"type": "boolean"},
     "search": {
         "properties": {
             "date": {"type": "long"},
-            "from": _ASKED,
-            "from_domain": _ASKED,
+            "from": _EXACT,
+            "from_domain": _EXACT,
             "msgid": _ASKED,
+            "links": _ASKED,
             "clients": _ASKED,
+            "client_ips": _ASKED,
+            "client": _GROUPED,
+            "login": _EXACT,
             "hosts": _ASKED,
         }
     },

@@ -5,51 +5,69 @@ Values reach the server as JSON values of term queries, or escaped in wildcard q
 
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from mailtrace.documents import Document
-from mailtrace.query import Pattern, Query, client_names, normal_ip
+from mailtrace.groups import delay_of, domain_of, folded
+from mailtrace.patterns import Pattern, ip_key, network_keys
+from mailtrace.query import Query, Word, client_names, links_of, relay_names
+from mailtrace.reasons import reason_of
 
 Clause: TypeAlias = dict[str, Any]
 """A query, or a part of one, as JSON."""
 
 _LONGEST: Final = 32_766
 """Bytes of a term in UTF-8 (Lucene, `IndexWriter.MAX_TERM_LENGTH`)."""
-NEWEST_FIRST: Final = [
-    {"search.date": {"order": "desc", "unmapped_type": "long"}},
-    {"id": {"order": "desc", "unmapped_type": "keyword"}},
-]
+
+
+def order(query: Query) -> list[dict[str, Any]]:
+    """Return the sort of a query's documents: by date and ID."""
+    way = "asc" if query.oldest_first else "desc"
+    kinds = {"search.date": "long", "id": "keyword"}
+    return [{field: {"order": way, "unmapped_type": kind}} for field, kind in kinds.items()]
 
 
 def searchable(document: Document, date: int) -> dict[str, Any]:
-    """Return the values by which a document is found; `date` in microseconds since 1970."""
-    sender = document["from"]
+    """Return the values by which a document is found and grouped; `date` in microseconds since 1970."""
     return {
         "date": date,
-        **({} if sender is None else {"from": sender.lower(), "from_domain": _domain(sender)}),
-        "msgid": (document["msgid"] or "").lower(),
-        "clients": _client_names(document["client"], document["orig_client"]),
+        "from": folded(document["from"]),
+        "from_domain": domain_of(document["from"]),
+        "msgid": folded(document["msgid"]),
+        "links": sorted(links_of(document)),
+        "client": folded(document["client"]),
+        "login": folded(document["login"]),
+        **_clients(document["client"], document["orig_client"]),
         "hosts": _host_names(document["host"]),
     }
 
 
 def searchable_entry(entry: dict[str, Any]) -> dict[str, Any]:
-    """Return the values by which an entry of `to` is found."""
+    """Return the values by which an entry of `to` is found and grouped."""
     addresses = [address for address in (entry["recipient"], entry["orig_to"]) if address is not None]
+    relays = relay_names(entry)
     return {
         "addresses": [address.lower() for address in addresses],
-        "domains": [domain for address in addresses if (domain := _domain(address)) is not None],
+        "domains": [domain for address in addresses if (domain := domain_of(address)) is not None],
+        "recipient": folded(entry["recipient"]),
+        "domain": domain_of(entry["recipient"]),
+        "relays": sorted(relays),
+        "relay_ips": _ip_keys(relays),
+        "relay": folded(entry["relay_host"]),
+        "status": folded(entry["status"]),
+        "reason": reason_of(entry["status"] or ""),
+        "delay": delay_of(entry),
     }
 
 
-def _domain(address: str) -> str | None:
-    _, at, domain = address.lower().rpartition("@")
-    return domain if at else None
-
-
 @lru_cache(maxsize=4096)
-def _client_names(client: str | None, orig_client: str | None) -> list[str]:
-    return sorted(client_names(client) | client_names(orig_client))
+def _clients(client: str | None, orig_client: str | None) -> dict[str, list[str]]:
+    names = client_names(client) | client_names(orig_client)
+    return {"clients": sorted(names), "client_ips": _ip_keys(names)}
+
+
+def _ip_keys(names: Iterable[str]) -> list[str]:
+    return sorted({key for name in names if (key := ip_key(name))})
 
 
 def _host_names(host: str) -> list[str]:
@@ -57,59 +75,106 @@ def _host_names(host: str) -> list[str]:
     return [host, host.partition(".")[0]]
 
 
-def conditions(query: Query, *, globs: bool = True) -> Clause:
-    """Return the query for the documents that match, the limit aside.
+class _Field(NamedTuple):
+    """Where the values are that patterns of a kind compare."""
 
-    Without `globs`, patterns with `*` and `?` let everything through: for `matches` to sort out, where the server
-    finds a pattern too complex.
+    values: str
+    domains: str = ""
+    ips: str = ""
+
+
+_SENDER: Final = _Field("search.from", domains="search.from_domain")
+_RECIPIENT: Final = _Field("to.search.addresses", domains="to.search.domains")
+_MSGID: Final = _Field("search.msgid")
+_LOGIN: Final = _Field("search.login")
+_CLIENT: Final = _Field("search.clients", ips="search.client_ips")
+_RELAY: Final = _Field("to.search.relays", ips="to.search.relay_ips")
+_HOST: Final = _Field("search.hosts")
+
+
+class Conditions:
+    """What `query.matches` says, as clauses.
+
+    Without `globs`, patterns with `*` and `?` and parts of texts let everything through: for `matches` to sort out,
+    where the server finds a pattern too complex. With `packed`, only documents that are packed, or are not.
     """
-    clauses: list[Clause] = [{"term": {"stub": False}}]
-    if query.since is not None or query.until is not None:
-        bounds = {"gte": query.since, "lte": query.until}
-        clauses.append({"range": {"search.date": {name: at for name, at in bounds.items() if at is not None}}})
-    if query.senders:
-        clauses.append(_of_patterns(query.senders, "search.from", "search.from_domain", globs=globs))
-    if query.msgids:
-        clauses.append(_terms("search.msgid", (msgid.lower() for msgid in query.msgids)))
-    if query.queue_ids:
-        clauses.append(_terms("transaction", query.queue_ids))
-    if query.clients:
-        clauses.append(
-            _terms("search.clients", (name for client in query.clients for name in _client_spellings(client)))
+
+    def __init__(self, query: Query, *, globs: bool = True, packed: bool | None = None) -> None:
+        self._query = query
+        self._globs = globs
+        self._packed = packed
+
+    def of_documents(self) -> Clause:
+        """Return the query for the documents that match, the limit aside."""
+        query = self._query
+        clauses: list[Clause] = [{"term": {"stub": False}}]
+        if self._packed is not None:
+            is_packed: Clause = {"term": {"is_packed": True}}
+            clauses.append(is_packed if self._packed else {"bool": {"must_not": is_packed}})
+        if query.since is not None or query.until is not None:
+            bounds = {"gte": query.since, "lte": query.until}
+            clauses.append({"range": {"search.date": {name: at for name, at in bounds.items() if at is not None}}})
+        clauses += self._patterns(query.senders, _SENDER)
+        clauses += self._patterns(query.msgids, _MSGID)
+        clauses += self._patterns(query.clients, _CLIENT)
+        clauses += self._patterns(query.logins, _LOGIN)
+        clauses += self._patterns(query.hosts, _HOST)
+        clauses += [_terms("transaction", query.queue_ids)] if query.queue_ids else []
+        clauses += [_terms("search.links", query.links)] if query.links else []
+        clauses += [_terms("mta", query.mtas)] if query.mtas else []
+        if query.asks_of_entries:
+            clauses.append(_nested(self.of_entries()))
+        clauses += [self._word(word) for word in query.words]
+        return _all_of(clauses)
+
+    def of_entries(self) -> list[Clause]:
+        """Return what one and the same entry must be."""
+        query = self._query
+        clauses = self._patterns(query.recipients, _RECIPIENT) + self._patterns(query.relays, _RELAY)
+        if query.outcomes:
+            clauses += [{"term": {"to.last": True}}, _terms("to.outcome", query.outcomes)]
+        if query.ever:
+            clauses.append(_terms("to.outcome", query.ever))
+        if query.statuses and self._globs:
+            parts = [f"*{_literal(part)}*" for part in query.statuses if _is_term(part)]
+            clauses.append(_any_of([_wildcard("to.search.status", part) for part in parts]))
+        return clauses
+
+    def _word(self, word: Word) -> Clause:
+        entry = self._patterns([word.address], _RECIPIENT) + self.of_entries()
+        return _any_of(
+            [
+                *self._patterns([word.address], _SENDER),
+                *self._patterns([word.text], _MSGID),
+                *self._patterns([word.text], _LOGIN),
+                *self._patterns([word.client], _CLIENT),
+                _terms("transaction", [word.queue_id]),
+                _nested(entry),
+            ]
         )
-    if query.hosts:
-        clauses.append(_terms("search.hosts", (host.lower() for host in query.hosts)))
-    if query.recipients or query.outcomes:
-        clauses.append(_entry(query, globs=globs))
+
+    def _patterns(self, patterns: Sequence[Pattern], field: _Field) -> list[Clause]:
+        """One of the patterns, where there are any, must match; null has no field, and never does."""
+        wild = [pattern.text for pattern in patterns if pattern.kind == "glob"]
+        if not patterns or (wild and not self._globs):
+            return [{"match_all": {}}] if patterns else []
+        clauses = [_wildcard(field.values, _escaped(text)) for text in wild if _is_term(text)]
+        if exact := [pattern.text for pattern in patterns if pattern.kind == "exact"]:
+            clauses.append(_terms(field.values, exact))
+        if within := [pattern.text for pattern in patterns if pattern.kind == "domain"]:
+            clauses.append(_terms(field.domains, within))
+        for network in (pattern.text for pattern in patterns if pattern.kind == "network"):
+            first, last = network_keys(network)
+            clauses.append({"range": {field.ips: {"gte": first, "lte": last}}})
+        return [_any_of(clauses)]
+
+
+def _nested(clauses: list[Clause]) -> Clause:
+    return {"nested": {"path": "to", "query": _all_of(clauses)}}
+
+
+def _all_of(clauses: list[Clause]) -> Clause:
     return {"bool": {"filter": clauses}}
-
-
-def _client_spellings(asked: str) -> tuple[str, str]:
-    asked = asked.strip().lower()
-    return asked, normal_ip(asked.strip("[]"))
-
-
-def _entry(query: Query, *, globs: bool) -> Clause:
-    """One and the same entry must be of such a recipient and have such an outcome."""
-    clauses: list[Clause] = []
-    if query.recipients:
-        clauses.append(_of_patterns(query.recipients, "to.search.addresses", "to.search.domains", globs=globs))
-    if query.outcomes:
-        clauses += [{"term": {"to.last": True}}, _terms("to.outcome", query.outcomes)]
-    return {"nested": {"path": "to", "query": {"bool": {"filter": clauses}}}}
-
-
-def _of_patterns(patterns: Sequence[Pattern], addresses: str, domains: str, *, globs: bool) -> Clause:
-    """One of the patterns must match; a null address has neither field, and never does."""
-    wild = [pattern.text for pattern in patterns if pattern.kind == "glob"]
-    if wild and not globs:
-        return {"match_all": {}}
-    clauses: list[Clause] = [{"wildcard": {addresses: {"value": _wildcard(text)}}} for text in wild if _is_term(text)]
-    if exact := [pattern.text for pattern in patterns if pattern.kind == "exact"]:
-        clauses.append(_terms(addresses, exact))
-    if within := [pattern.text for pattern in patterns if pattern.kind == "domain"]:
-        clauses.append(_terms(domains, within))
-    return _any_of(clauses)
 
 
 def _any_of(clauses: list[Clause]) -> Clause:
@@ -117,9 +182,17 @@ def _any_of(clauses: list[Clause]) -> Clause:
     return {"bool": {"should": clauses, "minimum_should_match": 1}} if clauses else {"match_none": {}}
 
 
-def _wildcard(glob: str) -> str:
+def _wildcard(field: str, pattern: str) -> Clause:
+    return {"wildcard": {field: {"value": pattern}}}
+
+
+def _escaped(glob: str) -> str:
     """A backslash is a character as any other in our patterns; in a wildcard query it takes `*` and `?` literally."""
     return glob.replace("\\", "\\\\")
+
+
+def _literal(text: str) -> str:
+    return _escaped(text).replace("*", "\\*").replace("?", "\\?")
 
 
 def _terms(field: str, values: Iterable[str]) -> Clause:

@@ -61,12 +61,29 @@ def _public(row: Row) -> dict[str, Any]:
 
 
 def _packed(row: Row, told: dict[str, Any]) -> dict[str, Any]:
-    """The same of a transaction with very many recipients: its entries only have what searches compare."""
+    """The same of a transaction with very many recipients: its entries have only what searches compare.
+
+    Those that differ in their addresses alone are one, which searches find just as well; groups count them otherwise.
+    """
     told["facts"] = _pack(told["facts"])
     if row.document is not None:
         told["packed"] = _pack(row.document)
-        told["to"] = [{name: entry[name] for name in ("outcome", "last", "search")} for entry in told["to"]]
+        told["is_packed"] = True
+        told["to"] = _merged(told["to"])
     return told
+
+
+def _merged(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    found: dict[bytes, dict[str, Any]] = {}
+    for entry in entries:
+        search = {name: entry["search"][name] for name in ("relays", "relay_ips", "status")}
+        kept = {"outcome": entry["outcome"], "last": entry["last"], "search": search}
+        same = found.setdefault(orjson.dumps(kept), kept)
+        for name in ("addresses", "domains"):
+            same["search"].setdefault(name, {}).update(dict.fromkeys(entry["search"][name]))
+    for same in found.values():
+        same["search"].update({name: list(same["search"][name]) for name in ("addresses", "domains")})
+    return list(found.values())
 
 
 def _pack(value: Any) -> str:

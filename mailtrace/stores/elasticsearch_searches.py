@@ -11,7 +11,7 @@ from mailtrace.errors import StoreError, StoreMissingError
 from mailtrace.query import Query, matches
 from mailtrace.stores.elasticsearch_indices import Indices
 from mailtrace.stores.elasticsearch_mapping import PRIVATE
-from mailtrace.stores.elasticsearch_query import NEWEST_FIRST, Clause, conditions, of_headless, of_keys
+from mailtrace.stores.elasticsearch_query import Clause, Conditions, of_headless, of_keys, order
 from mailtrace.stores.elasticsearch_rows import FACTS, document_of
 from mailtrace.stores.elasticsearch_server import AnswerError, Server
 from mailtrace.transactions import Key
@@ -29,33 +29,43 @@ class Searches:
         self._server = server
         self._indices = indices
 
-    def documents(self, query: Query) -> Iterator[Document]:
-        """Return the documents that match, newest first by (date, id).
+    def documents(self, query: Query, *, packed: bool | None = None) -> Iterator[Document]:
+        """Return the documents that match, in the query's order; with `packed`, only those that are so, or are not.
 
         Raises:
             StoreMissingError: nothing has been indexed here.
         """
         try:
-            yield from islice(self._pages(conditions(query), query.limit), query.limit)
+            yield from islice(self._pages(Conditions(query, packed=packed), query, query.limit), query.limit)
         except AnswerError as error:
-            if not _is_too_complex(error):
+            if not is_too_complex(error):
                 raise
-            candidates = self._pages(conditions(query, globs=False), None)
+            candidates = self._pages(Conditions(query, globs=False, packed=packed), query, None)
             yield from islice((found for found in candidates if matches(query, found)), query.limit)
 
     def count(self, query: Query) -> int:
         """Return how many documents match."""
         try:
-            answer = self._ask(query=conditions(query), size=0, track_total_hits=True)
+            answer = self._ask(query=Conditions(query).of_documents(), size=0, track_total_hits=True)
         except AnswerError as error:
-            if not _is_too_complex(error):
+            if not is_too_complex(error):
                 raise
             return sum(1 for _ in self.documents(replace(query, limit=None)))
         return int(answer["hits"]["total"]["value"])
 
+    def aggregate(self, conditions: Conditions, wanted: dict[str, Any]) -> dict[str, Any]:
+        """Return aggregations of what matches.
+
+        Raises:
+            AnswerError: the server cannot do it.
+        """
+        answer = self._ask(query=conditions.of_documents(), aggregations=wanted, size=0, track_total_hits=False)
+        found: dict[str, Any] = answer["aggregations"]
+        return found
+
     def size(self, index: str) -> int:
         """Return how many documents an index holds."""
-        everything = {"index": index, "query": conditions(Query()), "size": 0, "track_total_hits": True}
+        everything = {"index": index, "query": Conditions(Query()).of_documents(), "size": 0, "track_total_hits": True}
         return int(self._server.insist(self._server.client.search, **everything)["hits"]["total"]["value"])
 
     def of_keys(self, keys: Sequence[Key]) -> Iterator[dict[str, Any]]:
@@ -84,9 +94,14 @@ class Searches:
                 return
             body["search_after"] = hits[-1]["sort"]
 
-    def _pages(self, condition: Clause, limit: int | None) -> Iterator[Document]:
+    def _pages(self, conditions: Conditions, query: Query, limit: int | None) -> Iterator[Document]:
         """Few documents are one request; many are pages of one state of the indices."""
-        body = {"query": condition, "sort": NEWEST_FIRST, "source": {"excludes": PRIVATE}, "track_total_hits": False}
+        body = {
+            "query": conditions.of_documents(),
+            "sort": order(query),
+            "source": {"excludes": PRIVATE},
+            "track_total_hits": False,
+        }
         if limit is not None and limit <= _PAGE:
             hits = self._ask(**body, size=limit)["hits"]["hits"]
         else:
@@ -109,7 +124,7 @@ class Searches:
                 if len(hits) < _PAGE:
                     return
                 # The sort of a point in time ends with the place in its state, which means nothing to a new one.
-                after = {"search_after": hits[-1]["sort"][: len(NEWEST_FIRST)]}
+                after = {"search_after": hits[-1]["sort"][: len(body["sort"])]}
         finally:
             with suppress(StoreError):
                 self._server.ask(self._server.client.close_point_in_time, id=pit)
@@ -141,8 +156,8 @@ class Searches:
             raise StoreMissingError(f"nothing has been indexed at {self._server.name}: run mailtrace-index first")
 
 
-def _is_too_complex(error: AnswerError) -> bool:
-    """Whether Lucene gives up on a pattern that is too long, or has too many ways to match, as `*a?????????????b*`.
+def is_too_complex(error: AnswerError) -> bool:
+    """Return whether Lucene gave up on a pattern: too long, or with too many ways to match, as `*a?????????????b*`.
 
     It says `Determinizing automaton with ... would require more than 10000 effort` or `input automaton is too large`.
     """

@@ -18,6 +18,7 @@ import orjson
 
 from mailtrace.documents import Document
 from mailtrace.errors import StoreError, StoreMissingError, StoreUnavailableError
+from mailtrace.groups import Group, Grouping, groups_of
 from mailtrace.query import Query, matches
 from mailtrace.stores.base import Checkpoint, Outcome, Removal, Replacement, Row, Stored
 from mailtrace.stores.sqlite_terms import Candidates, candidates_of, key_term, terms_of
@@ -248,7 +249,7 @@ class SqliteStore:
             ]
 
     def search(self, query: Query) -> Iterator[Document]:
-        """Return the documents that match, newest first."""
+        """Return the documents that match, in the query's order."""
         with self._reading() as connection:
             found = (document for document in self._candidates(connection, query) if matches(query, document))
             yield from islice(found, query.limit)
@@ -258,12 +259,18 @@ class SqliteStore:
         with self._reading() as connection:
             return sum(matches(query, document) for document in self._candidates(connection, query))
 
+    def group(self, query: Query, grouping: Grouping) -> list[Group]:
+        """Return the groups of what matches."""
+        with self._reading() as connection:
+            found = (document for document in self._candidates(connection, query) if matches(query, document))
+            return groups_of(query, grouping, found)
+
     def _candidates(self, connection: sqlite3.Connection, query: Query) -> Iterator[Document]:
-        """All documents that could match, in order: by date, and by ID where dates are equal, both descending."""
+        """All documents that could match, in order: by date, and by ID where dates are equal."""
         candidates: Candidates = candidates_of(query)
         rows = connection.execute(candidates.sql, candidates.values)
         for _, same in groupby(rows, key=lambda row: row[0]):
-            for _, _, document in sorted(same, key=lambda row: bytes(row[1]), reverse=True):
+            for _, _, document in sorted(same, key=lambda row: bytes(row[1]), reverse=not query.oldest_first):
                 yield orjson.loads(document)
 
     @contextmanager

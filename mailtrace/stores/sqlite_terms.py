@@ -5,12 +5,13 @@ from hashlib import blake2b
 from typing import Any, NamedTuple
 
 from mailtrace.documents import Document
-from mailtrace.query import Pattern, Query, client_names, normal_ip
+from mailtrace.patterns import Pattern
+from mailtrace.query import Query, client_names, links_of
 from mailtrace.transactions import Key
 
 
 class Candidates(NamedTuple):
-    """A statement that selects (date, id, document) of every document that could match, newest first."""
+    """A statement that selects (date, id, document) of every document that could match, in the query's order."""
 
     sql: str
     values: list[Any]
@@ -32,6 +33,7 @@ def terms_of(key: Key, document: Document | None) -> set[int]:
     if document is None:
         return terms
     terms.add(_digest("queue_id", document["transaction"]))
+    terms.update(_digest("link", queue_id) for queue_id in links_of(document))
     terms.update(_address_terms("from", [document["from"]]))
     for entry in document["to"]:
         terms.update(_address_terms("to", [entry["recipient"], entry["orig_to"]]))
@@ -56,7 +58,7 @@ def _terms_of_patterns(kind: str, patterns: Iterable[Pattern]) -> list[int] | No
     """The terms of patterns of which one must match; None where one of them must be looked for in every document."""
     terms = []
     for pattern in patterns:
-        if pattern.kind == "glob":
+        if pattern.kind in ("glob", "network"):
             return None
         terms.append(_digest(kind if pattern.kind == "exact" else f"{kind} domain", pattern.text))
     return terms
@@ -64,13 +66,13 @@ def _terms_of_patterns(kind: str, patterns: Iterable[Pattern]) -> list[int] | No
 
 def _conditions(query: Query) -> list[list[int]]:
     """Terms for each part of the query that has any, the most telling part first: of each list one must be there."""
-    clients = [asked.strip().lower() for asked in query.clients]
     found = (
         [_digest("queue_id", queue_id) for queue_id in query.queue_ids],
-        [_digest("msgid", msgid.lower()) for msgid in query.msgids] if all(query.msgids) else None,
+        [_digest("link", queue_id) for queue_id in query.links],
+        _terms_of_patterns("msgid", query.msgids) if all(asked.text for asked in query.msgids) else None,
         _terms_of_patterns("to", query.recipients),
         _terms_of_patterns("from", query.senders),
-        [_digest("client", name) for asked in clients for name in {asked, normal_ip(asked.strip("[]"))}],
+        _terms_of_patterns("client", query.clients),
     )
     return [terms for terms in found if terms]
 
@@ -80,10 +82,11 @@ def candidates_of(query: Query) -> Candidates:
     since = -(2**62) if query.since is None else query.since
     until = 2**62 if query.until is None else query.until
     conditions = _conditions(query)
+    order = "ASC" if query.oldest_first else "DESC"
     if not conditions:
         sql = (
             "SELECT date, id, document FROM transactions"
-            " WHERE document IS NOT NULL AND date BETWEEN ? AND ? ORDER BY date DESC"
+            f" WHERE document IS NOT NULL AND date BETWEEN ? AND ? ORDER BY date {order}"
         )
         return Candidates(sql, [since, until])
     first, *others = conditions
@@ -98,7 +101,7 @@ def candidates_of(query: Query) -> Candidates:
         sql += f" AND EXISTS (SELECT 1 FROM terms u WHERE u.term IN ({_marks(terms)})"
         sql += " AND u.date = t.date AND u.number = t.number)"
         values += terms
-    return Candidates(f"{sql} ORDER BY t.date DESC", values)
+    return Candidates(f"{sql} ORDER BY t.date {order}", values)
 
 
 def _marks(values: list[int]) -> str:

@@ -1,0 +1,171 @@
+"""What `--by` counts. This is the specification: every store must count just as `groups_of` does."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from datetime import datetime, tzinfo
+from typing import Any, Final, NamedTuple, TypeAlias
+
+from mailtrace.documents import Document
+from mailtrace.query import Query, holds, is_outside, is_recipient
+from mailtrace.reasons import reason_of
+
+_Entry: TypeAlias = dict[str, Any]
+
+_LONGEST: Final = 2**62
+"""Microseconds: a forged delay may be beyond measure."""
+
+
+def folded(value: str | None) -> str | None:
+    """Return a value in lower case: case does not count."""
+    return None if value is None else value.lower()
+
+
+def domain_of(address: str | None) -> str | None:
+    """Return an address's domain; that of the null sender is empty, that of a local name null."""
+    if not address:
+        return address
+    _, at, domain = address.lower().rpartition("@")
+    return domain if at else None
+
+
+OF_ENTRIES: Final[dict[str, Callable[[_Entry], str | None]]] = {
+    "to": lambda entry: folded(entry["recipient"]),
+    "to-domain": lambda entry: domain_of(entry["recipient"]),
+    "relay": lambda entry: folded(entry["relay_host"]),
+    "outcome": lambda entry: str(entry["outcome"]),
+    "status": lambda entry: reason_of(entry["status"] or ""),
+}
+"""What is counted once for each recipient's entry, by its value."""
+OF_DOCUMENTS: Final[dict[str, Callable[[Document], str | None]]] = {
+    "from": lambda document: folded(document["from"]),
+    "from-domain": lambda document: domain_of(document["from"]),
+    "client": lambda document: folded(document["client"]),
+    "login": lambda document: folded(document["login"]),
+    "host": lambda document: folded(document["host"]),
+}
+"""What is counted once for each transaction, by its value."""
+OF_TIMES: Final = ("hour", "day")
+"""What is counted once for each transaction, by its date."""
+BY: Final = (*OF_DOCUMENTS, *OF_ENTRIES, *OF_TIMES)
+"""Every way of grouping."""
+
+
+class Grouping(NamedTuple):
+    """By what to group."""
+
+    by: str
+    zone: tzinfo
+    """In which hours and days begin."""
+
+    @property
+    def is_of_entries(self) -> bool:
+        """Whether recipients are counted, not transactions."""
+        return self.by in OF_ENTRIES
+
+    @property
+    def is_of_times(self) -> bool:
+        """Whether the groups have an order in time."""
+        return self.by in OF_TIMES
+
+    def time(self, at: datetime) -> str:
+        """Return the hour, with its offset, or the day of a moment."""
+        local = at.astimezone(self.zone)
+        if self.by == "day":
+            return local.date().isoformat()
+        return local.replace(minute=0, second=0, microsecond=0).isoformat(timespec="minutes")
+
+
+class Group(NamedTuple):
+    """Transactions or recipients that have a value in common."""
+
+    value: str | None
+    """Null: those of which it is not known."""
+    number: int
+    median_delay: float | None = None
+    """In seconds, of those with a delay; only by relay."""
+    p95_delay: float | None = None
+
+
+class Tally:
+    """Counts, however they come in: document by document, or counted elsewhere."""
+
+    def __init__(self, grouping: Grouping) -> None:
+        self._grouping = grouping
+        self._counts: Counter[str | None] = Counter()
+        self._delays: dict[str | None, Counter[int]] = {}
+
+    def add(self, query: Query, document: Document) -> None:
+        """Count a document that matches the query."""
+        by = self._grouping.by
+        if self._grouping.is_of_times:
+            self.count(self._grouping.time(datetime.fromisoformat(document["date"])))
+        elif not self._grouping.is_of_entries:
+            self.count(OF_DOCUMENTS[by](document))
+        else:
+            for entry in counted(query, document):
+                self.count(OF_ENTRIES[by](entry))
+                if by == "relay" and (delay := delay_of(entry)) is not None:
+                    self.delay(OF_ENTRIES[by](entry), delay)
+
+    def count(self, value: str | None, number: int = 1) -> None:
+        """Count so many with a value."""
+        self._counts[value] += number
+
+    def delay(self, value: str | None, delay: int, number: int = 1) -> None:
+        """Count so many with a delay, in microseconds."""
+        self._delays.setdefault(value, Counter())[delay] += number
+
+    def groups(self) -> list[Group]:
+        """Return the groups, the biggest first; by time, the latest first."""
+        found = [self._group(value) for value in self._counts]
+        if self._grouping.is_of_times:
+            return sorted(found, key=_moment, reverse=True)
+        return sorted(found, key=lambda group: (-group.number, group.value is None, group.value or ""))
+
+    def _group(self, value: str | None) -> Group:
+        delays = sorted(self._delays.get(value, {}).items())
+        return Group(value, self._counts[value], _percentile(delays, 50), _percentile(delays, 95))
+
+
+def _moment(group: Group) -> datetime:
+    return datetime.fromisoformat(str(group.value))
+
+
+def _percentile(delays: list[tuple[int, int]], percent: int) -> float | None:
+    """The nearest rank's value, in seconds, of counted ones in their order."""
+    rank = -(-sum(number for _, number in delays) * percent // 100)
+    for delay, number in delays:
+        rank -= number
+        if rank <= 0:
+            return delay / 1_000_000
+    return None
+
+
+def groups_of(query: Query, grouping: Grouping, documents: Iterable[Document]) -> list[Group]:
+    """Return the groups of documents that match a query."""
+    tally = Tally(grouping)
+    for document in documents:
+        tally.add(query, document)
+    return tally.groups()
+
+
+def counted(query: Query, document: Document) -> list[_Entry]:
+    """Return the entries of a document that count: each recipient once, by its last one.
+
+    Earlier ones count where the query speaks of what happened on the way. Of a word that is found among the recipients
+    only, just these count.
+    """
+    every = query.ever or query.relays or query.statuses
+    found = [entry for entry in document["to"] if (every or entry["last"]) and holds(query, entry)]
+    inside = [word for word in query.words if not is_outside(word, document)]
+    if not inside:
+        return found
+    return [entry for entry in found if any(is_recipient(word.address, entry) for word in inside)]
+
+
+def delay_of(entry: _Entry) -> int | None:
+    """Return an entry's delay in microseconds."""
+    delay = entry["delay"]
+    if delay is None:
+        return None
+    return min(round(delay * 1_000_000), _LONGEST) if delay < _LONGEST else _LONGEST

@@ -1,0 +1,127 @@
+"""How values are asked for: exactly, by domain, with `*` and `?`, or by network. Case never counts."""
+
+import re
+from functools import lru_cache
+from ipaddress import ip_address, ip_network
+from typing import NamedTuple
+
+from mailtrace.errors import UsageError
+
+_is_network = re.compile(r"(?:[0-9.]+|[0-9a-f]*:[0-9a-f.:]*)/[0-9.]*\Z").match
+
+
+class Pattern(NamedTuple):
+    """What a value must be."""
+
+    kind: str
+    """exact, domain, glob or network."""
+    text: str
+    """In lower case; a domain without its `@`, a network in its normal spelling."""
+
+    @classmethod
+    def of(cls, asked: str) -> "Pattern":
+        """Return the pattern of an address; `@bar.com` is a domain, `<>` and the empty text are the null sender."""
+        text = _bare(asked)
+        if text.startswith("@") and len(text) > 1 and not _is_glob(text):
+            return cls("domain", text[1:])
+        return cls("glob" if _is_glob(text) else "exact", text)
+
+    @classmethod
+    def of_text(cls, asked: str) -> "Pattern":
+        """Return the pattern of a message ID, a login or a host; `@bar.com` is what ends so."""
+        text = _bare(asked)
+        if text.startswith("@") and len(text) > 1:
+            return cls("glob", f"*{text}")
+        return cls("glob" if _is_glob(text) else "exact", text)
+
+    @classmethod
+    def of_peer(cls, asked: str) -> "Pattern":
+        """Return the pattern of a client or relay: its name, its address, or a network that holds the address.
+
+        Raises:
+            UsageError: a network is misspelt.
+        """
+        text = asked.strip().lower()
+        if _is_network(text):
+            try:
+                return cls("network", str(ip_network(text, strict=False)))
+            except ValueError as error:
+                raise UsageError(f"{asked}: not a network; write it as 192.0.2.0/24 or 2001:db8::/32") from error
+        if _is_glob(text):
+            return cls("glob", text)
+        address = normal_ip(text.strip("[]"))
+        return cls("exact", address if ip_key(address) else text)
+
+    def matches(self, value: str | None) -> bool:
+        """Return whether a document's value is what was asked for; null never is."""
+        if value is None:
+            return False
+        value = value.lower()
+        if self.kind == "exact":
+            return value == self.text
+        if self.kind == "domain":
+            return value.rpartition("@")[2] == self.text and "@" in value
+        if self.kind == "network":
+            first, last = network_keys(self.text)
+            return first <= ip_key(value) <= last
+        return _glob_matches(self.text, value)
+
+
+def _bare(asked: str) -> str:
+    text = asked.strip().lower()
+    return text[1:-1] if text.startswith("<") and text.endswith(">") else text
+
+
+def _is_glob(text: str) -> bool:
+    return "*" in text or "?" in text
+
+
+def normal_ip(text: str) -> str:
+    """Return an IP address in its one normal spelling, without sendmail's `IPv6:`; other text in lower case."""
+    text = text.lower()
+    try:
+        return str(ip_address(text.removeprefix("ipv6:")))
+    except ValueError:
+        return text
+
+
+@lru_cache(maxsize=4096)
+def ip_key(text: str) -> str:
+    """Return a text for an IP address that sorts as addresses do, those of IPv4 first; empty for what is none."""
+    try:
+        address = ip_address(text)
+    except ValueError:
+        return ""
+    return f"{address.version}{int(address):032x}"
+
+
+@lru_cache(maxsize=64)
+def network_keys(network: str) -> tuple[str, str]:
+    """Return the keys of a network's first and last address: it holds those between."""
+    found = ip_network(network)
+    return ip_key(str(found[0])), ip_key(str(found[-1]))
+
+
+@lru_cache(maxsize=64)
+def _pieces(glob: str) -> tuple[re.Pattern[str], ...]:
+    return tuple(
+        re.compile("".join("." if char == "?" else re.escape(char) for char in piece), re.DOTALL)
+        for piece in glob.split("*")
+    )
+
+
+def _glob_matches(glob: str, value: str) -> bool:
+    """Whether a value fits. Each piece between stars is taken where it first fits, so nothing backtracks."""
+    first, *middle = _pieces(glob)
+    if not middle:
+        return first.fullmatch(value) is not None
+    *middle, final = middle
+    if not (found := first.match(value)):
+        return False
+    at = found.end()
+    for piece in middle:
+        if not (found := piece.search(value, at)):
+            return False
+        at = found.end()
+    tail = len(value) - (len(glob) - glob.rindex("*") - 1)
+    return tail >= at and final.match(value, tail) is not None

@@ -1,0 +1,90 @@
+"""Groups, counted by an Elasticsearch server as `groups_of` counts them."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime, timedelta, timezone
+from typing import Any, Final
+
+from mailtrace.groups import Group, Grouping, Tally, groups_of
+from mailtrace.query import Query
+from mailtrace.stores.elasticsearch_query import Conditions
+from mailtrace.stores.elasticsearch_searches import Searches, is_too_complex
+from mailtrace.stores.elasticsearch_server import AnswerError
+
+_PAGE: Final = 10_000
+_FIELDS: Final = {
+    "from": "search.from",
+    "from-domain": "search.from_domain",
+    "client": "search.client",
+    "login": "search.login",
+    "host": "host",
+    "to": "to.search.recipient",
+    "to-domain": "to.search.domain",
+    "relay": "to.search.relay",
+    "outcome": "to.outcome",
+    "status": "to.search.reason",
+}
+_DELAY: Final = "to.search.delay"
+_QUARTER: Final = 900_000_000
+"""Microseconds: all of a quarter of an hour are in one hour and day, in nearly every zone."""
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
+
+
+def groups(searches: Searches, query: Query, grouping: Grouping) -> list[Group]:
+    """Return the groups of what matches; where the server cannot count them just so, from the documents themselves."""
+    query = replace(query, limit=None)
+    if not (grouping.is_of_entries and query.words):
+        tally = Tally(grouping)
+        try:
+            if all(_take(tally, grouping, bucket) for bucket in _buckets(searches, query, grouping)):
+                if grouping.is_of_entries:
+                    for document in searches.documents(query, packed=True):
+                        tally.add(query, document)
+                return tally.groups()
+        except AnswerError as error:
+            if not is_too_complex(error):
+                raise
+    return groups_of(query, grouping, searches.documents(query))
+
+
+def _take(tally: Tally, grouping: Grouping, bucket: dict[str, Any]) -> bool:
+    """Count a bucket; return False where it does not lie in one group."""
+    value, number = bucket["key"]["value"], bucket["doc_count"]
+    if not grouping.is_of_times:
+        tally.count(value, number)
+        if (delay := bucket["key"].get("delay")) is not None:
+            tally.delay(value, delay, number)
+        return True
+    first = _EPOCH + timedelta(microseconds=int(value))
+    last = first + timedelta(microseconds=_QUARTER - 1)
+    tally.count(grouping.time(first), number)
+    return grouping.time(first) == grouping.time(last)
+
+
+def _buckets(searches: Searches, query: Query, grouping: Grouping) -> Iterator[dict[str, Any]]:
+    """Return all the server's buckets, page by page."""
+    conditions = Conditions(query, packed=False if grouping.is_of_entries else None)
+    composite: dict[str, Any] = {"size": _PAGE, "sources": _sources(grouping)}
+    wanted: dict[str, Any] = {"composite": composite}
+    if grouping.is_of_entries:
+        every = query.ever or query.relays or query.statuses
+        entries = conditions.of_entries() + ([] if every else [{"term": {"to.last": True}}])
+        counted = {"filter": {"bool": {"filter": entries}}, "aggs": {"groups": wanted}}
+        wanted = {"nested": {"path": "to"}, "aggs": {"counted": counted}}
+    while True:
+        found = searches.aggregate(conditions, {"groups": wanted})["groups"]
+        if grouping.is_of_entries:
+            found = found["counted"]["groups"]
+        yield from found["buckets"]
+        if "after_key" not in found:
+            return
+        composite["after"] = found["after_key"]
+
+
+def _sources(grouping: Grouping) -> list[dict[str, Any]]:
+    if grouping.is_of_times:
+        return [{"value": {"histogram": {"field": "search.date", "interval": _QUARTER}}}]
+    sources = [{"value": {"terms": {"field": _FIELDS[grouping.by], "missing_bucket": True}}}]
+    if grouping.by == "relay":
+        sources.append({"delay": {"terms": {"field": _DELAY, "missing_bucket": True}}})
+    return sources
