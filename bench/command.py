@@ -28,7 +28,7 @@ def main(store: str, *arguments: str) -> int:
     def open_store(_name: str | None, **_: Any) -> Store:
         return _store(store)
 
-    index_cli.open_store = open_store  # type: ignore[attr-defined]
+    index_cli.open_store = open_store  # type: ignore[assignment,attr-defined]
     return index_cli.main(arguments)
 
 

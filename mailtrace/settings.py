@@ -39,7 +39,7 @@ class Setting(NamedTuple):
 
 SECRETS: Final = (
     Setting("user", about="the user as whom Elasticsearch is reached"),
-    Setting("password", secret=True, about="that user's password"),
+    Setting("password", secret=True, about="the password of that user"),
     Setting("password_file", about="a file that holds the password, and that its owner alone may read"),
     Setting("api_key", secret=True, about="an API key for Elasticsearch, instead of a user"),
     Setting("api_key_file", about="a file that holds the API key, and that its owner alone may read"),
