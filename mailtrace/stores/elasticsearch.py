@@ -232,6 +232,7 @@ class ElasticsearchStore:
 
     def group(self, query: Query, grouping: Grouping) -> list[Group]:
         """Return the groups of what matches, counted by the server."""
+        self._set_up.tell_of_closed()
         return groups(self._searches, query, grouping)
 
     def expire(self, before: float) -> int:
