@@ -22,6 +22,10 @@ class UsageError(MailtraceError):
     """A flag's value cannot be used."""
 
 
+class ConfigError(MailtraceError):
+    """A configuration file or an environment variable cannot be used."""
+
+
 class LogError(MailtraceError):
     """A log cannot be read."""
 

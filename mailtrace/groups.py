@@ -44,8 +44,10 @@ OF_DOCUMENTS: Final[dict[str, Callable[[Document], str | None]]] = {
     "host": lambda document: folded(document["host"]),
 }
 """What is counted once for each transaction, by its value."""
-OF_TIMES: Final = {"hour": 60, "day": 1440}
-"""What is counted once for each transaction, by its date: in minutes."""
+OF_TIMES: Final = ("hour", "day")
+"""What is counted once for each transaction, by its date."""
+BY: Final = (*OF_DOCUMENTS, *OF_ENTRIES, *OF_TIMES)
+"""Every way of grouping."""
 
 
 class Grouping(NamedTuple):

@@ -2,20 +2,22 @@
 
 import sys
 import time
-from argparse import Namespace
+from argparse import BooleanOptionalAction, Namespace
 from collections.abc import Sequence
 
+from mailtrace.backfill import days_of
+from mailtrace.checking import check
 from mailtrace.errors import ExitStatus, UsageError
 from mailtrace.explain import explain
 from mailtrace.follower import Follower, can_follow
 from mailtrace.indexer import Indexer
 from mailtrace.lock import BusyError, locked
-from mailtrace.options import Parser, days, run, stop_at_signals, year
+from mailtrace.options import Parser, access_from, days, run, stop_at_signals, year
 from mailtrace.progress import progress_of
 from mailtrace.render import safe
 from mailtrace.sets import Calendar
 from mailtrace.stores import open_store
-from mailtrace.stores.base import Store
+from mailtrace.stores.base import INDEX_PERIODS, RETENTION_DAYS, Partitioned, Store
 from mailtrace.tally import Tally
 from mailtrace.zones import zone_of
 
@@ -36,29 +38,45 @@ exit status: 0 done, 2 could not do it, 3 done but the store refused documents,
 def _parser() -> Parser:
     parser = Parser("mailtrace-index", _DESCRIPTION, _EPILOG)
     option = parser.add_argument
-    option("files", metavar="FILE", nargs="+", help="a log file, or - for standard input")
+    option("files", metavar="FILE", nargs="*", help="a log file, or - for standard input")
     option(
         "-y", dest="year", metavar="YEAR", type=year, help="the year of the oldest file's first line, if it has none"
     )
     option("-q", dest="quiet", action="store_true", help="no summary when all went well")
     option("--follow", action="store_true", help="keep reading as lines come, through rotation, until stopped")
     option(
-        "--wait", action="store_true", help="wait for another mailtrace-index on this store instead of leaving it be"
+        "--wait",
+        action=BooleanOptionalAction,
+        help="wait for another mailtrace-index on this store instead of leaving it be",
     )
-    option("--retention", metavar="DAYS", type=days, default=90, help="how long entries are kept (default 90 days)")
+    option("--retention", metavar="DAYS", type=days, help=f"how long entries are kept (default {RETENTION_DAYS})")
+    option("--index-period", choices=INDEX_PERIODS, help="what one index of Elasticsearch holds (default day)")
     option("--from-start", action="store_true", help="read known logs again; the store does not change by it")
+    option("--check", action="store_true", help="write nothing; show the state of the store and what is wrong with it")
     option("--explain", action="store_true", help="write nothing; show what each line was taken for")
     return parser
 
 
 def _index(argv: Sequence[str]) -> ExitStatus:
-    arguments = _parser().parse_args(argv)
+    parser = _parser()
+    arguments = parser.parse_args(argv)
+    if bool(arguments.files) == arguments.check:
+        parser.error("--check takes no FILE" if arguments.check else "name a log file, or - for standard input")
     calendar = Calendar(zone_of(arguments.tz), arguments.tz, arguments.year)
     if arguments.explain:
         explain(arguments.files, calendar, time.time(), sys.stdout)
         return ExitStatus.OK
-    store = open_store(arguments.store, retention_days=arguments.retention)
+    store = open_store(
+        arguments.store,
+        access=access_from(arguments),
+        retention_days=arguments.retention,
+        index_period=arguments.index_period,
+        # What a search would leave out, a check tells as a problem.
+        tell=(lambda _: None) if arguments.check else _tell,
+    )
     try:
+        if arguments.check:
+            return check(store, zone_of(arguments.tz), sys.stdout)
         with locked(store.name, wait=arguments.wait):
             return _follow(arguments, calendar, store) if arguments.follow else _read(arguments, calendar, store)
     except BusyError as busy:
@@ -75,6 +93,8 @@ def _read(arguments: Namespace, calendar: Calendar, store: Store) -> ExitStatus:
     with progress_of(quiet=arguments.quiet) as progress:
         indexer = Indexer(store, calendar, progress=progress, from_start=arguments.from_start)
         stop_at_signals(lambda: setattr(indexer, "stopped", True))
+        if isinstance(store, Partitioned):
+            store.require_room(days_of(arguments.files, calendar, time.time()))
         tally = indexer.index(arguments.files)
         _expire(store, arguments.retention)
     status = ExitStatus.INTERRUPTED if indexer.stopped else _status(tally)
@@ -98,9 +118,9 @@ def _follow(arguments: Namespace, calendar: Calendar, store: Store) -> ExitStatu
     return _status(indexer.tally)
 
 
-def _expire(store: Store, retention: int) -> None:
+def _expire(store: Store, retention: int | None) -> None:
     """Delete what has been kept for that many days, from its date or its first indexing, whichever was later."""
-    store.expire(time.time() - retention * 86400)
+    store.expire(time.time() - (retention or RETENTION_DAYS) * 86400)
 
 
 def _tell(message: str) -> None:

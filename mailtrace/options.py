@@ -6,10 +6,16 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import NoReturn
+from getpass import getpass
+from typing import Any, Final, NoReturn
 
 from mailtrace import __version__
-from mailtrace.errors import ExitStatus, MailtraceError, UsageError
+from mailtrace.access import Access, access_of, has_password
+from mailtrace.config import Value, config_files, configured, shown
+from mailtrace.errors import ConfigError, ExitStatus, MailtraceError, UsageError
+from mailtrace.settings import SECRETS, Setting, settings_of
+
+_UNSAID: Final = object()
 
 
 class Parser(argparse.ArgumentParser):
@@ -27,19 +33,125 @@ class Parser(argparse.ArgumentParser):
         self.add_argument("--help", action="help", help="show this help and end")
         self.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
         self.add_argument(
-            "--store",
-            metavar="STORE",
-            default=os.environ.get("MAILTRACE_STORE"),
-            help="sqlite:PATH, http(s)://HOST:9200, or elasticsearch for http://localhost:9200"
-            " (default: $MAILTRACE_STORE, else the embedded store of this machine)",
+            "--config", metavar="FILE", help="read this configuration instead of /etc/mailtrace.toml and the user's own"
         )
         self.add_argument(
-            "--tz", metavar="ZONE", default="", help="the zone of time stamps without one, and of what is shown"
+            "--show-config", action="store_true", help="show what is configured and where that was said, and end"
         )
+        self.add_argument(
+            "--store",
+            metavar="STORE",
+            action=_Store,
+            help="sqlite:PATH, http(s)://HOST:9200, or elasticsearch for http://localhost:9200"
+            " (default: the embedded store of this machine)",
+        )
+        self.add_argument(
+            "--tz",
+            metavar="ZONE",
+            type=zone,
+            default="",
+            help="the zone of time stamps without one, and of what is shown (default: the machine's own)",
+        )
+
+        certificates = self.add_argument_group("where Elasticsearch is secured")
+        option = certificates.add_argument
+        option("--ca-certs", metavar="FILE", help="certificates of the CAs to trust (default: those the system trusts)")
+        option("--client-cert", metavar="FILE", help="a certificate to show, in PEM")
+        option("--client-key", metavar="FILE", help="its key, where that file does not hold it")
+
+    def parse_args(self, args: Sequence[str] | None = None, namespace: Any = None) -> Any:
+        """Return the arguments, with what is configured where no flag was given.
+
+        Raises:
+            UsageError: an argument cannot be used.
+            ConfigError: what is configured cannot be used.
+        """
+        settings = settings_of(self.prog)
+        unsaid = argparse.Namespace(**{setting.name: _UNSAID for setting in settings})
+        # Flags may stand among words and files.
+        arguments = super().parse_intermixed_args(args, namespace or unsaid)
+        chosen = arguments.config or os.environ.get("MAILTRACE_CONFIG")
+        found = configured(chosen, os.environ)
+        values = {setting: self._settled(setting, arguments, found) for setting in settings}
+        if arguments.show_config:
+            self._show(values, chosen)
+        for setting, value in values.items():
+            setattr(arguments, setting.name, value.value)
+        return arguments
+
+    def _settled(self, setting: Setting, arguments: argparse.Namespace, found: dict[str, Value]) -> Value:
+        """What a setting is: as a flag says, else as configured, else the default."""
+        action = next((each for each in self._actions if each.dest == setting.name), None)
+        said = getattr(arguments, setting.name)
+        if said is not _UNSAID:
+            return Value(said, setting.flag)
+        if setting.name not in found:
+            default = setting.default if action is None or action.default is None else action.default
+            return Value(default, "default")
+        value, origin = found[setting.name]
+        if action is None or setting.kind is bool:
+            return Value(value, origin)
+        try:
+            return Value(self._get_values(action, [str(value)]), origin)
+        except argparse.ArgumentError as error:
+            where = origin if origin == setting.environment else f"{origin}: {setting.name}"
+            raise ConfigError(f"{where}: {error.message}") from None
+
+    def _show(self, values: dict[Setting, Value], chosen: str | None) -> NoReturn:
+        from mailtrace.render import safe  # noqa: PLC0415
+        from mailtrace.stores import default_path  # noqa: PLC0415
+
+        for setting, (value, origin) in values.items():
+            if setting.name == "store" and not value:
+                values[setting] = Value(f"sqlite:{default_path()}", origin)
+        for line in shown(values, config_files(chosen, os.environ)).splitlines():
+            self._print_message(f"{safe(line)}\n", sys.stdout)
+        self.exit()
 
     def error(self, message: str) -> NoReturn:
         """Raise what is wrong with the arguments."""
         raise UsageError(f"{message}; for help: --help")
+
+
+class _Store(argparse.Action):
+    """A store named on the command line, which every user of the machine can read."""
+
+    def __call__(
+        self, _parser: argparse.ArgumentParser, namespace: argparse.Namespace, value: Any, _option: str | None = None
+    ) -> None:
+        if has_password(value):
+            raise UsageError(
+                "--store: a password on the command line is seen by every user of this machine: leave it out there, and"
+                " set MAILTRACE_PASSWORD, MAILTRACE_PASSWORD_FILE or MAILTRACE_STORE"
+            )
+        setattr(namespace, self.dest, value)
+
+
+def access_from(arguments: argparse.Namespace) -> Access:
+    """Return how a secured store is reached: as the flags and the environment say, or somebody at a terminal.
+
+    Raises:
+        UsageError: they contradict each other, or a file cannot be used.
+    """
+    said = {setting.environment: getattr(arguments, setting.name) or "" for setting in SECRETS}
+    return access_of(
+        said,
+        ca_certs=arguments.ca_certs,
+        client_cert=arguments.client_cert,
+        client_key=arguments.client_key,
+        ask=getpass if sys.stderr.isatty() else None,
+    )
+
+
+def zone(text: str) -> str:
+    """Return the name of `--tz`, which is a zone's."""
+    from mailtrace.zones import zone_of  # noqa: PLC0415 # --help does not pay for it
+
+    try:
+        zone_of(text)
+    except UsageError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    return text
 
 
 def year(text: str) -> int:

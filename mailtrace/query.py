@@ -57,6 +57,8 @@ class Query:
     msgids: tuple[Pattern, ...] = ()
     queue_ids: tuple[str, ...] = ()
     """As logged: in long Postfix IDs and sendmail's, case counts."""
+    links: tuple[str, ...] = ()
+    """Queue IDs that the document names: those of `links_of`."""
     clients: tuple[Pattern, ...] = ()
     """Of `client` and `orig_client`: the name, the addresses, or all as logged."""
     logins: tuple[Pattern, ...] = ()
@@ -95,6 +97,7 @@ def matches(query: Query, document: Document) -> bool:
         and _any(query.senders, lambda asked: asked.matches(document["from"]))
         and _any(query.msgids, lambda asked: asked.matches(document["msgid"]))
         and _any(query.queue_ids, lambda asked: asked == document["transaction"])
+        and _any(query.links, lambda asked: asked in links_of(document))
         and _any(query.clients, lambda asked: _is_client(asked, document))
         and _any(query.logins, lambda asked: asked.matches(document["login"]))
         and _any(query.hosts, lambda asked: is_host(asked, document["host"]))
@@ -134,6 +137,12 @@ def is_outside(word: Word, document: Document) -> bool:
 def is_host(asked: Pattern, host: str) -> bool:
     """Return whether a host's name, or the first part of it, is the one asked for."""
     return asked.matches(host) or asked.matches(host.partition(".")[0])
+
+
+def links_of(document: Document) -> set[str]:
+    """Return the queue IDs that tie a document to others: its `origin`, and what next hops took the message as."""
+    named = {entry["queued_as"] for entry in document["to"]} | {document["origin"]}
+    return {queue_id for queue_id in named if queue_id}
 
 
 def client_names(client: str | None) -> set[str]:

@@ -1,96 +1,137 @@
 """The command `mailtrace-search`."""
 
+import os
 import sys
 import time
-from collections.abc import Sequence
+from argparse import Namespace
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import tzinfo
-from typing import Any
+from itertools import chain
 
+from mailtrace.documents import Document
 from mailtrace.errors import ExitStatus, UsageError
-from mailtrace.moments import moment
-from mailtrace.options import Parser, count, run
-from mailtrace.patterns import Pattern
-from mailtrace.query import OUTCOMES, Query
-from mailtrace.render import as_json, as_text
+from mailtrace.groups import Grouping
+from mailtrace.options import access_from, run
+from mailtrace.query import Query
+from mailtrace.search_options import parser, query_of
 from mailtrace.stores import open_store
+from mailtrace.stores.base import Store
 from mailtrace.zones import zone_of
 
-_DESCRIPTION = "Find mail transactions that mailtrace-index has read from mail logs, the newest first."
-_EPILOG = """\
-An address is matched exactly, by domain (@bar.com) or by pattern (*@bar.*, b?b@bar.com), without regard to case;
-'<>' is the null sender. All flags together must hold.
-
-examples:
-  mailtrace-search -f bob@foo.com -r 10
-  mailtrace-search -t alice@bar.com -d '2011-12-15 00:00:00' -D '2011-12-17 00:00:00' -h smtp
-  mailtrace-search -s deferred -t @bar.com
-
-exit status: 0 found, 1 nothing found, 2 error, 130 interrupted
-"""
-
-
-def _parser() -> Parser:
-    parser = Parser("mailtrace-search", _DESCRIPTION, _EPILOG)
-    option = parser.add_argument
-    many: dict[str, Any] = {"action": "append", "default": []}
-    option("-f", dest="senders", metavar="FROM", help="the envelope sender", **many)
-    option("-t", dest="recipients", metavar="TO", help="a recipient, or what it was rewritten from", **many)
-    option("-m", dest="msgids", metavar="MSGID", help="the message ID", **many)
-    option("-q", dest="queue_ids", metavar="QUEUE_ID", help="the queue ID", **many)
-    option("-c", dest="clients", metavar="CLIENT", help="the client's name or IP address", **many)
-    option("-h", dest="hosts", metavar="HOST", help="the host that wrote the log", **many)
-    option("-s", dest="outcomes", metavar="OUTCOME", help=f"what became of a recipient: {', '.join(OUTCOMES)}", **many)
-    option(
-        "-d", dest="since", metavar="FROM_DATE", help="not before this date, such as 2011-12-15 or '2011-12-15 15:00'"
-    )
-    option(
-        "-D", dest="until", metavar="TO_DATE", help="not after this date; a day's last moment where no time is given"
-    )
-    option("-r", dest="limit", metavar="N", type=count, help="only the N newest")
-    option("--format", choices=("text", "json"), default="text", help="text (default), or one JSON object a line")
-    return parser
-
-
-def _query(arguments: object, zone: tzinfo, now: float) -> Query:
-    given = vars(arguments)
-    for outcome in given["outcomes"]:
-        if outcome not in OUTCOMES:
-            raise UsageError(f"-s {outcome}: no such outcome; there are {', '.join(OUTCOMES)}")
-    query = Query(
-        senders=tuple(map(Pattern.of, given["senders"])),
-        recipients=tuple(map(Pattern.of, given["recipients"])),
-        msgids=tuple(map(Pattern.of_text, given["msgids"])),
-        queue_ids=tuple(given["queue_ids"]),
-        clients=tuple(map(Pattern.of_peer, given["clients"])),
-        hosts=tuple(map(Pattern.of_text, given["hosts"])),
-        outcomes=tuple(given["outcomes"]),
-        since=None if given["since"] is None else moment("-d", given["since"], zone, now),
-        until=None if given["until"] is None else moment("-D", given["until"], zone, now, end=True),
-        limit=given["limit"],
-    )
-    if query.since is not None and query.until is not None and query.since > query.until:
-        raise UsageError(f"-d {given['since']} is after -D {given['until']}")
-    return query
+_GROUPS = 20
+"""How many groups are shown where `-r` does not say."""
 
 
 def _search(argv: Sequence[str]) -> ExitStatus:
-    arguments = _parser().parse_args(argv)
+    arguments = parser().parse_args(argv)
     zone = zone_of(arguments.tz)
-    query = _query(arguments, zone, time.time())
-    store = open_store(arguments.store)
-    out = sys.stdout.buffer
-    found = False
-    for document in store.search(query):
-        if arguments.format == "json":
-            out.write(as_json(document, zone))
-        else:
-            text = as_text(document, zone)
-            out.write(("\n" + text if found else text).encode("utf-8", "backslashreplace"))
-        found = True
-    if found:
-        return ExitStatus.OK
+    query = query_of(arguments, zone, time.time())
+    store = open_store(arguments.store, access=access_from(arguments), tell=_tell)
+    if arguments.count:
+        return _count(store, query, arguments)
+    if arguments.by:
+        return _group(store, query, arguments, Grouping(arguments.by, zone))
+    if arguments.trace:
+        return _trace(store, query, zone, arguments)
+    documents = iter(store.search(query))
+    if (first := next(documents, None)) is None:
+        return _nothing(store)
+    _write(_shown(chain([first], documents), zone, arguments))
+    return ExitStatus.OK
+
+
+def _shown(documents: Iterable[Document], zone: tzinfo, arguments: Namespace) -> Iterator[bytes]:
+    if arguments.format == "json":
+        from mailtrace.render import as_json  # noqa: PLC0415 # only what is asked for is loaded
+
+        return (as_json(document, zone) for document in documents)
+    if arguments.format == "csv":
+        from mailtrace.render_csv import csv_lines  # noqa: PLC0415
+
+        return _encoded(csv_lines(documents, zone))
+    from mailtrace.render_text import Style, text_lines  # noqa: PLC0415
+
+    glance = arguments.color == "always" or (arguments.color == "auto" and sys.stdout.isatty())
+    style = Style(glance=glance or sys.stdout.isatty(), color=glance and _may_color(arguments), long=arguments.long)
+    return _encoded(text_lines(documents, zone, style))
+
+
+def _may_color(arguments: Namespace) -> bool:
+    """Whether a terminal gets colours: not where the user (no-color.org) or a terminal that has none says so."""
+    return arguments.color == "always" or not (os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb")
+
+
+def _trace(store: Store, query: Query, zone: tzinfo, arguments: Namespace) -> ExitStatus:
+    from mailtrace.render_journeys import journey_json, journey_text  # noqa: PLC0415 # as above
+    from mailtrace.tracing import journeys  # noqa: PLC0415
+
+    if arguments.format == "csv":
+        raise UsageError("--trace draws a tree, or nested objects with --format json: csv has no place for branches")
+    found = iter(journeys(store, query))
+    if (first := next(found, None)) is None:
+        return _nothing(store)
+    if arguments.format == "json":
+        _write(journey_json(journey, zone) for journey in chain([first], found))
+    else:
+        texts = (journey_text(journey, zone) for journey in found)
+        _write(_encoded(chain([journey_text(first, zone)], (f"\n{text}" for text in texts))))
+    return ExitStatus.OK
+
+
+def _count(store: Store, query: Query, arguments: Namespace) -> ExitStatus:
+    if query.limit is not None:
+        raise UsageError("--count counts all that there are: leave -r out")
+    number = store.count(query)
+    heading = {"text": "", "json": '{"count":', "csv": "count\n"}[arguments.format]
+    _write([f"{heading}{number}{'}' if arguments.format == 'json' else ''}\n".encode()])
+    return ExitStatus.OK if number else _nothing(store)
+
+
+def _group(store: Store, query: Query, arguments: Namespace, grouping: Grouping) -> ExitStatus:
+    from mailtrace.render_groups import groups_csv, groups_json, groups_text  # noqa: PLC0415 # as above
+
+    groups = store.group(query, grouping)
+    if not groups:
+        return _nothing(store)
+    if grouping.is_of_times and query.oldest_first:
+        groups.reverse()
+    shown = groups[: query.limit or _GROUPS]
+    if arguments.format == "json":
+        lines = groups_json(shown, grouping)
+    elif arguments.format == "csv":
+        lines = groups_csv(shown, grouping)
+    else:
+        lines = groups_text(shown, grouping, bars=sys.stdout.isatty())
+    _write(_encoded(lines))
+    if left := len(groups) - len(shown):
+        sys.stdout.flush()
+        print(f"{left} more: -r {len(groups)} shows all", file=sys.stderr)
+    return ExitStatus.OK
+
+
+def _nothing(store: Store) -> ExitStatus:
+    sys.stdout.flush()
     print(f"nothing found in {store.name}", file=sys.stderr)
     return ExitStatus.NOTHING_FOUND
+
+
+def _tell(message: str) -> None:
+    from mailtrace.render import safe  # noqa: PLC0415 # as above
+
+    print(f"mailtrace-search: {safe(message)}", file=sys.stderr)
+
+
+def _encoded(lines: Iterable[str]) -> Iterator[bytes]:
+    return (line.encode("utf-8", "backslashreplace") for line in lines)
+
+
+def _write(chunks: Iterable[bytes]) -> None:
+    """Write to standard output; on a terminal each part at once."""
+    out, at_once = sys.stdout.buffer, sys.stdout.isatty()
+    for chunk in chunks:
+        out.write(chunk)
+        if at_once:
+            out.flush()
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -1,13 +1,14 @@
 """Time zones by name: what `--tz` takes."""
 
+import os
 import re
 from datetime import timedelta, timezone, tzinfo
+from pathlib import Path
 from zoneinfo import ZoneInfo
-
-from dateutil import tz
 
 from mailtrace.errors import UsageError
 
+_is_name = re.compile(r"[A-Za-z]\w*(?:/[\w+-]+)*\Z").match
 _is_offset = re.compile(r"(?:UTC)?([+-])(\d{1,2}):?(\d{2})?\Z").match
 
 
@@ -18,7 +19,7 @@ def zone_of(name: str) -> tzinfo:
         UsageError: there is no such zone.
     """
     if not name:
-        return tz.tzlocal()
+        return _local()
     if offset := _is_offset(name):
         sign, hours, minutes = offset.groups()
         if int(hours) < 24 and int(minutes or 0) < 60:
@@ -27,7 +28,25 @@ def zone_of(name: str) -> tzinfo:
     try:
         return ZoneInfo(name)
     except (KeyError, ValueError, OSError):
-        found = tz.gettz(name) if re.fullmatch(r"[A-Za-z]\w*(?:/[\w+-]+)*", name) else None
+        from dateutil import tz  # noqa: PLC0415 # it takes its time to load
+
+        found = tz.gettz(name) if _is_name(name) else None
     if found is None:
-        raise UsageError(f"--tz {name}: no such time zone; use a name such as Europe/Madrid or UTC, or +01:00")
+        raise UsageError(f"{name}: no such time zone; use a name such as Europe/Madrid or UTC, or +01:00")
     return found
+
+
+def _local() -> tzinfo:
+    """The machine's zone, as a process here is told it: by TZ, else by the machine's file."""
+    name = os.environ.get("TZ")
+    try:
+        if name is None:
+            with Path("/etc/localtime").open("rb") as file:
+                return ZoneInfo.from_file(file)
+        if _is_name(name):
+            return ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        pass
+    from dateutil import tz  # noqa: PLC0415 # as above
+
+    return tz.tzlocal()

@@ -58,3 +58,15 @@ def store_of(elasticsearch_url: str, elasticsearch_prefix: str) -> Iterator[Call
     yield make
     for store in made:
         store.close()
+
+
+@pytest.fixture
+def commands_prefix(monkeypatch: pytest.MonkeyPatch, elasticsearch_prefix: str) -> str:
+    """Let the two commands, run in process, use this test's own prefix."""
+    from mailtrace.stores.elasticsearch import ElasticsearchStore
+
+    real = ElasticsearchStore.__init__
+    monkeypatch.setattr(
+        ElasticsearchStore, "__init__", lambda self, url, **rest: real(self, url, prefix=elasticsearch_prefix, **rest)
+    )
+    return elasticsearch_prefix

@@ -21,10 +21,8 @@ class NoServerError(Exception):
 @contextmanager
 def elasticsearch_server(*options: str) -> Iterator[str]:
     """Run a node of its own on a free port, and stop it at the end; `options` are those of start.sh."""
-    version = _version()
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = str(probe.getsockname()[1])
+    version = version_options()
+    port = str(free_port())
     started = _run("start.sh", "--port", port, *version, *options)
     if started.returncode:
         raise NoServerError(started.stderr.strip() or f"start.sh ended with {started.returncode}")
@@ -32,6 +30,13 @@ def elasticsearch_server(*options: str) -> Iterator[str]:
         yield f"http://127.0.0.1:{port}"
     finally:
         _run("stop.sh", "--port", port)
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 def _run(script: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
@@ -46,7 +51,7 @@ def run_folder(port: str) -> Path:
     return Path(subprocess.run(["bash", "-c", find], capture_output=True, text=True, check=True).stdout.strip())
 
 
-def _version() -> list[str]:
+def version_options() -> list[str]:
     """The newest server that the Java here can run: 9 needs 21, and 8.19 needs 17."""
     for release, version in (("21", []), ("17", ["--version", "8.19.8"])):
         find = f". '{SERVERS}/lib.sh'; find_java {release} javac"

@@ -1,6 +1,7 @@
 """A proxy in front of a test server, which answers some requests itself as a busy or narrow one would."""
 
 import socket
+import ssl
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from http.client import HTTPConnection
@@ -13,8 +14,18 @@ Answer = tuple[int, dict[str, str], bytes]
 
 
 @contextmanager
-def proxy(upstream: str | None, answer: Callable[[str, bytes], Answer | None], port: int = 0) -> Iterator[str]:
-    """Serve on a port, free if none is given: what `answer` says to a path and body, else what the server says."""
+def proxy(
+    upstream: str | None,
+    answer: Callable[[str, bytes], Answer | None],
+    port: int = 0,
+    *,
+    loses: Callable[[str], bool] = lambda _: False,
+    context: ssl.SSLContext | None = None,
+) -> Iterator[str]:
+    """Serve on a port, free if none is given: what `answer` says to a path and body, else what the server says.
+
+    Where `loses` says so of a path, the server gets the request and its answer is lost with the connection.
+    """
 
     connections: list[socket.socket] = []
 
@@ -28,6 +39,10 @@ def proxy(upstream: str | None, answer: Callable[[str, bytes], Answer | None], p
         def _do(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             status, headers, told = answer(self.path, body) or _forwarded(self, upstream or "", body)
+            if loses(self.path):
+                self.connection.shutdown(socket.SHUT_RDWR)
+                self.close_connection = True
+                return
             self.send_response(status)
             for name, value in headers.items():
                 self.send_header(name, value)
@@ -43,10 +58,12 @@ def proxy(upstream: str | None, answer: Callable[[str, bytes], Answer | None], p
 
     server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
     server.daemon_threads = True
+    if context is not None:
+        server.socket = context.wrap_socket(server.socket, server_side=True)
     thread = Thread(target=server.serve_forever, args=(0.05,))
     thread.start()
     try:
-        yield f"http://127.0.0.1:{server.server_port}"
+        yield f"http{'s' if context else ''}://127.0.0.1:{server.server_port}"
     finally:
         server.shutdown()
         thread.join()

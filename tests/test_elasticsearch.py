@@ -10,7 +10,6 @@ from http_proxy import proxy
 
 from mailtrace import __version__
 from mailtrace.documents import document
-from mailtrace.errors import StoreError
 from mailtrace.mta.events import Client, Envelope, MessageId
 from mailtrace.patterns import Pattern
 from mailtrace.query import Query
@@ -24,7 +23,8 @@ def test_the_template_is_that_of_daily_indices(client, store_of, elasticsearch_p
     found = client.indices.get_index_template(name=elasticsearch_prefix, flat_settings=True)["index_templates"][0]
     template = found["index_template"]
     assert template["index_patterns"] == [f"{elasticsearch_prefix}-*"]
-    assert template["_meta"] == {"mailtrace": __version__}
+    assert template["_meta"] == {"mailtrace": __version__, "period": "day"}
+    assert template["allow_auto_create"] is False
     settings = template["template"]["settings"]
     assert settings.pop("index.mapping.array_objects.limit", "1000000") == "1000000"
     assert settings == {
@@ -126,14 +126,6 @@ def test_a_full_disk_is_waited_for(client, store_of, elasticsearch_prefix):
     assert store.count(Query()) == 2
 
 
-def test_a_write_block_ends_the_run_and_refuses_no_document(client, store_of, elasticsearch_prefix):
-    store = store_of()
-    put(store, mail(1))
-    client.indices.put_settings(index=f"{elasticsearch_prefix}-{INDEX}", settings={"index.blocks.write": True})
-    with pytest.raises(StoreError, match=r"^http://\S+ cannot write: .*blocked"):
-        put(store, mail(2))
-
-
 def test_a_busy_server_is_asked_again(elasticsearch_url, store_of):
     busy = []
 
@@ -195,6 +187,7 @@ def test_a_search_goes_on_when_the_server_has_forgotten_it(client, store_of, mon
 def test_strangers_in_the_pattern_are_not_found(client, store_of, elasticsearch_prefix):
     store = store_of()
     put(store, mail())
+    client.indices.create(index=f"{elasticsearch_prefix}-notes")
     client.index(index=f"{elasticsearch_prefix}-notes", document={"from": "bob@foo.com"}, refresh=True)
     assert list(store.search(Query(senders=(Pattern.of("bob@foo.com"),)))) == [document(mail())]
     assert store.count(Query()) == 1

@@ -1,25 +1,14 @@
 """Servers that are none, are not Elasticsearch, or not for this user."""
 
-import socket
 import subprocess
-from urllib.parse import quote
 
 import pytest
-from elasticsearch import Elasticsearch
-from elasticsearch_mails import mail, put
-from elasticsearch_node import NoServerError, elasticsearch_server, give_up, own_prefix, run_folder
+from elasticsearch_node import free_port
 from http_proxy import proxy
 
-from mailtrace.documents import document
-from mailtrace.errors import StoreError, StoreMissingError, StoreUnavailableError
+from mailtrace.errors import StoreError, StoreUnavailableError
 from mailtrace.query import Query
 from mailtrace.stores.elasticsearch import ElasticsearchStore
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def error_of(url, kind=StoreError):
@@ -75,6 +64,7 @@ def test_a_password_is_never_shown():
     assert "cret" not in str(told.value).replace("secret", "")
 
 
+HTML = {"Content-Type": "text/html; charset=utf-8"}
 JSON = {"Content-Type": "application/json"}
 OURS = {**JSON, "X-elastic-product": "Elasticsearch"}
 
@@ -83,7 +73,25 @@ OURS = {**JSON, "X-elastic-product": "Elasticsearch"}
     ("answer", "told"),
     [
         ((200, JSON, b"{}"), "is not Elasticsearch: mailtrace needs an Elasticsearch 8 or 9 there"),
-        ((404, {"Content-Type": "text/html"}, b"<html>nothing\nhere"), "is not Elasticsearch: mailtrace needs an"),
+        (
+            (404, HTML, b"<html>nothing\nhere"),
+            "is a web server or proxy: mailtrace needs an Elasticsearch 8 or 9 there",
+        ),
+        (
+            (200, HTML, b"<html><head><title lang=en>Sign in\n- Example</title></head>"),
+            'is a web server or proxy with the page "Sign in - Example": mailtrace needs',
+        ),
+        (
+            (302, {**HTML, "Location": "https://login.example.org/?next=/_ilm&token=x"}, b""),
+            "is a web server or proxy that sends you to https://login.example.org: mailtrace needs an Elasticsearch",
+        ),
+        (
+            (200, JSON, b'{"version":{"distribution":"opensearch","number":"2.19.1"}}'),
+            "is OpenSearch 2.19.1: mailtrace needs an Elasticsearch 8 or 9 there",
+        ),
+        ((200, JSON, b'{"version":{"number":"7.10.2"}}'), "is Elasticsearch 7.10.2: mailtrace needs an Elasticsearch"),
+        ((200, JSON, b'{"version":7}'), "is not Elasticsearch: mailtrace needs an"),
+        ((200, JSON, b"[]"), "is not Elasticsearch: mailtrace needs an"),
         ((406, JSON, b'{"error":"Content-Type not supported"}'), "is not Elasticsearch: mailtrace needs an"),
         (
             (406, OURS, b'{"error":"Content-Type not supported"}'),
@@ -93,7 +101,7 @@ OURS = {**JSON, "X-elastic-product": "Elasticsearch"}
             (400, OURS, b'{"error":{"type":"media_type_header_exception","reason":"Invalid media-type value"}}'),
             "is an Elasticsearch that is too old",
         ),
-        ((403, {"Content-Type": "text/html"}, b"<html>no"), "does not allow it: <html>no"),
+        ((403, HTML, b"<html>no"), "does not allow it: <html>no"),
         ((500, OURS, b'{"error":{"type":"x","reason":"broken\\nin two"}}'), "refuses it: broken in two"),
         ((200, OURS, b"no JSON"), "answers what mailtrace cannot read"),
     ],
@@ -101,44 +109,3 @@ OURS = {**JSON, "X-elastic-product": "Elasticsearch"}
 def test_a_server_that_is_another_is_said_in_one_line(answer, told):
     with proxy(None, lambda *_: answer) as url:
         assert error_of(url).startswith(f"{url} {told}")
-
-
-@pytest.fixture(scope="module")
-def secure():
-    """A server with passwords and a CA of its own: the variables that start.sh tells."""
-    try:
-        with elasticsearch_server("--secure") as url:
-            yield url.replace("http:", "https:")
-    except NoServerError as error:
-        give_up(str(error))
-
-
-def test_users_passwords_and_certificates(secure, monkeypatch):
-    assert "cannot be trusted" in error_of(secure)
-    host = secure.removeprefix("https://")
-    monkeypatch.setenv("SSL_CERT_FILE", ca_of(host))
-    assert error_of(secure) == f"{secure} wants a user and a password that it knows: http://USER:PASSWORD@HOST:9200"
-    assert error_of(f"https://elastic:wrong@{host}").startswith(f"{secure} wants a user")
-    admin = f"https://elastic:mailtrace-test@{host}"
-    reader = f"https://reader:{quote('p@ss:word/', safe='')}@{host}"
-    with own_prefix(admin) as prefix, Elasticsearch(admin, ca_certs=ca_of(host)) as client:
-        store = ElasticsearchStore(admin, prefix=prefix)
-        store.prepare()
-        put(store, mail())
-        store.close()
-        rights = {"names": [f"{prefix}*"], "privileges": ["read", "view_index_metadata"]}
-        client.security.put_role(name="reader", indices=[rights])
-        client.security.put_user(username="reader", password="p@ss:word/", roles=["reader"])
-        store = ElasticsearchStore(reader, prefix=prefix)
-        assert list(store.search(Query())) == [document(mail())]
-        with pytest.raises(StoreError, match=rf"^{secure} does not allow it: action \[cluster:.* is unauthorized"):
-            store.prepare()
-        store.close()
-        missing = ElasticsearchStore(admin, prefix=f"{prefix}none")
-        with pytest.raises(StoreMissingError, match=f"^nothing has been indexed at {secure}"):
-            missing.count(Query())
-        missing.close()
-
-
-def ca_of(host):
-    return str(run_folder(host.rpartition(":")[2]) / "ca.crt")

@@ -1,6 +1,7 @@
 """The shape of the code: who may import whom, and how long things may be."""
 
 import ast
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,10 @@ LAYERS = {
     "errors": set(),
     "queue_ids": set(),
     "zones": {"errors"},
+    "settings": set(),
+    "fields": set(),
+    "toml": set(),
+    "config": {"errors", "settings", "toml"},
     "mta.events": set(),
     "transactions": {"mta.events", "queue_ids"},
     "entries": {"mta.events", "transactions"},
@@ -24,8 +29,22 @@ LAYERS = {
     "groups": {"documents", "query", "reasons"},
     "moments": {"errors"},
     "render": {"documents"},
+    "render_text": {"documents", "render"},
+    "render_csv": {"documents", "render"},
+    "render_groups": {"groups", "render", "render_csv", "render_text"},
+    "search_options": {"errors", "groups", "moments", "options", "patterns", "query"},
+    "ties": {"documents", "query", "queue_ids"},
+    "stops": {"documents", "patterns", "query", "queue_ids", "stores.base", "ties"},
+    "tracing": {"documents", "query", "queue_ids", "stops", "stores.base", "ties"},
+    "render_journeys": {"documents", "render", "tracing"},
     "stores.base": {"documents", "groups", "query", "transactions"},
     "stores.writing": {"documents", "errors", "stores.base", "transactions"},
+    "access": {"errors"},
+    "backfill": {"errors", "logfiles", "sets", "syslog"},
+    "checking": {"documents", "errors", "query", "render", "stores.base"},
+    "stores.elasticsearch_faults": {"errors"},
+    "stores.elasticsearch_periods": set(),
+    "stores.elasticsearch_server": {"access", "errors", "stores.elasticsearch_faults"},
     "zstd": set(),
     "logfiles": {"errors", "zstd"},
     "rotation": set(),
@@ -84,7 +103,25 @@ def loaded_by(code: str) -> set[str]:
 
 def test_a_search_pays_for_no_parser_and_no_client_that_it_does_not_use():
     loaded = loaded_by("import mailtrace.search_cli, mailtrace.stores.sqlite")
-    assert not {"elasticsearch", "rich", "mailtrace.syslog", "mailtrace.mta.postfix", "mailtrace.indexer"} & loaded
+    assert (
+        not {"elasticsearch", "rich", "dateutil", "mailtrace.syslog", "mailtrace.mta.postfix", "mailtrace.indexer"}
+        & loaded
+    )
+
+
+def test_help_is_shown_at_once():
+    """In less than 0.15 s of work, without whatever only a search or an indexer needs."""
+    command = [sys.executable, "-X", "importtime", Path(sys.executable).parent / "mailtrace-search", "--help"]
+    listed = subprocess.run(command, capture_output=True, text=True, check=True).stderr
+    loaded = {line.rpartition("|")[2].strip().partition(".")[0] for line in listed.splitlines()}
+    assert "argparse" in loaded
+    assert not {"dateutil", "elasticsearch", "rich", "sqlite3", "tomli", "tomllib"} & loaded
+    spent = []
+    for _ in range(5):
+        before = sum(os.times()[2:4])
+        subprocess.run(command[:1] + command[3:], capture_output=True, check=True)
+        spent.append(sum(os.times()[2:4]) - before)
+    assert min(spent) < 0.15
 
 
 @pytest.mark.parametrize("path", FILES, ids=module_of)

@@ -1,15 +1,19 @@
 """Dates as admins write them."""
 
+from contextlib import suppress
 from datetime import datetime, timedelta, timezone
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mailtrace.errors import UsageError
-from mailtrace.moments import moment
+from mailtrace.moments import last, moment
 from mailtrace.zones import zone_of
 
 MADRID = zone_of("Europe/Madrid")
 NOW = 1_795_568_400.0
+"""2026-11-25 02:00 in Madrid."""
 
 
 def utc(*parts: int) -> int:
@@ -23,13 +27,34 @@ def utc(*parts: int) -> int:
     [
         ("2011-12-15 00:00:00", utc(2011, 12, 14, 23), utc(2011, 12, 14, 23, 0, 0, 999_999)),
         ("2011-12-15", utc(2011, 12, 14, 23), utc(2011, 12, 15, 22, 59, 59, 999_999)),
-        ("2011-12-15 15:00", utc(2011, 12, 15, 14), utc(2011, 12, 15, 14, 0, 59, 999_999)),
+        ("  2011-12-15   15:00 ", utc(2011, 12, 15, 14), utc(2011, 12, 15, 14, 0, 59, 999_999)),
         ("2011-12-15T15:27:19Z", utc(2011, 12, 15, 15, 27, 19), utc(2011, 12, 15, 15, 27, 19, 999_999)),
+        ("2011-12-15T15:27:19+05:30", utc(2011, 12, 15, 9, 57, 19), utc(2011, 12, 15, 9, 57, 19, 999_999)),
+        ("2011-12-15 15:27:19 UTC", utc(2011, 12, 15, 15, 27, 19), utc(2011, 12, 15, 15, 27, 19, 999_999)),
+        ("20111215T152719", utc(2011, 12, 15, 14, 27, 19), utc(2011, 12, 15, 14, 28, 18, 999_999)),
         ("2011-12-15 15:27:19.5", utc(2011, 12, 15, 14, 27, 19, 500_000), utc(2011, 12, 15, 14, 27, 19, 500_000)),
+        ("2011-12-15T15:27:19.000005", utc(2011, 12, 15, 14, 27, 19, 5), utc(2011, 12, 15, 14, 27, 19, 5)),
         ("2011-11", utc(2011, 10, 31, 23), utc(2011, 11, 30, 22, 59, 59, 999_999)),
+        ("2011", utc(2010, 12, 31, 23), utc(2011, 12, 31, 22, 59, 59, 999_999)),
         ("Dec 15", utc(2025, 12, 14, 23), utc(2025, 12, 15, 22, 59, 59, 999_999)),
         ("Nov 15", utc(2026, 11, 14, 23), utc(2026, 11, 15, 22, 59, 59, 999_999)),
+        ("Dec 15 15:27:19", utc(2025, 12, 15, 14, 27, 19), utc(2025, 12, 15, 14, 27, 19, 999_999)),
         ("15 Dec 2011", utc(2011, 12, 14, 23), utc(2011, 12, 15, 22, 59, 59, 999_999)),
+        ("Thu Dec 15 2011", utc(2011, 12, 14, 23), utc(2011, 12, 15, 22, 59, 59, 999_999)),
+        ("15.12.2011 14:00", utc(2011, 12, 15, 13), utc(2011, 12, 15, 13, 0, 59, 999_999)),
+        ("15/12/2011", utc(2011, 12, 14, 23), utc(2011, 12, 15, 22, 59, 59, 999_999)),
+        ("11/11/2011", utc(2011, 11, 10, 23), utc(2011, 11, 11, 22, 59, 59, 999_999)),
+        ("today", utc(2026, 11, 24, 23), utc(2026, 11, 25, 22, 59, 59, 999_999)),
+        ("Today 00:30", utc(2026, 11, 24, 23, 30), utc(2026, 11, 24, 23, 30, 59, 999_999)),
+        ("00:30", utc(2026, 11, 24, 23, 30), utc(2026, 11, 24, 23, 30, 59, 999_999)),
+        ("yesterday", utc(2026, 11, 23, 23), utc(2026, 11, 24, 22, 59, 59, 999_999)),
+        ("yesterday 14:00", utc(2026, 11, 24, 13), utc(2026, 11, 24, 13, 0, 59, 999_999)),
+        ("yesterday 2pm", utc(2026, 11, 24, 13), utc(2026, 11, 24, 13, 0, 59, 999_999)),
+        ("now", utc(2026, 11, 25, 1), utc(2026, 11, 25, 1)),
+        ("2 hours ago", utc(2026, 11, 24, 23), utc(2026, 11, 24, 23)),
+        ("an hour ago", utc(2026, 11, 25), utc(2026, 11, 25)),
+        ("3 Days ago", utc(2026, 11, 22, 1), utc(2026, 11, 22, 1)),
+        ("90m ago", utc(2026, 11, 24, 23, 30), utc(2026, 11, 24, 23, 30)),
     ],
 )
 def test_moments(text, begin, end):
@@ -37,10 +62,62 @@ def test_moments(text, begin, end):
     assert (begin, end) == (moment("-d", text, MADRID, NOW), moment("-D", text, MADRID, NOW, end=True))
 
 
-@pytest.mark.parametrize("text", ["", "soon", "10", "2011-13-45", "99999999999999999999"])
+def test_a_time_that_clocks_show_twice_or_never_leaves_nothing_out():
+    twice, never = "2026-10-25 02:30", "2026-03-29 02:30"
+    assert utc(2026, 10, 25, 0, 30) == moment("-d", twice, MADRID, NOW)
+    assert utc(2026, 10, 25, 1, 30, 59, 999_999) == moment("-D", twice, MADRID, NOW, end=True)
+    assert utc(2026, 3, 29, 0, 30) == moment("-d", never, MADRID, NOW)
+    assert utc(2026, 3, 29, 1, 30, 59, 999_999) == moment("-D", never, MADRID, NOW, end=True)
+
+
+def test_days_of_23_and_25_hours_are_whole():
+    for day, hours in (("2026-03-29", 23), ("2026-10-25", 25)):
+        length = moment("-D", day, MADRID, NOW, end=True) - moment("-d", day, MADRID, NOW) + 1
+        assert hours * 3_600_000_000 == length
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "soon", "10", "2011-13-45", "99999999999999999999", "1530", "2011-02-30", "0000-00-00"),
+        *("Monday", "Mon 14:00", "yesterday 2011-12-15", "yesterday soon", "tomorrow", "2011-12-15 15:00 IST"),
+        *("2011-12-15 25:00", "2011-12-15 15:00 EST", "9999-12-32", "\x00", "١٢-١٢-٢٠١١"),
+    ],
+)
 def test_what_is_no_date_is_told(text):
     with pytest.raises(UsageError, match="not a date"):
         moment("-d", text, MADRID, NOW)
+
+
+@pytest.mark.parametrize("text", ["10/11/2011", "10.11.2011 14:00", "10-11-2011", "15-12-11", "11-12-15", "10/11"])
+def test_what_could_be_several_dates_is_told(text):
+    with pytest.raises(UsageError, match="which is the day, which the month"):
+        moment("-d", text, MADRID, NOW)
+
+
+def test_a_time_that_is_still_to_come_is_told():
+    with pytest.raises(UsageError, match="-d 23:00 is still to come: write 'yesterday 23:00' or the date"):
+        moment("-d", "23:00", MADRID, NOW)
+
+
+@given(st.text(max_size=20) | st.from_regex(r"[0-9a-zTZ:/. +-]{1,20}", fullmatch=True), st.booleans())
+def test_a_text_is_a_moment_or_is_told(text, end):
+    with suppress(UsageError):
+        assert isinstance(moment("-d", text, MADRID, NOW, end=end), int)
+
+
+@pytest.mark.parametrize(
+    "text, seconds",
+    [("2h", 7200), ("3d", 259_200), ("30m", 1800), ("1w", 604_800), ("45 s", 45), ("2 hours", 7200), ("1H", 3600)],
+)
+def test_the_last_while(text, seconds):
+    assert utc(2026, 11, 25, 1) - seconds * 1_000_000 == last("--last", text, NOW)
+
+
+@pytest.mark.parametrize("text", ["", "2", "h", "2x", "1M", "-2h", "1.5h", "2h3m", "9999999999h", "²h"])
+def test_what_is_no_length_of_time_is_told(text):
+    with pytest.raises(UsageError, match="not a length of time; write it as 30m, 2h, 3d or 1w"):
+        last("--last", text, NOW)
 
 
 @pytest.mark.parametrize("name", ["Mars/Base", "../etc/passwd", "+99:00", "Europe/Madrid\0"])

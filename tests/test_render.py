@@ -1,12 +1,18 @@
 """What a person and a terminal get to see."""
 
+import csv
 from datetime import timedelta, timezone
 
 import orjson
+import pytest
 
 from mailtrace.documents import document
+from mailtrace.groups import BY, Group, Grouping
 from mailtrace.mta.events import Result, Sender
-from mailtrace.render import as_json, as_text, safe
+from mailtrace.render import as_json, safe
+from mailtrace.render_csv import csv_lines
+from mailtrace.render_groups import groups_csv, groups_text
+from mailtrace.render_text import Style, as_text, duration
 from mailtrace.transactions import Transaction
 
 CET = timezone(timedelta(hours=1))
@@ -72,3 +78,79 @@ def test_no_control_character_reaches_a_terminal():
     assert "\\x1b[2J\\x0d\\x0a\\x07\\x9b\\u202eevil\\u2028" == safe(hostile)
     shown = as_text({**example(), "from": hostile, "client": hostile, "msgid": hostile, "host": hostile}, CET)
     assert not set("\x1b\r\x07\x9b\u202e\u2028") & set(shown)
+
+
+def test_a_glance_tells_outcome_attempts_and_time():
+    entry = {**example()["to"][0], "attempts": 3, "delay": 7500.0}
+    shown = as_text({**example(), "to": [entry]}, CET, Style(glance=True))
+    assert "to:     sent (3 attempts, 2 h 5 min) recipient='alice@bar.com' , relay=" in shown
+    entry.update(attempts=1, delay=None, date="2011-12-15T14:27:19+00:00", last_date="2011-12-15T14:27:19+00:00")
+    assert "to:     sent recipient=" in as_text({**example(), "to": [entry]}, CET, Style(glance=True))
+
+
+def test_long_shows_every_member_that_is_known():
+    known = {"instance": "postfix-out", "origin": "AB12", "orig_client": "x [192.0.2.1]", "login": "bob"}
+    document = {**example(), **known}
+    document["to"] = [{**example()["to"][0], "orig_to": "team@foo.com", "dsn": "2.1.5"}]
+    shown = as_text(document, CET, Style(long=True))
+    for value in [*document.values(), *document["to"][0].values()]:
+        if isinstance(value, str) and "T14:27" not in value:
+            assert value in shown
+    assert "date:   2011-12-15 15:27:20" in shown
+
+
+@pytest.mark.parametrize(
+    "seconds, shown",
+    [(0.05, "0.05 s"), (0.0, "0 s"), (59.4, "59.4 s"), (61, "1 min 1 s"), (3600, "1 h"), (90_061, "1 d 1 h")],
+)
+def test_durations(seconds, shown):
+    assert shown == duration(seconds)
+
+
+HOSTILE = (*"=+-@", "\t=1", "\r=1", "\n", "\x1b[2J", '"', "a,b", "\uff1d1", "\u202e")
+
+
+@pytest.mark.parametrize("hostile", HOSTILE)
+def test_no_cell_is_a_formula_or_steers_a_terminal(hostile):
+    evil = hostile + "cmd|' /C calc'!A0"
+    names = (
+        "from",
+        "client",
+        "msgid",
+        "login",
+        "host",
+        "transaction",
+        "instance",
+        "origin",
+        "orig_client",
+        "client_ip",
+    )
+    document = {**example(), **dict.fromkeys(names, evil)}
+    entry = ("recipient", "orig_to", "relay", "relay_host", "relay_ip", "status", "dsn", "queued_as")
+    document["to"] = [{**example()["to"][0], **dict.fromkeys(entry, evil)}]
+    lines = [*csv_lines([document], CET)]
+    assert 2 == len(lines)
+    for line in [*lines, *groups_csv([Group(evil, 1)], Grouping("status", CET))]:
+        assert not set("\x1b\r\t\u202e") & set(line)
+        assert 1 == line.count("\n")
+        for cell in next(csv.reader([line])):
+            assert cell[:1] not in ("=", "+", "-", "@", "\uff1d")
+
+
+def test_a_table_is_as_wide_as_its_header_and_tells_the_null_sender():
+    documents = [example(), {**example(), "from": "", "to": []}, {**example(), "from": None}]
+    header, *rows = csv.reader(csv_lines(documents, CET))
+    assert {len(header)} == {len(row) for row in rows}
+    assert len(header) == len(set(header))
+    assert ["bob@foo.com", "<>", ""] == [row[header.index("from")] for row in rows]
+    assert ["true", "", "true"] == [row[header.index("last")] for row in rows]
+
+
+@pytest.mark.parametrize("by", BY)
+def test_groups_are_harmless_on_a_terminal(by):
+    groups = [Group("\x1b[2J\r\nevil", 1000), Group("", 20), Group(None, 1)]
+    for bars in (True, False):
+        shown = "".join(groups_text(groups, Grouping(by, CET), bars=bars))
+        assert 4 == shown.count("\n")
+        assert not {"\x1b", "\r"} & set(shown)
+        assert "1000" in shown

@@ -4,20 +4,29 @@ import os
 from pathlib import Path
 from typing import Final
 
+from mailtrace.access import Access
 from mailtrace.errors import StoreError, UsageError
-from mailtrace.stores.base import Store
+from mailtrace.stores.base import Store, Tell
 
 SYSTEM_FOLDER: Final = "/var/lib/mailtrace"
 _FILE: Final = "mailtrace.db"
 
 
-def open_store(name: str | None, *, retention_days: int = 90) -> Store:
+def open_store(
+    name: str | None,
+    *,
+    access: Access | None = None,
+    retention_days: int | None = None,
+    index_period: str | None = None,
+    tell: Tell = lambda _: None,
+) -> Store:
     """Return the store of a URL: `sqlite:PATH`, `http(s)://HOST:PORT` or `elasticsearch`; without one the embedded one.
 
-    Nothing is opened or asked yet. The retention is that of what a new Elasticsearch is set up with.
+    Nothing is opened or asked yet. All else is for Elasticsearch: who comes, wishes about how long entries are kept and
+    what one index holds, which are carried out by `prepare`, and who is told what an admin should know.
 
     Raises:
-        UsageError: no store has such a name.
+        UsageError: no store has such a name, or it is not told who comes.
         StoreError: the machine's store exists and may not be read.
     """
     if not name:
@@ -28,7 +37,9 @@ def open_store(name: str | None, *, retention_days: int = 90) -> Store:
         # Only those who ask for it pay for this import.
         from mailtrace.stores.elasticsearch import ElasticsearchStore  # noqa: PLC0415
 
-        return ElasticsearchStore(name, retention_days=retention_days)
+        return ElasticsearchStore(
+            name, access=access, retention_days=retention_days, index_period=index_period, tell=tell
+        )
     scheme, colon, path = name.partition(":")
     if scheme == "sqlite" and colon and path:
         return _sqlite(path.removeprefix("//") if path.startswith("///") else path)

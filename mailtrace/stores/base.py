@@ -5,14 +5,22 @@ stub, which look-ups find and searches never do. `writing.py` joins new facts wi
 reads, replaces and deletes rows, each under a condition, so that two writers end in the same state as one.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 from mailtrace.documents import Document
 from mailtrace.groups import Group, Grouping
 from mailtrace.query import Query
 from mailtrace.transactions import Key, Transaction
+
+RETENTION_DAYS: Final = 90
+"""How long entries are kept where nobody says otherwise."""
+INDEX_PERIODS: Final = ("day", "week", "month")
+"""What one index of Elasticsearch can hold."""
+
+Tell: TypeAlias = Callable[[str], None]
+"""Shows the admin a line."""
 
 
 class Stored(NamedTuple):
@@ -139,3 +147,36 @@ class Store(Protocol):
 
     def close(self) -> None:
         """Let go of files and connections."""
+
+
+@runtime_checkable
+class Partitioned(Protocol):
+    """A store that needs a new place for new days, of which it may not have any number."""
+
+    def require_room(self, days: Collection[int]) -> None:
+        """See that there is room for entries of these days, counted from 1970 in UTC.
+
+        Raises:
+            StoreError: there is not.
+        """
+
+
+class Description(NamedTuple):
+    """What a store is found to be, without a change to it."""
+
+    lines: list[tuple[str, str]]
+    """Of what, and what: to be read by an admin."""
+    problems: list[str]
+    """What keeps the two commands from their work, each with what to do."""
+
+
+@runtime_checkable
+class Described(Protocol):
+    """A store of which there is more to tell than a file's size."""
+
+    def describe(self) -> Description:
+        """Look at everything that the store needs, and write nothing.
+
+        Raises:
+            StoreUnavailableError: it does not answer.
+        """

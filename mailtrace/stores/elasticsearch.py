@@ -1,41 +1,47 @@
 """The scale-out store: an Elasticsearch server, 8 or 9, written and searched by any number of programs.
 
-A transaction lives in the index of the day on which it started, in UTC, under its ID: both are functions of its start,
-so an ID is in one index only, and creating it needs no look-up.
+A transaction lives in the index that holds the day on which it started, in UTC, under its ID: both are functions of
+its start, so an ID is in one index only, and creating it needs no look-up.
 """
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import Any, Final
 
+from mailtrace.access import Access
 from mailtrace.documents import Document
 from mailtrace.errors import StoreError
 from mailtrace.groups import Group, Grouping
 from mailtrace.query import Query
-from mailtrace.stores.base import Checkpoint, Outcome, Refused, Removal, Replacement, Row, Stored
+from mailtrace.stores.base import Checkpoint, Description, Outcome, Refused, Removal, Replacement, Row, Stored, Tell
+from mailtrace.stores.elasticsearch_bulk import Answer, Bulk, Operation
 from mailtrace.stores.elasticsearch_checkpoints import Checkpoints
+from mailtrace.stores.elasticsearch_description import describe
+from mailtrace.stores.elasticsearch_faults import advice, is_documents_fault
 from mailtrace.stores.elasticsearch_groups import groups
-from mailtrace.stores.elasticsearch_indices import DailyIndices
-from mailtrace.stores.elasticsearch_rows import FACTS, day_of, index_of, source, stored
+from mailtrace.stores.elasticsearch_indices import Indices
+from mailtrace.stores.elasticsearch_rows import FACTS, day_of, source, stored
 from mailtrace.stores.elasticsearch_searches import Searches
-from mailtrace.stores.elasticsearch_server import Answer, Operation, Server
+from mailtrace.stores.elasticsearch_server import Server
+from mailtrace.stores.elasticsearch_setup import SetUp
 from mailtrace.transactions import Key, Transaction
 
 _BATCH: Final = 1000
 """How many rows one request reads by their IDs."""
 _KEYS: Final = 500
 """How many keys one search looks up."""
-_DOCUMENTS_FAULT: Final = frozenset({400, 413})
 _NO_INDEX: Final = "index_not_found_exception"
 
 
 class ElasticsearchStore:
     """The store on the server at a URL, which may hold a user and a password, in the indices of a prefix.
 
-    Retention is how many days a new policy keeps what is indexed; one that is there already stays as it is.
+    Retention and period are wishes about how long entries are kept and what one index holds: without one, what is set
+    up stays as it is, and a new set-up has 90 days, in indices of a day.
 
     Raises:
-        StoreError: the URL is none of a server.
+        StoreError: the URL is none of a server, or a certificate cannot be read.
+        UsageError: it is not told who comes to a server that asks.
     """
 
     def __init__(
@@ -43,13 +49,18 @@ class ElasticsearchStore:
         url: str,
         *,
         prefix: str = "mailtrace",
-        retention_days: int = 90,
+        access: Access | None = None,
+        retention_days: int | None = None,
+        index_period: str | None = None,
+        tell: Tell = lambda _: None,
         now: Callable[[], float] = time.time,
     ) -> None:
-        self._server = Server(url)
-        self._indices = DailyIndices(self._server, prefix, retention_days, now)
+        self._server = Server(url, access)
+        self._bulk = Bulk(self._server)
+        self._set_up = SetUp(self._server, prefix, retention_days, index_period, tell)
+        self._indices = Indices(self._server, prefix, self._set_up, now)
         self._searches = Searches(self._server, self._indices)
-        self._checkpoints = Checkpoints(self._server, self._indices.checkpoints)
+        self._checkpoints = Checkpoints(self._server, self._bulk, self._indices.checkpoints)
 
     @property
     def name(self) -> str:
@@ -59,7 +70,7 @@ class ElasticsearchStore:
     @property
     def has_lifecycle(self) -> bool:
         """Whether the server deletes what is past its time; known after `prepare`."""
-        return self._indices.has_lifecycle
+        return self._set_up.has_lifecycle
 
     @property
     def is_exclusive(self) -> bool:
@@ -73,14 +84,26 @@ class ElasticsearchStore:
             StoreUnavailableError: the server does not answer.
             StoreError: it is no Elasticsearch 8 or 9, or does not let this user do it.
         """
-        self._indices.prepare()
+        self._set_up.prepare(self._indices.checkpoints)
+
+    def require_room(self, days: Collection[int]) -> None:
+        """See that there is room for the indices that entries of these days, counted from 1970 in UTC, will need.
+
+        Raises:
+            StoreError: there is not.
+        """
+        self._indices.require_room(days)
+
+    def describe(self) -> Description:
+        """Look at the server, at what is set up there and at what this user may do; write nothing."""
+        return describe(self._server, self._set_up, self._indices)
 
     def create(self, rows: Sequence[Row]) -> Outcome:
         """Write rows whose IDs are not there yet; those that are come back as conflicts, unchanged."""
         behind = self._indices.open(day_of(row.transaction.start) for row in rows)
         if behind:
-            self._prolong([row for row in rows if day_of(row.transaction.start) in behind])
-        return self._write((row, {"create": self._place(row.id, row.transaction.start)}) for row in rows)
+            self._prolong([row for row in rows if self._index_of(row.transaction) in behind])
+        return self._write((row, {"create": self._place(row.transaction, row.id)}) for row in rows)
 
     def replace(self, replacements: Sequence[Replacement]) -> Outcome:
         """Write rows in place of stored ones that have not changed since they were read."""
@@ -89,10 +112,10 @@ class ElasticsearchStore:
     def remove(self, removals: Sequence[Removal]) -> None:
         """Delete rows that have not changed since they were read."""
         operations = [Operation({"delete": _unchanged(removal.id, removal.version)}) for removal in removals]
-        for removal, answer in zip(removals, self._server.bulk(operations), strict=True):
+        for operation, answer in zip(operations, self._bulk.send(operations), strict=True):
             if answer.status not in (404, 409):
-                self._require(answer)
-                self._indices.wrote(removal.version[0])
+                self._require(operation.place, answer)
+                self._indices.wrote(operation.place)
 
     def _prolong(self, rows: Sequence[Row]) -> None:
         """Prolong the time of indices, if these rows are new to them: reading again what is there prolongs nothing.
@@ -101,37 +124,52 @@ class ElasticsearchStore:
         old ones, and the next run would take them for known.
         """
         known = {found["_id"] for found in self._get([row.transaction for row in rows], source=False)}
-        for day in {day_of(row.transaction.start) for row in rows if row.id not in known}:
-            self._indices.prolong(day)
+        for index in {self._index_of(row.transaction) for row in rows if row.id not in known}:
+            self._indices.prolong(index)
 
-    def _place(self, id_: str, start: int) -> dict[str, Any]:
-        return {"_index": index_of(self._indices.prefix, day_of(start)), "_id": id_}
+    def _index_of(self, transaction: Transaction) -> str:
+        return self._indices.of(day_of(transaction.start))
+
+    def _place(self, transaction: Transaction, id_: str) -> dict[str, Any]:
+        return {"_index": self._index_of(transaction), "_id": id_}
 
     def _write(self, wanted: Iterable[tuple[Row, dict[str, dict[str, Any]]]]) -> Outcome:
+        """Send each row as soon as it is made, while the next ones are being made."""
         outcome = Outcome(set(), [])
-        rows: list[Row] = []
-        operations: list[Operation] = []
-        for row, action in wanted:
-            if isinstance(told := _source(row), Refused):
-                outcome.refused.append(told)
-            else:
-                rows.append(row)
-                operations.append(Operation(action, told))
-        for row, operation, answer in zip(rows, operations, self._server.bulk(operations), strict=True):
-            if answer.status == 409:
-                outcome.conflicts.add(row.id)
-            elif answer.status in _DOCUMENTS_FAULT:
-                outcome.refused.append(Refused(row.transaction.queue_id, answer.reason))
-            else:
-                self._require(answer)
-                (place,) = operation.action.values()
-                self._indices.wrote(place["_index"])
+        sent: list[tuple[Row, str]] = []
+
+        def operations() -> Iterator[Operation]:
+            for row, action in wanted:
+                if isinstance(told := _source(row), Refused):
+                    outcome.refused.append(told)
+                else:
+                    operation = Operation(action, told)
+                    sent.append((row, operation.place))
+                    yield operation
+
+        answers = self._bulk.send(operations())
+        for (row, index), answer in zip(sent, answers, strict=True):
+            self._take_answer(outcome, row, index, answer)
         return outcome
 
-    def _require(self, answer: Answer) -> None:
+    def _take_answer(self, outcome: Outcome, row: Row, index: str, answer: Answer) -> None:
         """What is not the document's fault ends the run: all that was not written is read again by the next."""
+        if answer.status == 409:
+            outcome.conflicts.add(row.id)
+        elif answer.kind == _NO_INDEX:
+            # Deleted meanwhile: what was read there is out of date, as in a conflict, and the index is made anew.
+            self._indices.forget(index)
+            outcome.conflicts.add(row.id)
+        elif is_documents_fault(answer.status, answer.kind):
+            outcome.refused.append(Refused(row.transaction.queue_id, answer.reason))
+        else:
+            self._require(index, answer)
+            self._indices.wrote(index)
+
+    def _require(self, index: str, answer: Answer) -> None:
         if answer.status >= 400:
-            raise StoreError(f"{self.name} cannot write: {answer.reason}")
+            reason = answer.reason + advice(index, answer.kind, answer.reason)
+            raise StoreError(f"{self.name} cannot write: {reason}")
 
     def read(self, transactions: Sequence[Transaction]) -> dict[str, Stored]:
         """Return what is stored under the IDs of these transactions, stubs too; everything acknowledged is seen."""
@@ -139,13 +177,14 @@ class ElasticsearchStore:
 
     def _get(self, transactions: Sequence[Transaction], *, source: list[str] | bool) -> Iterator[dict[str, Any]]:
         for at in range(0, len(transactions), _BATCH):
-            places = [self._place(part.id, part.start) for part in transactions[at : at + _BATCH]]
+            places = [self._place(part, part.id) for part in transactions[at : at + _BATCH]]
             docs = [{**place, "_source": source} for place in places]
             for found in self._server.insist(self._server.client.mget, docs=docs)["docs"]:
                 if found.get("found"):
                     yield found
-                elif found.get("error", {}).get("type", _NO_INDEX) != _NO_INDEX:
-                    raise StoreError(f"{self.name} cannot read {found['_index']}: {found['error'].get('reason')}")
+                elif (error := found.get("error", {})) and error["type"] != _NO_INDEX:
+                    reason = f"{error.get('reason')}{advice(found['_index'], error['type'], str(error.get('reason')))}"
+                    raise StoreError(f"{self.name} cannot read {found['_index']}: {reason}")
 
     def headless(self, keys: Sequence[Key]) -> set[Key]:
         """Return those keys of which a transaction is stored whose beginning may be missing."""
@@ -183,14 +222,17 @@ class ElasticsearchStore:
         Raises:
             StoreMissingError: nothing has been indexed here.
         """
+        self._set_up.tell_of_closed()
         return self._searches.documents(query)
 
     def count(self, query: Query) -> int:
         """Return how many documents match, whatever the query's limit."""
+        self._set_up.tell_of_closed()
         return self._searches.count(query)
 
     def group(self, query: Query, grouping: Grouping) -> list[Group]:
         """Return the groups of what matches, counted by the server."""
+        self._set_up.tell_of_closed()
         return groups(self._searches, query, grouping)
 
     def expire(self, before: float) -> int:
@@ -207,7 +249,8 @@ class ElasticsearchStore:
 
     def close(self) -> None:
         """Close the connections."""
-        self._server.client.close()
+        self._bulk.close()
+        self._server.close()
 
 
 def _unchanged(id_: str, version: tuple[str, int, int]) -> dict[str, Any]:

@@ -7,7 +7,8 @@ from typing import Any, Final
 
 from mailtrace.errors import StoreError
 from mailtrace.stores.base import Checkpoint
-from mailtrace.stores.elasticsearch_server import Operation, Server
+from mailtrace.stores.elasticsearch_bulk import Bulk, Operation
+from mailtrace.stores.elasticsearch_server import Server
 
 _MOST: Final = 10_000
 """As many as one search gives (`index.max_result_window`)."""
@@ -17,8 +18,8 @@ _MEMBERS: Final = frozenset(field.name for field in fields(Checkpoint))
 class Checkpoints:
     """The checkpoints in an index: each as JSON in one text, since a path may hold what is not UTF-8."""
 
-    def __init__(self, server: Server, index: str) -> None:
-        self._server = server
+    def __init__(self, server: Server, bulk: Bulk, index: str) -> None:
+        self._server, self._bulk = server, bulk
         self._index = index
 
     def save(self, checkpoints: Sequence[Checkpoint]) -> None:
@@ -67,7 +68,7 @@ class Checkpoints:
         return hits
 
     def _apply(self, operations: Sequence[Operation]) -> None:
-        for answer in self._server.bulk(operations):
+        for answer in self._bulk.send(operations):
             if answer.status >= 400 and answer.status not in (404, 409):
                 raise StoreError(f"{self._server.name} cannot keep checkpoints: {answer.reason}")
 

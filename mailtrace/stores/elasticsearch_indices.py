@@ -1,151 +1,140 @@
-"""The daily indices on an Elasticsearch server: set up, made, kept for their time, deleted where the server does not.
+"""The indices on an Elasticsearch server: made, kept for their time, deleted where the server does not.
 
-An index's time counts from its *origination*: the later of its day's end and the last time that a new document came
-into it. On a server with lifecycles that is `index.lifecycle.origination_date`, and the server deletes; on one
+An index's time counts from its *origination*: the later of the end of its days and the last time that a new document
+came into it. On a server with lifecycles that is `index.lifecycle.origination_date`, and the server deletes; on one
 without, it stands in the index's `_meta`, and `expire` deletes.
 """
 
-import re
-from collections.abc import Callable, Iterable
-from datetime import date
+from collections.abc import Callable, Collection, Iterable
 from typing import Any, Final
 
-from mailtrace.stores.elasticsearch_mapping import (
-    ARRAY_OBJECTS,
-    checkpoints_index,
-    day_end,
-    is_current,
-    policy,
-    template,
-)
-from mailtrace.stores.elasticsearch_rows import index_of
-from mailtrace.stores.elasticsearch_server import AnswerError, Server
+from mailtrace.errors import StoreError
+from mailtrace.stores.elasticsearch_periods import Span, name_of, periods_of, span_of
+from mailtrace.stores.elasticsearch_server import Server
+from mailtrace.stores.elasticsearch_setup import FEW, SetUp, create
 
 _HOUR: Final = 3_600_000
-_EXISTS: Final = "resource_already_exists_exception"
-_FEW: Final = 100
-"""How many index names go into one request's path, which may be 4 KiB long (`http.max_initial_line_length`)."""
+_DAY: Final = 86_400_000
+_FEW_NEW: Final = 31
+"""So many new indices are made without asking whether there is room for them."""
 
 
-class DailyIndices:
+class Indices:
     """The indices of a prefix."""
 
-    def __init__(self, server: Server, prefix: str, retention_days: int, now: Callable[[], float]) -> None:
+    def __init__(self, server: Server, prefix: str, set_up: SetUp, now: Callable[[], float]) -> None:
         self.prefix = prefix
         self.pattern = f"{prefix}-*"
         self.checkpoints = f"{prefix}_checkpoints"
-        self.has_lifecycle = True
-        """Whether the server deletes what is past its time; known after `prepare`."""
         self._server = server
-        self._retention_days = retention_days
+        self._set_up = set_up
         self._now = now
-        self._originations: dict[int, int] = {}
+        self._originations: dict[str, int] = {}
         self._written: set[str] = set()
 
-    def prepare(self) -> None:
-        """Make policy, template and the index of checkpoints where they are missing; renew an older template."""
-        self._prepare_policy()
-        self._prepare_template()
-        self._create(self.checkpoints, checkpoints_index())
+    def of(self, day: int) -> str:
+        """Return the name of the index that holds a day, counted from 1970 in UTC."""
+        return f"{self.prefix}-{name_of(day, self._set_up.periods.of(day))}"
 
-    def _prepare_policy(self) -> None:
-        """A policy that is there stays: the administrator may have changed it."""
-        ilm = self._server.client.ilm
-        try:
-            self._server.ask(ilm.get_lifecycle, name=self.prefix)
-        except AnswerError as error:
-            if error.status == 404:
-                self._create_policy()
-            else:
-                self._do_without_lifecycle(error)
+    def open(self, days: Iterable[int]) -> set[str]:
+        """Make the indices of these days where they are missing.
 
-    def _create_policy(self) -> None:
-        ilm = self._server.client.ilm
-        try:
-            self._server.ask(ilm.put_lifecycle, name=self.prefix, policy=policy(self._retention_days))
-        except AnswerError as error:
-            self._do_without_lifecycle(error)
-
-    def _do_without_lifecycle(self, error: AnswerError) -> None:
-        """A server without lifecycles answers a path that it does not know with 400, an older one with 404 or 405."""
-        if error.status not in (404, 405) and "no handler found" not in error.reason:
-            raise error
-        self.has_lifecycle = False
-
-    def _prepare_template(self) -> None:
-        indices = self._server.client.indices
-        current, limited = False, False
-        try:
-            answer = self._server.ask(indices.get_index_template, name=self.prefix, flat_settings=True)
-        except AnswerError as error:
-            if error.status != 404:
-                raise
-        else:
-            found = answer["index_templates"][0]["index_template"]
-            current, limited = is_current(found), ARRAY_OBJECTS in found["template"].get("settings", {})
-        if current and limited:
-            return
-        try:
-            self._put_template(array_objects=True)
-        except AnswerError as error:
-            if ARRAY_OBJECTS not in error.reason:
-                raise
-            if not current:
-                self._put_template(array_objects=False)
-
-    def _put_template(self, *, array_objects: bool) -> None:
-        body = template(self.prefix, lifecycle=self.has_lifecycle, array_objects=array_objects)
-        self._server.ask(self._server.client.indices.put_index_template, name=self.prefix, **body)
-
-    def _create(self, index: str, body: dict[str, Any]) -> bool:
-        """Create an index; False: it is there already."""
-        try:
-            self._server.insist(self._server.client.indices.create, index=index, **body)
-        except AnswerError as error:
-            if error.kind != _EXISTS:
-                raise
-            return False
-        return True
-
-    def open(self, days: Iterable[int]) -> set[int]:
-        """Make the indices of these days, counted from 1970, where they are missing.
-
-        Returns the days whose origination would rise by more than an hour if a new document came in now.
+        Returns those whose origination would rise by more than an hour if a new document came in now.
         """
         days = set(days)
-        for day in days - self._originations.keys():
-            self._originations[day] = self._opened(day)
-        return {day for day in days if self._milliseconds() - self._originations[day] > _HOUR}
+        if not {self.of(day) for day in days} <= self._originations.keys():
+            self._learn_periods()
+        indices = {self.of(day) for day in days}
+        for index in sorted(indices - self._originations.keys()):
+            self._originations[index] = self._opened(index)
+        return {index for index in indices if self._milliseconds() - self._originations[index] > _HOUR}
 
-    def _opened(self, day: int) -> int:
+    def _learn_periods(self) -> None:
+        """Another indexer may have chosen another period since this one began: no day may be in two indices."""
+        if found := self._set_up.template():
+            self._set_up.periods = periods_of(found.get("_meta") or {})
+
+    def forget(self, index: str) -> None:
+        """Look at an index anew before the next document goes there: it may have been deleted."""
+        self._originations.pop(index, None)
+
+    def _opened(self, index: str) -> int:
         """Create an index, or look at the one that is there; return its origination."""
-        index = index_of(self.prefix, day)
-        origination = max(day_end(day), self._milliseconds())
-        if self.has_lifecycle:
+        origination = max(_end(self._span(index)), self._milliseconds())
+        if self._set_up.has_lifecycle:
             body: dict[str, Any] = {"settings": {"index.lifecycle.origination_date": origination}}
         else:
             body = {"mappings": {"_meta": {"origination": origination}}}
-        return origination if self._create(index, body) else self._read_originations(index)[index]
+        if create(self._server, index, body):
+            return origination
+        return self._read_originations(index).get(index, origination)
+
+    def _span(self, index: str) -> Span:
+        span = span_of(index.removeprefix(f"{self.prefix}-"))
+        assert span is not None
+        return span
 
     def _read_originations(self, indices: str) -> dict[str, int]:
         """The origination of each index: of one that somebody else has made, the time at which that was."""
         found = self._server.insist(
             self._server.client.indices.get,
             index=indices,
+            ignore_unavailable=True,
             filter_path="*.settings.index.creation_date,*.settings.index.lifecycle.origination_date,*.mappings._meta",
         )
         return {index: _origination(state) for index, state in found.items()}
 
-    def prolong(self, day: int) -> None:
-        """Let a day's index stay as long as if it had been made now: a new document is about to come in."""
-        index, now = index_of(self.prefix, day), self._milliseconds()
+    def prolong(self, index: str) -> None:
+        """Let an index stay as long as if it had been made now: a new document is about to come in."""
+        now = self._milliseconds()
         indices = self._server.client.indices
-        if self.has_lifecycle:
+        if self._set_up.has_lifecycle:
             settings = {"index.lifecycle.origination_date": now}
             self._server.insist(indices.put_settings, index=index, settings=settings)
         else:
             self._server.insist(indices.put_mapping, index=index, meta={"origination": now})
-        self._originations[day] = now
+        self._originations[index] = now
+
+    def require_room(self, days: Collection[int]) -> None:
+        """See that the server takes as many new indices as these days need.
+
+        Raises:
+            StoreError: it does not.
+        """
+        wanted = {self.of(day) for day in days} - set(self._set_up.existing())
+        room = self._room() if len(wanted) > _FEW_NEW else None
+        if room is None or len(wanted) <= room:
+            return
+        remedy = "raise cluster.max_shards_per_node there"
+        if self._set_up.periods.current != "month":
+            remedy = f"--index-period month makes one of each month, or {remedy}"
+        raise StoreError(
+            f"{self._server.name}: these logs are of some {len(days)} days, which need {len(wanted)} more indices, and"
+            f" it has room for {max(room, 0)}: {remedy}; nothing has been written"
+        )
+
+    def _room(self) -> int | None:
+        """How many more indices the cluster takes; None where it does not say so."""
+        client, limit = self._server.client, "cluster.max_shards_per_node"
+        try:
+            health = self._server.ask(client.cluster.health)
+            found = self._server.ask(client.cluster.get_settings, include_defaults=True, flat_settings=True)
+        except StoreError:
+            return None
+        most = next(
+            (
+                int(kind[limit])
+                for kind in map(found.get, ("transient", "persistent", "defaults"))
+                if kind and limit in kind
+            ),
+            None,
+        )
+        if most is None:
+            return None
+        nodes = health["number_of_data_nodes"]
+        shards = health["active_shards"] + health["initializing_shards"] + health["unassigned_shards"]
+        # A new index must have room for its copy as well, even where there is no other node that can have it.
+        return int((most * nodes - shards - 2) // min(2, nodes or 1)) + 1
 
     def wrote(self, index: str) -> None:
         """Remember that something in this index is not to be seen by searches yet."""
@@ -154,7 +143,7 @@ class DailyIndices:
     def refresh_written(self) -> None:
         """Let searches see what was written here."""
         if self._written:
-            self._refresh(",".join(sorted(self._written)) if len(self._written) <= _FEW else self.pattern)
+            self._refresh(",".join(sorted(self._written)) if len(self._written) <= FEW else self.pattern)
 
     def refresh(self) -> None:
         """Let searches see what anyone has written."""
@@ -167,14 +156,14 @@ class DailyIndices:
     def past(self, before: float) -> list[str]:
         """Return the indices that are past their time on a server that does not see to it itself.
 
-        Those whose day ended, and whose last new document came, before that time, in seconds since 1970.
+        Those whose days ended, and whose last new document came, before that time, in seconds since 1970.
         """
-        if self.has_lifecycle:
+        if self._set_up.has_lifecycle:
             return []
         ends = (
-            (index, end, origination)
+            (index, _end(span), origination)
             for index, origination in self._read_originations(self.pattern).items()
-            if (end := _end(index, self.prefix)) is not None
+            if (span := span_of(index.removeprefix(f"{self.prefix}-"))) is not None
         )
         return [index for index, end, origination in ends if max(end, origination) < before * 1000]
 
@@ -192,12 +181,6 @@ def _origination(state: dict[str, Any]) -> int:
     return int(settings.get("lifecycle", {}).get("origination_date") or kept or settings["creation_date"])
 
 
-def _end(index: str, prefix: str) -> int | None:
-    """The end of the day that an index's name tells, in milliseconds; None where it is no daily index of ours."""
-    found = re.fullmatch(re.escape(prefix) + r"-(\d{4})\.(\d\d)\.(\d\d)", index)
-    if found is None:
-        return None
-    try:
-        return day_end((date(*map(int, found.groups())) - date(1970, 1, 1)).days)
-    except ValueError:
-        return None
+def _end(span: Span) -> int:
+    """The end of an index's last day, in milliseconds since 1970."""
+    return (span.last + 1) * _DAY

@@ -2,9 +2,10 @@
 
 A stored document has the public members as they are, and private ones beside them, which no search shows: `id`,
 `stub`, `headless`, `start`, `line`, `facts`, `packed` (the whole document, where it is too big; `is_packed` says that
-it is), and in `search` the values that queries compare and group by, folded by Python just as `query.matches` folds them:
-Elasticsearch folds some otherwise (a capital sigma at a word's end, a dotted capital I). The public members are there
-for people's queries, in Kibana say.
+it is), and in `search` the values that queries compare and group by, folded by Python just as `query.matches` folds
+them: Elasticsearch folds some otherwise (a capital sigma at a word's end, a dotted capital I). The public members are
+there for people's queries, in Kibana say, some under the names of the Elastic Common Schema as well (its reference,
+"Email", "Source" and "Host" fields).
 """
 
 from typing import Any, Final
@@ -14,6 +15,9 @@ from mailtrace import __version__
 ARRAY_OBJECTS: Final = "index.mapping.array_objects.limit"
 """A limit that Elasticsearch 9 has and 8.19 refuses as unknown."""
 
+UNFINISHED: Final = "unfinished"
+"""Stands in a template's `_meta` while the indices that are there are being given its new fields."""
+
 PRIVATE: Final = ("id", "stub", "headless", "start", "line", "facts", "search", "to.search")
 """The members that are no part of the public document, and that searches do not ask for."""
 
@@ -21,7 +25,6 @@ _PRIORITY: Final = 500
 """Above the templates that Elasticsearch brings along, which have 100 to 200 (manual, "Index templates")."""
 _OBJECTS: Final = 1_000_000
 """The most objects in a document, which is the most recipients' results of a transaction; 10,000 were too few."""
-_DAY: Final = 86_400_000
 
 _EXACT: Final = {"type": "keyword"}
 _ASKED: Final = {"type": "keyword", "doc_values": False}
@@ -36,6 +39,16 @@ _KEPT: Final = {"type": "keyword", "index": False, "doc_values": False}
 _TIME: Final = {"type": "date_nanos", "ignore_malformed": True}
 _ADDRESS: Final = {"type": "ip", "ignore_malformed": True}
 _NUMBER: Final = {"type": "long", "ignore_malformed": True}
+
+
+def _alias(path: str) -> dict[str, str]:
+    """Another name of a field. One of a nested field is nested as well, under `to.`: elsewhere it is refused."""
+    return {"type": "alias", "path": path}
+
+
+def _within(**properties: dict[str, Any]) -> dict[str, Any]:
+    return {"properties": properties}
+
 
 _ENTRY: Final[dict[str, Any]] = {
     "recipient": _SHOWN,
@@ -66,10 +79,12 @@ _ENTRY: Final[dict[str, Any]] = {
             "delay": {"type": "long", "index": False},
         }
     },
+    "email": _within(to=_within(address=_alias("to.recipient"))),
+    "destination": _within(domain=_alias("to.relay_host"), ip=_alias("to.relay_ip")),
 }
 _DOCUMENT: Final[dict[str, Any]] = {
     "transaction": _EXACT,
-    "host": _EXACT,
+    "host": {**_EXACT, "fields": {"name": _EXACT}},
     "mta": _EXACT,
     "instance": _UNCUT,
     "date": _TIME,
@@ -98,6 +113,7 @@ _DOCUMENT: Final[dict[str, Any]] = {
             "from": _EXACT,
             "from_domain": _EXACT,
             "msgid": _ASKED,
+            "links": _ASKED,
             "clients": _ASKED,
             "client_ips": _ASKED,
             "client": _GROUPED,
@@ -105,11 +121,18 @@ _DOCUMENT: Final[dict[str, Any]] = {
             "hosts": _ASKED,
         }
     },
+    "@timestamp": _alias("date"),
+    "email": _within(**{"from": _within(address=_alias("from")), "message_id": _alias("msgid")}),
+    "source": _within(address=_alias("client"), ip=_alias("client_ip")),
 }
+"""`host.name` is a field within `host`, since that is a value and cannot hold an alias."""
 
 
-def template(prefix: str, *, lifecycle: bool, array_objects: bool) -> dict[str, Any]:
-    """Return the index template of the daily indices, with only the settings that the server knows."""
+def template(prefix: str, meta: dict[str, Any], *, lifecycle: bool, array_objects: bool) -> dict[str, Any]:
+    """Return the index template, with only the settings that the server knows.
+
+    Only `mailtrace-index` makes indices, with the time from which they count: no write may make one by the way.
+    """
     settings: dict[str, Any] = {
         "index.number_of_shards": 1,
         "index.auto_expand_replicas": "0-1",
@@ -122,14 +145,43 @@ def template(prefix: str, *, lifecycle: bool, array_objects: bool) -> dict[str, 
     return {
         "index_patterns": [f"{prefix}-*"],
         "priority": _PRIORITY,
-        "template": {"settings": settings, "mappings": {"dynamic": False, "properties": _DOCUMENT}},
-        "meta": {"mailtrace": __version__},
+        "allow_auto_create": False,
+        "template": {"settings": settings, "mappings": mapping()},
+        "meta": {"mailtrace": __version__, **meta},
     }
 
 
+def mapping() -> dict[str, Any]:
+    """Return the mapping of a document."""
+    return {"dynamic": False, "properties": _DOCUMENT}
+
+
 def is_current(found: dict[str, Any]) -> bool:
-    """Return whether a template that the server has is this version's or a later one's."""
-    return _version(str((found.get("_meta") or {}).get("mailtrace", "0"))) >= _version(__version__)
+    """Return whether a template that the server has is this version's or a later one's, and all of it came about."""
+    if is_newer(found):
+        return True
+    meta = found.get("_meta") or {}
+    if meta.get(UNFINISHED) or _version_in(meta) < _version(__version__):
+        return False
+    return _has(found["template"].get("mappings", {}), mapping())
+
+
+def is_newer(found: dict[str, Any]) -> bool:
+    """Return whether a template is a later version's, which may have fields that this one does not know."""
+    return _version_in(found.get("_meta") or {}) > _version(__version__)
+
+
+def _version_in(meta: dict[str, Any]) -> tuple[int, ...]:
+    return _version(str(meta.get("mailtrace", "0")))
+
+
+def _has(found: dict[str, Any], wanted: dict[str, Any]) -> bool:
+    """Whether a mapping has all fields of another."""
+    return all(
+        name in found.get(kind, {}) and _has(found[kind][name], field)
+        for kind in ("properties", "fields")
+        for name, field in wanted.get(kind, {}).items()
+    )
 
 
 def _version(text: str) -> tuple[int, ...]:
@@ -138,7 +190,30 @@ def _version(text: str) -> tuple[int, ...]:
 
 def policy(retention_days: int) -> dict[str, Any]:
     """Return the lifecycle policy: indices go that many days after their `origination_date`."""
-    return {"phases": {"delete": {"min_age": f"{retention_days}d", "actions": {"delete": {}}}}}
+    return {
+        "_meta": {"mailtrace": __version__, "retention_days": retention_days},
+        "phases": {"delete": {"min_age": f"{retention_days}d", "actions": {"delete": {}}}},
+    }
+
+
+def is_ours(found: dict[str, Any]) -> bool:
+    """Return whether a policy is as mailtrace made it; if not, an administrator has other wishes."""
+    meta = found.get("_meta") or {}
+    phases = found.get("phases", {})
+    actions = phases.get("delete", {}).get("actions", {})
+    return (
+        "mailtrace" in meta
+        and deletes_after(found) == f"{meta.get('retention_days')}d"
+        and list(phases) == ["delete"]
+        # A server adds what it does by itself.
+        and actions in ({"delete": {}}, {"delete": {"delete_searchable_snapshot": True}})
+    )
+
+
+def deletes_after(found: dict[str, Any]) -> str | None:
+    """Return the age at which a policy deletes, as the server says it; None where it does not delete."""
+    phase = found.get("phases", {}).get("delete")
+    return None if phase is None else str(phase.get("min_age", "0ms"))
 
 
 def checkpoints_index() -> dict[str, Any]:
@@ -155,8 +230,3 @@ def checkpoints_index() -> dict[str, Any]:
             },
         },
     }
-
-
-def day_end(day: int) -> int:
-    """Return the end of a day, counted from 1970 in UTC, in milliseconds."""
-    return (day + 1) * _DAY

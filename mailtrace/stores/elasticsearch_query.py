@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple, TypeAlias
 from mailtrace.documents import Document
 from mailtrace.groups import delay_of, domain_of, folded
 from mailtrace.patterns import Pattern, ip_key, network_keys
-from mailtrace.query import Query, Word, client_names, relay_names
+from mailtrace.query import Query, Word, client_names, links_of, relay_names
 from mailtrace.reasons import reason_of
 
 Clause: TypeAlias = dict[str, Any]
@@ -34,6 +34,7 @@ def searchable(document: Document, date: int) -> dict[str, Any]:
         "from": folded(document["from"]),
         "from_domain": domain_of(document["from"]),
         "msgid": folded(document["msgid"]),
+        "links": sorted(links_of(document)),
         "client": folded(document["client"]),
         "login": folded(document["login"]),
         **_clients(document["client"], document["orig_client"]),
@@ -119,6 +120,7 @@ class Conditions:
         clauses += self._patterns(query.logins, _LOGIN)
         clauses += self._patterns(query.hosts, _HOST)
         clauses += [_terms("transaction", query.queue_ids)] if query.queue_ids else []
+        clauses += [_terms("search.links", query.links)] if query.links else []
         clauses += [_terms("mta", query.mtas)] if query.mtas else []
         if query.asks_of_entries:
             clauses.append(_nested(self.of_entries()))

@@ -2,14 +2,13 @@
 
 import zlib
 from base64 import b64decode, b64encode
-from datetime import datetime, timedelta, timezone
-from functools import lru_cache
 from typing import Any, Final
 
 import orjson
 
 from mailtrace.documents import Document, iso_time
 from mailtrace.stores.base import Row, Stored
+from mailtrace.stores.elasticsearch_periods import DAY
 from mailtrace.stores.elasticsearch_query import searchable, searchable_entry
 from mailtrace.transactions import Transaction, pack, unpack
 
@@ -18,19 +17,11 @@ FACTS: Final = ["transaction", "host", "mta", "line", "facts"]
 
 _BIG: Final = 1_000_000
 """A stored document of more bytes is packed: a server takes, at once, at most a fortieth of its memory."""
-_DAY: Final = 86_400_000_000
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
 def day_of(start: int) -> int:
     """Return the day, counted from 1970 in UTC, of microseconds since 1970."""
-    return start // _DAY
-
-
-@lru_cache(maxsize=4096)
-def index_of(prefix: str, day: int) -> str:
-    """Return the name of a day's index, `mailtrace-2011.12.15`."""
-    return f"{prefix}-{_EPOCH + timedelta(days=day):%Y.%m.%d}"
+    return start // DAY
 
 
 def source(row: Row) -> bytes:

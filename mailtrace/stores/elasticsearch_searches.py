@@ -9,7 +9,7 @@ from typing import Any, Final
 from mailtrace.documents import Document
 from mailtrace.errors import StoreError, StoreMissingError
 from mailtrace.query import Query, matches
-from mailtrace.stores.elasticsearch_indices import DailyIndices
+from mailtrace.stores.elasticsearch_indices import Indices
 from mailtrace.stores.elasticsearch_mapping import PRIVATE
 from mailtrace.stores.elasticsearch_query import Clause, Conditions, of_headless, of_keys, order
 from mailtrace.stores.elasticsearch_rows import FACTS, document_of
@@ -23,9 +23,9 @@ _BY_ID: Final = [{"id": {"order": "asc", "unmapped_type": "keyword"}}]
 
 
 class Searches:
-    """Searches of all daily indices of a prefix. A search that misses a part of them fails: none is silently short."""
+    """Searches of all indices of a prefix. A search that misses a part of them fails: none is silently short."""
 
-    def __init__(self, server: Server, indices: DailyIndices) -> None:
+    def __init__(self, server: Server, indices: Indices) -> None:
         self._server = server
         self._indices = indices
 

@@ -13,7 +13,7 @@ from mailtrace.documents import Document
 from mailtrace.stores.sqlite_parts import Part
 from mailtrace.stores.sqlite_schema import CHUNK_BITS, PLACE_BITS, insert
 
-_OF_DOCUMENTS: Final = ("transaction", "host", "mta", "from", "client", "orig_client", "login", "msgid")
+_OF_DOCUMENTS: Final = ("transaction", "host", "mta", "from", "client", "orig_client", "login", "msgid", "origin")
 _OF_ENTRIES: Final = (
     "recipient",
     "orig_to",
@@ -24,6 +24,7 @@ _OF_ENTRIES: Final = (
     "outcome",
     "delay",
     "last",
+    "queued_as",
 )
 DATE: Final = "search_date"
 """The date in microseconds; null where there is no document."""

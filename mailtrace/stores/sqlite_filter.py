@@ -18,6 +18,7 @@ _MEMBERS: Final = {
     "recipients": _RECIPIENTS,
     "msgids": ("msgid",),
     "queue_ids": ("transaction",),
+    "links": ("origin", "to.queued_as"),
     "clients": _CLIENTS,
     "logins": ("login",),
     "hosts": ("host",),

@@ -10,11 +10,11 @@ from zlib import crc32
 
 from mailtrace.documents import Document
 from mailtrace.patterns import Pattern
-from mailtrace.query import Query, Word, client_names
+from mailtrace.query import Query, Word, client_names, links_of
 
 _KINDS: Final = {
     kind: crc32(kind.encode())
-    for kind in ("queue_id", "from", "from domain", "to", "to domain", "msgid", "client", "login")
+    for kind in ("queue_id", "link", "from", "from domain", "to", "to domain", "msgid", "client", "login")
 }
 
 
@@ -32,6 +32,7 @@ def terms_of(queue_id: str, document: Document | None) -> set[int]:
     terms = {queue_id_term(queue_id)}
     if document is None:
         return terms
+    terms.update(_term("link", queue_id) for queue_id in links_of(document))
     if (sender := document["from"]) is not None:
         terms.update(_address_terms("from", sender))
     for entry in document["to"]:
@@ -69,6 +70,7 @@ def conditions_of(query: Query) -> list[list[int]]:
     """Return terms for each part of a query that has any: of every list a document must have one."""
     found = (
         [queue_id_term(queue_id) for queue_id in query.queue_ids],
+        [_term("link", queue_id) for queue_id in query.links],
         _of_patterns("msgid", query.msgids) if all(asked.text for asked in query.msgids) else None,
         _of_patterns("to", query.recipients),
         _of_patterns("from", query.senders),

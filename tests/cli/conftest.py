@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-BIN = Path(sys.executable).parent
+BIN = Path(os.environ.get("MAILTRACE_TEST_COMMANDS") or Path(sys.executable).parent)
 
 
 class Commands:
@@ -16,7 +16,13 @@ class Commands:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.store = f"sqlite:{folder}/store/mailtrace.db"
-        self.environment = {**os.environ, "TZ": "UTC", "MAILTRACE_STORE": self.store, "XDG_RUNTIME_DIR": str(folder)}
+        self.environment = {
+            **os.environ,
+            "TZ": "UTC",
+            "MAILTRACE_STORE": self.store,
+            "XDG_RUNTIME_DIR": str(folder),
+            "XDG_CONFIG_HOME": str(folder),
+        }
 
     def run(
         self, name: str, *arguments: object, given: bytes = b"", **environment: str

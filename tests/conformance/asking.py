@@ -127,6 +127,7 @@ def random_queries(random: Random, transactions: list[Transaction]) -> Iterator[
     for member, (make, values) in ASKED.items():
         yield from (Query(**{member: (make(asked),)}) for asked in values)
     yield from (Query(queue_ids=(asked,)) for asked in (queue_ids[0], queue_ids[1].lower(), "*", "NOQUEUE"))
+    yield from (Query(links=(asked,)) for asked in (*queue_ids[:3], "5298B228B8B", "5298b228b8b", "*", ""))
     yield from (Query(since=at) for at in times[:10])
     yield from (Query(until=at) for at in times[:10])
     for _ in range(100):
@@ -181,6 +182,7 @@ def _combined(random: Random, queue_ids: list[str], times: list[int]) -> Query:
     return Query(
         **members,
         queue_ids=tuple(some(queue_ids, 0.05)),
+        links=tuple(some([*queue_ids[:5], "5298B228B8B"], 0.1)),
         since=since if random.random() < 0.3 else None,
         until=until if random.random() < 0.3 else None,
         limit=random.choice([None, None, 0, 1, 3, 50]),

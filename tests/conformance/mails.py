@@ -138,7 +138,9 @@ def random_transactions(random: Random, count: int) -> list[Transaction]:
 
 
 def _random_transaction(random: Random, number: int, at: int) -> Transaction:
-    client = Client(random.choice(CLIENTS) or "", login=random.choice(LOGINS), orig_client=random.choice(CLIENTS))
+    origin = f"{0xABCDE00000 + random.randrange(5):X}" if random.random() < 0.2 else None
+    login, orig_client = random.choice(LOGINS), random.choice(CLIENTS)
+    client = Client(random.choice(CLIENTS) or "", login=login, origin=origin, orig_client=orig_client)
     facts: list[tuple[int, Fact]] = [(at, client)]
     if random.random() < 0.1:
         facts = [(at, Refusal("rejected", "rejected (no)", random.choice(ADDRESSES), random.choice(ADDRESSES)))]

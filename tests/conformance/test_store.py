@@ -18,6 +18,7 @@ from storing import found, put, state
 from mailtrace.documents import document
 from mailtrace.errors import StoreMissingError
 from mailtrace.mta.events import Client, Envelope, MessageId, Refusal
+from mailtrace.patterns import Pattern
 from mailtrace.query import Query
 from mailtrace.queue_ids import NOQUEUE
 from mailtrace.stores.base import Checkpoint, Removal, Replacement, Row
@@ -204,7 +205,7 @@ def test_a_stub_is_found_by_look_ups_alone(store, queue_id):
     stub = transaction(queue_id, [(AT, Client("bob.desktop [10.10.10.10]"))], mta=mta)
     assert put(store, stub) == Written(0, 0, [])
     assert found(store) == []
-    assert found(store, Query(queue_ids=(queue_id,), hosts=("mx",))) == []
+    assert found(store, Query(queue_ids=(queue_id,), hosts=(Pattern.of_text("mx"),))) == []
     assert store.count(Query()) == 0
     (row,) = store.find([("mx", queue_id), ("mx", "ABCDE")]).get(("mx", queue_id), [])
     assert row == store.read([stub])[stub.id]._replace(transaction=row.transaction)

@@ -17,7 +17,7 @@ from mails import (
 from storing import found, put
 
 from mailtrace.documents import document
-from mailtrace.groups import OF_DOCUMENTS, OF_ENTRIES, OF_TIMES, Grouping, groups_of
+from mailtrace.groups import BY, Grouping, groups_of
 from mailtrace.mta.events import Client, Envelope, MessageId, Result
 from mailtrace.patterns import Pattern
 from mailtrace.query import Query, matches
@@ -43,7 +43,7 @@ def test_queries_find_what_the_specification_says(store, seed):
     assert hits > 2000
 
 
-@pytest.mark.parametrize("by", [*OF_DOCUMENTS, *OF_ENTRIES, *OF_TIMES])
+@pytest.mark.parametrize("by", BY)
 def test_groups_are_what_the_specification_says(store, by):
     random = Random(by)
     transactions = random_transactions(random, 100)

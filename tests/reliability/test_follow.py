@@ -23,7 +23,7 @@ def follow(store: str, log: RotatedLog) -> "subprocess.Popen[bytes]":
 def until_stored(store: str, wanted: bytes, seconds: float) -> float:
     """Wait until the store has it; return how long it took."""
     began = time.monotonic()
-    while not Path(store).exists() or wanted != documents(store):
+    while not (Path(store).exists() and Path(store).stat().st_size) or wanted != documents(store):
         assert time.monotonic() - began < seconds, documents(store)[:300]
         time.sleep(0.1)
     return time.monotonic() - began

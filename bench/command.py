@@ -1,0 +1,36 @@
+"""The command mailtrace-index with a store of the bench's behind it.
+
+python -m bench.command counting|bodies|URL=PREFIX ARGUMENT...
+
+The last writes to indices of that prefix, so that nobody's own are touched.
+"""
+
+import sys
+from typing import Any
+
+from bench.stores import Bodies, Counting
+from mailtrace import index_cli
+from mailtrace.stores.base import Store
+
+
+def _store(name: str) -> Store:
+    if name in ("counting", "bodies"):
+        return Counting() if name == "counting" else Bodies()
+    from mailtrace.stores.elasticsearch import ElasticsearchStore
+
+    url, _, prefix = name.rpartition("=")
+    return ElasticsearchStore(url, prefix=prefix)
+
+
+def main(store: str, *arguments: str) -> int:
+    """Index into the store of this name; return the command's exit status."""
+
+    def open_store(_name: str | None, **_: Any) -> Store:
+        return _store(store)
+
+    index_cli.open_store = open_store  # type: ignore[assignment,attr-defined]
+    return index_cli.main(arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

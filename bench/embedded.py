@@ -1,0 +1,53 @@
+"""Into the embedded store, in turns with the fastest bare loop into the same tables and indexes."""
+
+import inspect
+from functools import partial
+from pathlib import Path
+
+from bench.logs import READING, Log, cache, logs, of_lines
+from bench.part import Options, Part, Table, shown
+from bench.runs import INDEX, Command, in_turns, module, run
+from mailtrace.indexer import Indexer
+
+_HEAD = ("log", "transactions", "s", "limit s", "CPU s", "transactions/s", "lines/s", "of the limit", "MiB", "file MB")
+
+
+def embedded(options: Options) -> Part:
+    """Each log, with `mailtrace-index --store sqlite:PATH`."""
+    part = Part([Table(f"Into the embedded store (rounds: {options.rounds})", _HEAD, [])])
+    made = logs([of_lines(mta, options.lines) for mta in options.mtas])
+    rows = [_row(mta, log, options.rounds, part.figures) for mta, log in zip(options.mtas, made, strict=True)]
+    part.tables[0] = part.tables[0]._replace(rows=rows)
+    return part
+
+
+def _row(mta: str, log: Log, rounds: int, figures: dict[str, float]) -> list[str]:
+    store, copy, finished = (cache() / f"{name}.db" for name in ("indexed", "copied", "finished"))
+    ours = Command([INDEX, "--store", f"sqlite:{store}", *READING, str(log.path)], partial(remove, store))
+    run(ours)
+    remove(finished)
+    store.rename(finished)
+    commits = -(-log.path.stat().st_size // _save_bytes())
+    bare = Command(module("sqlite_limit", finished, copy, commits), partial(remove, copy), tells_seconds=True)
+    found = in_turns({"indexed": ours, "limit": bare}, rounds)
+    indexed, limit = found["indexed"], found["limit"]
+    size = store.stat().st_size / 1e6
+    for path in (store, copy, finished):
+        remove(path)
+    share = limit.over(indexed)
+    figures[f"sqlite: {mta} of the limit"] = share
+    figures[f"sqlite: {mta}: MiB"] = indexed.peak
+    rates = (shown(log.transactions / indexed.seconds), shown(log.lines / indexed.seconds))
+    times = (shown(indexed.seconds), shown(limit.seconds), shown(indexed.cpu))
+    return [mta, f"{log.transactions:,}", *times, *rates, f"{share:.2f}", shown(indexed.peak), shown(size)]
+
+
+def _save_bytes() -> int:
+    """How much of a log goes into one database transaction."""
+    return int(inspect.signature(Indexer).parameters["save_bytes"].default)
+
+
+def remove(path: Path) -> None:
+    """Delete a store's files."""
+    for ending in ("", "-wal", "-shm"):
+        path.with_name(path.name + ending).unlink(missing_ok=True)

@@ -1,0 +1,90 @@
+"""What the bench asks of a store: for every flag some values that are in it, of all of its time, and a strange one."""
+
+import json
+import re
+import subprocess
+from collections.abc import Iterable, Sequence
+from typing import Any, Final, NamedTuple
+
+from bench.logs import day
+from bench.runs import SEARCH
+
+DAYS: Final = 8
+"""Of mail in each log of the store: ten of them are nearly the 90 days for which mail is kept."""
+_PLACES: Final = 5
+_SAMPLE: Final = 200
+_plain = re.compile(r'[^*?\[\]<>"\\]+').fullmatch
+
+
+class Kind(NamedTuple):
+    """A kind of question."""
+
+    name: str
+    arguments: Sequence[str]
+    """With `{}` where the value stands."""
+    member: str = ""
+    """Of a document or of its first entry: where the value is taken from; none: the question has no value."""
+    strange: str = ""
+    """A value that nothing has, for which every day must be looked through."""
+
+
+KINDS: Final = (
+    Kind("sender", ("-r", "10", "-f", "{}"), "from", "nobody.at.all@nowhere.example"),
+    Kind("recipient", ("-r", "10", "-t", "{}"), "recipient", "nobody.at.all@nowhere.example"),
+    Kind("message ID", ("-r", "10", "-m", "{}"), "msgid", "none@nowhere.example"),
+    Kind("queue ID", ("-r", "10", "-q", "{}"), "transaction", "4gNONE0000zNONE"),
+    Kind("login", ("-r", "10", "--login", "{}"), "login", "nobody.at.all@nowhere.example"),
+    Kind("domain of sender", ("-r", "10", "-f", "@{}"), "from domain", "nowhere.example"),
+    Kind("domain of recipient", ("-r", "10", "-t", "@{}"), "recipient domain", "nowhere.example"),
+    Kind("pattern, newest 10", ("-r", "10", "-f", "*{}*"), "from domain"),
+    Kind("pattern, all", ("-f", "*b?b.77@*.test")),
+    Kind("by outcome, of the first log", ("--by", "outcome", "-d", day(0), "-D", day(DAYS))),
+    Kind("by relay, of the first log", ("--by", "relay", "-d", day(0), "-D", day(DAYS))),
+)
+
+
+def answerable() -> list[Kind]:
+    """Return the kinds of which mailtrace-search knows the flags."""
+    told = subprocess.run([SEARCH, "--help"], capture_output=True, text=True, check=True).stdout
+    flags = set(re.findall(r"(?<!\S)-{1,2}[a-zA-Z][a-z-]*", told))
+    return [kind for kind in KINDS if {flag for flag in kind.arguments if _is_flag(flag)} <= flags]
+
+
+def _is_flag(argument: str) -> bool:
+    return argument.startswith("-")
+
+
+def values(kind: Kind, samples: Iterable[Sequence[dict[str, Any]]]) -> list[str]:
+    """Return the values to ask for: of each sample the first that is plain, and the strange one."""
+    if not kind.member:
+        return [""]
+    found = [next(filter(None, (_value(document, kind.member) for document in sample)), None) for sample in samples]
+    plain = list(dict.fromkeys(value for value in found if value is not None))
+    return [*plain, kind.strange] if kind.strange else plain
+
+
+def _value(document: dict[str, Any], member: str) -> str | None:
+    name, _, part = member.partition(" ")
+    value = (document | (document["to"][0] if document["to"] else {})).get(name)
+    if not value or value == "NOQUEUE" or not _plain(value):
+        return None
+    return value.rpartition("@")[2] if part else str(value)
+
+
+def samples(store: str, days: float) -> list[list[dict[str, Any]]]:
+    """Return documents of some moments spread over a store's time.
+
+    Raises:
+        SystemExit: the store has none there.
+    """
+    found = [_documents(store, days * (place + 0.5) / _PLACES) for place in range(_PLACES)]
+    if not all(found):
+        raise SystemExit(f"{store} has no mail at some of the times for which it was filled")
+    return found
+
+
+def _documents(store: str, moment: float) -> list[dict[str, Any]]:
+    limits = ["-d", day(moment), "-D", day(moment + 0.2), "-r", str(_SAMPLE)]
+    command = [SEARCH, "--store", store, "--tz", "UTC", "--format", "json", *limits]
+    told = subprocess.run(command, capture_output=True, check=False).stdout
+    return [json.loads(line) for line in told.splitlines()]

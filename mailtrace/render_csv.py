@@ -1,0 +1,55 @@
+"""Tables for spreadsheets. A cell that a program would take for a formula is text (OWASP, "CSV Injection")."""
+
+import csv
+import io
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import tzinfo
+from typing import Any, Final
+
+from mailtrace.documents import Document
+from mailtrace.render import in_zone, safe
+
+_FORMULA: Final = tuple("=+-@\uff1d\uff0b\uff0d\uff20")
+_OF_DOCUMENT: Final = (
+    *("transaction", "host", "mta", "instance", "date", "from", "client", "client_ip", "orig_client"),
+    *("login", "msgid", "size", "nrcpt", "removed", "origin"),
+)
+_OF_ENTRY: Final = (
+    *("recipient", "orig_to", "relay", "relay_host", "relay_ip", "status", "outcome", "dsn", "delay"),
+    *("date", "last_date", "attempts", "last", "queued_as"),
+)
+
+
+def csv_line(values: Iterable[Any]) -> str:
+    """Return a line of a table; null is an empty cell."""
+    line = io.StringIO()
+    csv.writer(line, lineterminator="\n").writerow([_cell(value) for value in values])
+    return line.getvalue()
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        return str(value).lower() if isinstance(value, bool) else str(value)
+    text = safe(value)
+    return f"'{text}" if text.startswith(_FORMULA) else text
+
+
+def csv_lines(documents: Iterable[Document], zone: tzinfo) -> Iterator[str]:
+    """Return a table of documents, a line for each entry of `to`, or one where there is none; first its header."""
+    yield csv_line([*_OF_DOCUMENT, *("to_date" if name == "date" else name for name in _OF_ENTRY)])
+    for document in documents:
+        about = _members(document, _OF_DOCUMENT, zone)
+        for entry in document["to"] or [dict.fromkeys(_OF_ENTRY)]:
+            yield csv_line([*about, *_members(entry, _OF_ENTRY, zone)])
+
+
+def _members(members: dict[str, Any], names: Sequence[str], zone: tzinfo) -> list[Any]:
+    return [_shown(name, members[name], zone) for name in names]
+
+
+def _shown(name: str, value: Any, zone: tzinfo) -> Any:
+    if name in ("date", "last_date") and value is not None:
+        return in_zone(value, zone)
+    return "<>" if name in ("from", "recipient", "orig_to") and value == "" else value

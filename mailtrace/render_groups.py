@@ -1,0 +1,66 @@
+"""Groups as people and programs read them."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+import orjson
+
+from mailtrace.groups import Group, Grouping
+from mailtrace.render import safe
+from mailtrace.render_csv import csv_line
+from mailtrace.render_text import duration
+
+_BAR: Final = 24
+_ADDRESSES: Final = ("from", "from-domain", "to", "to-domain")
+
+
+def groups_text(groups: Sequence[Group], grouping: Grouping, *, bars: bool) -> Iterator[str]:
+    """Return groups as aligned columns below a line that says what is counted; with bars for the eye."""
+    counted = "recipients" if grouping.is_of_entries else "transactions"
+    most = max((group.number for group in groups), default=1)
+    delays = [("median", "p95")] if grouping.by == "relay" else []
+    rows = [(counted, *(head for heads in delays for head in heads))]
+    rows += [(str(group.number), *_delays(group, grouping)) for group in groups]
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    shown = [grouping.by, *(_shown(group, grouping) for group in groups)]
+    for row, group, text in zip(rows, [None, *groups], shown, strict=True):
+        cells = "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True))
+        bar = f"  {_bar(group.number / most) if group else '':<{_BAR}}" if bars else ""
+        yield f"{cells}{bar}  {text}\n"
+
+
+def groups_json(groups: Sequence[Group], grouping: Grouping) -> Iterator[str]:
+    """Return groups as lines of JSON."""
+    for group in groups:
+        told: dict[str, Any] = {"by": grouping.by, "value": group.value, "count": group.number}
+        if grouping.by == "relay":
+            told |= {"median_delay": group.median_delay, "p95_delay": group.p95_delay}
+        yield orjson.dumps(told).decode() + "\n"
+
+
+def groups_csv(groups: Sequence[Group], grouping: Grouping) -> Iterator[str]:
+    """Return groups as a table with a header."""
+    delays = grouping.by == "relay"
+    yield csv_line([grouping.by, "count", *(("median_delay", "p95_delay") if delays else ())])
+    for group in groups:
+        value = "<>" if group.value == "" and grouping.by in _ADDRESSES else group.value
+        yield csv_line([value, group.number, *((group.median_delay, group.p95_delay) if delays else ())])
+
+
+def _delays(group: Group, grouping: Grouping) -> list[str]:
+    if grouping.by != "relay":
+        return []
+    return ["-" if delay is None else duration(delay) for delay in (group.median_delay, group.p95_delay)]
+
+
+def _shown(group: Group, grouping: Grouping) -> str:
+    if group.value is None:
+        return "-"
+    if grouping.is_of_times:
+        return safe(group.value.replace("T", " "))
+    return safe(group.value) or ("<>" if grouping.by in _ADDRESSES else "''")
+
+
+def _bar(part: float) -> str:
+    eighths = max(1, round(part * _BAR * 8))
+    return "█" * (eighths // 8) + " ▏▎▍▌▋▊▉"[eighths % 8].strip()

@@ -1,0 +1,139 @@
+"""Bulk requests to an Elasticsearch server: several on their way at once, each with patience for a server that is busy.
+
+While the caller makes further documents, earlier ones are sent and indexed. How many wait is bounded.
+"""
+
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from typing import Any, Final, NamedTuple
+
+import orjson
+
+from mailtrace.errors import StoreUnavailableError
+from mailtrace.stores.elasticsearch_faults import BUSY, AnswerError, BusyError, LostError, reason_in
+from mailtrace.stores.elasticsearch_server import Server
+
+_BYTES: Final = 5_000_000
+_OPERATIONS: Final = 500
+_ON_THE_WAY: Final = 3
+"""How many bulk requests wait for an answer at once."""
+_LOST: Final = 503
+
+
+class Answer(NamedTuple):
+    """What became of one operation of a bulk request."""
+
+    status: int
+    """As in HTTP."""
+    kind: str = ""
+    """Elasticsearch's name of what is wrong; empty where nothing is."""
+    reason: str = ""
+
+
+class Operation(NamedTuple):
+    """One operation of a bulk request."""
+
+    action: dict[str, Any]
+    source: bytes = b""
+    """The document; none to delete one."""
+
+    @property
+    def place(self) -> str:
+        """The index that it is for."""
+        (place,) = self.action.values()
+        return str(place["_index"])
+
+
+class Bulk:
+    """Sends operations to a server."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self._pool = ThreadPoolExecutor(_ON_THE_WAY, "bulk")
+
+    def close(self) -> None:
+        """Let go of the threads; what is on its way is not waited for."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def send(self, operations: Iterable[Operation]) -> list[Answer]:
+        """Return what became of each operation: done, or refused for good; whoever is busy was asked again.
+
+        Raises:
+            StoreError: as `Server.ask`; what was not answered may have been done.
+        """
+        answers: list[Answer] = []
+        sent: deque[Future[list[Answer]]] = deque()
+        try:
+            for chunk in _chunks(operations):
+                if len(sent) == _ON_THE_WAY:
+                    answers += sent.popleft().result()
+                sent.append(self._pool.submit(self._settled, chunk))
+            for request in sent:
+                answers += request.result()
+        except Exception:
+            wait(sent)
+            raise
+        return answers
+
+    def _settled(self, operations: Sequence[Operation]) -> list[Answer]:
+        answers = self._attempt(operations)
+        for pause in self._server.pauses:
+            busy = [i for i, answer in enumerate(answers) if answer.status in BUSY]
+            if not busy or not self._server.rest(pause):
+                break
+            for i, answer in zip(busy, self._attempt([operations[i] for i in busy]), strict=True):
+                answers[i] = answer
+        for operation, answer in zip(operations, answers, strict=True):
+            if answer.status in BUSY:
+                return [self._given_up(operation, answer, len(operations))]
+        return answers
+
+    def _given_up(self, operation: Operation, answer: Answer, number: int) -> Answer:
+        """A lone big document may be too much for a server that is idle: nothing will help (`indexing_pressure`)."""
+        if answer.kind == "cluster_block_exception":
+            return Answer(403, answer.kind, answer.reason)
+        if answer.status == 429 and number == 1 and len(operation.source) > _BYTES:
+            return Answer(413, answer.kind, answer.reason)
+        if not answer.kind:
+            raise StoreUnavailableError(answer.reason)
+        name = self._server.name
+        raise BusyError(f"{name} has too much to do ({answer.reason}): try again later", answer.status)
+
+    def _attempt(self, operations: Sequence[Operation]) -> list[Answer]:
+        lines = [line for action, source in operations for line in (orjson.dumps(action), source) if line]
+        client = self._server.client
+        try:
+            found = self._server.ask(client.bulk, operations=lines, filter_path="errors,items.*.status,items.*.error")
+        except (BusyError, LostError) as error:
+            return [Answer(getattr(error, "status", _LOST), "", str(error))] * len(operations)
+        except AnswerError as error:
+            if error.status != 413:
+                raise
+            if len(operations) == 1:
+                return [Answer(413, error.kind, error.reason)]
+            half = len(operations) // 2
+            return self._attempt(operations[:half]) + self._attempt(operations[half:])
+        return [_answer(item) for item in found["items"]]
+
+
+def _chunks(operations: Iterable[Operation]) -> Iterator[list[Operation]]:
+    chunk: list[Operation] = []
+    size = 0
+    for operation in operations:
+        if chunk and (len(chunk) == _OPERATIONS or size + len(operation.source) > _BYTES):
+            yield chunk
+            chunk, size = [], 0
+        chunk.append(operation)
+        size += len(operation.source)
+    if chunk:
+        yield chunk
+
+
+def _answer(item: dict[str, dict[str, Any]]) -> Answer:
+    (found,) = item.values()
+    if "error" not in found:
+        return Answer(found["status"])
+    error = found["error"]
+    kind = error.get("type", "") if isinstance(error, dict) else ""
+    return Answer(found["status"], kind, reason_in(found))

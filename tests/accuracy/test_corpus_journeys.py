@@ -1,0 +1,63 @@
+"""Journeys through the logs of real servers: every hop from one transaction to the next, and no other."""
+
+from itertools import pairwise
+
+from commands import index
+from corpus import YEAR, Corpus
+from spelling import short
+
+from mailtrace.query import Query
+from mailtrace.stores import open_store
+from mailtrace.tracing import journeys
+
+
+def _steps(hop):
+    """Each hop of a tree with the one after it, whether that is a notice, and what ties them."""
+    here = hop.document["host"], hop.document["transaction"]
+    for later in [*(later for branch in hop.branches for later in branch.hops), *hop.made]:
+        yield here, (later.document["host"], later.document["transaction"]), later
+        yield from _steps(later)
+
+
+def _paths(hop, before=()):
+    path = (*before, (hop.document["host"], hop.document["transaction"]))
+    yield path
+    for later in [*(later for branch in hop.branches for later in branch.hops), *hop.made]:
+        yield from _paths(later, path)
+
+
+class _Truth:
+    def __init__(self, corpus):
+        self._names = {host: short(name) for host, name in corpus.truth["hostname_in_log"].items()}
+        self.paths = {
+            msgid: [tuple(map(self._key, path)) for path in paths]
+            for msgid, paths in corpus.truth["hops_by_msgid"].items()
+        }
+        self.notices = {tuple(map(self._key, pair)) for pair in corpus.truth["notices"]}
+        self.steps = {tuple(map(self._key, pair)) for pair in corpus.truth["next"]} | self.notices
+        self.steps |= {step for paths in self.paths.values() for path in paths for step in pairwise(path)}
+
+    def _key(self, hop):
+        return self._names[hop[0]], hop[1]
+
+
+def _own(step):
+    return tuple((short(host), queue_id) for host, queue_id in step)
+
+
+def test_every_step_of_every_journey_is_the_true_one(tmp_path):
+    corpus = Corpus.read("multi-host")
+    truth = _Truth(corpus)
+    store = f"sqlite:{tmp_path}/store.db"
+    for logs, zone in corpus.logs():
+        assert index(store, logs, "--tz", zone, "-y", YEAR).status == 0
+    found = list(journeys(open_store(store), Query()))
+    steps = [(_own((here, there)), later) for journey in found for here, there, later in _steps(journey.root)]
+    assert {step for step, later in steps if later.is_notice} == truth.notices
+    assert {step for step, _ in steps} == truth.steps
+    assert len(steps) == len(truth.steps)
+    assert sum(journey.hops for journey in found) == open_store(store).count(Query())
+    ways = {_own(path) for journey in found for path in _paths(journey.root)}
+    for msgid, paths in truth.paths.items():
+        for path in paths:
+            assert any(way[-len(path) :] == path for way in ways), (msgid, path)

@@ -1,0 +1,29 @@
+"""What of an MTA's words is the same for many messages."""
+
+import pytest
+
+from mailtrace.reasons import reason_of
+
+
+@pytest.mark.parametrize(
+    "status, reason",
+    [
+        ("Sent (Ok: queued as 5298B228B8B)", "Sent (Ok: queued as *)"),
+        ("sent (250 2.0.0 <jo.820@example.com> zYxWv9Ut8Sr7Qp Saved)", "sent (250 2.0.0 <*> * Saved)"),
+        (
+            "deferred (host mx.busy.test[203.0.113.77] said: 450 4.2.0 <bob@x.com>: Greylisted for 231 seconds)",
+            "deferred (host mx.busy.test[*] said: 450 4.2.0 <*>: Greylisted for * seconds)",
+        ),
+        ("Deferred: 451 4.7.1 Please come back in 00:05:00", "Deferred: 451 4.7.1 Please come back in *"),
+        ("bounced (550 5.7.26 policy)", "bounced (550 5.7.26 policy)"),
+        ("User unknown", "User unknown"),
+    ],
+)
+def test_what_varies_is_a_star(status, reason):
+    assert reason == reason_of(status)
+
+
+@pytest.mark.parametrize("hostile", ["<" * 8191, "<@" * 4095, "[" + "1." * 4095, "a-" * 4095, "a1-" * 2700 + ".x"])
+def test_long_words_take_no_time(hostile):
+    for _ in range(50):
+        assert reason_of(hostile)

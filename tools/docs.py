@@ -1,0 +1,209 @@
+"""Write what the code says into the documentation: flags, settings and fields.
+
+In README.md, docs/ and man/ a comment `made by "make docs": flags of mailtrace-index` begins what is made here, and
+`end of what is made` ends it. With --check nothing is written, and the status says whether all is as it should be.
+"""
+
+import argparse
+import re
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from mailtrace import index_cli, search_options
+from mailtrace.fields import DOCUMENT, ENTRY, Field
+from mailtrace.options import Parser
+from mailtrace.query import OUTCOMES
+from mailtrace.settings import SETTINGS, Setting
+
+ROOT = Path(__file__).parent.parent
+COMMANDS = {"mailtrace-index": index_cli._parser, "mailtrace-search": search_options.parser}
+_USUAL = ("options", "positional arguments")
+"""The titles that argparse gives itself."""
+_made = re.compile(
+    r'(^(?:<!-- |\.\\" )made by "make docs": (?P<what>[^\n]*?)(?: -->)?\n)'
+    r'.*?(^(?:<!-- |\.\\" )end of what is made(?: -->)?$)',
+    re.MULTILINE | re.DOTALL,
+)
+
+
+class Flag(NamedTuple):
+    """How a flag or an argument is written, and what it does."""
+
+    spellings: tuple[str, ...]
+    value: str
+    about: str
+
+
+class Group(NamedTuple):
+    """Flags that stand together."""
+
+    title: str
+    about: str
+    flags: list[Flag]
+
+
+def groups(parser: Parser) -> Iterator[Group]:
+    """Give what --help shows, in its order."""
+    for group in parser._action_groups:
+        shown = [action for action in group._group_actions if action.help != argparse.SUPPRESS]
+        if shown:
+            yield Group(group.title or "", group.description or "", [_flag(parser, action) for action in shown])
+
+
+def _flag(parser: Parser, action: argparse.Action) -> Flag:
+    formatter = parser._get_formatter()
+    about = formatter._expand_help(action) if action.help else ""
+    if not action.option_strings:
+        return Flag((formatter._metavar_formatter(action, action.dest)(1)[0],), "", about)
+    value = "" if action.nargs == 0 else formatter._format_args(action, action.dest.upper())
+    return Flag(tuple(action.option_strings), value, about)
+
+
+def flag_of(setting: Setting) -> Flag | None:
+    """Return the flag that a setting is of; None where it has none."""
+    for command, parser in COMMANDS.items():
+        if setting.command in ("", command):
+            for group in groups(parser()):
+                for flag in group.flags:
+                    if setting.flag in flag.spellings:
+                        return flag
+    return None
+
+
+# Markdown
+
+
+def _cell(text: str) -> str:
+    """Text of a table's cell that stays text: what is in backquotes is code."""
+    parts = re.split(r"(`[^`]*`)", text.replace("|", "\\|"))
+    return "".join(part if part[:1] == "`" else re.sub(r"([<*])", r"\\\1", part) for part in parts)
+
+
+def _table(heads: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    lines = [heads, ("---",) * len(heads), *rows]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def _flags_markdown() -> str:
+    """One table of all flags: those of each command, and those that both have with the same words."""
+    found = {command: list(groups(parser())) for command, parser in COMMANDS.items()}
+    first, second = ([flag for group in one for flag in group.flags] for one in found.values())
+    shared = [flag for flag in first if flag in second]
+    rows: list[tuple[str, ...]] = []
+    for command, its in found.items():
+        rows.append((f"**{command}**", ""))
+        for group in its:
+            own = [flag for flag in group.flags if flag not in shared]
+            if own and group.title not in _USUAL:
+                rows.append((f"*{_cell(group.title)}*", _cell(group.about)))
+            rows += [(_spelt(flag), _cell(flag.about)) for flag in own]
+    rows += [("**both**", ""), *((_spelt(flag), _cell(flag.about)) for flag in shared)]
+    return _table(("flag", "what it does"), rows)
+
+
+def _spelt(flag: Flag) -> str:
+    """A flag as code: the value once, behind the last spelling."""
+    *others, last = flag.spellings
+    return ", ".join([*(f"`{other}`" for other in others), f"`{last} {flag.value}".rstrip() + "`"])
+
+
+def _settings_markdown() -> str:
+    rows = []
+    for setting in SETTINGS:
+        flag = flag_of(setting)
+        rows.append(
+            (
+                f"`{setting.name}`",
+                f"`{setting.flag}`" if flag else "",
+                f"`{setting.environment}`",
+                setting.command.removeprefix("mailtrace-") or "both",
+                _cell(flag.about if flag else setting.about),
+            )
+        )
+    return _table(("key", "flag", "environment", "command", "what it is"), rows)
+
+
+def _fields_markdown(fields: tuple[Field, ...]) -> str:
+    rows = [
+        (f"`{field.name}`", f"{field.kind}{', null' if field.nullable else ''}", _cell(field.about)) for field in fields
+    ]
+    return _table(("member", "type", "what it is"), rows)
+
+
+# Manual pages (groff_man(7))
+
+
+def _roff(text: str) -> str:
+    text = text.replace("\\", "\\e").replace("-", "\\-").replace("`", "")
+    return re.sub(r"^([.'])", r"\\&\1", text, flags=re.MULTILINE)
+
+
+def _flags_roff(command: str) -> str:
+    lines = []
+    for group in groups(COMMANDS[command]()):
+        if group.title not in _USUAL:
+            lines.append(f".SS {_roff(group.title)}")
+            lines += [_roff(group.about)] * bool(group.about)
+        for flag in group.flags:
+            spelt = ", ".join(f"\\fB{_roff(one)}\\fR" for one in flag.spellings)
+            lines += [".TP", f"{spelt} \\fI{_roff(flag.value)}\\fR" if flag.value else spelt, _roff(flag.about)]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _settings_roff() -> str:
+    kinds = {str: "text", int: "whole number", bool: "true or false"}
+    lines = []
+    for setting in SETTINGS:
+        flag = flag_of(setting)
+        about = (flag.about if flag else setting.about).rstrip(".")
+        lines += [".TP", f"\\fB{_roff(setting.name)}\\fR ({kinds[setting.kind]})", f"{_roff(about)}."]
+        where = f"{setting.environment}, \\fB{_roff(setting.flag)}\\fR" if flag else setting.environment
+        lines.append(f"({where}; {_roff(setting.command or 'both commands')})")
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _epilog_roff(command: str) -> str:
+    """What --help ends with, as it is."""
+    return f".EX\n{_roff((COMMANDS[command]().epilog or '').strip())}\n.EE\n"
+
+
+MAKERS: dict[str, Callable[[bool], str]] = {
+    **{f"flags of {command}": lambda _, command=command: _flags_roff(command) for command in COMMANDS},
+    **{f"the end of {command} --help": lambda _, command=command: _epilog_roff(command) for command in COMMANDS},
+    "flags": lambda _: _flags_markdown(),
+    "settings": lambda manual: _settings_roff() if manual else _settings_markdown(),
+    "members of a document": lambda _: _fields_markdown(DOCUMENT),
+    "members of an entry": lambda _: _fields_markdown(ENTRY),
+    "outcomes": lambda _: ", ".join(f"`{outcome}`" for outcome in OUTCOMES) + "\n",
+}
+
+
+def filled(text: str, *, manual: bool) -> str:
+    """Return a page's text with everything that is made, made anew."""
+    return _made.sub(lambda found: found[1] + MAKERS[found["what"]](manual) + found[3], text)
+
+
+def pages() -> list[Path]:
+    """Return the pages in which something is made."""
+    found = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "man").glob("*.[15]"))]
+    return [path for path in found if 'made by "make docs"' in path.read_text()]
+
+
+def main() -> int:
+    """Write the pages; with --check only look."""
+    check, status = sys.argv[1:] == ["--check"], 0
+    for path in pages():
+        before = path.read_text()
+        after = filled(before, manual=path.suffix != ".md")
+        if before != after:
+            status = 1 if check else 0
+            print(f"{path.relative_to(ROOT)}: {'not as the code says: run make docs' if check else 'written'}")
+            if not check:
+                path.write_text(after)
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())
