@@ -32,7 +32,7 @@ _NAMES: Final = (DATE, *_OF_DOCUMENTS, *(f"to.{name}" for name in _OF_ENTRIES))
 _COLUMN: Final = {name: column << 40 for column, name in enumerate(_NAMES)}
 _CHUNK: Final = 1 << CHUNK_BITS
 _WITHIN: Final = _CHUNK - 1
-_MOST_OPEN: Final = 8
+_MOST_OPEN: Final = 2
 """Chunks in memory: each some megabytes."""
 
 Lists = dict[str, list[Any]]

@@ -33,7 +33,7 @@ _MEMBERS: Final = {
 _plain = re.compile(r"[^*?\"\\\x00-\x1f\x7f-\U0010ffff]{2,}").findall
 """Pieces of a pattern that stand in a column just so: none that JSON escapes or that has several capitals."""
 
-_is_no_address = re.compile(r"[g-z_-]|[0-9.]+\Z").search
+_is_no_address = re.compile(r"[g-z_-]|\A[0-9.]+\Z").search
 """No spelling of an IPv6 address has such a letter, and those of IPv4 have one spelling."""
 
 

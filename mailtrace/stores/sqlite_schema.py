@@ -10,6 +10,7 @@ patterns are looked for and groups counted without making any document.
 """
 
 import sqlite3
+from collections.abc import Sequence
 from typing import Final
 
 from mailtrace.errors import StoreError
@@ -41,6 +42,8 @@ CREATE TABLE checkpoints (
 """
 _VARIABLES: Final = 32_000 if sqlite3.sqlite_version_info >= (3, 32) else 990
 """How many values one statement takes (SQLITE_MAX_VARIABLE_NUMBER)."""
+_SIZES: Final = (1024, 64, 8, 1)
+"""How many rows one statement inserts."""
 
 
 def set_up(connection: sqlite3.Connection, name: str) -> None:
@@ -56,7 +59,7 @@ def set_up(connection: sqlite3.Connection, name: str) -> None:
         connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = NORMAL")
-    connection.execute("PRAGMA cache_size = -32000")
+    connection.execute("PRAGMA cache_size = -16000")
     connection.execute("BEGIN IMMEDIATE")
     if not connection.execute("PRAGMA user_version").fetchone()[0]:
         for statement in _TABLES.split(";"):
@@ -83,24 +86,25 @@ def check(connection: sqlite3.Connection, name: str) -> None:
 
 
 def insert(connection: sqlite3.Connection, into: str, rows: list[tuple[object, ...]]) -> None:
-    """Insert rows, many by one statement: while it runs, other threads do."""
-    if not rows:
-        return
-    width = len(rows[0])
-    most = _VARIABLES // width
-    for at in range(0, len(rows), most):
-        some = rows[at : at + most]
-        marks = f"({', '.join('?' * width)})"
-        values = [value for row in some for value in row]
-        connection.execute(f"{into} VALUES {', '.join([marks] * len(some))}", values)
+    """Insert rows, many by one statement: while it runs, other threads do.
+
+    Statements are of few sizes, since SQLite's module keeps them.
+    """
+    at = 0
+    for size in _SIZES:
+        while len(rows) - at >= size and size * len(rows[0]) <= _VARIABLES:
+            values = [value for row in rows[at : at + size] for value in row]
+            row_marks = f"({marks(rows[0])})"
+            connection.execute(f"{into} VALUES {', '.join([row_marks] * size)}", values)
+            at += size
 
 
-def marks(values: list[object] | list[int] | list[bytes] | list[str]) -> str:
+def marks(values: Sequence[object]) -> str:
     """Return a question mark for each value."""
     return ", ".join("?" * len(values))
 
 
 def sliced(values: list[bytes]) -> list[list[bytes]]:
     """Return values in slices that one statement takes."""
-    most = _VARIABLES // 2
+    most = min(_VARIABLES // 2, 1000)
     return [values[at : at + most] for at in range(0, len(values), most)]
