@@ -1,5 +1,6 @@
 """The command `mailtrace-index`."""
 
+import gc
 import sys
 import time
 from argparse import BooleanOptionalAction, Namespace
@@ -66,6 +67,9 @@ def _index(argv: Sequence[str]) -> ExitStatus:
     if arguments.explain:
         explain(arguments.files, calendar, time.time(), sys.stdout)
         return ExitStatus.OK
+    # Facts are many and make no cycles; and whoever writes beside the reading waits for its turn.
+    gc.set_threshold(100_000, 20, 50)
+    sys.setswitchinterval(0.001)
     store = open_store(
         arguments.store,
         access=access_from(arguments),

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from mailtrace.clocks import ClockCheck
-from mailtrace.errors import LogError, StoreUnavailableError
+from mailtrace.errors import LogError
 from mailtrace.logfiles import Block
 from mailtrace.meaning import Foreign, NotUnderstood, meaning_of
 from mailtrace.mta.events import BEGINNINGS, Event, Ignored
@@ -14,9 +14,9 @@ from mailtrace.places import checkpoint_of
 from mailtrace.reducer import MAX_HELD, Reducer
 from mailtrace.sets import Calendar, Planned, planned, readable
 from mailtrace.stores.base import Checkpoint, Store
-from mailtrace.stores.writing import write
 from mailtrace.syslog import Frames
 from mailtrace.tally import Tally
+from mailtrace.writer import Patience, Writer, impatient
 
 _SETTLED_SECONDS: Final = 60
 """A file that was not written for so long is not in the middle of a line."""
@@ -24,15 +24,6 @@ _SETTLED_SECONDS: Final = 60
 
 Progress = Callable[[str, int, int], None]
 """Told a log's name, how many bytes of it have been read, and how many lines."""
-
-
-Patience = Callable[[StoreUnavailableError, int], bool]
-"""Asked, when the store does not answer for the n-th time in a row, whether to try again; it waits before."""
-
-
-def impatient(_error: StoreUnavailableError, _times: int) -> bool:
-    """Give up at once."""
-    return False
 
 
 class Indexer:
@@ -53,10 +44,12 @@ class Indexer:
         self.stopped = False
         """Set to end at the next block, with what has been read stored."""
         self._store, self._calendar, self._now = store, calendar, now
-        self._progress, self._from_start, self._patience = progress, from_start, patience
+        self._progress, self._from_start = progress, from_start
         self._save_bytes = save_bytes
+        self._writer = Writer(store, patience)
         self._reducer, self._clock = Reducer(), ClockCheck()
         self._checkpoints: dict[str, Checkpoint] = {}
+        self._saving: list[Checkpoint] = []
 
     def index(self, paths: Sequence[str]) -> Tally:
         """Read these logs, each content once, oldest first, and what is new of those that are known.
@@ -115,6 +108,7 @@ class Indexer:
             # Only here all lines before the reader's offset have been taken in: a save is right at no other place.
             is_read = damage is None and not self.stopped and reader.is_packed and not log.log.is_stream
             self._save(log, packed=log.log.size if is_read else None)
+            self._settle()
         if is_new and self.tally.lines > before[0] and self.tally.mail_lines == before[1]:
             self.tally.without_mail.append(reader.path)
         if damage:
@@ -172,28 +166,20 @@ class Indexer:
             self._take(last, log.frames)
 
     def _save(self, log: Opened, packed: int | None = None) -> None:
-        """Write everything that the lines so far have touched, and behind it the checkpoint."""
+        """Have everything written that the lines so far have touched, and behind it the checkpoint."""
         state = {**log.state(), "logins": self._reducer.state()}
         if packed is not None:
             state["packed"] = packed
         checkpoint = checkpoint_of(log.reader, state, self._now())
-        times = 0
-        while True:
-            try:
-                self._write([checkpoint] if checkpoint else [])
-            except StoreUnavailableError as error:
-                times += 1
-                if not self._patience(error, times):
-                    raise
-            else:
-                return
+        self._settle()
+        self._saving = [checkpoint] if checkpoint else []
+        self._writer.put(self._reducer.hand_over(), self._saving)
 
-    def _write(self, checkpoints: list[Checkpoint]) -> None:
-        """Write what was touched and commit it; done again after a failure, it harms nothing."""
-        written = write(self._store, self._reducer.touched())
-        self._store.commit(checkpoints)
-        self._reducer.saved()
+    def _settle(self) -> None:
+        """Wait for what is being written."""
+        written = self._writer.settle()
         self.tally.created += written.created
         self.tally.updated += written.updated
         self.tally.refused += written.refused
-        self._checkpoints.update({checkpoint.log: checkpoint for checkpoint in checkpoints})
+        self._checkpoints.update({checkpoint.log: checkpoint for checkpoint in self._saving})
+        self._saving = []

@@ -5,6 +5,7 @@ rest, and joins what belongs together.
 """
 
 from collections import OrderedDict
+from dataclasses import replace
 from typing import Any, Final
 
 from mailtrace.mta.events import Authenticated, Event, Login, Parsed, Sender
@@ -12,7 +13,7 @@ from mailtrace.queue_ids import NOQUEUE, time_of
 from mailtrace.syslog import Record
 from mailtrace.transactions import TURNING, Key, Transaction
 
-MAX_HELD: Final = 10_000
+MAX_HELD: Final = 6_000
 """How many transactions are held in memory, at most, before they must be written."""
 _MAX_OLDER: Final = 5_000
 _MAX_LOGINS: Final = 5_000
@@ -78,18 +79,21 @@ class Reducer:
         """How many transactions are waiting to be written."""
         return len(self._touched) + len(self._complete)
 
-    def touched(self) -> list[Transaction]:
-        """Return every transaction that has changed since the last save."""
-        return [*self._complete, *self._touched.values()]
+    def hand_over(self) -> list[Transaction]:
+        """Return every transaction that has changed since this was last asked, none of which will change any more.
 
-    def saved(self) -> None:
-        """Note that all of `touched()` is in the store: what is finished, or idle since the save before, leaves."""
-        self._older = {}
+        What is finished leaves, and what was idle since; of what is open a copy is given.
+        """
+        changed, self._older = self._complete, {}
         for key, transaction in self._touched.items():
-            if not transaction.is_finished and len(self._older) < _MAX_OLDER:
+            if transaction.is_finished or len(self._older) >= _MAX_OLDER:
+                changed.append(transaction)
+            else:
+                changed.append(replace(transaction, facts=transaction.facts.copy()))
                 transaction.written = True
                 self._older[key] = transaction
         self._touched, self._complete = {}, []
+        return changed
 
     def state(self) -> list[list[Any]]:
         """Return the sessions that had logged in, for a later run to go on with."""

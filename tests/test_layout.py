@@ -49,6 +49,7 @@ LAYERS = {
     "logfiles": {"errors", "zstd"},
     "rotation": set(),
     "places": {"logfiles", "stores.base"},
+    "writer": {"errors", "stores.base", "stores.writing", "transactions"},
     "reducer": {"mta.events", "queue_ids", "syslog", "transactions"},
 }
 """What each of these modules may import of mailtrace, and nothing else of it."""

@@ -10,6 +10,7 @@ from typing import Any, Final
 import orjson
 
 from mailtrace.documents import Document
+from mailtrace.reasons import reason_of
 from mailtrace.stores.sqlite_parts import Part
 from mailtrace.stores.sqlite_schema import CHUNK_BITS, PLACE_BITS, insert
 
@@ -28,7 +29,9 @@ _OF_ENTRIES: Final = (
 )
 DATE: Final = "search_date"
 """The date in microseconds; null where there is no document."""
-_NAMES: Final = (DATE, *_OF_DOCUMENTS, *(f"to.{name}" for name in _OF_ENTRIES))
+REASON: Final = "to.reason"
+"""What `--by status` counts."""
+_NAMES: Final = (DATE, *_OF_DOCUMENTS, *(f"to.{name}" for name in _OF_ENTRIES), REASON)
 _COLUMN: Final = {name: column << 40 for column, name in enumerate(_NAMES)}
 _CHUNK: Final = 1 << CHUNK_BITS
 _WITHIN: Final = _CHUNK - 1
@@ -67,6 +70,7 @@ class Columns:
         to = document["to"]
         for name in _OF_ENTRIES:
             lists[f"to.{name}"][at] = [entry[name] for entry in to]
+        lists[REASON][at] = [reason_of(entry["status"] or "") for entry in to]
 
     def save(self, connection: sqlite3.Connection) -> None:
         """Write what has changed, and keep the newest chunk, which is to be continued."""

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta, timezone
 from typing import Final
 
 from mailtrace.groups import OF_DOCUMENTS, OF_ENTRIES, Grouping, Tally, delay_of
-from mailtrace.stores.sqlite_columns import DATE, Lists
+from mailtrace.stores.sqlite_columns import DATE, REASON, Lists
 
 GROUPED: Final = {
     "from": ("from",),
@@ -23,6 +23,8 @@ GROUPED: Final = {
 }
 """The columns that each grouping looks at."""
 
+COUNTED: Final = {**GROUPED, "status": ("to.last", REASON)}
+"""The columns that are counted: where all is, reasons need not be found anew."""
 _MINUTE: Final = 60_000_000
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
@@ -43,14 +45,14 @@ def count_all(tally: Tally, grouping: Grouping, lists: Lists) -> None:
 
 
 def _count_entries(tally: Tally, by: str, lists: Lists) -> None:
-    names = [name.removeprefix("to.") for name in GROUPED[by]]
-    rows = zip(lists[DATE], *(lists[name] for name in GROUPED[by]), strict=True)
+    names = [name.removeprefix("to.") for name in COUNTED[by]]
+    rows = zip(lists[DATE], *(lists[name] for name in COUNTED[by]), strict=True)
     counted = Counter(entry for date, *values in rows if date is not None for entry in zip(*values, strict=True))
     for values, number in counted.items():
         entry = dict(zip(names, values, strict=True))
         if not entry["last"]:
             continue
-        value = OF_ENTRIES[by](entry)
+        value = entry["reason"] if by == "status" else OF_ENTRIES[by](entry)
         tally.count(value, number)
         if by == "relay" and (delay := delay_of(entry)) is not None:
             tally.delay(value, delay, number)

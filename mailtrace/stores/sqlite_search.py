@@ -11,7 +11,7 @@ from mailtrace.groups import Group, Grouping, Tally
 from mailtrace.query import Query, matches
 from mailtrace.stores.sqlite_columns import DATE
 from mailtrace.stores.sqlite_filter import Filter
-from mailtrace.stores.sqlite_groups import GROUPED, count_all
+from mailtrace.stores.sqlite_groups import COUNTED, GROUPED, count_all
 from mailtrace.stores.sqlite_rows import transaction_of
 from mailtrace.stores.sqlite_schema import CHUNK_BITS, PLACE_BITS, marks
 from mailtrace.stores.sqlite_terms import conditions_of
@@ -116,6 +116,8 @@ class Search:
         """Return the groups of what matches."""
         tally = Tally(grouping)
         filter_ = Filter(self._query, GROUPED[grouping.by])
+        if filter_.is_empty:
+            filter_ = Filter(self._query, COUNTED[grouping.by])
         for chunk, within in self._places():
             if filter_.is_empty:
                 count_all(tally, grouping, filter_.read(self._connection, chunk))
