@@ -60,6 +60,6 @@ def test_outcomes_are_known(found):
 
 
 def test_elasticsearch_maps_every_member():
-    mapping = template("mailtrace", lifecycle=False, array_objects=False)["template"]["mappings"]["properties"]
+    mapping = template("mailtrace", {}, lifecycle=False, array_objects=False)["template"]["mappings"]["properties"]
     assert {field.name for field in DOCUMENT} <= set(mapping)
     assert {field.name for field in ENTRY} <= set(mapping["to"]["properties"])
