@@ -210,7 +210,7 @@ def test_a_backfill_that_the_cluster_has_no_room_for_is_told_before_it_writes(
 def test_a_server_that_is_killed_in_the_middle_of_bulk_requests(tmp_path):
     """It comes back with what it acknowledged; the run waits for it, and ends as if nothing had been."""
     log, embedded = tmp_path / "mail.log", f"sqlite:{tmp_path}/s.db"
-    generate = [sys.executable, GENERATOR, "--transactions", "6000", "--mta", "mixed", "--hosts", "mx1,mx2"]
+    generate = [sys.executable, GENERATOR, "--transactions", "3000", "--mta", "mixed", "--hosts", "mx1,mx2"]
     log.write_bytes(subprocess.run(generate, capture_output=True, check=True).stdout)
     command = [COMMAND, "--tz", "UTC", "--store"]
     subprocess.run([*command, embedded, log], capture_output=True, check=True)
