@@ -28,6 +28,11 @@ class Counting:
         """Nobody else writes nowhere."""
         return True
 
+    @property
+    def is_remote(self) -> bool:
+        """It takes no time."""
+        return False
+
     def prepare(self) -> None:
         """Nothing is to be made ready."""
 

@@ -1,4 +1,4 @@
-"""Writes to the store what has been read, in a thread of its own, while reading goes on."""
+"""Writes to the store what has been read; to a remote one in a thread of its own, while reading goes on."""
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
@@ -34,6 +34,9 @@ class Writer:
         assert self._pending is None
         pending: Future[Written] = Future()
         self._pending = pending
+        if not self._store.is_remote:
+            self._run(pending, transactions, checkpoints)
+            return
         # At the end of the process nobody waits for what is not acknowledged: it is read again.
         Thread(target=self._run, args=(pending, transactions, checkpoints), name="writer", daemon=True).start()
 

@@ -102,6 +102,10 @@ class Store(Protocol):
     def is_exclusive(self) -> bool:
         """Whether no other writer can come between this one's look-ups and its writes."""
 
+    @property
+    def is_remote(self) -> bool:
+        """Whether it works elsewhere, while this process can go on."""
+
     def prepare(self) -> None:
         """Make the store ready to be written: create what is missing, overwrite nothing."""
 

@@ -77,6 +77,11 @@ class ElasticsearchStore:
         """Others may write at any time."""
         return False
 
+    @property
+    def is_remote(self) -> bool:
+        """The server works while this process can go on."""
+        return True
+
     def prepare(self) -> None:
         """Make index template, lifecycle policy and the index of checkpoints where they are missing.
 

@@ -50,6 +50,11 @@ class SqliteStore:
         """From its first look-up to its commit, a writer holds SQLite's lock."""
         return True
 
+    @property
+    def is_remote(self) -> bool:
+        """It works in this process."""
+        return False
+
     def prepare(self) -> None:
         """Make the file and its folder where they are missing, readable for the group.
 
@@ -68,10 +73,7 @@ class SqliteStore:
                 f"{self.path} cannot be written ({error.strerror}): choose another with --store"
             ) from error
         with self._told():
-            # One thread at a time writes, but not always the same.
-            connection = sqlite3.connect(
-                self.path, timeout=_WAIT_SECONDS, isolation_level=None, check_same_thread=False
-            )
+            connection = sqlite3.connect(self.path, timeout=_WAIT_SECONDS, isolation_level=None)
             set_up(connection, self.name)
             self._writer = connection
 
