@@ -1,7 +1,6 @@
 """The shape of the code: who may import whom, and how long things may be."""
 
 import ast
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -111,18 +110,12 @@ def test_a_search_pays_for_no_parser_and_no_client_that_it_does_not_use():
 
 
 def test_help_is_shown_at_once():
-    """In less than 0.15 s of work, without whatever only a search or an indexer needs."""
+    """Without whatever only a search or an indexer needs: that is what takes time."""
     command = [sys.executable, "-X", "importtime", Path(sys.executable).parent / "mailtrace-search", "--help"]
     listed = subprocess.run(command, capture_output=True, text=True, check=True).stderr
     loaded = {line.rpartition("|")[2].strip().partition(".")[0] for line in listed.splitlines()}
     assert "argparse" in loaded
-    assert not {"dateutil", "elasticsearch", "rich", "sqlite3", "tomli", "tomllib"} & loaded
-    spent = []
-    for _ in range(5):
-        before = sum(os.times()[2:4])
-        subprocess.run(command[:1] + command[3:], capture_output=True, check=True)
-        spent.append(sum(os.times()[2:4]) - before)
-    assert min(spent) < 0.15
+    assert not {"dateutil", "elasticsearch", "orjson", "rich", "sqlite3", "tomli", "tomllib"} & loaded
 
 
 @pytest.mark.parametrize("path", FILES, ids=module_of)

@@ -1,21 +1,22 @@
 """The table of what is exact, at the end of every run."""
 
 import time
+from collections import Counter
 
 import pytest
-from scores import Score, scores_of
+from scores import Score, note, noted
 
 FAULTS_SHOWN = 40
 FIELDS_SHOWN = 6
 
 
 @pytest.fixture
-def scored(request):
+def scored(record_property):
     """Note for the table at the end what was compared, and fail where not all of it is exact."""
 
     def score(name, size, faults):
         result = Score.of(name, size, faults)
-        scores_of(request.config).append(result)
+        note(record_property, result)
         if faults:
             shown = "\n".join(map(str, faults[:FAULTS_SHOWN]))
             pytest.fail(f"{name}: {result.exact} of {size} exact, {len(faults)} faults\n{shown}", pytrace=False)
@@ -32,11 +33,12 @@ def _in_utc(monkeypatch):
     time.tzset()
 
 
-def pytest_terminal_summary(terminalreporter, config):
-    if not (scores := scores_of(config)):
+def pytest_terminal_summary(terminalreporter):
+    reports = [each for some in terminalreporter.stats.values() for each in some if isinstance(each, pytest.TestReport)]
+    if not (scores := noted(each for each in reports if each.when == "call")):
         return
     terminalreporter.section("accuracy")
     terminalreporter.line(f"{'corpus':36} {'transactions':>12} {'exact':>6}  wrong by field")
     for score in scores:
-        wrong = ", ".join(f"{field} {number}" for field, number in score.by_field.most_common(FIELDS_SHOWN))
+        wrong = ", ".join(f"{name} {number}" for name, number in Counter(score.by_field).most_common(FIELDS_SHOWN))
         terminalreporter.line(f"{score.name:36} {score.size:12} {score.exact:6}  {wrong or '-'}")
