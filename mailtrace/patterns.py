@@ -76,6 +76,7 @@ def _is_glob(text: str) -> bool:
     return "*" in text or "?" in text
 
 
+@lru_cache(maxsize=4096)
 def normal_ip(text: str) -> str:
     """Return an IP address in its one normal spelling, without sendmail's `IPv6:`; other text in lower case."""
     text = text.lower()

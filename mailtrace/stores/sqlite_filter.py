@@ -1,15 +1,16 @@
 """What a query asks, as a sieve for the columns of a chunk: which are read, and which rows can match at all."""
 
 import re
-import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
-from typing import Final
+from functools import partial
+from operator import contains
+from typing import Any, Final
 
 from mailtrace.documents import Document
-from mailtrace.patterns import Pattern
-from mailtrace.query import Query, matches
-from mailtrace.stores.sqlite_columns import DATE, Lists, documents_of, raw, read
+from mailtrace.patterns import Pattern, normal_ip
+from mailtrace.query import Query, Word, client_names, is_host, matches
+from mailtrace.stores.sqlite_chunk import Chunk
 
 _RECIPIENTS: Final = ("to.recipient", "to.orig_to")
 _CLIENTS: Final = ("client", "orig_client")
@@ -45,52 +46,90 @@ class Filter:
         self._query = replace(query, since=None, until=None)
         self._since = -(2**62) if query.since is None else query.since
         self._until = 2**62 if query.until is None else query.until
-        asked = {name for member, names in _MEMBERS.items() if getattr(query, member) for name in names}
+        asked = {member: names for member, names in _MEMBERS.items() if getattr(query, member)}
         self.is_empty = not asked
         """Whether the query asks for nothing but dates."""
-        self._names = sorted(asked | set(further))
+        self._names = sorted({name for names in asked.values() for name in names} | set(further))
         self._pieces = [(_MEMBERS[member], pieces) for member, pieces in _pieces(query)]
+        self._sieves = [
+            (_COMPARED.get(member, names), partial(_HOLDS[member], some))
+            for member, names in asked.items()
+            for some in _alternatives(query, member)
+        ]
 
-    def rows(
-        self, connection: sqlite3.Connection, chunk: int, within: set[int] | None = None
-    ) -> Iterator[tuple[int, int, Document]]:
+    def rows(self, chunk: Chunk, within: set[int] | None = None) -> Iterator[tuple[int, int, Document]]:
         """Return the rows of a chunk that match: place in it, date, and the members that were read.
 
         `within`: only rows at these places.
         """
+        for place, document in chunk.documents(self.places(chunk, within), self._names):
+            date = chunk.dates[place]
+            if date is not None and (self.is_empty or matches(self._query, document)):
+                yield place, date, document
+
+    def places(self, chunk: Chunk, within: set[int] | None = None) -> set[int]:
+        """Return the rows that can match, as far as each value tells by itself."""
         for names, pieces in self._pieces:
-            texts = [raw(connection, chunk, name).decode().lower() for name in names]
+            texts = [chunk.text(name) for name in names]
             if not any(piece in text for piece in pieces for text in texts):
-                return
-        lists = self.read(connection, chunk, within)
-        for at, document in documents_of(lists):
-            if self.is_empty or matches(self._query, document):
-                yield at, lists[DATE][at], document
-
-    def read(self, connection: sqlite3.Connection, chunk: int, within: set[int] | None = None) -> Lists:
-        """Return the columns of a chunk, without dates where a row cannot match."""
-        lists = read(connection, chunk, [DATE, *self._names])
-        since, until, dates = self._since, self._until, lists[DATE]
-        lists[DATE] = dates = [date if date is not None and since <= date <= until else None for date in dates]
+                return set()
+        since, until = self._since, self._until
+        found = {at for at, date in enumerate(chunk.dates) if date is not None and since <= date <= until}
         if within is not None:
-            lists[DATE] = dates = [date if at in within else None for at, date in enumerate(dates)]
-        for names, pieces in self._pieces:
-            columns = [lists[name] for name in names]
-            lists[DATE] = dates = [
-                date if date is not None and any(_has(value, pieces) for value in values) else None
-                for date, values in zip(dates, zip(*columns, strict=True), strict=True)
-            ]
-        return lists
+            found &= within
+        for names, holds in self._sieves:
+            if not found:
+                break
+            found &= {place for name in names for place in chunk.places(name, holds)}
+        return found
 
 
-def _has(value: str | list[str | None] | None, pieces: list[str]) -> bool:
-    """Whether one of the pieces stands in a value, or in one of an entry's."""
-    if value is None:
-        return False
-    if isinstance(value, str):
-        value = value.lower()
-        return any(piece in value for piece in pieces)
-    return any(_has(one, pieces) for one in value)
+def _alternatives(query: Query, member: str) -> list[tuple[Any, ...]]:
+    """What a member asks for, of each group one; of words, every single one."""
+    asked: tuple[Any, ...] = getattr(query, member)
+    return [(word,) for word in asked] if member == "words" else [asked]
+
+
+def _matched(asked: Iterable[Pattern], value: str | None) -> bool:
+    return any(one.matches(value) for one in asked)
+
+
+def _is_client(asked: Iterable[Pattern], value: str | None) -> bool:
+    names = client_names(value)
+    return any(one.matches(name) for one in asked for name in names)
+
+
+def _is_relay(asked: Iterable[Pattern], value: str | None) -> bool:
+    text = value or ""
+    return _matched(asked, text.lower()) or _matched(asked, normal_ip(text))
+
+
+def _is_word(asked: Iterable[Word], value: str | None) -> bool:
+    return any(
+        word.queue_id == value or _matched((word.address, word.text), value) or _is_client((word.client,), value)
+        for word in asked
+    )
+
+
+_COMPARED: Final = {"outcomes": ("to.outcome",)}
+"""Where not every column that a member needs tells by itself."""
+_HOLDS: Final[dict[str, Callable[[Any, Any], bool]]] = {
+    "senders": _matched,
+    "recipients": _matched,
+    "msgids": _matched,
+    "queue_ids": contains,
+    "links": contains,
+    "clients": _is_client,
+    "logins": _matched,
+    "hosts": lambda asked, value: any(is_host(one, value or "") for one in asked),
+    "mtas": contains,
+    "relays": _is_relay,
+    "statuses": lambda asked, value: any(text in (value or "").lower() for text in asked),
+    "outcomes": contains,
+    "ever": contains,
+    "words": _is_word,
+}
+"""Whether a value can be what a member asks for."""
 
 
 def _pieces(query: Query) -> Iterator[tuple[str, list[str]]]:

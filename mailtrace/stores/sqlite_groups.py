@@ -1,11 +1,14 @@
 """How the embedded store counts whole chunks, where a query asks for nothing but dates: each different value once."""
 
 from collections import Counter
+from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta, timezone
-from typing import Final
+from itertools import compress, repeat
+from operator import and_
+from typing import Any, Final
 
 from mailtrace.groups import OF_DOCUMENTS, OF_ENTRIES, Grouping, Tally, delay_of
-from mailtrace.stores.sqlite_columns import DATE, REASON, Lists
+from mailtrace.stores.sqlite_chunk import REASON, Chunk
 
 GROUPED: Final = {
     "from": ("from",),
@@ -22,36 +25,47 @@ GROUPED: Final = {
     "day": (),
 }
 """The columns that each grouping looks at."""
-
-COUNTED: Final = {**GROUPED, "status": ("to.last", REASON)}
-"""The columns that are counted: where all is, reasons need not be found anew."""
 _MINUTE: Final = 60_000_000
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
-def count_all(tally: Tally, grouping: Grouping, lists: Lists) -> None:
-    """Count every document of a chunk that has a date, as `Tally.add` would."""
-    if grouping.is_of_times:
-        minutes = Counter(date // _MINUTE for date in lists[DATE] if date is not None)
-        for minute, number in minutes.items():
-            tally.count(grouping.time(_EPOCH + timedelta(minutes=minute)), number)
-    elif grouping.is_of_entries:
-        _count_entries(tally, grouping.by, lists)
-    else:
-        (name,) = GROUPED[grouping.by]
-        values = Counter(value for date, value in zip(lists[DATE], lists[name], strict=True) if date is not None)
-        for value, number in values.items():
-            tally.count(OF_DOCUMENTS[grouping.by]({name: value}), number)
+class Counts:
+    """How often each different value is in chunks."""
 
+    def __init__(self, grouping: Grouping) -> None:
+        self._grouping = grouping
+        # Where all is counted, reasons need not be found anew.
+        names = ("to.last", REASON) if grouping.by == "status" else GROUPED[grouping.by]
+        self._names = [name for name in names if name != "to.last"]
+        self._counts: Counter[Any] = Counter()
 
-def _count_entries(tally: Tally, by: str, lists: Lists) -> None:
-    names = [name.removeprefix("to.") for name in COUNTED[by]]
-    rows = zip(lists[DATE], *(lists[name] for name in COUNTED[by]), strict=True)
-    counted = Counter(entry for date, *values in rows if date is not None for entry in zip(*values, strict=True))
-    for values, number in counted.items():
-        entry = dict(zip(names, values, strict=True))
-        if not entry["last"]:
-            continue
+    def add(self, chunk: Chunk, places: Collection[int]) -> None:
+        """Count the documents at these places of a chunk."""
+        if self._grouping.is_of_times:
+            self._counts.update(date // _MINUTE for date in map(chunk.dates.__getitem__, places) if date is not None)
+            return
+        counts: Iterable[Any] = repeat(True)
+        if len(places) < len(chunk.dates):
+            rows = chunk.entries() if self._grouping.is_of_entries else range(len(chunk.dates))
+            counts = [row in places for row in rows]
+        if self._grouping.is_of_entries:
+            counts = map(and_, chunk.column("to.last").all(), counts)
+        columns = [chunk.column(name).all() for name in self._names]
+        self._counts.update(compress(zip(*columns, strict=True), counts))
+
+    def tell(self, tally: Tally) -> None:
+        """Have everything counted that was added, as `Tally.add` would."""
+        for counted, number in self._counts.items():
+            if self._grouping.is_of_times:
+                tally.count(self._grouping.time(_EPOCH + timedelta(minutes=counted)), number)
+            elif self._grouping.is_of_entries:
+                self._tell_entry(tally, counted, number)
+            else:
+                tally.count(OF_DOCUMENTS[self._grouping.by]({self._names[0]: counted[0]}), number)
+
+    def _tell_entry(self, tally: Tally, counted: tuple[Any, ...], number: int) -> None:
+        by = self._grouping.by
+        entry = {name.removeprefix("to."): value for name, value in zip(self._names, counted, strict=True)}
         value = entry["reason"] if by == "status" else OF_ENTRIES[by](entry)
         tally.count(value, number)
         if by == "relay" and (delay := delay_of(entry)) is not None:

@@ -9,9 +9,9 @@ from typing import Final
 from mailtrace.documents import Document, document
 from mailtrace.groups import Group, Grouping, Tally
 from mailtrace.query import Query, matches
-from mailtrace.stores.sqlite_columns import DATE
+from mailtrace.stores.sqlite_chunk import Chunk
 from mailtrace.stores.sqlite_filter import Filter
-from mailtrace.stores.sqlite_groups import COUNTED, GROUPED, count_all
+from mailtrace.stores.sqlite_groups import GROUPED, Counts
 from mailtrace.stores.sqlite_rows import transaction_of
 from mailtrace.stores.sqlite_schema import CHUNK_BITS, PLACE_BITS, marks
 from mailtrace.stores.sqlite_terms import conditions_of
@@ -45,7 +45,7 @@ class Search:
                 if found is not None and matches(self._query, found):
                     yield found
             elif kind == _CHUNK:
-                places = [number << CHUNK_BITS | at for at, _, _ in filter_.rows(self._connection, number)]
+                places = [number << CHUNK_BITS | at for at, _, _ in filter_.rows(self._chunk(number))]
                 self._push_rows(heap, places)
             elif self._conditions:
                 self._push_rows(heap, self._with_terms(number))
@@ -93,13 +93,15 @@ class Search:
         values = [value for terms in self._conditions for value in (part, *terms)]
         return [part << PLACE_BITS | place for place in {row[0] for row in self._connection.execute(sql, values)}]
 
+    def _chunk(self, number: int) -> Chunk:
+        return Chunk(self._connection, number)
+
     def count(self) -> int:
         """Return how many documents match."""
         filter_ = Filter(self._query)
         if filter_.is_empty:
-            lists = (filter_.read(self._connection, chunk)[DATE] for chunk, _ in self._places())
-            return sum(len(dates) - dates.count(None) for dates in lists)
-        return sum(1 for chunk, within in self._places() for _ in filter_.rows(self._connection, chunk, within))
+            return sum(len(filter_.places(self._chunk(number))) for number, _ in self._places())
+        return sum(1 for number, within in self._places() for _ in filter_.rows(self._chunk(number), within))
 
     def _places(self) -> Iterator[tuple[int, set[int] | None]]:
         """The chunks in which something can match, with the places in them; None: anywhere."""
@@ -114,17 +116,17 @@ class Search:
 
     def groups(self, grouping: Grouping) -> list[Group]:
         """Return the groups of what matches."""
-        tally = Tally(grouping)
+        tally, counts = Tally(grouping), Counts(grouping)
         filter_ = Filter(self._query, GROUPED[grouping.by])
-        if filter_.is_empty:
-            filter_ = Filter(self._query, COUNTED[grouping.by])
-        for chunk, within in self._places():
+        for number, within in self._places():
+            chunk = self._chunk(number)
             if filter_.is_empty:
-                count_all(tally, grouping, filter_.read(self._connection, chunk))
+                counts.add(chunk, filter_.places(chunk))
                 continue
-            for _, date, found in filter_.rows(self._connection, chunk, within):
+            for _, date, found in filter_.rows(chunk, within):
                 if grouping.is_of_times:
                     tally.count(grouping.time(_EPOCH + timedelta(microseconds=date)))
                 else:
                     tally.add(self._query, found)
+        counts.tell(tally)
         return tally.groups()

@@ -1,0 +1,109 @@
+"""A chunk of the embedded store as searches read it: one column for each member of its documents.
+
+A column holds each of its different values once, and for every row, or for every recipient's entry, which of them it
+has. Columns are what `query.matches` and `groups.Tally` look at, a hundred times quicker to read than documents.
+"""
+
+import sqlite3
+from collections.abc import Callable, Collection, Iterator, Sequence
+from itertools import compress
+from typing import Any, Final, NamedTuple
+
+import orjson
+
+from mailtrace.documents import Document
+
+OF_DOCUMENTS: Final = ("transaction", "host", "mta", "from", "client", "orig_client", "login", "msgid", "origin")
+"""Columns of which each row has a value."""
+MEMBERS_OF_ENTRIES: Final = (
+    "recipient",
+    "orig_to",
+    "relay",
+    "relay_host",
+    "relay_ip",
+    "status",
+    "outcome",
+    "delay",
+    "last",
+    "queued_as",
+)
+REASON: Final = "to.reason"
+"""What `--by status` counts."""
+OF_ENTRIES: Final = (*(f"to.{name}" for name in MEMBERS_OF_ENTRIES), REASON)
+"""Columns of which each recipient's entry has a value."""
+DATES: Final = "dates"
+"""Of each row the date in microseconds; null where there is no document."""
+PLACES: Final = "places"
+"""Of each entry the place in the chunk of the row that it is of."""
+_NUMBER: Final = {name: at << 40 for at, name in enumerate((DATES, PLACES, *OF_DOCUMENTS, *OF_ENTRIES))}
+
+
+def column_numbers(chunk: int) -> dict[str, int]:
+    """Return under which numbers the columns of a chunk are stored."""
+    return {name: number | chunk for name, number in _NUMBER.items()}
+
+
+class Column(NamedTuple):
+    """The values of a member."""
+
+    values: list[Any]
+    """Each once."""
+    codes: list[int]
+    """For each row, or each entry: where among the values its own is."""
+
+    def all(self) -> list[Any]:
+        """Return the value of each row, or each entry."""
+        values = self.values
+        return [values[code] for code in self.codes]
+
+
+class Chunk:
+    """A stored chunk; what of it is asked for is read."""
+
+    def __init__(self, connection: sqlite3.Connection, number: int) -> None:
+        self._connection, self._number = connection, number
+        self.dates: list[int | None] = self._loaded(DATES)
+
+    def _loaded(self, name: str) -> list[Any]:
+        text = self._raw(name)
+        return list(orjson.loads(text)) if text else []
+
+    def _raw(self, name: str) -> bytes:
+        where = (_NUMBER[name] | self._number,)
+        found = self._connection.execute("SELECT data FROM columns WHERE number = ?", where).fetchone()
+        return bytes(found[0]) if found else b""
+
+    def text(self, name: str) -> str:
+        """Return all values of a column, in lower case, as JSON."""
+        return self._raw(name).decode().lower()
+
+    def column(self, name: str) -> Column:
+        """Return a column."""
+        return Column(*(self._loaded(name) or ([], [])))
+
+    def entries(self) -> list[int]:
+        """Return the row that each entry is of."""
+        return self._loaded(PLACES)
+
+    def places(self, name: str, holds: Callable[[Any], bool]) -> set[int]:
+        """Return the rows of which a value of a column, or an entry's, is such that something holds of it."""
+        column = self.column(name)
+        wanted = [holds(value) for value in column.values]
+        rows = self.entries() if name in OF_ENTRIES else range(len(column.codes))
+        return set(compress(rows, map(wanted.__getitem__, column.codes))) if any(wanted) else set()
+
+    def documents(self, places: Collection[int], names: Sequence[str]) -> Iterator[tuple[int, Document]]:
+        """Return what is asked for of the documents at some places."""
+        of_documents = {name: self.column(name) for name in names if name in OF_DOCUMENTS}
+        of_entries = {name.removeprefix("to."): self.column(name) for name in names if name.startswith("to.")}
+        found: dict[int, Document] = {
+            place: {name: values[codes[place]] for name, (values, codes) in of_documents.items()} for place in places
+        }
+        if of_entries:
+            for document in found.values():
+                document["to"] = []
+            for at, place in enumerate(self.entries()):
+                if place in found:
+                    entry = {name: values[codes[at]] for name, (values, codes) in of_entries.items()}
+                    found[place]["to"].append(entry)
+        return iter(found.items())
