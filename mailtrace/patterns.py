@@ -76,10 +76,15 @@ def _is_glob(text: str) -> bool:
     return "*" in text or "?" in text
 
 
-@lru_cache(maxsize=4096)
 def normal_ip(text: str) -> str:
     """Return an IP address in its one normal spelling, without sendmail's `IPv6:`; other text in lower case."""
     text = text.lower()
+    # Of an IPv4 address there is one spelling only.
+    return _normal_ipv6(text) if ":" in text else text
+
+
+@lru_cache(maxsize=4096)
+def _normal_ipv6(text: str) -> str:
     try:
         return str(ip_address(text.removeprefix("ipv6:")))
     except ValueError:

@@ -24,6 +24,8 @@ from mailtrace.stores.sqlite_parts import Part
 from mailtrace.stores.sqlite_schema import CHUNK_BITS, PLACE_BITS, insert
 
 _WITHIN: Final = (1 << CHUNK_BITS) - 1
+_NOWHERE: Final = -1
+"""The place of an entry that is none any more."""
 _MOST_OPEN: Final = 2
 """Chunks in memory: each some megabytes."""
 
@@ -60,15 +62,23 @@ class _Open:
 
     def _empty(self, place: int) -> None:
         self._dates[place] = None
-        kept = [one != place for one in self._places]
-        if not all(kept):
-            self._places = list(compress(self._places, kept))
-            for name in OF_ENTRIES:
-                values, codes = self._columns[name]
-                self._columns[name] = values, list(compress(codes, kept))
+        if place in self._places:
+            at = self._places.index(place)
+            for one in range(at, at + self._places.count(place)):
+                self._places[one] = _NOWHERE
+
+    def _drop_emptied(self) -> None:
+        if _NOWHERE not in self._places:
+            return
+        kept = [place != _NOWHERE for place in self._places]
+        self._places = list(compress(self._places, kept))
+        for name in OF_ENTRIES:
+            values, codes = self._columns[name]
+            self._columns[name] = values, list(compress(codes, kept))
 
     def stored(self) -> Iterator[tuple[int, bytes]]:
         """Return the rows to store."""
+        self._drop_emptied()
         yield self._numbers[DATES], orjson.dumps(self._dates)
         yield self._numbers[PLACES], orjson.dumps(self._places)
         for name, (values, codes) in self._columns.items():
