@@ -13,6 +13,8 @@ BIN = Path(os.environ.get("MAILTRACE_TEST_COMMANDS") or Path(sys.executable).par
 class Commands:
     """Runs the installed commands on a store of this test's own."""
 
+    bin = BIN
+
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.store = f"sqlite:{folder}/store/mailtrace.db"

@@ -13,7 +13,6 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 import pytest
-from conftest import BIN
 
 SAMPLES = Path(__file__).parent.parent.parent / "sample_logs"
 EXAMPLE = ["-f", "bob@foo.com", "-d", "2011-12-15 00:00:00", "-D", "2011-12-17 00:00:00", "-h", "smtp", "-r", "10"]
@@ -121,7 +120,9 @@ def test_csv_has_a_line_for_each_recipient(indexed):
 def on_a_terminal(commands, *arguments, **environment) -> str:
     ours, theirs = pty.openpty()
     environment = {**commands.environment, "TERM": "xterm", **environment}
-    with subprocess.Popen([BIN / "mailtrace-search", *map(str, arguments)], stdout=theirs, env=environment) as process:
+    with subprocess.Popen(
+        [commands.bin / "mailtrace-search", *map(str, arguments)], stdout=theirs, env=environment
+    ) as process:
         os.close(theirs)
         shown = b""
         with suppress(OSError):  # the other end is closed
