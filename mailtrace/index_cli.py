@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from mailtrace.backfill import days_of
 from mailtrace.checking import check
-from mailtrace.errors import ExitStatus, UsageError
+from mailtrace.errors import ExitStatus, LogError, UsageError
 from mailtrace.explain import explain
 from mailtrace.follower import Follower, can_follow
 from mailtrace.indexer import Indexer
@@ -99,12 +99,26 @@ def _read(arguments: Namespace, calendar: Calendar, store: Store) -> ExitStatus:
         stop_at_signals(lambda: setattr(indexer, "stopped", True))
         if isinstance(store, Partitioned):
             store.require_room(days_of(arguments.files, calendar, time.time()))
-        tally = indexer.index(arguments.files)
+        wrong = _wrong(indexer, arguments.files)
         _expire(store, arguments.retention)
+    tally = indexer.tally
     status = ExitStatus.INTERRUPTED if indexer.stopped else _status(tally)
     if status or tally.notes or not arguments.quiet:
         _summarise(tally, store.name, time.monotonic() - began, interrupted=indexer.stopped)
+    if wrong:
+        raise wrong
     return status
+
+
+def _wrong(indexer: Indexer, files: Sequence[str]) -> LogError | None:
+    """Read the logs; return what is wrong with one where others had something new."""
+    try:
+        indexer.index(files)
+    except LogError as error:
+        if not indexer.tally.lines:
+            raise
+        return error
+    return None
 
 
 def _follow(arguments: Namespace, calendar: Calendar, store: Store) -> ExitStatus:
