@@ -24,7 +24,8 @@ from mailtrace.zones import zone_of
 
 _DESCRIPTION = "Read the mail logs of Postfix and sendmail into a store that mailtrace-search answers from."
 _EPILOG = """\
-Files may be compressed (gzip, bzip2, xz, zstd); - is standard input. What has been read before is not read again.
+Files may be compressed (gzip, bzip2, xz, zstd); - is standard input. What has
+been read before is not read again.
 
 examples:
   mailtrace-index /var/log/mail.log
@@ -50,7 +51,9 @@ def _parser() -> Parser:
         action=BooleanOptionalAction,
         help="wait for another mailtrace-index on this store instead of leaving it be",
     )
-    option("--retention", metavar="DAYS", type=days, help=f"how long entries are kept (default {RETENTION_DAYS})")
+    option(
+        "--retention", metavar="DAYS", type=days, help=f"for how many days entries are kept (default {RETENTION_DAYS})"
+    )
     option("--index-period", choices=INDEX_PERIODS, help="what one index of Elasticsearch holds (default day)")
     option("--from-start", action="store_true", help="read known logs again; the store does not change by it")
     option("--check", action="store_true", help="write nothing; show the state of the store and what is wrong with it")

@@ -15,9 +15,16 @@ from mailtrace.query import MTAS, OUTCOMES, Query, Word
 
 _DESCRIPTION = "Find mail transactions that mailtrace-index has read from mail logs, the newest first."
 _EPILOG = """\
-All that is given must hold; of a flag given twice, either. -t, -s, --ever, --relay and --status must hold of the same
-recipient. Values are matched as a whole, by pattern (*@bar.*, b?b@bar.com) or by domain (@bar.com), without regard to
-case; '<>' is the null sender.
+All that is given must hold; of a flag given twice, either. -t, -s, --ever,
+--relay and --status must hold of the same recipient. Values are matched as a
+whole, by pattern ('*@bar.*', 'b?b@bar.com') or by domain (@bar.com), without
+regard to case; '<>' is the null sender.
+
+examples:
+  mailtrace-search bob@foo.com --last 2h
+  mailtrace-search -t @bar.com -s bounced -d yesterday
+  mailtrace-search --trace -q pBFERI8l019936
+  mailtrace-search --ever deferred --by status
 
 exit status: 0 found, 1 nothing found, 2 error, 130 interrupted
 """
@@ -86,7 +93,12 @@ def _add_layout(group: argparse._ArgumentGroup) -> None:
     )
     option("--trace", action="store_true", help="the whole way of each message across hosts, as a tree or nested JSON")
     option("--long", action="store_true", help="all that is known, as text")
-    option("--color", choices=("auto", "always", "never"), default="auto", help="auto (default): on a terminal")
+    option(
+        "--color",
+        choices=("auto", "always", "never"),
+        default="auto",
+        help="colours: auto (default) shows them on a terminal",
+    )
 
 
 def query_of(arguments: argparse.Namespace, zone: tzinfo, now: float) -> Query:
