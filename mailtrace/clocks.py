@@ -74,7 +74,7 @@ class ClockCheck:
         if abs(difference - years * _YEAR) > 2 * _DAY:
             return None
         told = _at(self._samples[0].queue_id, zone).year if given_year is None else given_year - years
-        return f"the queue IDs are of {told}: -y {told}"
+        return f"the queue IDs are of {told}, so these dates are wrong: index into a new --store with -y {told}"
 
     def _other_zone(self, difference: float, zone: tzinfo) -> str | None:
         whole = round(difference / _QUARTER) * _QUARTER
@@ -87,7 +87,10 @@ class ClockCheck:
             return None
         shown = _shown(offset)
         name = _zone_like(self._samples, zone, typical, offset) or shown
-        return f"the log's clock is UTC{shown if offset else ''}: --tz{'=' if name[0] == '-' else ' '}{name}"
+        return (
+            f"the log's clock is UTC{shown if offset else ''}, so these dates are wrong:"
+            f" index into a new --store with --tz{'=' if name[0] == '-' else ' '}{name}"
+        )
 
 
 def _at(instant: int, zone: tzinfo) -> datetime:

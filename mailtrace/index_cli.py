@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from mailtrace.backfill import days_of
 from mailtrace.checking import check
-from mailtrace.errors import ExitStatus, UsageError
+from mailtrace.errors import ExitStatus, LogError, UsageError
 from mailtrace.explain import explain
 from mailtrace.follower import Follower, can_follow
 from mailtrace.indexer import Indexer
@@ -24,7 +24,8 @@ from mailtrace.zones import zone_of
 
 _DESCRIPTION = "Read the mail logs of Postfix and sendmail into a store that mailtrace-search answers from."
 _EPILOG = """\
-Files may be compressed (gzip, bzip2, xz, zstd); - is standard input. What has been read before is not read again.
+Files may be compressed (gzip, bzip2, xz, zstd); - is standard input. What has
+been read before is not read again.
 
 examples:
   mailtrace-index /var/log/mail.log
@@ -50,7 +51,9 @@ def _parser() -> Parser:
         action=BooleanOptionalAction,
         help="wait for another mailtrace-index on this store instead of leaving it be",
     )
-    option("--retention", metavar="DAYS", type=days, help=f"how long entries are kept (default {RETENTION_DAYS})")
+    option(
+        "--retention", metavar="DAYS", type=days, help=f"for how many days entries are kept (default {RETENTION_DAYS})"
+    )
     option("--index-period", choices=INDEX_PERIODS, help="what one index of Elasticsearch holds (default day)")
     option("--from-start", action="store_true", help="read known logs again; the store does not change by it")
     option("--check", action="store_true", help="write nothing; show the state of the store and what is wrong with it")
@@ -99,12 +102,26 @@ def _read(arguments: Namespace, calendar: Calendar, store: Store) -> ExitStatus:
         stop_at_signals(lambda: setattr(indexer, "stopped", True))
         if isinstance(store, Partitioned):
             store.require_room(days_of(arguments.files, calendar, time.time()))
-        tally = indexer.index(arguments.files)
+        wrong = _wrong(indexer, arguments.files)
         _expire(store, arguments.retention)
+    tally = indexer.tally
     status = ExitStatus.INTERRUPTED if indexer.stopped else _status(tally)
     if status or tally.notes or not arguments.quiet:
         _summarise(tally, store.name, time.monotonic() - began, interrupted=indexer.stopped)
+    if wrong:
+        raise wrong
     return status
+
+
+def _wrong(indexer: Indexer, files: Sequence[str]) -> LogError | None:
+    """Read the logs; return what is wrong with one where others had something new."""
+    try:
+        indexer.index(files)
+    except LogError as error:
+        if not indexer.tally.lines:
+            raise
+        return error
+    return None
 
 
 def _follow(arguments: Namespace, calendar: Calendar, store: Store) -> ExitStatus:

@@ -61,10 +61,11 @@ class Indexer:
         if not readable(paths)[0]:
             raise LogError("; ".join(readable(paths)[1]))
         self.begin()
-        self.read_new(paths)
-        note = self._clock.message(self._calendar.zone_name or None, self._calendar.year)
-        if note:
-            self.tally.notes.append(note)
+        try:
+            self.read_new(paths)
+        finally:
+            if note := self._clock.message(self._calendar.zone_name or None, self._calendar.year):
+                self.tally.notes.append(note)
         return self.tally
 
     def begin(self) -> None:

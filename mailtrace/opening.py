@@ -4,15 +4,18 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timezone, tzinfo
 from itertools import chain
-from typing import Any
+from typing import Any, Final
 
 from mailtrace.errors import LogError
 from mailtrace.logfiles import Block, LogFile, Reader, decoded
 from mailtrace.places import known_place
 from mailtrace.sets import Calendar, Planned, year_of
 from mailtrace.stores.base import Checkpoint
-from mailtrace.syslog import Frames
+from mailtrace.syslog import Frames, Record
 from mailtrace.zones import zone_of
+
+_GRACE: Final = 86400
+_DISORDER: Final = 60 * _GRACE
 
 
 @dataclass(slots=True)
@@ -75,7 +78,7 @@ def _new(plan: Planned, calendar: Calendar, now: float) -> Opened:
     zone, name = (calendar.zone, calendar.zone_name) if follows is None else _zone(calendar, follows.state)
     reader = log.open()
     blocks = reader.blocks()
-    if follows is not None and follows.state["frames"]["year"] is not None:
+    if follows is not None and _goes_on(log, zone, follows.state["frames"]):
         frames = Frames.resume(zone, follows.state["frames"])
     else:
         head = [] if log.is_stream else decoded(log.head).split("\n")
@@ -83,6 +86,21 @@ def _new(plan: Planned, calendar: Calendar, now: float) -> Opened:
             head, blocks = first.lines, chain([first], blocks)
         frames = Frames(zone, year or year_of(log, head, zone, now))
     return Opened(log, reader, frames, blocks, zone, name, frames.state(), [])
+
+
+def _goes_on(log: LogFile, zone: tzinfo, state: dict[str, Any]) -> bool:
+    """Whether the years of a log's set go on in it: not where its first line would be younger than the file.
+
+    An old log that is copied beside newer ones is such a file. Soon after the set's latest line it may seem younger:
+    the file's time is then that of another clock.
+    """
+    if state["year"] is None:
+        return False
+    frames = Frames.resume(zone, state)
+    records = (frames.record(line) for line in decoded(log.head).split("\n"))
+    first = next((record.time / 1_000_000 for record in records if type(record) is Record), None)
+    limit = max(log.modified + _GRACE, (state["latest"] or 0) + _DISORDER)
+    return first is None or first <= limit
 
 
 def _check(plan: Planned, calendar: Calendar, state: dict[str, Any]) -> None:

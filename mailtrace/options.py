@@ -12,7 +12,7 @@ from typing import Any, Final, NoReturn
 from mailtrace import __version__
 from mailtrace.access import Access, access_of, has_password
 from mailtrace.config import Value, config_files, configured, shown
-from mailtrace.errors import ConfigError, ExitStatus, MailtraceError, UsageError
+from mailtrace.errors import ConfigError, ExitStatus, MailtraceError, StoreError, UsageError
 from mailtrace.settings import SECRETS, Setting, settings_of
 
 _UNSAID: Final = object()
@@ -103,7 +103,10 @@ class Parser(argparse.ArgumentParser):
 
         for setting, (value, origin) in values.items():
             if setting.name == "store" and not value:
-                values[setting] = Value(f"sqlite:{default_path()}", origin)
+                try:
+                    values[setting] = Value(f"sqlite:{default_path()}", origin)
+                except StoreError as error:  # what is wrong is just what is asked for
+                    values[setting] = Value("", f"{origin}; {error}")
         for line in shown(values, config_files(chosen, os.environ)).splitlines():
             self._print_message(f"{safe(line)}\n", sys.stdout)
         self.exit()

@@ -13,7 +13,7 @@ from mailtrace.errors import ExitStatus, UsageError
 from mailtrace.groups import Grouping
 from mailtrace.options import access_from, run
 from mailtrace.query import Query
-from mailtrace.search_options import parser, query_of
+from mailtrace.search_options import hint_of, parser, query_of
 from mailtrace.stores import open_store
 from mailtrace.stores.base import Store
 from mailtrace.zones import zone_of
@@ -35,7 +35,7 @@ def _search(argv: Sequence[str]) -> ExitStatus:
         return _trace(store, query, zone, arguments)
     documents = iter(store.search(query))
     if (first := next(documents, None)) is None:
-        return _nothing(store)
+        return _nothing(store, arguments)
     _write(_shown(chain([first], documents), zone, arguments))
     return ExitStatus.OK
 
@@ -69,7 +69,7 @@ def _trace(store: Store, query: Query, zone: tzinfo, arguments: Namespace) -> Ex
         raise UsageError("--trace draws a tree, or nested objects with --format json: csv has no place for branches")
     found = iter(journeys(store, query))
     if (first := next(found, None)) is None:
-        return _nothing(store)
+        return _nothing(store, arguments)
     if arguments.format == "json":
         _write(journey_json(journey, zone) for journey in chain([first], found))
     else:
@@ -84,7 +84,7 @@ def _count(store: Store, query: Query, arguments: Namespace) -> ExitStatus:
     number = store.count(query)
     heading = {"text": "", "json": '{"count":', "csv": "count\n"}[arguments.format]
     _write([f"{heading}{number}{'}' if arguments.format == 'json' else ''}\n".encode()])
-    return ExitStatus.OK if number else _nothing(store)
+    return ExitStatus.OK if number else _nothing(store, arguments)
 
 
 def _group(store: Store, query: Query, arguments: Namespace, grouping: Grouping) -> ExitStatus:
@@ -92,7 +92,7 @@ def _group(store: Store, query: Query, arguments: Namespace, grouping: Grouping)
 
     groups = store.group(query, grouping)
     if not groups:
-        return _nothing(store)
+        return _nothing(store, arguments)
     if grouping.is_of_times and query.oldest_first:
         groups.reverse()
     shown = groups[: query.limit or _GROUPS]
@@ -109,9 +109,13 @@ def _group(store: Store, query: Query, arguments: Namespace, grouping: Grouping)
     return ExitStatus.OK
 
 
-def _nothing(store: Store) -> ExitStatus:
+def _nothing(store: Store, arguments: Namespace) -> ExitStatus:
+    from mailtrace.render import safe  # noqa: PLC0415 # as above
+
     sys.stdout.flush()
     print(f"nothing found in {store.name}", file=sys.stderr)
+    if hint := hint_of(arguments):
+        print(safe(hint), file=sys.stderr)
     return ExitStatus.NOTHING_FOUND
 
 

@@ -1,6 +1,7 @@
 """The flags of `mailtrace-search`, and the query that they make."""
 
 import argparse
+import re
 from collections.abc import Callable, Iterable
 from datetime import tzinfo
 from typing import Any, Final
@@ -9,18 +10,27 @@ from mailtrace.errors import UsageError
 from mailtrace.groups import BY
 from mailtrace.moments import last, moment
 from mailtrace.options import Parser, count
-from mailtrace.patterns import Pattern
+from mailtrace.patterns import Pattern, ip_key, normal_ip
 from mailtrace.query import MTAS, OUTCOMES, Query, Word
 
 _DESCRIPTION = "Find mail transactions that mailtrace-index has read from mail logs, the newest first."
 _EPILOG = """\
-All that is given must hold; of a flag given twice, either. -t, -s, --ever, --relay and --status must hold of the same
-recipient. Values are matched as a whole, by pattern (*@bar.*, b?b@bar.com) or by domain (@bar.com), without regard to
-case; '<>' is the null sender.
+All that is given must hold; of a flag given twice, either. -t, -s, --ever,
+--relay and --status must hold of the same recipient. Values are matched as a
+whole, by pattern ('*@bar.*', 'b?b@bar.com') or by domain (@bar.com), without
+regard to case; '<>' is the null sender.
+
+examples:
+  mailtrace-search bob@foo.com --last 2h
+  mailtrace-search -t @bar.com -s bounced -d yesterday
+  mailtrace-search --trace -q pBFERI8l019936
+  mailtrace-search --ever deferred --by status
 
 exit status: 0 found, 1 nothing found, 2 error, 130 interrupted
 """
 _MANY: Final[dict[str, Any]] = {"action": "append", "default": []}
+_is_time = re.compile(r"\d{1,2}:\d\d(?::\d\d(?:[.,]\d+)?)?", re.ASCII).fullmatch
+_has_a_sign = re.compile(r"[@*?/<>]").search
 
 
 def parser() -> Parser:
@@ -83,7 +93,12 @@ def _add_layout(group: argparse._ArgumentGroup) -> None:
     )
     option("--trace", action="store_true", help="the whole way of each message across hosts, as a tree or nested JSON")
     option("--long", action="store_true", help="all that is known, as text")
-    option("--color", choices=("auto", "always", "never"), default="auto", help="auto (default): on a terminal")
+    option(
+        "--color",
+        choices=("auto", "always", "never"),
+        default="auto",
+        help="colours: auto (default) shows them on a terminal",
+    )
 
 
 def query_of(arguments: argparse.Namespace, zone: tzinfo, now: float) -> Query:
@@ -98,9 +113,9 @@ def query_of(arguments: argparse.Namespace, zone: tzinfo, now: float) -> Query:
     if outcomes and ever and not {*outcomes} & {*ever}:
         raise UsageError(f"-s {outcomes[0]} and --ever {ever[0]} are never one result's: leave one of them out")
     return Query(
-        senders=tuple(map(Pattern.of, given["senders"])),
-        recipients=tuple(map(Pattern.of, given["recipients"])),
-        msgids=tuple(map(Pattern.of_text, given["msgids"])),
+        senders=_each("-f", given["senders"], Pattern.of),
+        recipients=_each("-t", given["recipients"], Pattern.of),
+        msgids=_each("-m", given["msgids"], Pattern.of_text),
         queue_ids=_each("-q", given["queue_ids"], str),
         clients=_each("-c", given["clients"], _peer),
         logins=_each("--login", given["logins"], Pattern.of_text),
@@ -110,12 +125,23 @@ def query_of(arguments: argparse.Namespace, zone: tzinfo, now: float) -> Query:
         statuses=_each("--status", given["statuses"], str.lower),
         outcomes=outcomes,
         ever=ever,
-        words=tuple(map(Word.of, given["words"])),
+        words=_each("WORD", given["words"], _word),
         since=since,
         until=until,
         limit=given["limit"],
         oldest_first=given["oldest_first"],
     )
+
+
+def hint_of(arguments: argparse.Namespace) -> str:
+    """Return how a domain or a part is asked for, where an address or word was neither; empty where all are whole."""
+    addresses = [*arguments.senders, *arguments.recipients]
+    names = [word for word in arguments.words if "." in word or not any(map(str.isdigit, word))]
+    for asked in map(str.strip, [*addresses, *names]):
+        if not _has_a_sign(asked) and not ip_key(normal_ip(asked)):
+            domain = f"@{asked} for the domain, or " if "." in asked else ""
+            return f"{asked} was compared as a whole: write {domain}'*{asked}*' for a part"
+    return ""
 
 
 def _each(flag: str, values: Iterable[str], make: Callable[[str], Any]) -> tuple[Any, ...]:
@@ -128,6 +154,14 @@ def _each(flag: str, values: Iterable[str], make: Callable[[str], Any]) -> tuple
         except UsageError as error:
             raise UsageError(f"{flag} {error}") from error
     return tuple(found)
+
+
+def _word(asked: str) -> Word:
+    if _is_time(asked.strip()):
+        raise UsageError(
+            f"{asked}: a time, and nothing to find: put a date and its time in quotes, '2011-12-15 15:00:00'"
+        )
+    return Word.of(asked)
 
 
 def _peer(asked: str) -> Pattern:

@@ -14,6 +14,8 @@ UTC = timezone.utc
 DAY = 86400
 SUMMER = round(datetime(2024, 7, 1, 12, tzinfo=UTC).timestamp())
 WINTER = round(datetime(2024, 1, 10, 12, tzinfo=UTC).timestamp())
+CLOCK = "the log's clock is {}, so these dates are wrong: index into a new --store with {}"
+YEAR = "the queue IDs are of {0}, so these dates are wrong: index into a new --store with -y {0}"
 DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwx"
 
 
@@ -45,16 +47,16 @@ def message(clock, zone_name, instants, delays=(0, 1, 3)):
 @pytest.mark.parametrize(
     "clock, zone, start, expected",
     [
-        ("Europe/Madrid", "UTC", WINTER, "the log's clock is UTC+01:00: --tz Europe/Madrid"),
-        ("Europe/Madrid", "UTC", SUMMER, "the log's clock is UTC+02:00: --tz Europe/Madrid"),
-        ("UTC", "Europe/Madrid", SUMMER, "the log's clock is UTC: --tz UTC"),
-        ("America/New_York", "Europe/Madrid", WINTER, "the log's clock is UTC-05:00: --tz America/New_York"),
-        ("Asia/Kolkata", "UTC", WINTER, "the log's clock is UTC+05:30: --tz Asia/Kolkata"),
-        ("Asia/Kathmandu", "UTC", WINTER, "the log's clock is UTC+05:45: --tz Asia/Kathmandu"),
-        ("America/St_Johns", "Asia/Tokyo", WINTER, "the log's clock is UTC-03:30: --tz America/St_Johns"),
-        ("Pacific/Tongatapu", "UTC", WINTER, "the log's clock is UTC+13:00: --tz Pacific/Auckland"),
-        ("+12:45", "UTC", SUMMER, "the log's clock is UTC+12:45: --tz +12:45"),
-        ("-12:00", "UTC", SUMMER, "the log's clock is UTC-12:00: --tz=-12:00"),
+        ("Europe/Madrid", "UTC", WINTER, CLOCK.format("UTC+01:00", "--tz Europe/Madrid")),
+        ("Europe/Madrid", "UTC", SUMMER, CLOCK.format("UTC+02:00", "--tz Europe/Madrid")),
+        ("UTC", "Europe/Madrid", SUMMER, CLOCK.format("UTC", "--tz UTC")),
+        ("America/New_York", "Europe/Madrid", WINTER, CLOCK.format("UTC-05:00", "--tz America/New_York")),
+        ("Asia/Kolkata", "UTC", WINTER, CLOCK.format("UTC+05:30", "--tz Asia/Kolkata")),
+        ("Asia/Kathmandu", "UTC", WINTER, CLOCK.format("UTC+05:45", "--tz Asia/Kathmandu")),
+        ("America/St_Johns", "Asia/Tokyo", WINTER, CLOCK.format("UTC-03:30", "--tz America/St_Johns")),
+        ("Pacific/Tongatapu", "UTC", WINTER, CLOCK.format("UTC+13:00", "--tz Pacific/Auckland")),
+        ("+12:45", "UTC", SUMMER, CLOCK.format("UTC+12:45", "--tz +12:45")),
+        ("-12:00", "UTC", SUMMER, CLOCK.format("UTC-12:00", "--tz=-12:00")),
     ],
 )
 def test_a_wrong_zone_is_named_with_its_flag(clock, zone, start, expected):
@@ -71,7 +73,7 @@ def test_the_flag_mends_it(clock, zone):
 
 def test_a_zone_that_fits_summer_and_winter_is_preferred():
     instants = [WINTER + 5 * DAY * i for i in range(70)]
-    assert message("America/Phoenix", "UTC", instants) == "the log's clock is UTC-07:00: --tz America/Phoenix"
+    assert message("America/Phoenix", "UTC", instants) == CLOCK.format("UTC-07:00", "--tz America/Phoenix")
     assert message("America/Denver", "UTC", instants).endswith("--tz America/Denver")
 
 
@@ -83,7 +85,7 @@ def test_clocks_that_agree_need_no_word(zone):
 def test_slow_messages_do_not_matter():
     assert message("UTC", "UTC", [SUMMER + i for i in range(9)], delays=(2, 900, 1)) is None
     found = message("Europe/Madrid", "UTC", [SUMMER + i for i in range(9)], delays=(2, 900, 1))
-    assert found == "the log's clock is UTC+02:00: --tz Europe/Madrid"
+    assert found == CLOCK.format("UTC+02:00", "--tz Europe/Madrid")
 
 
 @pytest.mark.parametrize("delay", [900, 1080, 2000, 2700, 3500])
@@ -92,22 +94,22 @@ def test_one_slow_message_is_no_clock(delay):
 
 
 def test_one_message_can_tell():
-    assert checked([(SUMMER + 7201, SUMMER)]).message("UTC", None) == "the log's clock is UTC+02:00: --tz Europe/Madrid"
+    assert checked([(SUMMER + 7201, SUMMER)]).message("UTC", None) == CLOCK.format("UTC+02:00", "--tz Europe/Madrid")
 
 
 @pytest.mark.parametrize("given, zone", [(2026, "UTC"), (2024, "UTC"), (2010, "Europe/Madrid"), (2021, "+14:00")])
 def test_a_wrong_year_is_named_with_its_flag(given, zone):
     told = [round(datetime(2025, 3, 1, 12, tzinfo=UTC).timestamp()) + 60 * i for i in range(9)]
     check = checked([(read_as(i, UTC, zone_of(zone), year=given), i) for i in told])
-    assert check.message(zone, given) == "the queue IDs are of 2025: -y 2025"
-    assert check.message(zone, None) == "the queue IDs are of 2025: -y 2025"
+    assert check.message(zone, given) == YEAR.format(2025)
+    assert check.message(zone, None) == YEAR.format(2025)
 
 
 def test_the_year_is_that_of_the_first_line():
     """The given year is of the log's first line, which may be of the year before the messages."""
     told = [round(datetime(2025, 1, 1, 12, tzinfo=UTC).timestamp()) + 60 * i for i in range(9)]
     check = checked([(read_as(i, UTC, UTC, year=2012), i) for i in told])
-    assert check.message("UTC", 2011) == "the queue IDs are of 2024: -y 2024"
+    assert check.message("UTC", 2011) == YEAR.format(2024)
 
 
 def test_what_is_no_clock_is_not_named():

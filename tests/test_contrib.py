@@ -65,6 +65,8 @@ def test_systemd_understands_the_user():
     done = run("systemd-sysusers", "--dry-run", CONTRIB / "systemd" / "mailtrace.sysusers")
     assert 0 == done.returncode, done.stdout
     assert "mailtrace" in done.stdout
+    settings = (CONTRIB / "systemd" / "mailtrace.sysusers").read_text()
+    assert "\nm mailtrace adm\n" in settings, "cron has no Group=: the user itself must be a member"
 
 
 @needs("rsyslogd")

@@ -1,6 +1,7 @@
 """What is configured: flags before the environment before the files before the defaults, and each mistake told."""
 
 import io
+import sys
 from pathlib import Path
 
 import pytest
@@ -136,6 +137,18 @@ def test_a_closed_home_holds_no_settings(commands):
     assert f"# {home}/mailtrace.toml: not there\n" in done.stdout
     assert (0, "") == (done.returncode, done.stderr)
     home.chmod(0o700)
+
+
+def test_a_machine_s_store_that_may_not_be_read_is_shown_as_such(commands):
+    folder = commands.folder / "lib"
+    folder.mkdir(mode=0)
+    code = f"import mailtrace.stores as s; s.SYSTEM_FOLDER = {str(folder)!r}; import mailtrace.index_cli as c; c.main()"
+    commands.environment["MAILTRACE_STORE"] = ""
+    done = commands.without_privileges(sys.executable, "-c", code, "--show-config", "--tz", "UTC")
+    assert f'store = "" # default; {folder}/mailtrace.db may not be read by this user' in done.stdout
+    assert 'tz = "UTC" # --tz\n' in done.stdout
+    assert (0, "") == (done.returncode, done.stderr)
+    folder.chmod(0o700)
 
 
 def test_a_secret_in_a_file_that_everyone_may_read_is_refused(commands):

@@ -158,7 +158,10 @@ def test_explain_shows_each_line_and_writes_nothing(commands):
 
 def test_another_clock_is_told_with_the_flag_that_mends_it(commands):
     done = commands.index("-y", 2011, "--tz", "UTC", SAMPLES / "sendmail.log")
-    assert "the log's clock is UTC+01:00: --tz" in done.stderr
+    assert (
+        "the log's clock is UTC+01:00, so these dates are wrong: index into a new --store with --tz Europe/Madrid\n"
+        in done.stderr
+    )
 
 
 def test_help_and_version(commands):
@@ -184,6 +187,29 @@ def test_one_bad_name_does_not_keep_the_others_from_being_read(commands):
     assert 2 == done.returncode
     assert "missing.log: there is no such file" in complaint(done)
     assert 1 == commands.search("--format", "json").stdout.count("\n")
+
+
+def test_what_was_read_beside_a_bad_name_is_told(commands):
+    done = commands.index("-y", 2011, "--tz", "UTC", "missing.log", SAMPLES / "sendmail.log")
+    said = done.stderr.splitlines()
+    assert 2 == done.returncode
+    assert "25 lines: 23 used, 2 ignored, 0 not understood" == said[0]
+    assert any(each.startswith("the log's clock is UTC+01:00") for each in said)
+    assert said[-1].startswith("mailtrace-index: missing.log: there is no such file")
+
+
+def test_a_bad_name_does_not_keep_old_entries_from_leaving(commands):
+    (commands.folder / "old.log").write_bytes(line(1) + b"\n")
+    (commands.folder / "mail.log").write_bytes(line(2) + b"\n")
+    assert 0 == commands.index("-q", "-y", 2024, "old.log").returncode
+    later = (
+        "import time; now = time.time; time.time = lambda: now() + 100 * 86400\n"
+        "from mailtrace import index_cli; index_cli.main()"
+    )
+    done = commands.run(sys.executable, "-c", later, "-q", "-y", 2024, "missing.log", "mail.log")
+    assert "missing.log: there is no such file" in complaint(done)
+    (left,) = commands.search("--format", "json").stdout.splitlines()
+    assert "r2@example.net" in left
 
 
 def test_a_changed_zone_of_the_machine_is_told(commands):

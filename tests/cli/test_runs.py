@@ -1,10 +1,12 @@
 """Runs after each other and beside each other: rotation, overlap, other flags than before, retention."""
 
 import gzip
+import os
 import signal
 import subprocess
 import sys
 import time
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
@@ -41,6 +43,19 @@ def test_the_year_goes_on_from_run_to_run_through_rotation(commands):
     before = commands.search("--format", "json").stdout
     commands.index("--from-start", "-q", *sorted(commands.folder.glob("mail.log*")))
     assert before == commands.search("--format", "json").stdout
+
+
+def test_an_old_log_copied_into_a_set_is_not_of_next_year(commands):
+    """It is taken for newer, since its copy is; its lines are from before those that are known."""
+    today = datetime.now(timezone.utc)
+    old = today - timedelta(days=90)
+    log = commands.folder / "mail.log"
+    log.write_text(line(f"{today - timedelta(hours=1):%b %e}", 0))
+    os.utime(log, (time.time() - 60,) * 2)
+    assert 0 == commands.index("-q", log).returncode
+    (commands.folder / "mail.log.3").write_text(line(f"{old:%b %e}", 1))
+    assert "1 lines: 1 used" in commands.index(log).stderr
+    assert f"{old:%Y-%m-%d}" == dates(commands)[0]
 
 
 @pytest.mark.parametrize("reverse", [False, True])

@@ -5,6 +5,7 @@ import io
 import json
 import os
 import pty
+import re
 import subprocess
 import sys
 import time
@@ -230,9 +231,47 @@ def test_nothing_found_names_the_store(indexed):
 
 
 @pytest.mark.parametrize(
+    "arguments, hint",
+    [
+        (["foo.com"], "foo.com was compared as a whole: write @foo.com for the domain, or '*foo.com*' for a part"),
+        (
+            ["-t", "Bar.com"],
+            "Bar.com was compared as a whole: write @Bar.com for the domain, or '*Bar.com*' for a part",
+        ),
+        (["-f", "bob"], "bob was compared as a whole: write '*bob*' for a part"),
+        (["alice", "--count"], "alice was compared as a whole: write '*alice*' for a part"),
+        (["--trace", "carol"], "carol was compared as a whole: write '*carol*' for a part"),
+        (["bob@foo.com", "bar"], "bar was compared as a whole: write '*bar*' for a part"),
+    ],
+)
+def test_where_nothing_is_found_by_a_part_the_way_to_ask_for_it_is_told(indexed, arguments, hint):
+    done = indexed.search(*arguments)
+    assert 1 == done.returncode
+    assert f"nothing found in {indexed.folder}/store/mailtrace.db\n{hint}\n" == done.stderr
+    assert 0 == indexed.search(re.search(r"'(\*.*\*)'", hint)[1]).returncode
+
+
+@pytest.mark.parametrize(
+    "word", ["pbferi8l019936", "192.0.2.99", "*@baz.com", "@baz.com", "<>", "4EE9@x", "192.0.2.0/24"]
+)
+def test_what_is_whole_gets_no_hint(indexed, word):
+    done = indexed.search(word, "-h", "nowhere")
+    assert 1 == done.stderr.count("\n"), done.stderr
+
+
+@pytest.mark.parametrize(
     "arguments, words",
     [
         (["-d", "soon"], "not a date"),
+        (
+            ["-d", "2011-12-15", "00:00:00", "-h", "smtp"],
+            "00:00:00: a time, and nothing to find: put a date and its time",
+        ),
+        (["-D", "yesterday", "14:00"], "14:00: a time, and nothing to find"),
+        ([""], "WORD '': nothing can be found by an empty text"),
+        (["-f", ""], "-f '': nothing can be found by an empty text; leave -f out, or say what to find"),
+        (["-t", " "], "-t '': nothing can be found by an empty text"),
+        (["-m", ""], "-m '': nothing can be found by an empty text"),
         (["-r", "ten"], "is not a number"),
         (["-s", "lost"], "no such outcome; there are sent, deferred"),
         (["-h"], "for help: --help"),
