@@ -91,9 +91,14 @@ def _normal_ipv6(text: str) -> str:
         return text
 
 
-@lru_cache(maxsize=4096)
 def ip_key(text: str) -> str:
     """Return a text for an IP address that sorts as addresses do, those of IPv4 first; empty for what is none."""
+    # Most are names: none of those begins with a digit or has a colon.
+    return _ip_key(text) if text[:1].isdigit() or ":" in text else ""
+
+
+@lru_cache(maxsize=4096)
+def _ip_key(text: str) -> str:
     try:
         address = ip_address(text)
     except ValueError:

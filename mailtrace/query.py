@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, Final, NamedTuple, TypeVar
 
 from mailtrace.documents import Document
@@ -113,7 +114,7 @@ def holds(query: Query, entry: dict[str, Any]) -> bool:
         _any(query.recipients, lambda asked: is_recipient(asked, entry))
         and (not query.outcomes or (entry["last"] and entry["outcome"] in query.outcomes))
         and (not query.ever or entry["outcome"] in query.ever)
-        and _any(query.relays, lambda asked: any(map(asked.matches, relay_names(entry))))
+        and _any(query.relays, lambda asked: _is_relay(asked, entry))
         and _any(query.statuses, lambda asked: asked in (entry["status"] or "").lower())
     )
 
@@ -145,22 +146,23 @@ def links_of(document: Document) -> set[str]:
     return {queue_id for queue_id in named if queue_id}
 
 
-def client_names(client: str | None) -> set[str]:
+@lru_cache(maxsize=4096)
+def client_names(client: str | None) -> frozenset[str]:
     """Return the ways in which a client can be asked for: whole, by name, by address; in lower case."""
     if client is None:
-        return set()
+        return frozenset()
     client = client.lower()
     name, _, rest = client.partition("[")
     found = {client, normal_ip(name.strip())}
     for text in rest.split("[")[:2]:
         found.add(normal_ip(text.partition("]")[0]))
-    return found - {""}
+    return frozenset(found - {""})
 
 
-def relay_names(entry: dict[str, Any]) -> set[str]:
-    """Return the ways in which an entry's next hop can be asked for: whole, by name, by address; in lower case."""
-    names = (entry["relay"] or "").lower(), normal_ip(entry["relay_host"] or ""), normal_ip(entry["relay_ip"] or "")
-    return {*names} - {""}
+@lru_cache(maxsize=4096)
+def relay_names(relay: str | None, host: str | None, ip: str | None) -> frozenset[str]:
+    """Return the ways in which a next hop can be asked for: whole, by name, by address; in lower case."""
+    return frozenset(((relay or "").lower(), normal_ip(host or ""), normal_ip(ip or ""))) - {""}
 
 
 def microseconds(date: str) -> int:
@@ -184,6 +186,10 @@ def _within(query: Query, document: Document) -> bool:
 def _is_client(asked: Pattern, document: Document) -> bool:
     names = client_names(document["client"]) | client_names(document["orig_client"])
     return any(map(asked.matches, names))
+
+
+def _is_relay(asked: Pattern, entry: dict[str, Any]) -> bool:
+    return any(map(asked.matches, relay_names(entry["relay"], entry["relay_host"], entry["relay_ip"])))
 
 
 def _is_anywhere(query: Query, word: Word, document: Document) -> bool:

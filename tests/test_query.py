@@ -1,7 +1,7 @@
 """What a search means."""
 
 import pytest
-from plain import TWO, entry
+from plain import TWO
 
 from mailtrace.patterns import Pattern
 from mailtrace.query import Query, Word, client_names, is_host, matches, relay_names
@@ -30,7 +30,7 @@ def test_a_client_is_found_by_name_and_by_address(client, name):
 
 
 def test_a_relay_is_found_by_name_by_address_and_as_logged():
-    names = relay_names(entry("a@x", relay="MX.x[2001:DB8::1]:25", relay_host="MX.x", relay_ip="2001:DB8::1"))
+    names = relay_names("MX.x[2001:DB8::1]:25", "MX.x", "2001:DB8::1")
     assert {"mx.x[2001:db8::1]:25", "mx.x", "2001:db8::1"} == names
 
 

@@ -45,15 +45,12 @@ def searchable(document: Document, date: int) -> dict[str, Any]:
 def searchable_entry(entry: dict[str, Any]) -> dict[str, Any]:
     """Return the values by which an entry of `to` is found and grouped."""
     addresses = [address for address in (entry["recipient"], entry["orig_to"]) if address is not None]
-    relays = relay_names(entry)
     return {
+        **_relays(entry["relay"], entry["relay_host"], entry["relay_ip"]),
         "addresses": [address.lower() for address in addresses],
         "domains": [domain for address in addresses if (domain := domain_of(address)) is not None],
         "recipient": folded(entry["recipient"]),
         "domain": domain_of(entry["recipient"]),
-        "relays": sorted(relays),
-        "relay_ips": _ip_keys(relays),
-        "relay": folded(entry["relay_host"]),
         "status": folded(entry["status"]),
         "reason": reason_of(entry["status"] or ""),
         "delay": delay_of(entry),
@@ -64,6 +61,12 @@ def searchable_entry(entry: dict[str, Any]) -> dict[str, Any]:
 def _clients(client: str | None, orig_client: str | None) -> dict[str, list[str]]:
     names = client_names(client) | client_names(orig_client)
     return {"clients": sorted(names), "client_ips": _ip_keys(names)}
+
+
+@lru_cache(maxsize=4096)
+def _relays(relay: str | None, host: str | None, ip: str | None) -> dict[str, Any]:
+    names = relay_names(relay, host, ip)
+    return {"relays": sorted(names), "relay_ips": _ip_keys(names), "relay": folded(host)}
 
 
 def _ip_keys(names: Iterable[str]) -> list[str]:
