@@ -22,7 +22,7 @@ from mailtrace.stores.base import Checkpoint, Outcome, Removal, Replacement, Row
 from mailtrace.stores.sqlite_columns import Columns, drop
 from mailtrace.stores.sqlite_parts import Parts
 from mailtrace.stores.sqlite_rows import FIELDS, stored, values_of
-from mailtrace.stores.sqlite_schema import PLACE_BITS, check, insert, marks, set_up, sliced
+from mailtrace.stores.sqlite_schema import PLACE_BITS, check, insert, is_empty, marks, set_up, sliced
 from mailtrace.stores.sqlite_search import Search
 from mailtrace.stores.sqlite_terms import queue_id_term, terms_of
 from mailtrace.transactions import Key, Transaction
@@ -263,16 +263,21 @@ class SqliteStore:
     @contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection]:
         if not self.path.is_file() or not self.path.stat().st_size:
-            raise StoreMissingError(f"nothing has been indexed at {self.path}: run mailtrace-index first")
+            raise self._missing()
         with self._told():
             connection = self._open_reader()
             try:
+                if is_empty(connection):
+                    raise self._missing()
                 check(connection, self.name)
                 # All that one search reads is of one moment.
                 connection.execute("BEGIN")
                 yield connection
             finally:
                 connection.close()
+
+    def _missing(self) -> StoreMissingError:
+        return StoreMissingError(f"nothing has been indexed at {self.path}: run mailtrace-index first")
 
     def _open_reader(self) -> sqlite3.Connection:
         """Open for reading; without the right to write beside a store that nobody writes, as it stands."""
@@ -283,7 +288,7 @@ class SqliteStore:
                 f"{self.path.resolve().as_uri()}?{mode}", uri=True, timeout=_WAIT_SECONDS, isolation_level=None
             )
             try:
-                connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+                connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
             except sqlite3.OperationalError:
                 connection.close()
                 if mode == "immutable=1" or self.path.with_name(self.path.name + "-wal").exists():

@@ -53,10 +53,10 @@ def set_up(connection: sqlite3.Connection, name: str) -> None:
         StoreError: the file is another program's, or another version's.
         sqlite3.Error: it cannot be written.
     """
-    if connection.execute("PRAGMA schema_version").fetchone()[0]:
-        check(connection, name)
-    else:
+    if is_empty(connection):
         connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
+    else:
+        check(connection, name)
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = NORMAL")
     connection.execute("PRAGMA cache_size = -16000")
@@ -67,6 +67,11 @@ def set_up(connection: sqlite3.Connection, name: str) -> None:
         connection.execute(f"PRAGMA application_id = {_APPLICATION}")
         connection.execute(f"PRAGMA user_version = {_VERSION}")
     connection.execute("COMMIT")
+
+
+def is_empty(connection: sqlite3.Connection) -> bool:
+    """Return whether a file has no tables: nobody's, or just being made."""
+    return not connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
 
 
 def check(connection: sqlite3.Connection, name: str) -> None:
