@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from logs import RotatedLog, documents, generated, undisturbed
 
+from mailtrace.errors import StoreMissingError
+
 COMMAND = Path(sys.executable).parent / "mailtrace-index"
 WITHIN_SECONDS = 5
 
@@ -23,10 +25,17 @@ def follow(store: str, log: RotatedLog) -> "subprocess.Popen[bytes]":
 def until_stored(store: str, wanted: bytes, seconds: float) -> float:
     """Wait until the store has it; return how long it took."""
     began = time.monotonic()
-    while not (Path(store).exists() and Path(store).stat().st_size) or wanted != documents(store):
-        assert time.monotonic() - began < seconds, documents(store)[:300]
+    while wanted != (found := stored(store)):
+        assert time.monotonic() - began < seconds, found[:300]
         time.sleep(0.1)
     return time.monotonic() - began
+
+
+def stored(store: str) -> bytes:
+    try:
+        return documents(store)
+    except StoreMissingError:
+        return b""
 
 
 @pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGINT])
