@@ -17,7 +17,7 @@ _ROUNDS: Final = 100
 """How often a write is tried against other writers: each round that fails, another's has succeeded."""
 
 
-_SLICE: Final = 2_000
+_SLICE: Final = 1_000
 """How many transactions are planned at once: their documents are in memory together."""
 
 
