@@ -63,6 +63,8 @@ def test_each_role_may_do_its_work_and_no_more(run):
     assert 0 == first.returncode, first.stderr
     second = run("mailtrace-index", *more)
     assert (0, "") == (second.returncode, second.stderr)
+    third = run("mailtrace-index", *more)
+    assert (0, "") == (third.returncode, third.stderr)
     counted = run("mailtrace-search", "mailtrace-search", "--count")
     assert (0, "36\n", "") == (counted.returncode, counted.stdout, counted.stderr)
     written = run("mailtrace-search", *INDEX, "--from-start", "-y", "2026", "sample_logs/postfix.log")

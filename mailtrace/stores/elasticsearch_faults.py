@@ -40,6 +40,10 @@ class AnswerError(StoreError):
         self.reason = reason
 
 
+class DeniedError(StoreError):
+    """Its user may not do what is asked."""
+
+
 class BusyError(StoreUnavailableError):
     """The server has too much to do, or one of its parts is not there yet."""
 
@@ -101,7 +105,7 @@ def refusal(name: str, client: Elasticsearch, error: ApiError) -> StoreError:
             " to what it knows"
         )
     if status == 403:
-        return StoreError(f"{name} does not allow it: {reason}")
+        return DeniedError(f"{name} does not allow it: {reason}")
     is_old = status == 406 or error.message == "media_type_header_exception"
     # A proxy says 413 in its own words.
     is_stranger = "x-elastic-product" not in error.meta.headers and status != 413

@@ -22,10 +22,10 @@ from elasticsearch.serializer import OrjsonSerializer
 
 from mailtrace.access import Access
 from mailtrace.errors import StoreError, StoreUnavailableError, UsageError
-from mailtrace.stores.elasticsearch_faults import AnswerError, BusyError, LostError, cause_of, refusal
+from mailtrace.stores.elasticsearch_faults import AnswerError, BusyError, DeniedError, LostError, cause_of, refusal
 from mailtrace.stores.elasticsearch_outage import Outage
 
-__all__ = ["AnswerError", "BusyError", "Server"]
+__all__ = ["AnswerError", "BusyError", "DeniedError", "Server"]
 
 _TIMEOUT: Final = 120
 """Seconds until an answer: a document of 100,000 recipients takes some."""
