@@ -44,8 +44,8 @@ class Follower:
         self._stop.set()
 
     def patience(self, error: StoreUnavailableError, times: int) -> bool:
-        """Wait for a store that is away, with growing pauses; say so once."""
-        if times == 1:
+        """Wait for a store that is away, with growing pauses; say so once, unless the store has done it."""
+        if times == 1 and not error.is_told:
             self._tell(f"{error}; waiting for it, nothing is lost")
             self._is_waiting = True
         return not self._stop.wait(min(0.5 * 2**times, _LONGEST_PAUSE))
@@ -59,7 +59,7 @@ class Follower:
         for path in self._paths:
             if not Path(path).exists():
                 self._tell(f"{path} is not there yet: waiting for it")
-        self._begin(indexer)
+        self._insist(indexer.begin)
         while not self._stop.is_set():
             states = {path: _state(path) for path in self._paths}
             changed = [path for path, state in states.items() if state is not None and state != self._seen.get(path)]
@@ -68,15 +68,15 @@ class Follower:
                 self._keep_open(changed)
                 self._seen.update({path: states[path] for path in changed})
             if time.monotonic() >= self._next_day:
-                self.daily()
+                self._insist(self.daily)
                 self._next_day = time.monotonic() + _DAY_SECONDS
             self._stop.wait(_LOOK_SECONDS)
 
-    def _begin(self, indexer: Indexer) -> None:
+    def _insist(self, work: Callable[[], None]) -> None:
         times = 0
         while True:
             try:
-                indexer.begin()
+                work()
             except StoreUnavailableError as error:
                 times += 1
                 if not self.patience(error, times):

@@ -217,6 +217,8 @@ def test_a_server_that_is_killed_in_the_middle_of_bulk_requests(tmp_path):
     folder.chmod(0o755)
     try:
         options = ["--port", str(free_port()), "--ilm", *version_options(), "--data", str(folder / "data")]
+        # It is to be there again within the minute for which the run waits.
+        options += ["--jvm", "-XX:TieredStopAtLevel=1"]
         url, process = started(options)
         run = subprocess.Popen([*command, url], stdin=subprocess.PIPE, stderr=subprocess.PIPE)
         # The rest comes later: the run is not over before the server is.
@@ -229,6 +231,11 @@ def test_a_server_that_is_killed_in_the_middle_of_bulk_requests(tmp_path):
         url, process = started(options)
         _, summary = run.communicate(log[len(log) * 9 // 10 :], timeout=180)
         assert run.returncode == 0, summary
+        told = summary.decode().splitlines()
+        assert told[0].startswith(f"mailtrace-index: {url} does not answer (")
+        assert told[0].endswith("): trying again for a minute at least; nothing is lost")
+        assert told[1] == f"mailtrace-index: {url} answers again, and has all that was read"
+        assert not [line for line in told[2:] if line.startswith("mailtrace-index: ")]
         assert documents(url) == documents(embedded)
     finally:
         subprocess.run(["bash", SERVERS / "stop.sh", *options[:2]], capture_output=True, check=False)

@@ -88,6 +88,20 @@ def test_indices_of_an_older_version_get_the_new_fields(client, store_of, elasti
     assert count(client, name, {"term": {"email.from.address": "BOB@foo.com"}}) == 1
 
 
+def test_a_server_that_was_upgraded_gets_the_limit_that_it_has_now(client, store_of, elasticsearch_prefix):
+    """The template was made for Elasticsearch 8, which refuses the limit: there it is not asked again."""
+    limit, prefix = "index.mapping.array_objects.limit", elasticsearch_prefix
+    store_of()
+    version = int(client.info()["version"]["number"].partition(".")[0])
+    found = client.indices.get_index_template(name=prefix)["index_templates"][0]["index_template"]
+    found["template"]["settings"]["index"]["mapping"].pop("array_objects", None)
+    body = {name: found[name] for name in ("index_patterns", "template", "priority")}
+    client.indices.put_index_template(name=prefix, meta=found["_meta"], **body)
+    store_of()
+    found = client.indices.get_index_template(name=prefix, flat_settings=True)["index_templates"][0]["index_template"]
+    assert found["template"]["settings"].get(limit) == ("1000000" if version >= 9 else None)
+
+
 def test_an_index_that_cannot_take_the_new_fields_is_named_and_tried_again(client, store_of, elasticsearch_prefix):
     prefix = elasticsearch_prefix
     store_of()

@@ -55,7 +55,7 @@ class ElasticsearchStore:
         tell: Tell = lambda _: None,
         now: Callable[[], float] = time.time,
     ) -> None:
-        self._server = Server(url, access)
+        self._server = Server(url, access, tell)
         self._bulk = Bulk(self._server)
         self._set_up = SetUp(self._server, prefix, retention_days, index_period, tell)
         self._indices = Indices(self._server, prefix, self._set_up, now)
@@ -216,6 +216,7 @@ class ElasticsearchStore:
         """Let searches see what was written, and save these checkpoints: every document is acknowledged already."""
         self._indices.refresh_written()
         self._checkpoints.save(checkpoints)
+        self._server.outage.over()
 
     def checkpoints(self) -> list[Checkpoint]:
         """Return all checkpoints."""
@@ -250,6 +251,7 @@ class ElasticsearchStore:
         for index in self._indices.past(before):
             gone += self._searches.size(index)
             self._indices.delete(index)
+        self._server.outage.over()
         return gone
 
     def close(self) -> None:

@@ -10,15 +10,14 @@ from typing import Any, Final, NamedTuple
 
 import orjson
 
-from mailtrace.errors import StoreUnavailableError
 from mailtrace.stores.elasticsearch_faults import BUSY, AnswerError, BusyError, LostError, reason_in
 from mailtrace.stores.elasticsearch_server import Server
 
+_BLOCKED: Final = "cluster_block_exception"
 _BYTES: Final = 5_000_000
 _OPERATIONS: Final = 500
 _ON_THE_WAY: Final = 3
 """How many bulk requests wait for an answer at once."""
-_LOST: Final = 503
 
 
 class Answer(NamedTuple):
@@ -29,6 +28,8 @@ class Answer(NamedTuple):
     kind: str = ""
     """Elasticsearch's name of what is wrong; empty where nothing is."""
     reason: str = ""
+    error: BusyError | LostError | None = None
+    """Why the whole request is to be sent again."""
 
 
 class Operation(NamedTuple):
@@ -68,7 +69,7 @@ class Bulk:
             for chunk in _chunks(operations):
                 if len(sent) == _ON_THE_WAY:
                     answers += sent.popleft().result()
-                sent.append(self._pool.submit(self._settled, chunk))
+                sent.append(self._pool.submit(self._insist, chunk))
             for request in sent:
                 answers += request.result()
         except Exception:
@@ -76,11 +77,15 @@ class Bulk:
             raise
         return answers
 
+    def _insist(self, operations: Sequence[Operation]) -> list[Answer]:
+        with self._server.outage.given_up():
+            return self._settled(operations)
+
     def _settled(self, operations: Sequence[Operation]) -> list[Answer]:
         answers = self._attempt(operations)
-        for pause in self._server.pauses:
+        for tries in range(len(self._server.pauses)):
             busy = [i for i, answer in enumerate(answers) if answer.status in BUSY]
-            if not busy or not self._server.rest(pause):
+            if not busy or not self._server.rest(tries, self._error(answers[busy[0]])):
                 break
             for i, answer in zip(busy, self._attempt([operations[i] for i in busy]), strict=True):
                 answers[i] = answer
@@ -91,22 +96,26 @@ class Bulk:
 
     def _given_up(self, operation: Operation, answer: Answer, number: int) -> Answer:
         """A lone big document may be too much for a server that is idle: nothing will help (`indexing_pressure`)."""
-        if answer.kind == "cluster_block_exception":
+        if answer.kind == _BLOCKED:
             return Answer(403, answer.kind, answer.reason)
         if answer.status == 429 and number == 1 and len(operation.source) > _BYTES:
             return Answer(413, answer.kind, answer.reason)
-        if not answer.kind:
-            raise StoreUnavailableError(answer.reason)
-        name = self._server.name
-        raise BusyError(f"{name} has too much to do ({answer.reason}): try again later", answer.status)
+        raise self._error(answer)
+
+    def _error(self, answer: Answer) -> BusyError | LostError:
+        """What is wrong where a server is busy or away."""
+        what = "cannot do it now" if answer.kind == _BLOCKED else "has too much to do"
+        return answer.error or BusyError(f"{self._server.name} {what} ({answer.reason})", answer.status)
 
     def _attempt(self, operations: Sequence[Operation]) -> list[Answer]:
         lines = [line for action, source in operations for line in (orjson.dumps(action), source) if line]
         client = self._server.client
         try:
-            found = self._server.ask(client.bulk, operations=lines, filter_path="errors,items.*.status,items.*.error")
+            found = self._server.attempt(
+                client.bulk, operations=lines, filter_path="errors,items.*.status,items.*.error"
+            )
         except (BusyError, LostError) as error:
-            return [Answer(getattr(error, "status", _LOST), "", str(error))] * len(operations)
+            return [Answer(error.status, error=error)] * len(operations)
         except AnswerError as error:
             if error.status != 413:
                 raise

@@ -40,16 +40,28 @@ class AnswerError(StoreError):
         self.reason = reason
 
 
+class DeniedError(StoreError):
+    """Its user may not do what is asked."""
+
+
 class BusyError(StoreUnavailableError):
     """The server has too much to do, or one of its parts is not there yet."""
 
-    def __init__(self, message: str, status: int) -> None:
-        super().__init__(message)
+    def __init__(self, what: str, status: int) -> None:
+        super().__init__(f"{what}: try again later")
+        self.what = what
+        """The message without what to do."""
         self.status = status
 
 
 class LostError(StoreUnavailableError):
     """The server does not answer: it is not there, or goes away or comes up just now."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"{what}: is Elasticsearch running there?")
+        self.what = what
+        """The message without what to do."""
+        self.status = 503
 
 
 def is_documents_fault(status: int, kind: str) -> bool:
@@ -86,14 +98,14 @@ def refusal(name: str, client: Elasticsearch, error: ApiError) -> StoreError:
     """Return the error for an answer that is none of success."""
     status, reason = error.status_code, reason_in(error.body) or str(error.message)
     if status in BUSY:
-        return BusyError(f"{name} cannot do it now ({reason}): try again later", status)
+        return BusyError(f"{name} cannot do it now ({reason})", status)
     if status == 401:
         return StoreError(
             f"{name} wants to know who you are: set MAILTRACE_USER and MAILTRACE_PASSWORD, or MAILTRACE_API_KEY,"
             " to what it knows"
         )
     if status == 403:
-        return StoreError(f"{name} does not allow it: {reason}")
+        return DeniedError(f"{name} does not allow it: {reason}")
     is_old = status == 406 or error.message == "media_type_header_exception"
     # A proxy says 413 in its own words.
     is_stranger = "x-elastic-product" not in error.meta.headers and status != 413

@@ -36,6 +36,9 @@ _SHOWN: Final = {"type": "keyword", "index": False, "normalizer": "lowercase"}
 _UNCUT: Final = {"type": "keyword", "index": False, "ignore_above": 8191}
 """The same, for what no document cuts and only a forged line could make too long."""
 _KEPT: Final = {"type": "keyword", "index": False, "doc_values": False}
+_MICROSECONDS: Final = {"type": "date", "format": "epoch_millis"}
+"""Microseconds since 1970, in place of milliseconds: of dates alone does the server know without looking at documents
+whether a shard holds any of a span. Its dates with nanoseconds end in 2262, and a forged line may tell a later year."""
 _TIME: Final = {"type": "date_nanos", "ignore_malformed": True}
 _ADDRESS: Final = {"type": "ip", "ignore_malformed": True}
 _NUMBER: Final = {"type": "long", "ignore_malformed": True}
@@ -109,7 +112,7 @@ _DOCUMENT: Final[dict[str, Any]] = {
     "is_packed": {"type": "boolean"},
     "search": {
         "properties": {
-            "date": {"type": "long"},
+            "date": _MICROSECONDS,
             "from": _EXACT,
             "from_domain": _EXACT,
             "msgid": _ASKED,

@@ -23,7 +23,7 @@ _LONGEST: Final = 32_766
 def order(query: Query) -> list[dict[str, Any]]:
     """Return the sort of a query's documents: by date and ID."""
     way = "asc" if query.oldest_first else "desc"
-    kinds = {"search.date": "long", "id": "keyword"}
+    kinds = {"search.date": "date", "id": "keyword"}
     return [{field: {"order": way, "unmapped_type": kind}} for field, kind in kinds.items()]
 
 

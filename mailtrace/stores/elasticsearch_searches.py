@@ -145,7 +145,14 @@ class Searches:
 
     def _ask(self, **body: Any) -> Any:
         search = self._server.client.search
-        answer = self._server.ask_twice(search, index=self._indices.pattern, allow_partial_search_results=False, **body)
+        answer = self._server.ask_twice(
+            search,
+            index=self._indices.pattern,
+            allow_partial_search_results=False,
+            # Shards that hold nothing of the query's days are left out, also where there are few and nothing is sorted.
+            pre_filter_shard_size=1,
+            **body,
+        )
         self._require(answer)
         return answer
 

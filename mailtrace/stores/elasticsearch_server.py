@@ -22,9 +22,10 @@ from elasticsearch.serializer import OrjsonSerializer
 
 from mailtrace.access import Access
 from mailtrace.errors import StoreError, StoreUnavailableError, UsageError
-from mailtrace.stores.elasticsearch_faults import AnswerError, BusyError, LostError, cause_of, refusal
+from mailtrace.stores.elasticsearch_faults import AnswerError, BusyError, DeniedError, LostError, cause_of, refusal
+from mailtrace.stores.elasticsearch_outage import Outage
 
-__all__ = ["AnswerError", "BusyError", "Server"]
+__all__ = ["AnswerError", "BusyError", "DeniedError", "Server"]
 
 _TIMEOUT: Final = 120
 """Seconds until an answer: a document of 100,000 recipients takes some."""
@@ -33,7 +34,7 @@ _PAUSES: Final = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
 
 
 class Server:
-    """The server at a URL, which may hold a user and a password.
+    """The server at a URL, which may hold a user and a password; who is told hears of its outages.
 
     Its certificate is checked, against those that the system trusts where `access` names no others.
 
@@ -42,9 +43,17 @@ class Server:
         UsageError: it is not told who comes.
     """
 
-    def __init__(self, url: str, access: Access | None = None, *, pauses: Sequence[float] = _PAUSES) -> None:
+    def __init__(
+        self,
+        url: str,
+        access: Access | None = None,
+        tell: Callable[[str], None] = lambda _: None,
+        *,
+        pauses: Sequence[float] = _PAUSES,
+    ) -> None:
         access = access or Access()
         self.name, user, password = _address(url)
+        self.outage = Outage(self.name, tell)
         self.pauses = pauses
         self._closed = Event()
         # Without a handler of its own, the client's log of failed attempts would go to standard error.
@@ -70,31 +79,39 @@ class Server:
             StoreUnavailableError: there is no answer, or the server is busy.
             StoreError: this is no server for mailtrace, or not for this user.
         """
-        with self._told():
+        with self.outage.given_up():
+            return self.attempt(method, **arguments)
+
+    def attempt(self, method: Callable[..., Any], /, **arguments: Any) -> Any:
+        """Ask as `ask` does, for someone who asks again or gives up the outage."""
+        with self._in_a_line():
             return method(**arguments).body
 
     def insist(self, method: Callable[..., Any], /, **arguments: Any) -> Any:
         """Return the answer to a request, asked again with growing pauses while the server is busy or away."""
-        for pause in self.pauses:
-            try:
-                return self.ask(method, **arguments)
-            except (BusyError, LostError):
-                if not self.rest(pause):
-                    break
-        return self.ask(method, **arguments)
+        with self.outage.given_up():
+            for tries in range(len(self.pauses)):
+                try:
+                    return self.attempt(method, **arguments)
+                except (BusyError, LostError) as error:
+                    if not self.rest(tries, error):
+                        break
+            return self.attempt(method, **arguments)
 
     def ask_twice(self, method: Callable[..., Any], /, **arguments: Any) -> Any:
         """Return the answer to a request that a person waits for: an index made just now is not there for a moment."""
-        for pause in self.pauses[:3]:
-            try:
-                return self.ask(method, **arguments)
-            except BusyError:
-                self.rest(pause)
-        return self.ask(method, **arguments)
+        with self.outage.given_up():
+            for tries in range(len(self.pauses[:3])):
+                try:
+                    return self.attempt(method, **arguments)
+                except BusyError as error:
+                    self.rest(tries, error)
+            return self.attempt(method, **arguments)
 
-    def rest(self, seconds: float) -> bool:
-        """Wait; return False at once where the server is not wanted any more."""
-        return not self._closed.wait(seconds)
+    def rest(self, tries: int, error: BusyError | LostError) -> bool:
+        """Wait before a request's next try; return False at once where the server is not wanted any more."""
+        self.outage.met(error, tries)
+        return not self._closed.wait(self.pauses[tries])
 
     def close(self) -> None:
         """Close the connections."""
@@ -102,7 +119,7 @@ class Server:
         self.client.close()
 
     @contextmanager
-    def _told(self) -> Iterator[None]:
+    def _in_a_line(self) -> Iterator[None]:
         """Say in a line what went wrong."""
         try:
             yield
@@ -113,9 +130,7 @@ class Server:
         except SSLError as error:
             raise StoreError(f"{self.name} cannot be trusted ({cause_of(error)}): {_remedy(error)}") from error
         except ConnectionError as error:
-            raise LostError(
-                f"{self.name} does not answer ({cause_of(error)}): is Elasticsearch running there?"
-            ) from error
+            raise LostError(f"{self.name} does not answer ({cause_of(error)})") from error
         except TransportError as error:
             raise StoreError(f"{self.name} answers what mailtrace cannot read: is it Elasticsearch 8 or 9?") from error
 

@@ -17,11 +17,13 @@ from mailtrace.stores.elasticsearch_mapping import (
     template,
 )
 from mailtrace.stores.elasticsearch_periods import Periods, periods_of, span_of
-from mailtrace.stores.elasticsearch_server import AnswerError, Server
+from mailtrace.stores.elasticsearch_server import AnswerError, DeniedError, Server
 
 FEW: Final = 100
 """How many index names go into one request's path, which may be 4 KiB long (`http.max_initial_line_length`)."""
 
+_LIMITED: Final = 9
+"""The first version of Elasticsearch that has the limit of `ARRAY_OBJECTS`."""
 _EXISTS: Final = "resource_already_exists_exception"
 
 
@@ -90,14 +92,14 @@ class SetUp:
             self._change_period(self._period)
             found["_meta"] = {UNFINISHED: True}
         limited = ARRAY_OBJECTS in found.get("template", {}).get("settings", {})
-        current = bool(found) and is_current(found)
-        if current and limited:
+        if found and is_current(found):
+            if not limited and not is_newer(found):
+                self._limit_template()
             return
-        indices = [] if current else self.existing()
-        if indices:
-            self._put_template(current=current, unfinished=True)
+        if indices := self.existing():
+            self._put_template(unfinished=True)
             self._extend(indices)
-        self._put_template(current=current)
+        self._put_template()
         if not found and not self.has_lifecycle:
             self._tell(
                 f"{self._server.name} has no lifecycles (ILM): mailtrace-index itself deletes what is past its time,"
@@ -122,17 +124,29 @@ class SetUp:
         found: dict[str, Any] = answer["index_templates"][0]["index_template"]
         return found
 
-    def _put_template(self, *, current: bool, unfinished: bool = False) -> None:
+    def _limit_template(self) -> None:
+        """Give the template the limit that only newer servers know, if this has become one since it was made."""
+        nodes = self._server.ask(self._server.client.nodes.info, filter_path="nodes.*.version")["nodes"]
+        if any(int(node["version"].partition(".")[0]) < _LIMITED for node in nodes.values()):
+            return
+        try:
+            self._put(array_objects=True)
+        except DeniedError:
+            self._tell(
+                f"{self._server.name}: its template is of an older Elasticsearch, and refuses transactions with more"
+                " than 10,000 results: run mailtrace-index once as a user who may set up"
+            )
+
+    def _put_template(self, *, unfinished: bool = False) -> None:
         """With the limit that only newer servers know, if this is one."""
         try:
             self._put(array_objects=True, unfinished=unfinished)
         except AnswerError as error:
             if ARRAY_OBJECTS not in error.reason:
                 raise
-            if not current:
-                self._put(array_objects=False, unfinished=unfinished)
+            self._put(array_objects=False, unfinished=unfinished)
 
-    def _put(self, *, array_objects: bool, unfinished: bool) -> None:
+    def _put(self, *, array_objects: bool, unfinished: bool = False) -> None:
         meta = {**self.periods.told(), **({UNFINISHED: True} if unfinished else {})}
         body = template(self._prefix, meta, lifecycle=self.has_lifecycle, array_objects=array_objects)
         self._server.ask(self._server.client.indices.put_index_template, name=self._prefix, **body)

@@ -1,6 +1,7 @@
 """What every store must find, whichever it is."""
 
 from collections.abc import Callable, Iterator
+from datetime import datetime, timezone
 from random import Random
 
 import pytest
@@ -184,3 +185,8 @@ def test_documents_before_1970_and_after_2262_keep_their_order(store):
     put(store, *mails)
     assert found(store) == newest_first(mails)
     assert found(store, Query(until=-1)) == newest_first(mails[:2])
+    assert found(store, Query(since=-1, until=AT)) == newest_first(mails[1:4])
+    assert found(store, Query(since=AT + 1)) == newest_first(mails[4:])
+    ends = [int(datetime(year, 6, 1, tzinfo=timezone.utc).timestamp()) * SECOND for year in (1, 9999)]
+    for since, until in (ends, (None, ends[1]), (ends[0], None)):
+        assert store.count(Query(since=since, until=until)) == 5

@@ -13,27 +13,33 @@ from mailtrace.follower import Follower
 from mailtrace.indexer import Indexer
 from mailtrace.options import stop_at_signals
 from mailtrace.sets import Calendar
-from mailtrace.stores.base import Store
+from mailtrace.stores.base import Store, Tell
 
 
-def open_store(name: str) -> Store:
-    """The store of a name as above."""
+def open_store(name: str, tell: Tell = lambda _: None) -> Store:
+    """The store of a name as above; of an outage of a server, who is told hears."""
     if name.startswith("http"):
         from mailtrace.stores.elasticsearch import ElasticsearchStore
 
         url, prefix = name.split(" ")
-        return ElasticsearchStore(url, prefix=prefix)
+        return ElasticsearchStore(url, prefix=prefix, tell=tell)
     from mailtrace.stores.sqlite import SqliteStore
 
     return SqliteStore(name)
 
 
+def say(message: str) -> None:
+    """Print what the admin would hear."""
+    print(message, flush=True)
+
+
 def main(name: str, save_bytes: str, *paths: str) -> None:
     """Index the files, once or as they grow."""
-    store = open_store(name)
+    follows = paths[0] == "--follow"
+    store = open_store(name, say if follows else lambda _: None)
     calendar, size = Calendar(timezone.utc, "UTC"), int(save_bytes)
-    if paths[0] == "--follow":
-        follower = Follower(paths[1:], lambda message: print(message, flush=True))
+    if follows:
+        follower = Follower(paths[1:], say)
         indexer = Indexer(store, calendar, save_bytes=size, patience=follower.patience)
         stop_at_signals(lambda: follower.stop(indexer))
         follower.follow(indexer)
