@@ -73,9 +73,10 @@ class Chunk:
         found = self._connection.execute("SELECT data FROM columns WHERE number = ?", where).fetchone()
         return bytes(found[0]) if found else b""
 
-    def text(self, name: str) -> str:
-        """Return all values of a column, in lower case, as JSON."""
-        return self._raw(name).decode().lower()
+    def text(self, name: str) -> bytes:
+        """Return all values of a column, in lower case, as JSON in UTF-8."""
+        text = self._raw(name)
+        return text.lower() if text.isascii() else text.decode().lower().encode()
 
     def column(self, name: str) -> Column:
         """Return a column."""

@@ -50,9 +50,11 @@ class Filter:
         self.is_empty = not asked
         """Whether the query asks for nothing but dates."""
         self._names = sorted({name for names in asked.values() for name in names} | set(further))
-        self._pieces = [(_MEMBERS[member], pieces) for member, pieces in _pieces(query)]
+        pieces = list(_pieces(query))
+        self._pieces = [(_MEMBERS[member], [piece.encode() for piece in some]) for member, some in pieces]
+        screens = {member: some for member, some in pieces if member != "words"}
         self._sieves = [
-            (_COMPARED.get(member, names), partial(_HOLDS[member], some))
+            (_COMPARED.get(member, names), partial(_holds, screens.get(member), _HOLDS[member], some))
             for member, names in asked.items()
             for some in _alternatives(query, member)
         ]
@@ -88,6 +90,17 @@ def _alternatives(query: Query, member: str) -> list[tuple[Any, ...]]:
     """What a member asks for, of each group one; of words, every single one."""
     asked: tuple[Any, ...] = getattr(query, member)
     return [(word,) for word in asked] if member == "words" else [asked]
+
+
+def _holds(screen: list[str] | None, holds: Callable[[Any, Any], bool], asked: Any, value: Any) -> bool:
+    """Whether something holds of a value, which is seen at once where it has none of the pieces that it needs."""
+    if screen is not None:
+        if value is None:
+            return False
+        text = value.lower()
+        if not any(piece in text for piece in screen):
+            return False
+    return holds(asked, value)
 
 
 def _matched(asked: Iterable[Pattern], value: str | None) -> bool:
