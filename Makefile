@@ -21,7 +21,7 @@ demo: $(BIN)/mailtrace-index
 	$(BIN)/mailtrace-search --tz Europe/Madrid -f bob@foo.com -d '2011-12-15 00:00:00' -D '2011-12-17 00:00:00' -h smtp -r 10
 
 test: $(VENV)/.test-extras lint
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 lint: $(VENV)/.test-extras
 	$(BIN)/ruff format --check .
