@@ -29,6 +29,7 @@ class Kind(NamedTuple):
 
 
 KINDS: Final = (
+    Kind("none: --help", ("--help",)),
     Kind("sender", ("-r", "10", "-f", "{}"), "from", "nobody.at.all@nowhere.example"),
     Kind("recipient", ("-r", "10", "-t", "{}"), "recipient", "nobody.at.all@nowhere.example"),
     Kind("message ID", ("-r", "10", "-m", "{}"), "msgid", "none@nowhere.example"),

@@ -14,8 +14,11 @@ from mailtrace.stores.base import Checkpoint
 from mailtrace.syslog import Frames, Record
 from mailtrace.zones import zone_of
 
-_GRACE: Final = 86400
-_DISORDER: Final = 60 * _GRACE
+_DAY: Final = 86400
+_GRACE: Final = _DAY
+"""By so many seconds may a log's first line be younger than its file, whose clock is another machine's."""
+_DISORDER: Final = 60 * _DAY
+"""So many seconds behind the latest line of a set is soon after it."""
 
 
 @dataclass(slots=True)

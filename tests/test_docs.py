@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from lacking import lacking
 
 from mailtrace import toml
 from mailtrace.settings import SETTINGS
@@ -128,9 +129,10 @@ def test_messages_in_the_troubleshooting_are_those_of_the_code():
 # Manual pages
 
 
-@pytest.mark.skipif(shutil.which("groff") is None, reason="groff is not on this machine")
 @pytest.mark.parametrize("manual", MANUALS, ids=name_of)
 def test_manual_pages_are_set_without_a_warning(manual):
+    if shutil.which("groff") is None:
+        lacking("groff is not on this machine")
     done = subprocess.run(
         ["groff", "-man", "-Tutf8", "-Kutf8", "-ww", "-z", manual], capture_output=True, text=True, check=False
     )

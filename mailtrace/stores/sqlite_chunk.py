@@ -58,20 +58,25 @@ class Column(NamedTuple):
 
 
 class Chunk:
-    """A stored chunk; what of it is asked for is read."""
+    """A stored chunk; what of it is asked for is read, once."""
 
     def __init__(self, connection: sqlite3.Connection, number: int) -> None:
         self._connection, self._number = connection, number
+        self._stored: dict[str, bytes] = {}
+        self._known: dict[str, list[Any]] = {}
         self.dates: list[int | None] = self._loaded(DATES)
 
     def _loaded(self, name: str) -> list[Any]:
-        text = self._raw(name)
-        return list(orjson.loads(text)) if text else []
+        if name not in self._known:
+            self._known[name] = list(orjson.loads(self._raw(name) or b"[]"))
+        return self._known[name]
 
     def _raw(self, name: str) -> bytes:
-        where = (_NUMBER[name] | self._number,)
-        found = self._connection.execute("SELECT data FROM columns WHERE number = ?", where).fetchone()
-        return bytes(found[0]) if found else b""
+        if name not in self._stored:
+            where = (_NUMBER[name] | self._number,)
+            found = self._connection.execute("SELECT data FROM columns WHERE number = ?", where).fetchone()
+            self._stored[name] = bytes(found[0]) if found else b""
+        return self._stored[name]
 
     def text(self, name: str) -> bytes:
         """Return all values of a column, in lower case, as JSON in UTF-8."""

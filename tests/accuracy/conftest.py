@@ -12,14 +12,11 @@ FIELDS_SHOWN = 6
 
 @pytest.fixture
 def scored(record_property):
-    """Note for the table at the end what was compared, and fail where not all of it is exact."""
+    """Note for the table at the end what was compared; return the first faults as text, of which there must be none."""
 
     def score(name, size, faults):
-        result = Score.of(name, size, faults)
-        note(record_property, result)
-        if faults:
-            shown = "\n".join(map(str, faults[:FAULTS_SHOWN]))
-            pytest.fail(f"{name}: {result.exact} of {size} exact, {len(faults)} faults\n{shown}", pytrace=False)
+        note(record_property, Score.of(name, size, faults))
+        return list(map(str, faults[:FAULTS_SHOWN]))
 
     return score
 

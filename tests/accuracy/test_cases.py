@@ -6,22 +6,19 @@ from case_faults import case_faults
 from commands import documents, index
 from corpus import CORPORA
 from faults import Fault
-from scores import Score, note
 
 CASES = yaml.safe_load((CORPORA / "cases.yaml").read_text(encoding="utf-8"))
 NO_MAIL_LINES = 4
 
 
 @pytest.mark.parametrize("case", CASES, ids=[case["id"] for case in CASES])
-def test_a_case_comes_to_what_it_must(case, tmp_path, record_property):
+def test_a_case_comes_to_what_it_must(case, tmp_path, scored):
     log, store = tmp_path / "mail.log", f"sqlite:{tmp_path}/store.db"
     log.write_bytes(b"".join(_bytes(line) + b"\n" for line in case["lines"]))
     options = ["-y", str(case["year"])] if "year" in case else []
     indexed = index(store, [log], "--tz", case.get("tz", "UTC"), *options)
     faults = [*_end(case, indexed), *case_faults(case, documents(store))]
-    note(record_property, Score.of("cases", 1, [fault._replace(where=case["id"]) for fault in faults]))
-    if faults:
-        pytest.fail("\n".join([*map(str, faults), case["why"]]), pytrace=False)
+    assert [] == scored("cases", 1, [fault._replace(where=case["id"]) for fault in faults]), case["why"]
 
 
 def _bytes(line):

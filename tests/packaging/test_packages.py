@@ -9,6 +9,7 @@ from email import message_from_bytes
 from pathlib import Path
 
 import pytest
+from lacking import lacking
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -23,7 +24,7 @@ def run(*command: object, **environment: str) -> str:
         check=False,
     )
     if "No matching distribution found" in done.stdout or "Could not find a version" in done.stdout:
-        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)("no package index can be reached from here")
+        lacking("no package index can be reached from here")
     assert 0 == done.returncode, done.stdout[-3000:]
     return done.stdout
 

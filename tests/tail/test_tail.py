@@ -8,25 +8,26 @@ import sys
 from pathlib import Path
 
 import pytest
+from lacking import lacking
 
 PATH = f"{os.environ['PATH']}:/usr/sbin:/sbin"
 NAMESPACES = ["unshare", "--mount", "--net", "--pid", "--uts", "--fork", "--mount-proc"]
 MESSAGES = 30
 
 
-def missing() -> str | None:
-    """Why this cannot be run here."""
-    if os.geteuid():
-        return "only root can make a namespace with a Postfix of its own"
+@pytest.fixture
+def _namespaces():
+    """A machine on which this can be run: who may make a namespace, no test can change."""
     for program in ("unshare", "ip", "postfix", "postconf", "rsyslogd"):
         if shutil.which(program, path=PATH) is None:
-            return f"{program} is not on this machine"
+            lacking(f"{program} is not on this machine")
+    if os.geteuid():
+        pytest.skip("only root can make a namespace with a Postfix of its own")
     if subprocess.run([*NAMESPACES, "true"], capture_output=True, check=False).returncode:
-        return "this machine allows no namespaces"
-    return None
+        pytest.skip("this machine allows no namespaces")
 
 
-@pytest.mark.skipif(missing() is not None, reason=str(missing()))
+@pytest.mark.usefixtures("_namespaces")
 def test_every_message_is_found_with_its_outcome_within_seconds(tmp_path):
     command = [*NAMESPACES, sys.executable, Path(__file__).parent / "inside.py", tmp_path, str(MESSAGES)]
     done = subprocess.run(

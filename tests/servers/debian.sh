@@ -1,0 +1,40 @@
+#!/usr/bin/env bash
+# Makes ready what the tests of the files for admins run, where root can have Debian's packages: a Postfix and an rsyslog,
+# systemd's checkers, groff. Prints a folder for the PATH, with a syslog-ng that is unpacked there: Debian installs it in
+# rsyslog's place only.
+set -euo pipefail
+folder="${XDG_CACHE_HOME:-$HOME/.cache}/mailtrace-tests"
+mkdir -p "$folder/bin"
+echo "$folder/bin"
+[ "$(id -u)" = 0 ] && command -v apt-get >/dev/null || exit 0
+exec >&2
+PATH="$PATH:/usr/sbin:/sbin"
+declare -A packages=([postfix]=postfix [rsyslogd]=rsyslog [groff]=groff-base [systemd-analyze]=systemd [ip]=iproute2
+    [setpriv]=util-linux)
+missing=()
+for program in "${!packages[@]}"; do
+    command -v "$program" >/dev/null || missing+=("${packages[$program]}")
+done
+if [ ${#missing[@]} -gt 0 ]; then
+    apt-get -qq update
+    DEBIAN_FRONTEND=noninteractive apt-get -qq install --yes --no-install-recommends "${missing[@]}"
+fi
+if [ ! -x "$folder/bin/syslog-ng" ]; then
+    apt-get -qq update
+    (
+        mkdir -p "$folder/packages"
+        cd "$folder/packages"
+        apt-get -qq download syslog-ng-core
+        # What it needs is called otherwise in other releases.
+        for package in libivykis0 libnet1 libpcre3 libwrap0; do apt-get -qq download "$package" || true; done
+        for package in *.deb; do dpkg -x "$package" "$folder/root"; done
+    )
+    modules="$(dirname "$(find "$folder/root" -name libaffile.so)")"
+    libraries="$(find "$folder/root" -name '*.so.*' -printf '%h\n' | sort -u | paste -sd:)"
+    cat >"$folder/syslog-ng" <<END
+#!/bin/sh
+LD_LIBRARY_PATH='$libraries' exec '$folder/root/usr/sbin/syslog-ng' --module-path='$modules' "\$@"
+END
+    chmod +x "$folder/syslog-ng"
+    mv "$folder/syslog-ng" "$folder/bin/syslog-ng"
+fi
