@@ -1,13 +1,17 @@
 """What `--by` counts. This is the specification: every store must count just as `groups_of` does."""
 
+from __future__ import annotations
+
 from collections import Counter
 from collections.abc import Callable, Iterable
 from datetime import datetime, tzinfo
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
-from mailtrace.documents import Document
 from mailtrace.query import Query, holds, is_outside, is_recipient
 from mailtrace.reasons import reason_of
+
+if TYPE_CHECKING:  # for the sake of `--help`, which needs none
+    from mailtrace.documents import Document
 
 _Entry: TypeAlias = dict[str, Any]
 

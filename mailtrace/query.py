@@ -1,13 +1,17 @@
 """What a search means. `matches` is the specification: every store must select just the documents that it says."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
-from mailtrace.documents import Document
 from mailtrace.patterns import Pattern, normal_ip
+
+if TYPE_CHECKING:  # for the sake of `--help`, which needs none
+    from mailtrace.documents import Document
 
 OUTCOMES: Final = (
     "sent",
@@ -39,7 +43,7 @@ class Word(NamedTuple):
     queue_id: str
 
     @classmethod
-    def of(cls, asked: str) -> "Word":
+    def of(cls, asked: str) -> Word:
         """Return the word of an argument.
 
         Raises:

@@ -1,5 +1,7 @@
 """The command `mailtrace-search`."""
 
+from __future__ import annotations
+
 import os
 import sys
 import time
@@ -7,16 +9,19 @@ from argparse import Namespace
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import tzinfo
 from itertools import chain
+from typing import TYPE_CHECKING
 
-from mailtrace.documents import Document
 from mailtrace.errors import ExitStatus, UsageError
 from mailtrace.groups import Grouping
 from mailtrace.options import access_from, run
 from mailtrace.query import Query
 from mailtrace.search_options import hint_of, parser, query_of
 from mailtrace.stores import open_store
-from mailtrace.stores.base import Store
 from mailtrace.zones import zone_of
+
+if TYPE_CHECKING:  # for the sake of `--help`, which needs none
+    from mailtrace.documents import Document
+    from mailtrace.stores.base import Store
 
 _GROUPS = 20
 """How many groups are shown where `-r` does not say."""

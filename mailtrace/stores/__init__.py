@@ -1,12 +1,16 @@
 """Where transactions are kept: one file a store, behind the protocol of `base.py`."""
 
+from __future__ import annotations
+
 import os
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from mailtrace.access import Access
 from mailtrace.errors import StoreError, UsageError
-from mailtrace.stores.base import Store, Tell
+
+if TYPE_CHECKING:  # for the sake of `--help`, which needs none
+    from mailtrace.stores.base import Store, Tell
 
 SYSTEM_FOLDER: Final = "/var/lib/mailtrace"
 _FILE: Final = "mailtrace.db"
