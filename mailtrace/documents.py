@@ -5,10 +5,10 @@ same document. Times in it are ISO 8601 in UTC.
 """
 
 import re
-from datetime import datetime, timedelta, timezone
 from functools import lru_cache
 from typing import Any, Final, TypeAlias
 
+from mailtrace.dates import iso_time
 from mailtrace.entries import entries
 from mailtrace.mta.events import (
     Aborted,
@@ -21,10 +21,11 @@ from mailtrace.mta.events import (
     Origin,
     Refusal,
     Removed,
+    Result,
     Sender,
     Submitted,
 )
-from mailtrace.transactions import FINAL, SECOND, TimedFact, Transaction, joined
+from mailtrace.transactions import FINAL, TimedFact, Transaction, joined
 
 Document: TypeAlias = dict[str, Any]
 """A transaction as `--format json` prints it, with times in UTC."""
@@ -37,8 +38,7 @@ MAX_LENGTH: Final = 8191
 
 _CUT: Final = ("recipient", "orig_to", "relay", "relay_host", "status", "queued_as")
 
-_ENDS: Final = frozenset({Expired, Removed})
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
+_ENDS: Final = (Expired, Removed)
 _address = re.compile(r"\[(?:IPv6:)?([0-9A-Fa-f.:]+)\]").search
 
 
@@ -60,29 +60,16 @@ _TOLD: Final[dict[type[Fact], tuple[tuple[str, int], ...]]] = {
 """What each kind of fact tells, and where in it; the kind that is to be trusted most stands first."""
 
 
-@lru_cache(maxsize=4096)
-def _iso_second(seconds: int) -> str:
-    return (_EPOCH + timedelta(seconds=seconds)).isoformat()[:19]
-
-
-def iso_time(microseconds: int) -> str:
-    """Return microseconds since 1970 as ISO 8601 in UTC, with a fraction only where there is one."""
-    seconds, micro = divmod(microseconds, SECOND)
-    return f"{_iso_second(seconds)}.{micro:06}+00:00" if micro else f"{_iso_second(seconds)}+00:00"
-
-
 def document(transaction: Transaction) -> Document | None:
     """Return the document of a transaction, or None for what never became mail and had nothing refused."""
-    timed = _in_course(transaction)
-    facts: _Facts = {}
-    for _, fact in timed:
-        facts.setdefault(type(fact), []).append(fact)
+    timed, facts = _in_course(transaction)
     known = _known(facts)
+    told, client, nrcpt = known.get, known.get("client"), known.get("nrcpt")
     sender = _sender(known, transaction.mta)
     to = entries(timed, sender, transaction.mta)
     if not to and not _is_mail(facts):
         return None
-    told, client, nrcpt = known.get, known.get("client"), known.get("nrcpt")
+    _cut_entries(to)
     return {
         "transaction": transaction.queue_id,
         "host": transaction.host,
@@ -97,19 +84,26 @@ def document(transaction: Transaction) -> Document | None:
         "msgid": _cut(told("msgid")),
         "size": told("size"),
         "nrcpt": nrcpt,
-        "to": [_published(entry) for entry in to],
+        "to": to,
         "removed": Removed in facts or _all_final(to, nrcpt, transaction.mta),
         "origin": _cut(told("origin")),
     }
 
 
-def _in_course(transaction: Transaction) -> list[TimedFact]:
-    """The facts by time; where several lines have the same, what ends a message stands behind the results it ends."""
+def _in_course(transaction: Transaction) -> tuple[list[TimedFact], _Facts]:
+    """The facts by time, and those that are no results by their kind.
+
+    Where several lines have the same time, what ends a message stands behind the results it ends.
+    """
     timed = joined([transaction]).facts
-    for _, fact in timed[:-1]:
-        if type(fact) in _ENDS:
-            return sorted(timed, key=lambda timed: (timed[0], type(timed[1]) in _ENDS))
-    return timed
+    facts: _Facts = {}
+    for _, fact in timed:
+        kind = type(fact)
+        if kind is not Result:
+            facts.setdefault(kind, []).append(fact)
+    if sum(len(facts.get(kind, ())) for kind in _ENDS) > (type(timed[-1][1]) in _ENDS):
+        timed = sorted(timed, key=lambda timed: (timed[0], type(timed[1]) in _ENDS))
+    return timed, facts
 
 
 def _known(facts: _Facts) -> dict[str, Any]:
@@ -156,13 +150,11 @@ def _all_final(to: list[dict[str, Any]], nrcpt: int | None, mta: str) -> bool:
     return len(last) >= nrcpt and all(outcome in FINAL for outcome in last)
 
 
-def _published(entry: dict[str, Any]) -> dict[str, Any]:
-    for member in ("recipient", "orig_to", "relay", "status"):
-        value = entry[member]
-        if value is not None and len(value) > MAX_LENGTH:
+def _cut_entries(to: list[dict[str, Any]]) -> None:
+    for entry in to:
+        values = entry["status"], entry["recipient"] or "", entry["orig_to"] or "", entry["relay"] or ""
+        if max(map(len, values)) > MAX_LENGTH:
             entry.update({name: _cut(entry[name]) for name in _CUT})
-    entry["date"], entry["last_date"] = iso_time(entry["date"]), iso_time(entry["last_date"])
-    return entry
 
 
 def _cut(value: str | None) -> str | None:

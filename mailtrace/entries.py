@@ -5,11 +5,12 @@ in lines without recipients: those are given here to the recipients that were wa
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Final, NamedTuple, TypeAlias
 
+from mailtrace.dates import iso_time
 from mailtrace.mta.events import Expired, Held, Refusal, Released, Removed, Result
 from mailtrace.transactions import TimedFact
 
@@ -17,7 +18,8 @@ Who: TypeAlias = tuple[str | None, str | None]
 """A recipient and what it was rewritten from."""
 
 _OF_THE_WHOLE: Final = frozenset({Refusal, Expired, Held, Released, Removed})
-_new: Final = tuple.__new__
+_ENDINGS: Final = frozenset({"deleted", "requeued"})
+"""The ways out of the queue of which no result tells."""
 _WAITING: Final = frozenset({"deferred", "queued", "held"})
 _bracketed = re.compile(r"\[(?:IPv6:)?([0-9A-Fa-f.:]+)\](?::\d+)?$").search
 _ACCEPTED_AS: Final = tuple(
@@ -37,12 +39,22 @@ class _Row(NamedTuple):
     """One result of one recipient."""
 
     time: int
-    who: Who
+    recipient: str | None
+    orig_to: str | None
     relay: str | None
     status: str
     outcome: str
     dsn: str | None = None
     delay: float | None = None
+
+    @property
+    def who(self) -> Who:
+        """Whose result it is."""
+        return self.recipient, self.orig_to
+
+
+_Values: TypeAlias = tuple[int, str | None, str | None, str | None, str, str, str | None, float | None]
+"""The members of a row."""
 
 
 @dataclass
@@ -67,25 +79,17 @@ class _Course:
             found = [(None, None)]
         for who in found:
             self.is_plain = False
-            self.add(_Row(time, who, None, status, outcome))
+            self.add(_Row(time, *who, None, status, outcome))
 
     def take(self, time: int, fact: Any) -> None:
+        """Take in a result, or what a line says of the whole message."""
         kind = type(fact)
         if kind is Result:
-            recipient, orig_to, relay, status, outcome, dsn, delay = fact
-            if self.mta == "sendmail":
-                orig_to = self._orig_to(recipient, orig_to)
-            self.add(_new(_Row, (time, (recipient, orig_to), relay, status, outcome, dsn, delay)))
-        elif kind in _OF_THE_WHOLE:
-            self._take_whole(time, fact)
-
-    def _take_whole(self, time: int, fact: Any) -> None:
-        """Take in what a line says of the whole message, or of what is no delivery attempt."""
-        kind = type(fact)
-        if kind is Refusal:
+            self.add(_row(time, fact, self.sender, self.mta))
+        elif kind is Refusal:
             if fact.recipient is not None or self.standing.get((None, None)) != fact.outcome:
                 self.is_plain = False
-                self.add(_Row(time, (fact.recipient, None), None, fact.status, fact.outcome))
+                self.add(_Row(time, fact.recipient, None, None, fact.status, fact.outcome))
         elif kind is Expired:
             self.give_waiting(time, fact.status, "expired", waiting=("deferred", "queued"))
         elif kind is Removed and fact.how == "deleted":
@@ -97,13 +101,18 @@ class _Course:
         elif kind is Released:
             self.give_waiting(time, fact.status, "queued", waiting=("held",))
 
-    def _orig_to(self, recipient: str, controlling: str | None) -> str | None:
-        """The address that was rewritten: sendmail's `ctladdr`, where it is not the sender."""
-        if controlling is None:
-            return None
-        if self.sender is None:
-            return controlling if recipient[:1] in ('"', "|", "/", "\\", ":") else None
-        return None if _same_address(controlling, self.sender) else controlling
+
+def _row(time: int, result: Result, sender: str | None, mta: str) -> _Row:
+    if result.orig_to is not None and mta == "sendmail":
+        result = result._replace(orig_to=_orig_to(result.recipient, result.orig_to, sender))
+    return _Row(time, *result)
+
+
+def _orig_to(recipient: str, controlling: str, sender: str | None) -> str | None:
+    """The address that was rewritten: sendmail's `ctladdr`, where it is not the sender."""
+    if sender is None:
+        return controlling if recipient[:1] in ('"', "|", "/", "\\", ":") else None
+    return None if _same_address(controlling, sender) else controlling
 
 
 def _same_address(one: str, other: str) -> bool:
@@ -118,15 +127,28 @@ def _same_address(one: str, other: str) -> bool:
     return one.split("@", 1)[0] == other.split("@", 1)[0]
 
 
-def entries(facts: Iterable[TimedFact], sender: str | None, mta: str) -> list[dict[str, Any]]:
+def entries(facts: Sequence[TimedFact], sender: str | None, mta: str) -> list[dict[str, Any]]:
     """Return the entries of `to`, in the order of their dates, from the facts in the order of theirs.
 
-    Times are microseconds since 1970.
+    Times are microseconds since 1970, and ISO 8601 in what is returned.
     """
+    if _are_plain(facts):
+        if mta == "postfix":
+            # As `_row` makes them; this is the way of nearly all transactions.
+            return _condensed([(time, *fact) for time, fact in facts if type(fact) is Result])
+        return _condensed([_row(time, fact, sender, mta) for time, fact in facts if type(fact) is Result])
     course = _Course(sender, mta)
     for time, fact in facts:
         course.take(time, fact)
     return _condensed(course.rows if course.is_plain else _settled(course.rows))
+
+
+def _are_plain(facts: Iterable[TimedFact]) -> bool:
+    """Whether all that became of recipients is told by results of each."""
+    for _, fact in facts:
+        if type(fact) in _OF_THE_WHOLE and not (isinstance(fact, Removed) and fact.how not in _ENDINGS):
+            return False
+    return True
 
 
 def _settled(rows: list[_Row]) -> Iterator[_Row]:
@@ -146,43 +168,39 @@ def _settled(rows: list[_Row]) -> Iterator[_Row]:
         yield row
 
 
-def _condensed(rows: Iterable[_Row]) -> list[dict[str, Any]]:
+def _condensed(rows: Iterable[_Values]) -> list[dict[str, Any]]:
     """One entry for results of a recipient that follow each other with the same relay and status."""
     found: list[dict[str, Any]] = []
     newest: dict[Who, dict[str, Any]] = {}
-    for row in rows:
-        entry = newest.get(row.who)
+    for time, recipient, orig_to, relay, status, outcome, dsn, delay in rows:
+        who, date = (recipient, orig_to), iso_time(time)
+        entry = newest.get(who)
         if entry is not None:
-            if entry["relay"] == row.relay and entry["status"] == row.status:
+            if entry["relay"] == relay and entry["status"] == status:
                 # Rows come in the order of their times: an equal one is the last.
-                entry["attempts"] += row.time != entry["last_date"]
-                entry.update(last_date=row.time, dsn=row.dsn, delay=row.delay)
+                entry["attempts"] += date != entry["last_date"]
+                entry.update(last_date=date, dsn=dsn, delay=delay)
                 continue
             entry["last"] = False
-        newest[row.who] = entry = _entry(row)
+        host, ip = _relay_parts(relay)
+        newest[who] = entry = {
+            "recipient": recipient,
+            "orig_to": orig_to,
+            "relay": relay,
+            "relay_host": host,
+            "relay_ip": ip,
+            "status": status,
+            "outcome": outcome,
+            "dsn": dsn,
+            "delay": delay,
+            "date": date,
+            "last_date": date,
+            "attempts": 1,
+            "last": True,
+            "queued_as": queued_as(status) if outcome == "sent" else None,
+        }
         found.append(entry)
     return found
-
-
-def _entry(row: _Row) -> dict[str, Any]:
-    time, (recipient, orig_to), relay, status, outcome, dsn, delay = row
-    host, ip = _relay_parts(relay)
-    return {
-        "recipient": recipient,
-        "orig_to": orig_to,
-        "relay": relay,
-        "relay_host": host,
-        "relay_ip": ip,
-        "status": status,
-        "outcome": outcome,
-        "dsn": dsn,
-        "delay": delay,
-        "date": time,
-        "last_date": time,
-        "attempts": 1,
-        "last": True,
-        "queued_as": queued_as(status) if outcome == "sent" else None,
-    }
 
 
 @lru_cache(maxsize=4096)
@@ -202,5 +220,9 @@ def queued_as(status: str) -> str | None:
 
     A content filter repeats the words of the server behind it: `250 2.0.0 from MTA(...): 250 Ok: queued as X`.
     """
-    found = [named for literal, spelling in _ACCEPTED_AS if literal in status for named in spelling(status)]
-    return max(found, key=re.Match.start)[1] if found else None
+    _, found, after = status.rpartition(" queued as ")
+    if found and after[-1:] == ")" and after[:-1].isalnum() and after.isascii():
+        # So nearly all say it: nothing can follow that names another.
+        return after[:-1]
+    names = [named for literal, spelling in _ACCEPTED_AS if literal in status for named in spelling(status)]
+    return max(names, key=re.Match.start)[1] if names else None

@@ -172,4 +172,4 @@ def delay_of(entry: _Entry) -> int | None:
     delay = entry["delay"]
     if delay is None:
         return None
-    return min(round(delay * 1_000_000), _LONGEST) if delay < _LONGEST else _LONGEST
+    return round(delay * 1_000_000) if delay < _LONGEST // 1_000_000 else _LONGEST

@@ -138,23 +138,22 @@ class Indexer:
         tally.lines += len(block.lines) + block.too_long
         if block.too_long:
             tally.not_understood["too long"] += block.too_long
+        take, ignored = self._reducer.take, tally.ignored
         for line in block.lines:
-            self._take_line(line, frames)
-
-    def _take_line(self, line: str, frames: Frames) -> None:
-        tally, meaning = self.tally, meaning_of(line, frames)
-        if isinstance(meaning, (Ignored, Foreign)):
-            tally.ignored[meaning.reason] += 1
-            tally.mail_lines += type(meaning) is Ignored
-        elif isinstance(meaning, NotUnderstood):
-            tally.not_understood[meaning.reason] += 1
-        else:
-            record, mta, parsed = meaning
-            tally.used += 1
-            tally.mail_lines += 1
-            self._reducer.take(record, mta, parsed)
-            if type(parsed) is Event and type(parsed.fact) in BEGINNINGS:
-                self._clock.sample(record.time, parsed.queue_id, mta)
+            meaning = meaning_of(line, frames)
+            if isinstance(meaning, Ignored):
+                ignored[meaning.reason] += 1
+                tally.silent += 1
+            elif isinstance(meaning, Foreign):
+                ignored[meaning.reason] += 1
+            elif isinstance(meaning, NotUnderstood):
+                tally.not_understood[meaning.reason] += 1
+            else:
+                record, mta, parsed = meaning
+                tally.used += 1
+                take(record, mta, parsed)
+                if type(parsed) is Event and type(parsed.fact) in BEGINNINGS:
+                    self._clock.sample(record.time, parsed.queue_id, mta)
 
     def _take_last_line(self, log: Opened) -> None:
         """A last line without an end is left for later where its end may still come."""

@@ -18,15 +18,23 @@ _session = re.compile(
 _SHORTEST_ID: Final = 10
 
 
-@lru_cache(maxsize=4096)
 def reason_of(status: str) -> str:
     """Return a status with `*` for addresses, queue IDs, times and other parts that vary."""
+    if "ed as " in status:
+        # First, since what is left then has nearly always been seen.
+        before, found, after = status.rpartition(" queued as ")
+        if found and after[-1:] == ")" and after[:-1].isalnum() and after.isascii() and "ed as " not in before:
+            return _reason(before + " queued as *)")
+        status = _queue_id(r"\1*", status)
+    return _reason(status)
+
+
+@lru_cache(maxsize=4096)
+def _reason(status: str) -> str:
     if "<" in status:
         status = _address("<*>", status)
     if "[" in status:
         status = _ip("[*]", status)
-    if "ed as " in status:
-        status = _queue_id(r"\1*", status)
     if "second" in status or "minute" in status or "hour" in status or _has_clock(status):
         status = _wait("*", status)
     return " ".join([_session("*", word) if len(word) >= _SHORTEST_ID else word for word in status.split(" ")])

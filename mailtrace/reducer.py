@@ -31,30 +31,27 @@ class Reducer:
     def take(self, record: Record, mta: str, parsed: Parsed) -> None:
         """Take in what a line says."""
         if type(parsed) is Event:
-            self._add(record, mta, parsed)
+            queue_id, fact = parsed
+            found = self._touched.get((record[1], queue_id))
+            if found is not None and record[0] >= found.open_from and type(fact) not in TURNING:
+                # Most lines come here: nothing is asked whose answer is known.
+                found.facts.append((record[0], fact))
+            else:
+                self._add(found, record, mta, parsed)
         elif type(parsed) is list:
             for event in parsed:
-                self._add(record, mta, event)
+                self._add(self._touched.get((record.host, event.queue_id)), record, mta, event)
         elif type(parsed) is Authenticated:
             self._log_in((record.host, record.pid), parsed)
 
-    def _add(self, record: Record, mta: str, event: Event) -> None:
-        queue_id, fact = event
-        time, host, _, pid, text = record
-        found = self._touched.get((host, queue_id))
-        if found is not None and time >= found.open_from and type(fact) not in TURNING:
-            # Most lines come here: nothing is asked whose answer is known.
-            found.facts.append((time, fact))
-        elif queue_id == NOQUEUE:
-            refused = Transaction(host, NOQUEUE, mta, line=f"{pid} {text}")
-            refused.add(time, fact)
-            self._complete.append(refused)
-        else:
-            self._turn(found, record, mta, event)
-
-    def _turn(self, found: Transaction | None, record: Record, mta: str, event: Event) -> None:
+    def _add(self, found: Transaction | None, record: Record, mta: str, event: Event) -> None:
         """Take in what may begin or end a transaction, or belong to another one than the one in memory."""
         queue_id, fact = event
+        if queue_id == NOQUEUE:
+            refused = Transaction(record.host, NOQUEUE, mta, line=f"{record.pid} {record.text}")
+            refused.add(record.time, fact)
+            self._complete.append(refused)
+            return
         key = (record.host, queue_id)
         if found is None:
             found = self._older.pop(key, None) or Transaction(record.host, queue_id, mta)

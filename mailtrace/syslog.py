@@ -46,11 +46,17 @@ _NO_DATE: Final = Unframed("no such date", ignored=False)
 _NO_YEAR: Final = Unframed("the year is not known", ignored=False)
 _NO_JSON: Final = Unframed("JSON that is no journal entry", ignored=False)
 
-_MONTHS: Final = {
-    text: number for month, number in MONTHS.items() if len(month) == 3 for text in (month, month.capitalize())
+_DATES: Final = {
+    f"{text} {day} ": (number, int(day))
+    for month, number in MONTHS.items()
+    if len(month) == 3
+    for text in (month, month.capitalize())
+    for day in [f"{day:02}" for day in range(1, 32)] + [f"{day:2}" for day in range(1, 10)]
 }
-_DAYS: Final = {text: day for day in range(1, 32) for text in (f"{day:02}", f"{day:2}")}
-_TWO_DIGITS: Final = {f"{number:02}": number for number in range(61)}
+"""How RFC 3164 writes a month and a day, with the blank behind."""
+_MINUTES: Final = {f"{minute // 60:02}:{minute % 60:02}:": minute * 60 for minute in range(1440)}
+"""Every minute of a day, in seconds."""
+_SECONDS: Final = {f"{number:02}": number for number in range(61)}
 
 _MAX_HEADS: Final = 4096
 _MAX_HEAD: Final = 256
@@ -157,19 +163,14 @@ class Frames:
 
     def _next_second(self, line: str) -> Record | Unframed:
         """The record of a line whose second is another than before: the two usual kinds of stamps by their columns."""
-        month = _MONTHS.get(line[:3])
-        if month is not None and line[15:16] == " ":
-            day, hour = _DAYS.get(line[4:6]), _TWO_DIGITS.get(line[7:9], 24)
-            minute, second = _TWO_DIGITS.get(line[10:12], 60), _TWO_DIGITS.get(line[13:15])
-            is_clean = line[3] + line[6] + line[9] + line[12] == "  ::" and hour < 24 and minute < 60
-            if day is not None and second is not None and is_clean and self._is_framed(line, 16):
-                return self._without_year(line, month, day, hour * 3600 + minute * 60 + second)
+        if (date := _DATES.get(line[:7])) is not None:
+            minute, second = _MINUTES.get(line[7:13]), _SECONDS.get(line[13:15])
+            if minute is not None and second is not None and line[15:16] == " " and self._is_framed(line, 16):
+                return self._without_year(line, *date, minute + second)
         elif line[:11] == self._iso_day and line[19:20] == ".":
-            hour, minute = _TWO_DIGITS.get(line[11:13], 24), _TWO_DIGITS.get(line[14:16], 60)
-            second = _TWO_DIGITS.get(line[17:19])
-            is_clean = line[13] + line[16] == "::" and hour < 24 and minute < 60
-            if second is not None and is_clean and line.startswith(self._iso_zone, 26):
-                seconds = self._iso_start + hour * 3600 + minute * 60 + second
+            minute, second = _MINUTES.get(line[11:17]), _SECONDS.get(line[17:19])
+            if minute is not None and second is not None and line.startswith(self._iso_zone, 26):
+                seconds = self._iso_start + minute + second
                 self._iso_time = (self._years.local(seconds) if self._iso_is_local else seconds) * 1_000_000
                 self._iso_second, self._whole = line[:20], "\n\n"
                 return self.record(line)

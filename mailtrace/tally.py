@@ -26,5 +26,10 @@ class Tally:
     """Logs whose last line has no end yet."""
     notes: list[str] = field(default_factory=list)
     """What the admin should know: another clock, a damaged file."""
-    mail_lines: int = 0
-    """Lines of a mail server that were understood, ignored ones too."""
+    silent: int = 0
+    """Lines of a mail server among the ignored."""
+
+    @property
+    def mail_lines(self) -> int:
+        """Lines of a mail server that were understood."""
+        return self.used + self.silent

@@ -7,7 +7,6 @@ are joined as sets, and where one queue ID served several messages they are told
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from hashlib import blake2b
-from itertools import pairwise
 from typing import Any, Final, TypeAlias
 
 from mailtrace.mta.events import (
@@ -194,7 +193,8 @@ def _is_ordered(part: Transaction) -> bool:
     """Whether facts are in the order of their times, each once: so nearly all transactions are read."""
     facts = part.facts
     if part.ordered != len(facts):
-        if len(set(facts)) != len(facts) or any(one[0] > other[0] for one, other in pairwise(facts)):
+        times = [time for time, _ in facts]
+        if times != sorted(times) or len(set(facts)) != len(facts):
             return False
         part.ordered = len(facts)
     return True

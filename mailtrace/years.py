@@ -214,6 +214,7 @@ class Years:
         self._seen = seen
         self._day = (0, 0)
         self._midnight: int | None = None
+        self._year_of_day: int | None = None
 
     def state(self) -> dict[str, Any]:
         """Return what a later run needs to go on."""
@@ -245,12 +246,12 @@ class Years:
         if (month, day) != self._day:
             self._midnight = self._start_of(month, day, second)
             self._day = (month, day)
+            self._year_of_day = None if self._midnight is None else gmtime(self._midnight).tm_year
         if self._midnight is None:
             return None
         instant = self._local.instant(self._midnight + second, self.latest)
         if self.latest is None or instant > self.latest:
-            self.latest = instant
-            self.year = gmtime(self._midnight).tm_year
+            self.latest, self.year = instant, self._year_of_day
         return instant
 
     def _start_of(self, month: int, day: int, second: int) -> int | None:

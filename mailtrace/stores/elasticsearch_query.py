@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from mailtrace.documents import Document
-from mailtrace.groups import delay_of, domain_of, folded
+from mailtrace.groups import delay_of, folded
 from mailtrace.patterns import Pattern, ip_key, network_keys
 from mailtrace.query import Query, Word, client_names, links_of, relay_names
 from mailtrace.reasons import reason_of
@@ -29,50 +29,73 @@ def order(query: Query) -> list[dict[str, Any]]:
 
 def searchable(document: Document, date: int) -> dict[str, Any]:
     """Return the values by which a document is found and grouped; `date` in microseconds since 1970."""
+    sender, domain = _address(document["from"])
+    client = document["client"]
+    clients, client_ips = _clients(client, document["orig_client"])
     return {
         "date": date,
-        "from": folded(document["from"]),
-        "from_domain": domain_of(document["from"]),
+        "from": sender,
+        "from_domain": domain,
         "msgid": folded(document["msgid"]),
         "links": sorted(links_of(document)),
-        "client": folded(document["client"]),
+        "client": folded(client),
         "login": folded(document["login"]),
-        **_clients(document["client"], document["orig_client"]),
+        "clients": clients,
+        "client_ips": client_ips,
         "hosts": _host_names(document["host"]),
     }
 
 
 def searchable_entry(entry: dict[str, Any]) -> dict[str, Any]:
     """Return the values by which an entry of `to` is found and grouped."""
-    addresses = [address for address in (entry["recipient"], entry["orig_to"]) if address is not None]
+    recipient, domain = _address(entry["recipient"])
+    addresses, domains = [recipient], [domain]
+    if entry["orig_to"] is not None:
+        original, its_domain = _address(entry["orig_to"])
+        addresses.append(original)
+        domains.append(its_domain)
+    relays, relay_ips, relay = _relays(entry["relay"], entry["relay_host"], entry["relay_ip"])
+    status = entry["status"]
     return {
-        **_relays(entry["relay"], entry["relay_host"], entry["relay_ip"]),
-        "addresses": [address.lower() for address in addresses],
-        "domains": [domain for address in addresses if (domain := domain_of(address)) is not None],
-        "recipient": folded(entry["recipient"]),
-        "domain": domain_of(entry["recipient"]),
-        "status": folded(entry["status"]),
-        "reason": reason_of(entry["status"] or ""),
+        "relays": relays,
+        "relay_ips": relay_ips,
+        "relay": relay,
+        "addresses": addresses if recipient is not None else addresses[1:],
+        "domains": domains if None not in domains else [one for one in domains if one is not None],
+        "recipient": recipient,
+        "domain": domain,
+        "status": folded(status),
+        "reason": reason_of(status or ""),
         "delay": delay_of(entry),
     }
 
 
+def _address(address: str | None) -> tuple[str | None, str | None]:
+    """An address in lower case, and its domain as `domain_of` has it."""
+    if not address:
+        return address, address
+    address = address.lower()
+    _, at, domain = address.rpartition("@")
+    return address, domain if at else None
+
+
 @lru_cache(maxsize=4096)
-def _clients(client: str | None, orig_client: str | None) -> dict[str, list[str]]:
+def _clients(client: str | None, orig_client: str | None) -> tuple[list[str], list[str]]:
     names = client_names(client) | client_names(orig_client)
-    return {"clients": sorted(names), "client_ips": _ip_keys(names)}
+    return sorted(names), _ip_keys(names)
 
 
 @lru_cache(maxsize=4096)
-def _relays(relay: str | None, host: str | None, ip: str | None) -> dict[str, Any]:
+def _relays(relay: str | None, host: str | None, ip: str | None) -> tuple[list[str], list[str], str | None]:
     names = relay_names(relay, host, ip)
-    return {"relays": sorted(names), "relay_ips": _ip_keys(names), "relay": folded(host)}
+    return sorted(names), _ip_keys(names), folded(host)
 
 
 def _ip_keys(names: Iterable[str]) -> list[str]:
     return sorted({key for name in names if (key := ip_key(name))})
 
 
+@lru_cache(maxsize=4096)
 def _host_names(host: str) -> list[str]:
     host = host.lower()
     return [host, host.partition(".")[0]]

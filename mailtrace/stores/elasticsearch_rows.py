@@ -6,7 +6,8 @@ from typing import Any, Final
 
 import orjson
 
-from mailtrace.documents import Document, iso_time
+from mailtrace.dates import iso_time
+from mailtrace.documents import Document
 from mailtrace.stores.base import Row, Stored
 from mailtrace.stores.elasticsearch_periods import DAY
 from mailtrace.stores.elasticsearch_query import searchable, searchable_entry
@@ -30,34 +31,37 @@ def source(row: Row) -> bytes:
     Raises:
         TypeError: a value cannot be told in JSON: half of a surrogate pair, or a number of more than 64 bits.
     """
-    told = _public(row) | _private(row)
+    told = _told(row)
     line = orjson.dumps(told)
     return line if len(line) <= _BIG else orjson.dumps(_packed(row, told))
 
 
-def _private(row: Row) -> dict[str, Any]:
-    transaction = row.transaction
-    return {
-        "id": row.id,
-        "stub": row.document is None,
-        "headless": transaction.is_headless,
-        "start": transaction.start,
-        "facts": pack(transaction.facts),
-        **({"line": transaction.line} if transaction.line else {}),
-    }
+def _told(row: Row) -> dict[str, Any]:
+    """The public members with what searches compare, and the private ones."""
+    _, transaction, document = row
+    told: dict[str, Any] = (
+        _stub(transaction)
+        if document is None
+        else {
+            **document,
+            "to": [{**entry, "search": searchable_entry(entry)} for entry in document["to"]],
+            "search": searchable(document, transaction.first),
+        }
+    )
+    told["id"] = row.id
+    told["stub"] = document is None
+    told["headless"] = transaction.is_headless
+    told["start"] = transaction.start
+    told["facts"] = pack(transaction.facts)
+    if transaction.line:
+        told["line"] = transaction.line
+    return told
 
 
-def _public(row: Row) -> dict[str, Any]:
-    """The public members with what searches compare; of a stub only what look-ups need."""
-    date = row.transaction.first
-    if row.document is None:
-        host, queue_id = row.transaction.key
-        return {"transaction": queue_id, "host": host, "mta": row.transaction.mta, "date": iso_time(date)}
-    return {
-        **row.document,
-        "to": [{**entry, "search": searchable_entry(entry)} for entry in row.document["to"]],
-        "search": searchable(row.document, date),
-    }
+def _stub(transaction: Transaction) -> dict[str, Any]:
+    """Of a stub, only what look-ups need."""
+    host, queue_id = transaction.key
+    return {"transaction": queue_id, "host": host, "mta": transaction.mta, "date": iso_time(transaction.first)}
 
 
 def _packed(row: Row, told: dict[str, Any]) -> dict[str, Any]:
