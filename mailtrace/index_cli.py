@@ -70,8 +70,10 @@ def _index(argv: Sequence[str]) -> ExitStatus:
     if arguments.explain:
         explain(arguments.files, calendar, time.time(), sys.stdout)
         return ExitStatus.OK
-    # Facts are many and make no cycles; and whoever writes beside the reading waits for its turn.
-    gc.set_threshold(100_000, 20, 50)
+    # Facts are many and make no cycles: whatever else does is collected at each save, when few of them are left.
+    gc.freeze()
+    gc.disable()
+    # Whoever writes beside the reading waits for its turn.
     sys.setswitchinterval(0.001)
     store = open_store(
         arguments.store,

@@ -1,5 +1,6 @@
 """The indexer: from log files to the store, in blocks, with a checkpoint behind what has been acknowledged."""
 
+import gc
 import time
 from collections.abc import Callable, Sequence
 from typing import Final
@@ -174,6 +175,7 @@ class Indexer:
         self._settle()
         self._saving = [checkpoint] if checkpoint else []
         self._writer.put(self._reducer.hand_over(), self._saving)
+        gc.collect()
 
     def _settle(self) -> None:
         """Wait for what is being written."""

@@ -37,15 +37,21 @@ def parse_result(queue_id: str, program: str, rest: str) -> Parsed:
 
     The line may be cut anywhere behind the status's word: syslog cuts long ones.
     """
-    fields = rest.split(", ", 5)
-    if len(fields) == 6:
-        to, relay, delay, _, dsn, status = fields
-        named = status[:7] == "status=" and dsn[:4] == "dsn=" and delay[:6] == "delay=" and relay[:6] == "relay="
-        if named and to[-1] == ">" and '"' not in to:
-            status = status[7:]
-            outcome = _outcome(program, relay[6:], status)
-            result = _new(Result, (to[4:-1], None, relay[6:], status, outcome, dsn[4:], _seconds(delay[6:])))
-            return _new(Event, (queue_id, result))
+    to, _, fields = rest.partition(">, relay=")
+    relay, _, fields = fields.partition(", delay=")
+    delay, _, fields = fields.partition(", delays=")
+    delays, _, fields = fields.partition(", dsn=")
+    dsn, found, status = fields.partition(", status=")
+    # Nearly all are so. A field that is missing, or another one, leaves a comma in the one before.
+    are_plain = "," not in delays or (", tls=" in delays and delays.count(",") == 1)
+    if found and are_plain and ">" not in to and '"' not in to and "," not in relay:
+        try:
+            seconds = float(delay)
+        except ValueError:
+            return _parse_inwards(queue_id, program, rest)
+        if -_LONGEST_DELAY < seconds < _LONGEST_DELAY:
+            result = (to[4:], None, relay, status, _outcome(program, relay, status), dsn, seconds)
+            return _new(Event, (queue_id, _new(Result, result)))
     return _parse_inwards(queue_id, program, rest)
 
 
@@ -86,7 +92,7 @@ def _outcome(program: str, relay: str, status: str) -> str:
     discard(8) is the only agent that reports `sent` without a relay. Content filters answer
     `250 2.7.0 Ok, discarded, id=...`; a reply with "queued as" passed the message on.
     """
-    if status[:5] != "sent ":
+    if not status.startswith("sent "):
         return _OUTCOMES.get(status.partition(" ")[0], "unknown")
     if relay == "none" or program[-8:] == "/discard":
         return "discarded"
