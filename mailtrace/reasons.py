@@ -16,6 +16,7 @@ _session = re.compile(
     re.ASCII,
 ).sub
 _SHORTEST_ID: Final = 10
+_MOST_LETTERS: Final = 40
 
 
 def reason_of(status: str) -> str:
@@ -37,4 +38,11 @@ def _reason(status: str) -> str:
         status = _ip("[*]", status)
     if "second" in status or "minute" in status or "hour" in status or _has_clock(status):
         status = _wait("*", status)
-    return " ".join([_session("*", word) if len(word) >= _SHORTEST_ID else word for word in status.split(" ")])
+    return " ".join([word if len(word) < _SHORTEST_ID else _without_id(word) for word in status.split(" ")])
+
+
+def _without_id(word: str) -> str:
+    if word.isalpha():
+        return word
+    # The pattern says the same of a word of digits and letters, but takes its time.
+    return "*" if len(word) <= _MOST_LETTERS and word.isalnum() and word.isascii() else _session("*", word)

@@ -123,8 +123,7 @@ class SqliteStore:
     def _describe(self, connection: sqlite3.Connection, placed: Iterable[tuple[int, Row]]) -> None:
         """Write terms and columns of rows."""
         placed = sorted(placed, key=lambda one: one[0])
-        for number, row in placed:
-            self._columns.put(connection, number, row.transaction.first, row.document)
+        self._columns.put(connection, [(number, row.transaction.first, row.document) for number, row in placed])
         terms = [
             (number >> PLACE_BITS, term, number & _PLACE)
             for number, row in placed
@@ -179,7 +178,7 @@ class SqliteStore:
                     (number, version, bytes.fromhex(removal.id)),
                 )
                 if done.rowcount:
-                    self._columns.put(connection, number, 0, None)
+                    self._columns.put(connection, [(number, 0, None)])
 
     def read(self, transactions: Sequence[Transaction]) -> dict[str, Stored]:
         """Return the rows of these IDs."""
