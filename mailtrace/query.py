@@ -33,6 +33,9 @@ MTAS: Final = ("postfix", "sendmail")
 _Asked = TypeVar("_Asked")
 
 
+_NO_LINKS: Final = frozenset({None, ""})
+
+
 class Word(NamedTuple):
     """What is given without a flag: whatever a sender, recipient, message ID, queue ID, client or login can be."""
 
@@ -146,8 +149,9 @@ def is_host(asked: Pattern, host: str) -> bool:
 
 def links_of(document: Document) -> set[str]:
     """Return the queue IDs that tie a document to others: its `origin`, and what next hops took the message as."""
-    named = {entry["queued_as"] for entry in document["to"]} | {document["origin"]}
-    return {queue_id for queue_id in named if queue_id}
+    named = {entry["queued_as"] for entry in document["to"]}
+    named.add(document["origin"])
+    return named - _NO_LINKS
 
 
 @lru_cache(maxsize=4096)
