@@ -48,7 +48,7 @@ bench: $(VENV)/.test-extras
 
 # Ten million lines and ten million transactions: some hours, and 60 GB of disk.
 bench-large: $(VENV)/.test-extras
-	$(BIN)/python -m bench --only memory,searches
+	$(BIN)/python -m bench --only memory,growth,searches
 
 # 50 kills on each store, and a thousand ways to rotate a log; about ten minutes.
 bench-reliability: $(VENV)/.test-extras

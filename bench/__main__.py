@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Final
 
 from bench.embedded import embedded
+from bench.growth import growth
 from bench.logs import MTAS, alone
 from bench.memory import memory
 from bench.part import Options, Part
@@ -21,13 +22,14 @@ _PARTS: Final[dict[str, Callable[[Options], Part]]] = {
     "elasticsearch": scaled,
     "truth": truth,
     "memory": memory,
+    "growth": growth,
     "searches": searches,
 }
 _USUAL: Final = "parse,bodies,sqlite,truth,elasticsearch"
 _EPILOG: Final = """\
 examples:
   python -m bench --only parse,sqlite --lines 100000 --rounds 1
-  python -m bench --only searches --transactions 200000 --step 100000
+  python -m bench --only growth,searches --transactions 200000 --step 100000
 
 RESULTS.md is written by a full run alone: with at least the lines, rounds, transactions and MTAs of the defaults.
 """
@@ -56,7 +58,7 @@ def _arguments() -> argparse.Namespace:
     option("--transactions", type=int, default=usual.transactions, help="of the store searched (default %(default)s)")
     option("--step", type=int, default=usual.step, help="transactions of each of its logs (default %(default)s)")
     option("--places", type=int, default=usual.places, help="where logs are cut (default %(default)s)")
-    option("--keep", action="store_true", help="leave the store searched, and search one that was left")
+    option("--keep", action="store_true", help="leave the stores that were searched")
     found = parser.parse_args()
     if min(found.lines, found.rounds, found.step) < 1 or found.transactions < 2 * found.step:
         parser.error("lines, rounds and step are positive, and the store searched has at least two steps")

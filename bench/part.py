@@ -20,7 +20,7 @@ class Options(NamedTuple):
     places: int = 20
     """At how many places each log of known documents is cut."""
     keep: bool = False
-    """Whether the large store stays, and one that stayed is asked instead of another being filled."""
+    """Whether the stores that were searched stay."""
 
     @property
     def is_full(self) -> bool:
@@ -28,7 +28,7 @@ class Options(NamedTuple):
         usual = Options()
         numbers = ("lines", "rounds", "transactions", "places")
         enough = all(getattr(self, name) >= getattr(usual, name) for name in numbers)
-        return enough and not self.keep and self.step == usual.step and set(self.mtas) == set(usual.mtas)
+        return enough and self.step == usual.step and set(self.mtas) == set(usual.mtas)
 
 
 class Table(NamedTuple):
