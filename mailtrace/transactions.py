@@ -6,7 +6,6 @@ are joined as sets, and where one queue ID served several messages they are told
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from hashlib import blake2b
 from typing import Any, Final, TypeAlias
 
 from mailtrace.mta.events import (
@@ -167,6 +166,8 @@ class Transaction:
 
 def transaction_id(host: str, queue_id: str, start: int, line: str = "") -> str:
     """Return the document's ID for a transaction that began at `start`, in microseconds."""
+    from hashlib import blake2b  # noqa: PLC0415 # no search needs it, and it takes its time to load
+
     name = f"{host}\0{queue_id}\0{start}\0{line}"
     return blake2b(name.encode("utf-8", "backslashreplace"), digest_size=12).hexdigest()
 
