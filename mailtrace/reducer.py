@@ -32,15 +32,16 @@ class Reducer:
         """Take in what a line says."""
         if type(parsed) is Event:
             queue_id, fact = parsed
-            found = self._touched.get((record[1], queue_id))
-            if found is not None and record[0] >= found.open_from and type(fact) not in TURNING:
+            time, host, _, _, _ = record
+            found = self._touched.get((host, queue_id))
+            if found is not None and time >= found.open_from and type(fact) not in TURNING:
                 # Most lines come here: nothing is asked whose answer is known.
-                found.facts.append((record[0], fact))
+                found.facts.append((time, fact))
             else:
                 self._add(found, record, mta, parsed)
         elif type(parsed) is list:
             for event in parsed:
-                self._add(self._touched.get((record.host, event.queue_id)), record, mta, event)
+                self.take(record, mta, event)
         elif type(parsed) is Authenticated:
             self._log_in((record.host, record.pid), parsed)
 
