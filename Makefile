@@ -46,7 +46,7 @@ clean:
 bench: $(VENV)/.test-extras
 	$(BIN)/python -m bench
 
-# Ten million lines and ten million transactions: some hours, and 60 GB of disk.
+# Ten million lines and ten million transactions: two hours, and 40 GB of disk.
 bench-large: $(VENV)/.test-extras
 	$(BIN)/python -m bench --only memory,growth,searches
 

@@ -16,7 +16,7 @@ class Options(NamedTuple):
     transactions: int = 10_000_000
     """Of the large store to search."""
     step: int = 1_000_000
-    """By how many of them it grows in one run."""
+    """How many of them are in one log."""
     places: int = 20
     """At how many places each log of known documents is cut."""
     keep: bool = False
