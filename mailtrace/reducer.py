@@ -13,7 +13,7 @@ from mailtrace.queue_ids import NOQUEUE, time_of
 from mailtrace.syslog import Record
 from mailtrace.transactions import TURNING, Key, Transaction
 
-MAX_HELD: Final = 3_000
+MAX_HELD: Final = 2_000
 """How many transactions are held in memory, at most, before they must be written."""
 _MAX_OLDER: Final = 5_000
 _MAX_LOGINS: Final = 5_000
