@@ -175,7 +175,7 @@ class Indexer:
         self._settle()
         self._saving = [checkpoint] if checkpoint else []
         self._writer.put(self._reducer.hand_over(), self._saving)
-        gc.collect()
+        gc.collect(1)
 
     def _settle(self) -> None:
         """Wait for what is being written."""

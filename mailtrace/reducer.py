@@ -13,10 +13,14 @@ from mailtrace.queue_ids import NOQUEUE, time_of
 from mailtrace.syslog import Record
 from mailtrace.transactions import TURNING, Key, Transaction
 
-MAX_HELD: Final = 2_000
+MAX_HELD: Final = 3_000
 """How many transactions are held in memory, at most, before they must be written."""
 _MAX_OLDER: Final = 5_000
 _MAX_LOGINS: Final = 5_000
+
+
+def _is_new(transaction: Transaction) -> bool:
+    return not transaction.written
 
 
 class Reducer:
@@ -91,7 +95,8 @@ class Reducer:
                 transaction.written = True
                 self._older[key] = transaction
         self._touched, self._complete = {}, []
-        return changed
+        # A store finds those that it has already side by side, where they lie so.
+        return sorted(changed, key=_is_new)
 
     def state(self) -> list[list[Any]]:
         """Return the sessions that had logged in, for a later run to go on with."""

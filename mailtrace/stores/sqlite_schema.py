@@ -59,7 +59,7 @@ def set_up(connection: sqlite3.Connection, name: str) -> None:
         check(connection, name)
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = NORMAL")
-    connection.execute("PRAGMA cache_size = -16000")
+    connection.execute("PRAGMA cache_size = -10000")
     connection.execute("BEGIN IMMEDIATE")
     if not connection.execute("PRAGMA user_version").fetchone()[0]:
         for statement in _TABLES.split(";"):
