@@ -95,7 +95,7 @@ class Reducer:
                 transaction.written = True
                 self._older[key] = transaction
         self._touched, self._complete = {}, []
-        # A store finds those that it has already side by side, where they lie so.
+        # What a store has already comes first: it changes at once what lies together.
         return sorted(changed, key=_is_new)
 
     def state(self) -> list[list[Any]]:

@@ -361,7 +361,7 @@ def parse(program: str, text: str) -> Parsed:
     Raises nothing on any text.
     """
     rule, queue_id, rest = _taken(program, text)
-    return None if rule is None else rule[1](queue_id, program, rest)
+    return rule.parse(queue_id, program, rest) if rule is not None else None
 
 
 def rule_of(program: str, text: str) -> Rule | None:

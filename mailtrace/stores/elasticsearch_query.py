@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from mailtrace.documents import Document
-from mailtrace.groups import delay_of, folded
+from mailtrace.groups import delay_of, domain_of, folded
 from mailtrace.patterns import Pattern, ip_key, network_keys
 from mailtrace.query import Query, Word, client_names, links_of, relay_names
 from mailtrace.reasons import reason_of
@@ -71,12 +71,7 @@ def searchable_entry(entry: dict[str, Any]) -> dict[str, Any]:
 
 
 def _address(address: str | None) -> tuple[str | None, str | None]:
-    """An address in lower case, and its domain as `domain_of` has it."""
-    if not address:
-        return address, address
-    address = address.lower()
-    _, at, domain = address.rpartition("@")
-    return address, domain if at else None
+    return folded(address), domain_of(address)
 
 
 @lru_cache(maxsize=4096)
