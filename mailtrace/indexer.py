@@ -17,6 +17,7 @@ from mailtrace.sets import Calendar, Planned, planned, readable
 from mailtrace.stores.base import Checkpoint, Store
 from mailtrace.syslog import Frames
 from mailtrace.tally import Tally
+from mailtrace.transactions import Transaction
 from mailtrace.writer import Patience, Writer, impatient
 
 _SETTLED_SECONDS: Final = 60
@@ -28,7 +29,10 @@ Progress = Callable[[str, int, int], None]
 
 
 class Indexer:
-    """Reads logs into a store, with a checkpoint after every `save_bytes` of text and at the end of each log."""
+    """Reads logs into a store, with a checkpoint after every `save_bytes` of text and at the end of each log.
+
+    At most `max_held` transactions are held in memory: more are written, those that are finished first.
+    """
 
     def __init__(
         self,
@@ -38,7 +42,8 @@ class Indexer:
         now: Callable[[], float] = time.time,
         progress: Progress = lambda *_: None,
         from_start: bool = False,
-        save_bytes: int = 8 << 20,
+        save_bytes: int = 32 << 20,
+        max_held: int = MAX_HELD,
         patience: Patience = impatient,
     ) -> None:
         self.tally = Tally()
@@ -46,7 +51,7 @@ class Indexer:
         """Set to end at the next block, with what has been read stored."""
         self._store, self._calendar, self._now = store, calendar, now
         self._progress, self._from_start = progress, from_start
-        self._save_bytes = save_bytes
+        self._save_bytes, self._max_held = save_bytes, max_held
         self._writer = Writer(store, patience)
         self._reducer, self._clock = Reducer(), ClockCheck()
         self._checkpoints: dict[str, Checkpoint] = {}
@@ -124,7 +129,8 @@ class Indexer:
             for block in log.blocks:
                 self._take(block, log.frames)
                 self._progress(reader.path, reader.position, self.tally.lines)
-                if reader.offset - saved >= self._save_bytes or self._reducer.held > MAX_HELD:
+                is_full = self._is_full()
+                if is_full or reader.offset - saved >= self._save_bytes:
                     self._save(log)
                     saved = reader.offset
                 if self.stopped:
@@ -133,6 +139,16 @@ class Indexer:
         except LogError as error:
             return error
         return None
+
+    def _is_full(self) -> bool:
+        """Make room where too much is held; return whether what is still open is too much.
+
+        There is no checkpoint then: with one, all that is open would be written, and again when it has ended.
+        """
+        if self._reducer.held <= self._max_held:
+            return False
+        self._put(self._reducer.hand_over_finished(), [])
+        return self._reducer.held > self._max_held // 2
 
     def _take(self, block: Block, frames: Frames) -> None:
         tally = self.tally
@@ -172,9 +188,13 @@ class Indexer:
         if packed is not None:
             state["packed"] = packed
         checkpoint = checkpoint_of(log.reader, state, self._now())
+        self._put(self._reducer.hand_over(), [checkpoint] if checkpoint else [])
+
+    def _put(self, transactions: Sequence[Transaction], checkpoints: list[Checkpoint]) -> None:
+        """Have transactions written, and behind them the checkpoints."""
         self._settle()
-        self._saving = [checkpoint] if checkpoint else []
-        self._writer.put(self._reducer.hand_over(), self._saving)
+        self._saving = checkpoints
+        self._writer.put(transactions, checkpoints)
         gc.collect(1)
 
     def _settle(self) -> None:

@@ -81,6 +81,17 @@ class Reducer:
         """How many transactions are waiting to be written."""
         return len(self._touched) + len(self._complete)
 
+    def hand_over_finished(self) -> list[Transaction]:
+        """Return every finished transaction, which leaves; what is open stays as it is."""
+        finished, still_open = self._complete, {}
+        for key, transaction in self._touched.items():
+            if transaction.is_finished:
+                finished.append(transaction)
+            else:
+                still_open[key] = transaction
+        self._touched, self._complete = still_open, []
+        return sorted(finished, key=_is_new)
+
     def hand_over(self) -> list[Transaction]:
         """Return every transaction that has changed since this was last asked, none of which will change any more.
 

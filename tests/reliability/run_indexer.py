@@ -1,8 +1,8 @@
 """An indexer as a process of its own, to be killed: STORE is a path, or a URL and an index prefix with a blank between.
 
-run_indexer.py STORE SAVE_BYTES [--follow | --peak] FILE...
+run_indexer.py STORE SAVE_BYTES[:HELD] [--follow | --peak] FILE...
 
---peak prints the most memory that the process had, in bytes.
+HELD is how many transactions are held in memory at most. --peak prints the most memory that the process had, in bytes.
 """
 
 import sys
@@ -12,6 +12,7 @@ from pathlib import Path
 from mailtrace.follower import Follower
 from mailtrace.indexer import Indexer
 from mailtrace.options import stop_at_signals
+from mailtrace.reducer import MAX_HELD
 from mailtrace.sets import Calendar
 from mailtrace.stores.base import Store, Tell
 
@@ -33,18 +34,20 @@ def say(message: str) -> None:
     print(message, flush=True)
 
 
-def main(name: str, save_bytes: str, *paths: str) -> None:
+def main(name: str, limits: str, *paths: str) -> None:
     """Index the files, once or as they grow."""
     follows = paths[0] == "--follow"
     store = open_store(name, say if follows else lambda _: None)
-    calendar, size = Calendar(timezone.utc, "UTC"), int(save_bytes)
+    calendar = Calendar(timezone.utc, "UTC")
+    save_bytes, _, held = limits.partition(":")
+    size, most = int(save_bytes), int(held or MAX_HELD)
     if follows:
         follower = Follower(paths[1:], say)
-        indexer = Indexer(store, calendar, save_bytes=size, patience=follower.patience)
+        indexer = Indexer(store, calendar, save_bytes=size, max_held=most, patience=follower.patience)
         stop_at_signals(lambda: follower.stop(indexer))
         follower.follow(indexer)
     else:
-        Indexer(store, calendar, save_bytes=size).index([path for path in paths if path != "--peak"])
+        Indexer(store, calendar, save_bytes=size, max_held=most).index([path for path in paths if path != "--peak"])
     store.close()
     if paths[0] == "--peak":
         status = Path("/proc/self/status").read_text()

@@ -10,13 +10,14 @@ from pathlib import Path
 from logs import RotatedLog, documents, generated, index, undisturbed
 
 KILLS = int(os.environ.get("MAILTRACE_KILLS", "5"))
-SAVE_BYTES = 30_000
+LIMITS = "150000:40"
+"""Several checkpoints in each portion of the log, and between them several times only what is finished."""
 RUNNER = Path(__file__).with_name("run_indexer.py")
 
 
 def start(store: str, path: Path) -> "subprocess.Popen[bytes]":
     return subprocess.Popen(
-        [sys.executable, RUNNER, store, str(SAVE_BYTES), path], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        [sys.executable, RUNNER, store, LIMITS, path], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
 
 
