@@ -152,8 +152,9 @@ def _all_final(to: list[dict[str, Any]], nrcpt: int | None, mta: str) -> bool:
 
 def _cut_entries(to: list[dict[str, Any]]) -> None:
     for entry in to:
-        values = entry["status"], entry["recipient"] or "", entry["orig_to"] or "", entry["relay"] or ""
-        if max(map(len, values)) > MAX_LENGTH:
+        # Nearly none is so long all together.
+        length = len(entry["status"]) + len(entry["relay"] or "")
+        if length + len(entry["recipient"] or "") + len(entry["orig_to"] or "") > MAX_LENGTH:
             entry.update({name: _cut(entry[name]) for name in _CUT})
 
 

@@ -189,13 +189,13 @@ class Indexer:
             state["packed"] = packed
         checkpoint = checkpoint_of(log.reader, state, self._now())
         self._put(self._reducer.hand_over(), [checkpoint] if checkpoint else [])
+        gc.collect(1)
 
     def _put(self, transactions: Sequence[Transaction], checkpoints: list[Checkpoint]) -> None:
         """Have transactions written, and behind them the checkpoints."""
         self._settle()
         self._saving = checkpoints
         self._writer.put(transactions, checkpoints)
-        gc.collect(1)
 
     def _settle(self) -> None:
         """Wait for what is being written."""

@@ -21,19 +21,21 @@ _MOST_LETTERS: Final = 40
 
 def reason_of(status: str) -> str:
     """Return a status with `*` for addresses, queue IDs, times and other parts that vary."""
+    # First what differs nearly always: the rest has mostly been seen.
     if "ed as " in status:
-        # First, since what is left then has nearly always been seen.
-        before, found, after = status.rpartition(" queued as ")
-        if found and after[-1:] == ")" and after[:-1].isalnum() and after.isascii() and "ed as " not in before:
-            return _reason(before + " queued as *)")
-        status = _queue_id(r"\1*", status)
-    return _reason(status)
+        status = _without_queue_id(status)
+    return _reason(_address("<*>", status) if "<" in status else status)
+
+
+def _without_queue_id(status: str) -> str:
+    before, found, after = status.rpartition(" queued as ")
+    if found and after[-1:] == ")" and after[:-1].isalnum() and after.isascii() and "ed as " not in before:
+        return before + " queued as *)"
+    return _queue_id(r"\1*", status)
 
 
 @lru_cache(maxsize=4096)
 def _reason(status: str) -> str:
-    if "<" in status:
-        status = _address("<*>", status)
     if "[" in status:
         status = _ip("[*]", status)
     if "second" in status or "minute" in status or "hour" in status or _has_clock(status):
