@@ -5,9 +5,9 @@ has. Columns are what `query.matches` and `groups.Tally` look at, a hundred time
 """
 
 import sqlite3
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from itertools import compress
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeAlias
 
 import orjson
 
@@ -37,6 +37,12 @@ PLACES: Final = "places"
 """Of each entry the place in the chunk of the row that it is of."""
 _NUMBER: Final = {name: at << 40 for at, name in enumerate((DATES, PLACES, *OF_DOCUMENTS, *OF_ENTRIES))}
 
+_ASCII_IN_LOWER_CASE: Final = ("\u0130".encode(), "\u212a".encode())
+"""The two letters beside ASCII's own (a Turkish I, the sign of Kelvin) that have one of ASCII in lower case."""
+
+Pick: TypeAlias = Callable[[list[Any]], Iterable[int]]
+"""Returns where among values those are that are wanted."""
+
 
 def column_numbers(chunk: int) -> dict[str, int]:
     """Return under which numbers the columns of a chunk are stored."""
@@ -64,7 +70,11 @@ class Chunk:
         self._connection, self._number = connection, number
         self._stored: dict[str, bytes] = {}
         self._known: dict[str, list[Any]] = {}
-        self.dates: list[int | None] = self._loaded(DATES)
+
+    @property
+    def dates(self) -> list[int | None]:
+        """The date of each row, in microseconds; None where there is no document."""
+        return self._loaded(DATES)
 
     def _loaded(self, name: str) -> list[Any]:
         if name not in self._known:
@@ -79,9 +89,11 @@ class Chunk:
         return self._stored[name]
 
     def text(self, name: str) -> bytes:
-        """Return all values of a column, in lower case, as JSON in UTF-8."""
+        """Return all values of a column as JSON in UTF-8, with all that is ASCII in lower case."""
         text = self._raw(name)
-        return text.lower() if text.isascii() else text.decode().lower().encode()
+        return (
+            text.decode().lower().encode() if any(letter in text for letter in _ASCII_IN_LOWER_CASE) else text.lower()
+        )
 
     def column(self, name: str) -> Column:
         """Return a column."""
@@ -91,12 +103,14 @@ class Chunk:
         """Return the row that each entry is of."""
         return self._loaded(PLACES)
 
-    def places(self, name: str, holds: Callable[[Any], bool]) -> set[int]:
-        """Return the rows of which a value of a column, or an entry's, is such that something holds of it."""
-        column = self.column(name)
-        wanted = [holds(value) for value in column.values]
-        rows = self.entries() if name in OF_ENTRIES else range(len(column.codes))
-        return set(compress(rows, map(wanted.__getitem__, column.codes))) if any(wanted) else set()
+    def places(self, name: str, pick: Pick) -> set[int]:
+        """Return the rows of which a value of a column, or an entry's, is one of those that are picked from all."""
+        values, codes = self.column(name)
+        wanted = [False] * len(values)
+        for code in pick(values):
+            wanted[code] = True
+        rows = self.entries() if name in OF_ENTRIES else range(len(codes))
+        return set(compress(rows, map(wanted.__getitem__, codes))) if any(wanted) else set()
 
     def documents(self, places: Collection[int], names: Sequence[str]) -> Iterator[tuple[int, Document]]:
         """Return what is asked for of the documents at some places."""

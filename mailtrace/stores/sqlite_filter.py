@@ -54,7 +54,7 @@ class Filter:
         self._pieces = [(_MEMBERS[member], [piece.encode() for piece in some]) for member, some in pieces]
         screens = {member: some for member, some in pieces if member != "words"}
         self._sieves = [
-            (_COMPARED.get(member, names), partial(_holds, screens.get(member), _HOLDS[member], some))
+            (_COMPARED.get(member, names), partial(_picked, screens.get(member), _HOLDS[member], some))
             for member, names in asked.items()
             for some in _alternatives(query, member)
         ]
@@ -75,15 +75,15 @@ class Filter:
             texts = [chunk.text(name) for name in names]
             if not any(piece in text for piece in pieces for text in texts):
                 return set()
-        since, until = self._since, self._until
-        found = {at for at, date in enumerate(chunk.dates) if date is not None and since <= date <= until}
-        if within is not None:
-            found &= within
-        for names, holds in self._sieves:
+        found = within
+        for names, pick in self._sieves:
+            places = {place for name in names for place in chunk.places(name, pick)}
+            found = places if found is None else found & places
             if not found:
-                break
-            found &= {place for name in names for place in chunk.places(name, holds)}
-        return found
+                return found
+        since, until, dates = self._since, self._until, chunk.dates
+        among = range(len(dates)) if found is None else found
+        return {at for at in among if (date := dates[at]) is not None and since <= date <= until}
 
 
 def _alternatives(query: Query, member: str) -> list[tuple[Any, ...]]:
@@ -92,15 +92,15 @@ def _alternatives(query: Query, member: str) -> list[tuple[Any, ...]]:
     return [(word,) for word in asked] if member == "words" else [asked]
 
 
-def _holds(screen: list[str] | None, holds: Callable[[Any, Any], bool], asked: Any, value: Any) -> bool:
-    """Whether something holds of a value, which is seen at once where it has none of the pieces that it needs."""
+def _picked(
+    screen: list[str] | None, holds: Callable[[Any, Any], bool], asked: Any, values: list[Any]
+) -> Iterable[int]:
+    """Where among values those are of which something holds: only such as have one of the pieces that it needs."""
+    may: Iterable[int] = range(len(values))
     if screen is not None:
-        if value is None:
-            return False
-        text = value.lower()
-        if not any(piece in text for piece in screen):
-            return False
-    return holds(asked, value)
+        texts = [(value or "").lower() for value in values]
+        may = {at for piece in screen for at, text in enumerate(texts) if piece in text}
+    return [at for at in may if holds(asked, values[at])]
 
 
 def _matched(asked: Iterable[Pattern], value: str | None) -> bool:

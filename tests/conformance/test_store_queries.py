@@ -148,6 +148,25 @@ def test_the_longest_values_are_stored_and_found(store):
         assert found(store, query) == [document(mail)]
 
 
+@pytest.mark.parametrize(
+    ("sender", "pattern"),
+    [
+        ("\u212aELVIN@foo.com", "*kelvin@*"),
+        ("\u0130STANBUL@foo.com", "*stanbul@*"),
+        ("\u0130STANBUL@foo.com", "i\u0307stanbul@*"),
+        ("\u00c9T\u00c9.SUMMER@foo.com", "*.summer@*"),
+        ("\u00c9T\u00c9.SUMMER@foo.com", "\u00e9t\u00e9*"),
+    ],
+)
+def test_letters_that_are_ascii_in_lower_case_alone_are_found_by_patterns(store, sender, pattern):
+    """The sign of Kelvin and the Turkish I are no ASCII, but in lower case they are, or begin with it."""
+    mail = transaction(SHORT, [(AT, Envelope(sender, 1, 1)), (AT, sent("alice@bar.com"))])
+    put(store, mail)
+    query = Query(senders=(Pattern.of(pattern),))
+    assert matches(query, document(mail))
+    assert found(store, query) == [document(mail)]
+
+
 @pytest.mark.parametrize("value", ["x" * 40_000, "\U00010400" * 9000, "bob\udcff", "*" + "x" * 40_000, "*\udcff*"])
 def test_what_no_document_can_have_is_not_found(store, value):
     put(store, transaction(SHORT, whole()))
