@@ -1,13 +1,12 @@
 """Into the embedded store, in turns with the fastest bare loop into the same tables and indexes."""
 
-import inspect
 from functools import partial
 from pathlib import Path
 
 from bench.logs import READING, Log, cache, logs, of_lines
 from bench.part import Options, Part, Table, shown
 from bench.runs import INDEX, Command, in_turns, module, run
-from mailtrace.indexer import Indexer
+from mailtrace.reducer import MAX_HELD
 
 _HEAD = ("log", "transactions", "s", "limit s", "CPU s", "transactions/s", "lines/s", "of the limit", "MiB", "file MB")
 
@@ -27,7 +26,8 @@ def _row(mta: str, log: Log, rounds: int, figures: dict[str, float]) -> list[str
     run(ours)
     remove(finished)
     store.rename(finished)
-    commits = -(-log.path.stat().st_size // _save_bytes())
+    # In as many database transactions as the indexer.
+    commits = -(-log.transactions // MAX_HELD)
     bare = Command(module("sqlite_limit", finished, copy, commits), partial(remove, copy), tells_seconds=True)
     found = in_turns({"indexed": ours, "limit": bare}, rounds)
     indexed, limit = found["indexed"], found["limit"]
@@ -40,11 +40,6 @@ def _row(mta: str, log: Log, rounds: int, figures: dict[str, float]) -> list[str
     rates = (shown(log.transactions / indexed.seconds), shown(log.lines / indexed.seconds))
     times = (shown(indexed.seconds), shown(limit.seconds), shown(indexed.cpu))
     return [mta, f"{log.transactions:,}", *times, *rates, f"{share:.2f}", shown(indexed.peak), shown(size)]
-
-
-def _save_bytes() -> int:
-    """How much of a log goes into one database transaction."""
-    return int(inspect.signature(Indexer).parameters["save_bytes"].default)
 
 
 def remove(path: Path) -> None:

@@ -3,7 +3,7 @@
 import gc
 import time
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 from mailtrace.clocks import ClockCheck
 from mailtrace.errors import LogError
@@ -28,11 +28,20 @@ Progress = Callable[[str, int, int], None]
 """Told a log's name, how many bytes of it have been read, and how many lines."""
 
 
-class Indexer:
-    """Reads logs into a store, with a checkpoint after every `save_bytes` of text and at the end of each log.
+class Limits(NamedTuple):
+    """When what has been read is written."""
 
-    At most `max_held` transactions are held in memory: more are written, those that are finished first.
-    """
+    save_bytes: int = 32 << 20
+    """So much text stands between two checkpoints, about."""
+    held: int = MAX_HELD
+    """So many transactions are in memory, about: of more, those that are finished are written before the checkpoint."""
+
+
+_USUAL: Final = Limits()
+
+
+class Indexer:
+    """Reads logs into a store, with a checkpoint now and then and at the end of each log."""
 
     def __init__(
         self,
@@ -42,8 +51,7 @@ class Indexer:
         now: Callable[[], float] = time.time,
         progress: Progress = lambda *_: None,
         from_start: bool = False,
-        save_bytes: int = 32 << 20,
-        max_held: int = MAX_HELD,
+        limits: Limits = _USUAL,
         patience: Patience = impatient,
     ) -> None:
         self.tally = Tally()
@@ -51,7 +59,7 @@ class Indexer:
         """Set to end at the next block, with what has been read stored."""
         self._store, self._calendar, self._now = store, calendar, now
         self._progress, self._from_start = progress, from_start
-        self._save_bytes, self._max_held = save_bytes, max_held
+        self._limits = limits
         self._writer = Writer(store, patience)
         self._reducer, self._clock = Reducer(), ClockCheck()
         self._checkpoints: dict[str, Checkpoint] = {}
@@ -130,7 +138,7 @@ class Indexer:
                 self._take(block, log.frames)
                 self._progress(reader.path, reader.position, self.tally.lines)
                 is_full = self._is_full()
-                if is_full or reader.offset - saved >= self._save_bytes:
+                if is_full or reader.offset - saved >= self._limits.save_bytes:
                     self._save(log)
                     saved = reader.offset
                 if self.stopped:
@@ -145,10 +153,10 @@ class Indexer:
 
         There is no checkpoint then: with one, all that is open would be written, and again when it has ended.
         """
-        if self._reducer.held <= self._max_held:
+        if self._reducer.held <= self._limits.held:
             return False
         self._put(self._reducer.hand_over_finished(), [])
-        return self._reducer.held > self._max_held // 2
+        return self._reducer.held > self._limits.held // 2
 
     def _take(self, block: Block, frames: Frames) -> None:
         tally = self.tally

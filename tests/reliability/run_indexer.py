@@ -10,7 +10,7 @@ from datetime import timezone
 from pathlib import Path
 
 from mailtrace.follower import Follower
-from mailtrace.indexer import Indexer
+from mailtrace.indexer import Indexer, Limits
 from mailtrace.options import stop_at_signals
 from mailtrace.reducer import MAX_HELD
 from mailtrace.sets import Calendar
@@ -34,20 +34,20 @@ def say(message: str) -> None:
     print(message, flush=True)
 
 
-def main(name: str, limits: str, *paths: str) -> None:
+def main(name: str, asked: str, *paths: str) -> None:
     """Index the files, once or as they grow."""
     follows = paths[0] == "--follow"
     store = open_store(name, say if follows else lambda _: None)
     calendar = Calendar(timezone.utc, "UTC")
-    save_bytes, _, held = limits.partition(":")
-    size, most = int(save_bytes), int(held or MAX_HELD)
+    save_bytes, _, held = asked.partition(":")
+    limits = Limits(int(save_bytes), int(held or MAX_HELD))
     if follows:
         follower = Follower(paths[1:], say)
-        indexer = Indexer(store, calendar, save_bytes=size, max_held=most, patience=follower.patience)
+        indexer = Indexer(store, calendar, limits=limits, patience=follower.patience)
         stop_at_signals(lambda: follower.stop(indexer))
         follower.follow(indexer)
     else:
-        Indexer(store, calendar, save_bytes=size, max_held=most).index([path for path in paths if path != "--peak"])
+        Indexer(store, calendar, limits=limits).index([path for path in paths if path != "--peak"])
     store.close()
     if paths[0] == "--peak":
         status = Path("/proc/self/status").read_text()
