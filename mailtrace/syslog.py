@@ -58,6 +58,8 @@ _MINUTES: Final = {f"{minute // 60:02}:{minute % 60:02}:": minute * 60 for minut
 """Every minute of a day, in seconds."""
 _SECONDS: Final = {f"{number:02}": number for number in range(61)}
 
+_FRACTION: Final = 6
+"""Digits of an ISO stamp's fraction that is read by its columns."""
 _MAX_HEADS: Final = 4096
 _MAX_HEAD: Final = 256
 _TABS: Final = 3
@@ -107,28 +109,29 @@ class Frames:
     def _begin(self, years: Years) -> None:
         self._years = years
         self._heads: dict[str, tuple[str, str, str]] = {}
-        # The stamps of the lines before, each with its instant in microseconds: most lines repeat one. "\n" is in none.
-        self._second, self._time = "\n", 0
-        self._iso_second, self._iso_zone, self._iso_time = "\n", "\n", 0
-        self._iso_day, self._iso_start, self._iso_is_local, self._iso_end = "\n", 0, False, 0
-        self._whole, self._whole_time = "\n\n", 0
+        # The stamp of the line before: most lines repeat it. "\n" is in none.
+        self._keep("\n", 0)
+        self._iso_day, self._iso_zone = "\n", "\n"
+        self._iso_start, self._iso_is_local = 0, False
+
+    def _keep(self, stamp: str, time: int, *, has_fraction: bool = False) -> None:
+        """Keep how a line began, up to the head or a fraction of six digits, and that instant in microseconds."""
+        self._stamp, self._time, self._has_fraction = stamp, time, has_fraction
+        self._at = len(stamp) + _FRACTION if has_fraction else len(stamp)
 
     def record(self, line: str) -> Record | Unframed:
         """Return the record of the next line, given without its newline; an `Unframed` says why there is none.
 
         It never raises, whatever the line is.
         """
-        if line[:20] == self._iso_second:
-            try:
-                at, time = 26, self._iso_time + int(line[20:26])
-            except ValueError:
-                return self._any(line)
-        elif line[:16] == self._second:
-            at, time = 16, self._time
-        elif line.startswith(self._whole):
-            at, time = len(self._whole), self._whole_time
-        else:
+        if not line.startswith(self._stamp):
             return self._next_second(line)
+        at, time = self._at, self._time
+        if self._has_fraction:
+            digits = line[at - _FRACTION : at]
+            if not digits.isdecimal():
+                return self._any(line)
+            time += int(digits)
         colon = line.find(": ", at)
         head = self._heads.get(line[at:colon]) or self._learn(line, at, colon)
         if head is None or colon < 0:
@@ -147,7 +150,8 @@ class Frames:
         """
         if not 0 < colon - at <= _MAX_HEAD:
             return None
-        start = self._iso_end if at == 26 and line.startswith(self._iso_zone, 26) else at
+        is_behind_fraction = self._has_fraction and at == self._at and line.startswith(self._iso_zone, at)
+        start = at + len(self._iso_zone) if is_behind_fraction else at
         words = line[start:colon].split(" ")
         if len(words) == 3 and _bsd_facility(words[0] + " "):
             del words[0]
@@ -170,9 +174,10 @@ class Frames:
         elif line[:11] == self._iso_day and line[19:20] == ".":
             minute, second = _MINUTES.get(line[11:17]), _SECONDS.get(line[17:19])
             if minute is not None and second is not None and line.startswith(self._iso_zone, 26):
-                seconds = self._iso_start + minute + second
-                self._iso_time = (self._years.local(seconds) if self._iso_is_local else seconds) * 1_000_000
-                self._iso_second, self._whole = line[:20], "\n\n"
+                instant = self._iso_start + minute + second
+                if self._iso_is_local:
+                    instant = self._years.local(instant)
+                self._keep(line[:20], instant * 1_000_000, has_fraction=True)
                 return self.record(line)
         return self._any(line)
 
@@ -185,7 +190,7 @@ class Frames:
         instant = self._years.without_year(month, day, second)
         if instant is None:
             return self._undated()
-        self._second, self._time, self._whole = line[:16], instant * 1_000_000, "\n\n"
+        self._keep(line[:16], instant * 1_000_000)
         return self.record(line)
 
     def _undated(self) -> Unframed:
@@ -221,12 +226,11 @@ class Frames:
         return *head, _plain(line[colon + 2 :])
 
     def _remember(self, line: str, at: int, stamp: Stamp, time: int) -> None:
-        """Keep the stamp for the lines after, and forget others: in a repeated hour they may mean the other pass."""
-        self._second = self._iso_second = "\n"
-        self._whole, self._whole_time = line[: stamp.end + 1], time
+        """Keep the stamp for the lines after, and of an ISO stamp what its day is."""
         if line[stamp.end : stamp.end + 1] != " ":
-            self._whole = "\n\n"
+            self._keep("\n", 0)
             return
+        self._keep(line[: stamp.end + 1], time)
         if at or stamp.year is None or line[4:5] != "-" or line[19:20] != "." or not line[20:26].isdecimal():
             return
         zone = line[26 : line.find(" ", 26) + 1]
@@ -235,8 +239,8 @@ class Frames:
             if zone != self._iso_zone:
                 self._heads.clear()
             self._iso_day, self._iso_zone, self._iso_is_local = line[:11], zone, stamp.offset is None
-            self._iso_start, self._iso_end = start - (stamp.offset or 0), stamp.end + 1
-            self._iso_second, self._iso_time = line[:20], time - stamp.micro
+            self._iso_start = start - (stamp.offset or 0)
+            self._keep(line[:20], time - stamp.micro, has_fraction=True)
 
     def _rfc5424(self, line: str) -> Record | Unframed:
         """RFC 5424, after the version."""

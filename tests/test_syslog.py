@@ -161,6 +161,17 @@ def test_many_processes_keep_memory_bounded():
     assert len(frames._heads) <= 4096
 
 
+@pytest.mark.parametrize("zone", ["", "Z", "+01:00"])
+def test_fractions_of_any_length_are_read_after_those_of_six_digits(zone):
+    frames = Frames(timezone.utc, None)
+    for fraction in (".123456", ".12345", ".1", "", ".123456", ".00001", ".000001", ".5"):
+        line = f"2026-11-20T10:00:00{fraction}{zone} mx1 postfix/qmgr[1]: 5298B228B8B: removed"
+        record = frames.record(line)
+        assert record == Frames(timezone.utc, None).record(line)
+        assert isinstance(record, Record)
+        assert record.time % 1_000_000 == round(float(f"0{fraction}") * 1_000_000)
+
+
 @settings(deadline=None)
 @given(st.lists(st.text()))
 def test_arbitrary_text_never_raises(lines):
