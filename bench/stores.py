@@ -1,7 +1,7 @@
 """Stores that keep nothing, behind the product's indexer: what is left is the work before the store."""
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import orjson
 
@@ -9,7 +9,7 @@ from mailtrace.documents import Document
 from mailtrace.groups import Group, Grouping
 from mailtrace.query import Query
 from mailtrace.stores.base import Checkpoint, Outcome, Removal, Replacement, Row, Stored
-from mailtrace.transactions import Key, Transaction
+from mailtrace.transactions import Key, Span, Transaction
 
 
 class Counting:
@@ -56,7 +56,7 @@ class Counting:
         """Nothing is there."""
         return set()
 
-    def find(self, _keys: Iterable[Key]) -> dict[Key, list[Stored]]:
+    def find(self, _wanted: Mapping[Key, Span]) -> dict[Key, list[Stored]]:
         """Nothing is there."""
         return {}
 

@@ -27,12 +27,17 @@ TimedFact: TypeAlias = tuple[int, Fact]
 Key: TypeAlias = tuple[str, str]
 """What the lines of a transaction share: the host and the queue ID."""
 
+Span: TypeAlias = tuple[int, int]
+"""Two times, in microseconds since 1970 UTC, and all between them."""
+
 SECOND: Final = 1_000_000
 _DISORDER: Final = 5 * SECOND
 """How far the lines of one message may stand in the wrong order: daemons write, and relays forward, side by side."""
 _NEVER: Final = 1 << 62
 _LATE_LINK: Final = 3600 * SECOND
 """How long after a notice has left the queue the line may come that says whose notice it was."""
+_LONG: Final = 86_400 * SECOND
+"""What has left the queue so long after its first line is no more settled."""
 FINAL: Final = frozenset({"sent", "bounced", "expired", "rejected", "discarded", "deleted"})
 """The outcomes after which nothing more happens to a recipient."""
 
@@ -118,6 +123,13 @@ class Transaction:
         return self.begun is not None and self.begun == self.facts[0] and self.is_finished
 
     @property
+    def is_settled(self) -> bool:
+        """Whether only lines of about its own time can change what it is: it is whole, and was done within a day."""
+        if self.is_timed or self.queue_id == NOQUEUE:
+            return True
+        return self.is_certain and self.finished is not None and self.finished - self.first <= _LONG
+
+    @property
     def is_headless(self) -> bool:
         """Whether a beginning may be missing that is in another log: not of a notice that is known as one."""
         if self.begun is not None or self.is_timed or self.queue_id == NOQUEUE:
@@ -199,6 +211,17 @@ def _is_ordered(part: Transaction) -> bool:
             return False
         part.ordered = len(facts)
     return True
+
+
+def span_of(parts: Iterable[Transaction]) -> Span:
+    """Return the times of the first and of the last line of these."""
+    times = [time for part in parts for time, _ in part.facts]
+    return min(times), max(times)
+
+
+def starts_near(span: Span) -> Span:
+    """Return between which starts a settled transaction must lie to share a line with others of these times."""
+    return span[0] - _LONG - _LATE_LINK, span[1] + _LATE_LINK
 
 
 def segments(parts: Iterable[Transaction]) -> list[Transaction]:

@@ -7,6 +7,8 @@ from mailtrace.transactions import SECOND, Transaction
 AT = 1323962839 * SECOND
 """2011-12-15 15:27:19 UTC."""
 DAY = 86400
+EVER = -(1 << 62), 1 << 62
+"""All times."""
 """Seconds."""
 INDEX = "2011.12.15"
 

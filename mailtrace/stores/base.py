@@ -5,14 +5,14 @@ stub, which look-ups find and searches never do. `writing.py` joins new facts wi
 reads, replaces and deletes rows, each under a condition, so that two writers end in the same state as one.
 """
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 from mailtrace.documents import Document
 from mailtrace.groups import Group, Grouping
 from mailtrace.query import Query
-from mailtrace.transactions import Key, Transaction
+from mailtrace.transactions import Key, Span, Transaction
 
 RETENTION_DAYS: Final = 90
 """How long entries are kept where nobody says otherwise."""
@@ -124,8 +124,11 @@ class Store(Protocol):
     def headless(self, keys: Sequence[Key]) -> set[Key]:
         """Return those keys of which a transaction is stored whose beginning may be missing (`is_headless`)."""
 
-    def find(self, keys: Iterable[Key]) -> dict[Key, list[Stored]]:
-        """Return every stored transaction of each key, stubs too; everything acknowledged is seen."""
+    def find(self, wanted: Mapping[Key, Span]) -> dict[Key, list[Stored]]:
+        """Return the stored transactions of each key that lines of these times can change, stubs too; or more of them.
+
+        Everything acknowledged is seen. What is settled and of another time may be left out.
+        """
 
     def commit(self, checkpoints: Sequence[Checkpoint]) -> None:
         """Make everything written so far last, and save these checkpoints with it, none before the documents."""

@@ -5,7 +5,7 @@ its start, so an ID is in one index only, and creating it needs no look-up.
 """
 
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from mailtrace.access import Access
@@ -24,7 +24,7 @@ from mailtrace.stores.elasticsearch_rows import FACTS, day_of, source, stored
 from mailtrace.stores.elasticsearch_searches import Searches
 from mailtrace.stores.elasticsearch_server import Server
 from mailtrace.stores.elasticsearch_setup import SetUp
-from mailtrace.transactions import Key, Transaction
+from mailtrace.transactions import Key, Span, Transaction
 
 _BATCH: Final = 1000
 """How many rows one request reads by their IDs."""
@@ -200,10 +200,10 @@ class ElasticsearchStore:
             found |= self._searches.headless(keys[at : at + _KEYS])
         return found
 
-    def find(self, keys: Iterable[Key]) -> dict[Key, list[Stored]]:
+    def find(self, wanted: Mapping[Key, Span]) -> dict[Key, list[Stored]]:
         """Return every stored transaction of each key, stubs too; everything acknowledged is seen."""
         found: dict[Key, list[Stored]] = {}
-        keys = list(keys)
+        keys = list(wanted)
         if keys:
             self._indices.refresh()
         for at in range(0, len(keys), _KEYS):

@@ -6,7 +6,7 @@ See `sqlite_schema.py` for how it is laid out.
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from itertools import islice
 from pathlib import Path
@@ -25,10 +25,18 @@ from mailtrace.stores.sqlite_rows import FIELDS, stored, values_of
 from mailtrace.stores.sqlite_schema import PLACE_BITS, check, insert, is_empty, marks, set_up, sliced
 from mailtrace.stores.sqlite_search import Search
 from mailtrace.stores.sqlite_terms import queue_id_term, terms_of
-from mailtrace.transactions import Key, Transaction
+from mailtrace.transactions import Key, Span, Transaction, span_of, starts_near
 
 _WAIT_SECONDS: Final = 60
 _PLACE: Final = (1 << PLACE_BITS) - 1
+
+
+_UNSETTLED: Final = f"SELECT {FIELDS} FROM transactions WHERE NOT settled AND host = ? AND queue_id = ?"
+_SETTLED: Final = (
+    f"SELECT {FIELDS} FROM transactions WHERE number IN"
+    f" (SELECT (part << {PLACE_BITS}) + place FROM terms WHERE part = ? AND term = ?)"
+    " AND settled AND host = ? AND queue_id = ?"
+)
 
 
 class SqliteStore:
@@ -114,7 +122,7 @@ class SqliteStore:
             insert(
                 connection,
                 "INSERT INTO transactions (number, part, id, version,"
-                " date, headless, stub, host, queue_id, mta, line, facts)",
+                " date, settled, headless, stub, host, queue_id, mta, line, facts)",
                 [(number, number >> PLACE_BITS, bytes.fromhex(row.id), 1, *values_of(row)) for number, row in placed],
             )
             self._describe(connection, placed)
@@ -155,8 +163,8 @@ class SqliteStore:
             connection = self._writing()
             for row, (number, version) in replacements:
                 done = connection.execute(
-                    "UPDATE transactions SET version = version + 1, date = ?, headless = ?, stub = ?, host = ?,"
-                    " queue_id = ?, mta = ?, line = ?, facts = ? WHERE number = ? AND version = ? AND id = ?",
+                    "UPDATE transactions SET version = version + 1, date = ?, settled = ?, headless = ?, stub = ?,"
+                    " host = ?, queue_id = ?, mta = ?, line = ?, facts = ? WHERE number = ? AND version = ? AND id = ?",
                     (*values_of(row), number, version, bytes.fromhex(row.id)),
                 )
                 if done.rowcount:
@@ -197,27 +205,27 @@ class SqliteStore:
                 some = [queue_id for _, queue_id in keys[at : at + 500]]
                 found.update(
                     connection.execute(
-                        f"SELECT host, queue_id FROM transactions WHERE headless AND queue_id IN ({marks(some)})", some
+                        "SELECT host, queue_id FROM transactions"
+                        f" WHERE NOT settled AND headless AND queue_id IN ({marks(some)})",
+                        some,
                     )
                 )
         return found & set(keys)
 
-    def find(self, keys: Iterable[Key]) -> dict[Key, list[Stored]]:
-        """Return the rows of each key."""
+    def find(self, wanted: Mapping[Key, Span]) -> dict[Key, list[Stored]]:
+        """Return the rows of each key that are not settled, and those near these times or near their own."""
         found: dict[Key, list[Stored]] = {}
-        fields = ", ".join(f"x.{field}" for field in FIELDS.split(", "))
-        sql = (
-            f"SELECT {fields} FROM parts p CROSS JOIN terms t ON t.part = p.part AND t.term = ?"
-            f" CROSS JOIN transactions x ON x.number = (t.part << {PLACE_BITS}) + t.place"
-            " WHERE x.host = ? AND x.queue_id = ?"
-        )
         with self._told():
             connection = self._writing()
-            self._parts.save(connection)
-            for key in keys:
-                rows = connection.execute(sql, (queue_id_term(key[1]), *key)).fetchall()
+            for key, span in wanted.items():
+                rows = list(map(stored, connection.execute(_UNSETTLED, key)))
+                spans = [span, *(span_of([row.transaction]) for row in rows)]
+                whole = min(since for since, _ in spans), max(until for _, until in spans)
+                for part in self._parts.between(*starts_near(whole)):
+                    values = (part.part, queue_id_term(key[1]), *key)
+                    rows += map(stored, connection.execute(_SETTLED, values))
                 if rows:
-                    found[key] = [stored(row) for row in rows]
+                    found[key] = rows
         return found
 
     def commit(self, checkpoints: Sequence[Checkpoint]) -> None:

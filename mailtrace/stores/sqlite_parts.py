@@ -66,6 +66,12 @@ class Parts:
             if part.first <= start <= part.last:
                 yield part
 
+    def between(self, since: int, until: int) -> Iterator[Part]:
+        """Return the parts in which a transaction can be that began between two times, in microseconds."""
+        for part in self._parts.values():
+            if part.first <= until and part.last >= since:
+                yield part
+
     def place(self, start: int, date: int, now: int) -> int:
         """Return the number of a new row, and count it in.
 

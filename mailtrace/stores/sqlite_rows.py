@@ -13,10 +13,11 @@ FIELDS: Final = "number, version, id, host, queue_id, mta, line, facts"
 
 
 def values_of(row: Row) -> tuple[Any, ...]:
-    """Return date, headless, stub, host, queue_id, mta, line and facts of a row."""
+    """Return date, settled, headless, stub, host, queue_id, mta, line and facts of a row."""
     one = row.transaction
     facts = orjson.dumps(pack(one.facts))
-    return one.first, one.is_headless, row.document is None, one.host, one.queue_id, one.mta, one.line, facts
+    states = one.is_settled, one.is_headless, row.document is None
+    return one.first, *states, one.host, one.queue_id, one.mta, one.line, facts
 
 
 def transaction_of(host: str, queue_id: str, mta: str, line: str, facts: bytes) -> Transaction:

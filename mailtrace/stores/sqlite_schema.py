@@ -4,6 +4,8 @@ Rows lie in *parts* of up to 65,536, each of one day's transactions (by their st
 that whatever an insert touches is small and in memory, however much the store holds, and what is past its time goes as
 whole parts. Within a part, 1,024 rows are a *chunk*. Numbers tell where a row lies: `part << 16 | place`.
 
+Lines can change what is not settled wherever it lies: of that there is an index over all parts.
+
 For each row there are the facts, from which its document is made again when it is read; *terms*, by which rows are
 found of which something is asked exactly; and *columns*, one blob for each member of the chunk's documents, by which
 patterns are looked for and groups counted without making any document.
@@ -19,7 +21,7 @@ PLACE_BITS: Final = 16
 CHUNK_BITS: Final = 10
 PART_SIZE: Final = 1 << PLACE_BITS
 
-_VERSION: Final = 2
+_VERSION: Final = 3
 _APPLICATION: Final = 0x6D74_7263
 _TABLES: Final = """
 CREATE TABLE parts (
@@ -28,10 +30,10 @@ CREATE TABLE parts (
 CREATE TABLE chunks (chunk INTEGER PRIMARY KEY, since INTEGER NOT NULL, until INTEGER NOT NULL);
 CREATE TABLE transactions (
     number INTEGER PRIMARY KEY, part INTEGER NOT NULL, id BLOB NOT NULL, date INTEGER NOT NULL,
-    version INTEGER NOT NULL, headless INTEGER NOT NULL, stub INTEGER NOT NULL,
+    version INTEGER NOT NULL, settled INTEGER NOT NULL, headless INTEGER NOT NULL, stub INTEGER NOT NULL,
     host TEXT NOT NULL, queue_id TEXT NOT NULL, mta TEXT NOT NULL, line TEXT NOT NULL, facts BLOB NOT NULL);
 CREATE UNIQUE INDEX transactions_by_id ON transactions (part, id);
-CREATE INDEX headless_transactions ON transactions (queue_id, host) WHERE headless;
+CREATE INDEX unsettled_transactions ON transactions (queue_id, host) WHERE NOT settled;
 CREATE TABLE terms (
     part INTEGER NOT NULL, term INTEGER NOT NULL, place INTEGER NOT NULL,
     PRIMARY KEY (part, term, place)) WITHOUT ROWID;

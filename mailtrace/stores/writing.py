@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 from mailtrace.documents import document
 from mailtrace.errors import StoreError
 from mailtrace.stores.base import Refused, Removal, Replacement, Row, Store, Stored
-from mailtrace.transactions import Key, Transaction, joined, segments
+from mailtrace.transactions import Key, Transaction, joined, segments, span_of
 
 _ROUNDS: Final = 100
 """How often a write is tried against other writers: each round that fails, another's has succeeded."""
@@ -100,7 +100,7 @@ def _plan(store: Store, transactions: Sequence[Transaction], uncertain: set[Key]
     for id_, group in certain.items():
         _put(plan, id_, group, known.get(id_))
     if by_key:
-        found = store.find(by_key)
+        found = store.find({key: span_of(group) for key, group in by_key.items()})
         for key, group in by_key.items():
             _resegment(plan, group, found.get(key, []))
     return plan

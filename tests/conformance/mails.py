@@ -11,6 +11,8 @@ from mailtrace.transactions import SECOND, TimedFact, Transaction
 AT = 1323962839 * SECOND
 """2011-12-15 15:27:19 UTC."""
 DAY = 86400 * SECOND
+EVER = -(1 << 62), 1 << 62
+"""All times."""
 _BASE60 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwx"
 
 ADDRESSES = (

@@ -1,5 +1,7 @@
 """What the tests of stores do again and again."""
 
+from mails import EVER
+
 from mailtrace.query import Query
 from mailtrace.stores.base import Store
 from mailtrace.stores.writing import Written, write
@@ -19,7 +21,7 @@ def found(store: Store, query: Query | None = None) -> list[dict]:
 
 def state(store: Store, *keys: tuple[str, str]) -> dict:
     """Everything that a store holds of these keys, but the versions."""
-    rows = store.find(keys)
+    rows = store.find(dict.fromkeys(keys, EVER))
     store.commit([])
     return {
         "documents": found(store),

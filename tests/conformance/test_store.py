@@ -7,6 +7,7 @@ import pytest
 from mails import (
     AT,
     DAY,
+    EVER,
     newest_first,
     sendmail_id,
     through_sendmail,
@@ -89,7 +90,7 @@ def test_halves_of_a_short_queue_id_make_the_whole(store, cut, order):
     for half in [facts[:cut], facts[cut:]][::order]:
         put(store, transaction(SHORT, half))
     assert found(store) == [document(transaction(SHORT, facts))]
-    rows = store.find([("mx", SHORT)])["mx", SHORT]
+    rows = store.find({("mx", SHORT): EVER})["mx", SHORT]
     assert [set(row.transaction.facts) for row in rows] == [set(facts)]
 
 
@@ -122,9 +123,9 @@ def test_a_short_queue_id_used_twice_is_two_documents(store, order):
 def test_a_late_beginning_joins_and_the_document_without_one_goes(store):
     facts = whole(MIDNIGHT - SECOND)
     put(store, transaction(SHORT, facts[1:]))
-    (before,) = store.find([("mx", SHORT)])["mx", SHORT]
+    (before,) = store.find({("mx", SHORT): EVER})["mx", SHORT]
     assert put(store, transaction(SHORT, facts[:1])).created == 1
-    (after,) = store.find([("mx", SHORT)])["mx", SHORT]
+    (after,) = store.find({("mx", SHORT): EVER})["mx", SHORT]
     assert before.id != after.id
     assert set(after.transaction.facts) == set(facts)
     assert found(store) == [document(transaction(SHORT, facts))]
@@ -146,7 +147,7 @@ def test_a_whole_transaction_takes_up_its_end_that_was_stored_before(store):
     put(store, transaction(SHORT, facts[1:]))
     put(store, transaction(SHORT, facts))
     assert found(store) == [document(transaction(SHORT, facts))]
-    assert len(store.find([("mx", SHORT)])["mx", SHORT]) == 1
+    assert len(store.find({("mx", SHORT): EVER})["mx", SHORT]) == 1
 
 
 def test_headless_are_keys_with_a_transaction_that_has_no_beginning(store):
@@ -207,7 +208,7 @@ def test_a_stub_is_found_by_look_ups_alone(store, queue_id):
     assert found(store) == []
     assert found(store, Query(queue_ids=(queue_id,), hosts=(Pattern.of_text("mx"),))) == []
     assert store.count(Query()) == 0
-    (row,) = store.find([("mx", queue_id), ("mx", "ABCDE")]).get(("mx", queue_id), [])
+    (row,) = store.find({("mx", queue_id): EVER, ("mx", "ABCDE"): EVER}).get(("mx", queue_id), [])
     assert row == store.read([stub])[stub.id]._replace(transaction=row.transaction)
     assert row.transaction.facts == stub.facts
     assert row.transaction.mta == mta
@@ -218,24 +219,24 @@ def test_a_stub_is_found_by_look_ups_alone(store, queue_id):
 def test_look_ups_see_what_another_writer_has_committed(open_store, store):
     other = open_store()
     other.prepare()
-    store.find([("mx", SHORT)])
+    store.find({("mx", SHORT): EVER})
     store.commit([])
     put(other, transaction(SHORT, whole()[:3]))
-    assert len(store.find([("mx", SHORT)])["mx", SHORT]) == 1
+    assert len(store.find({("mx", SHORT): EVER})["mx", SHORT]) == 1
     assert len(store.read([transaction(SHORT, whole()[:3])])) == 1
 
 
 def test_look_ups_tell_hosts_and_the_case_of_queue_ids(store):
     put(store, transaction("4jYzBQ12Rrz1TN4R", whole()), transaction(SHORT, whole(), host="mx.foo.com"))
-    assert store.find([("mx", "4jyzbq12rrz1tn4r"), ("mx", SHORT), ("foo", SHORT)]) == {}
-    assert store.find([]) == {}
+    assert store.find(dict.fromkeys([("mx", "4jyzbq12rrz1tn4r"), ("mx", SHORT), ("foo", SHORT)], EVER)) == {}
+    assert store.find({}) == {}
     assert store.read([]) == {}
 
 
 def test_many_keys_are_looked_up_at_once(store):
     parts = [transaction(f"{0xABCDE00000 + i:X}", whole(AT + i)[:3]) for i in range(1300)]
     put(store, *parts)
-    rows = store.find([part.key for part in parts])
+    rows = store.find({part.key: EVER for part in parts})
     assert {key: row.transaction.facts for key, (row,) in rows.items()} == {part.key: part.facts for part in parts}
 
 
@@ -267,7 +268,7 @@ def test_what_has_changed_since_it_was_read_is_neither_replaced_nor_removed(stor
     store.remove([Removal(first.id, first.start, store.read([first])[first.id].version)])
     store.commit([])
     assert found(store) == []
-    assert store.find([("mx", SHORT)]) == {}
+    assert store.find({("mx", SHORT): EVER}) == {}
 
 
 def test_checkpoints_come_back_and_are_replaced(open_store, store):

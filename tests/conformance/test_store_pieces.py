@@ -1,11 +1,12 @@
 """What is written piece by piece, in any order, is found as if it had been written at once."""
 
 from collections.abc import Iterator
+from itertools import pairwise
 from random import Random
 
 import pytest
 from asking import random_queries
-from mails import newest_first, random_transactions, transaction
+from mails import AT, DAY, EVER, newest_first, random_transactions, transaction, whole
 from storing import found, put
 
 from mailtrace.groups import BY, Grouping, groups_of
@@ -13,7 +14,7 @@ from mailtrace.query import Query, matches
 from mailtrace.stores import sqlite_parts
 from mailtrace.stores.base import Store
 from mailtrace.stores.sqlite import SqliteStore
-from mailtrace.transactions import Transaction
+from mailtrace.transactions import SECOND, TimedFact, Transaction, segments
 from mailtrace.zones import zone_of
 
 
@@ -65,3 +66,36 @@ def test_pieces_of_many_chunks_come_to_what_the_whole_is(tmp_path, monkeypatch):
     store = SqliteStore(str(tmp_path / "store.db"))
     put_in_pieces(store, random, transactions, 1700)
     assert [] == list(differences(store, random, transactions, 12))
+
+
+def uses(random: Random) -> Iterator[list[TimedFact]]:
+    """Some uses of one short queue ID within weeks, of which lines are lost: each for seconds, hours or days."""
+    at = AT
+    for _ in range(random.randrange(2, 9)):
+        facts = whole(at, sender=random.choice(["bob@foo.com", "carol@bar.com"]))
+        longer = random.choice([0, 0, 5 * 3600 * SECOND, DAY, 3 * DAY])
+        facts = facts[:3] + [(time + longer, fact) for time, fact in facts[3:]]
+        at = facts[-1][0] + random.choice([10 * SECOND, 3600 * SECOND, DAY, 4 * DAY])
+        if random.random() < 0.3:
+            facts = facts[1:]
+        yield facts[:-1] if random.random() < 0.2 else facts
+
+
+def pieces_of_uses(random: Random, queue_id: str, every: list[TimedFact]) -> list[Transaction]:
+    """What is known of a queue ID, cut anywhere."""
+    cuts = sorted(random.sample(range(len(every)), min(len(every), 9)))
+    return [transaction(queue_id, every[a:b]) for a, b in pairwise([0, *cuts, len(every)]) if a < b]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_uses_of_queue_ids_are_the_same_in_whatever_order_they_are_written(store, seed):
+    random = Random(seed)
+    facts = {f"5298{number:03X}": [fact for use in uses(random) for fact in use] for number in range(20)}
+    pieces = [piece for queue_id in facts for piece in pieces_of_uses(random, queue_id, facts[queue_id])]
+    random.shuffle(pieces)
+    for at in range(0, len(pieces), 20):
+        put(store, *pieces[at : at + 20])
+    at_once = [each for queue_id in facts for each in segments([transaction(queue_id, facts[queue_id])])]
+    assert found(store) == newest_first(at_once)
+    rows = store.find({("mx", queue_id): EVER for queue_id in facts})
+    assert sorted(row.id for some in rows.values() for row in some) == sorted(each.id for each in at_once)
