@@ -16,8 +16,9 @@ _TABLES: Final = (
     " size FROM parts WHERE part <= :last",
     f"INSERT INTO chunks SELECT chunk + (:parts << {_CHUNKS}), since + :by, until + :by FROM chunks"
     f" WHERE chunk < (:last + 1) << {_CHUNKS}",
-    f"INSERT INTO transactions SELECT number + (:parts << {PLACE_BITS}), part + :parts, id, date + :by, version,"
-    " headless, stub, host, queue_id, mta, line, later_facts(facts, :by) FROM transactions WHERE part <= :last",
+    f"INSERT INTO transactions SELECT number + (:parts << {PLACE_BITS}), part + :parts, id, date + :by,"
+    " version, settled, headless, stub, host, queue_id, mta, line, later_facts(facts, :by)"
+    " FROM transactions WHERE part <= :last",
     "INSERT INTO terms SELECT part + :parts, term, place FROM terms WHERE part <= :last",
 )
 

@@ -1,7 +1,7 @@
 """Stores that keep nothing, behind the product's indexer: what is left is the work before the store."""
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import orjson
 
@@ -36,10 +36,15 @@ class Counting:
     def prepare(self) -> None:
         """Nothing is to be made ready."""
 
-    def create(self, rows: Sequence[Row]) -> Outcome:
+    def create(self, rows: Iterable[Row]) -> Outcome:
         """Count the documents; every ID is new."""
-        self.documents += sum(row.document is not None for row in rows)
+        for row in rows:
+            self.take(row)
         return Outcome(set(), [])
+
+    def take(self, row: Row) -> None:
+        """Count a document."""
+        self.documents += row.document is not None
 
     def replace(self, replacements: Sequence[Replacement]) -> Outcome:
         """Take rows again, as new ones."""
@@ -91,7 +96,7 @@ class Counting:
 class Bodies(Counting):
     """Makes finished bodies of bulk requests, as Elasticsearch's store sends them, and throws them away."""
 
-    _OPERATIONS = 1000
+    _OPERATIONS = 500
     """In a body."""
 
     def __init__(self) -> None:
@@ -103,13 +108,18 @@ class Bodies(Counting):
         self._day_of, self._name_of, self._source = day_of, name_of, source
         self.bytes = 0
 
-    def create(self, rows: Sequence[Row]) -> Outcome:
+    def create(self, rows: Iterable[Row]) -> Outcome:
         """Make the bodies."""
-        for at in range(0, len(rows), self._OPERATIONS):
-            lines: list[bytes] = []
-            for row in rows[at : at + self._OPERATIONS]:
-                index = f"mailtrace-{self._name_of(self._day_of(row.transaction.start), 'day')}"
-                lines += orjson.dumps({"create": {"_index": index, "_id": row.id}}), self._source(row)
-            lines.append(b"")
-            self.bytes += len(b"\n".join(lines))
-        return super().create(rows)
+        lines: list[bytes] = []
+        for row in rows:
+            index = f"mailtrace-{self._name_of(self._day_of(row.transaction.start), 'day')}"
+            lines += orjson.dumps({"create": {"_index": index, "_id": row.id}}), self._source(row)
+            self.take(row)
+            if len(lines) == 2 * self._OPERATIONS:
+                self._finish(lines)
+        self._finish(lines)
+        return Outcome(set(), [])
+
+    def _finish(self, lines: list[bytes]) -> None:
+        self.bytes += len(b"\n".join([*lines, b""]))
+        lines.clear()

@@ -5,7 +5,7 @@ stub, which look-ups find and searches never do. `writing.py` joins new facts wi
 reads, replaces and deletes rows, each under a condition, so that two writers end in the same state as one.
 """
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
@@ -109,8 +109,11 @@ class Store(Protocol):
     def prepare(self) -> None:
         """Make the store ready to be written: create what is missing, overwrite nothing."""
 
-    def create(self, rows: Sequence[Row]) -> Outcome:
-        """Write rows whose IDs are not there yet; those that are come back as conflicts, unchanged."""
+    def create(self, rows: Iterable[Row]) -> Outcome:
+        """Write rows whose IDs are not there yet; those that are come back as conflicts, unchanged.
+
+        Rows are made while they are taken: a store keeps few of them in memory.
+        """
 
     def replace(self, replacements: Sequence[Replacement]) -> Outcome:
         """Write rows in place of stored ones that have not changed since they were read."""

@@ -6,7 +6,8 @@ its start, so an ID is in one index only, and creating it needs no look-up.
 
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from typing import Any, Final
+from itertools import islice
+from typing import Any, Final, NamedTuple
 
 from mailtrace.access import Access
 from mailtrace.documents import Document
@@ -28,9 +29,17 @@ from mailtrace.transactions import Key, Span, Transaction
 
 _BATCH: Final = 1000
 """How many rows one request reads by their IDs."""
-_KEYS: Final = 500
+_KEYS: Final = 1000
 """How many keys one search looks up."""
 _NO_INDEX: Final = "index_not_found_exception"
+
+
+class _Sent(NamedTuple):
+    """A row on its way."""
+
+    id: str
+    queue_id: str
+    place: str
 
 
 class ElasticsearchStore:
@@ -103,12 +112,20 @@ class ElasticsearchStore:
         """Look at the server, at what is set up there and at what this user may do; write nothing."""
         return describe(self._server, self._set_up, self._indices)
 
-    def create(self, rows: Sequence[Row]) -> Outcome:
+    def create(self, rows: Iterable[Row]) -> Outcome:
         """Write rows whose IDs are not there yet; those that are come back as conflicts, unchanged."""
+        waiting = iter(rows)
+        slices = iter(lambda: list(islice(waiting, _BATCH)), [])
+        return self._write(
+            (row, {"create": self._place(row.transaction, row.id)}) for some in slices for row in self._with_room(some)
+        )
+
+    def _with_room(self, rows: Sequence[Row]) -> Sequence[Row]:
+        """Make the indices of new rows ready for them."""
         behind = self._indices.open(day_of(row.transaction.start) for row in rows)
         if behind:
             self._prolong([row for row in rows if self._index_of(row.transaction) in behind])
-        return self._write((row, {"create": self._place(row.transaction, row.id)}) for row in rows)
+        return rows
 
     def replace(self, replacements: Sequence[Replacement]) -> Outcome:
         """Write rows in place of stored ones that have not changed since they were read."""
@@ -141,7 +158,7 @@ class ElasticsearchStore:
     def _write(self, wanted: Iterable[tuple[Row, dict[str, dict[str, Any]]]]) -> Outcome:
         """Send each row as soon as it is made, while the next ones are being made."""
         outcome = Outcome(set(), [])
-        sent: list[tuple[Row, str]] = []
+        sent: list[_Sent] = []
 
         def operations() -> Iterator[Operation]:
             for row, action in wanted:
@@ -149,27 +166,27 @@ class ElasticsearchStore:
                     outcome.refused.append(told)
                 else:
                     operation = Operation(action, told)
-                    sent.append((row, operation.place))
+                    sent.append(_Sent(row.id, row.transaction.queue_id, operation.place))
                     yield operation
 
         answers = self._bulk.send(operations())
-        for (row, index), answer in zip(sent, answers, strict=True):
-            self._take_answer(outcome, row, index, answer)
+        for row, answer in zip(sent, answers, strict=True):
+            self._take_answer(outcome, row, answer)
         return outcome
 
-    def _take_answer(self, outcome: Outcome, row: Row, index: str, answer: Answer) -> None:
+    def _take_answer(self, outcome: Outcome, row: _Sent, answer: Answer) -> None:
         """What is not the document's fault ends the run: all that was not written is read again by the next."""
         if answer.status == 409:
             outcome.conflicts.add(row.id)
         elif answer.kind == _NO_INDEX:
             # Deleted meanwhile: what was read there is out of date, as in a conflict, and the index is made anew.
-            self._indices.forget(index)
+            self._indices.forget(row.place)
             outcome.conflicts.add(row.id)
         elif is_documents_fault(answer.status, answer.kind):
-            outcome.refused.append(Refused(row.transaction.queue_id, answer.reason))
+            outcome.refused.append(Refused(row.queue_id, answer.reason))
         else:
-            self._require(index, answer)
-            self._indices.wrote(index)
+            self._require(row.place, answer)
+            self._indices.wrote(row.place)
 
     def _require(self, index: str, answer: Answer) -> None:
         if answer.status >= 400:

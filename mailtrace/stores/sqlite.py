@@ -28,6 +28,8 @@ from mailtrace.stores.sqlite_terms import queue_id_term, terms_of
 from mailtrace.transactions import Key, Span, Transaction, span_of, starts_near
 
 _WAIT_SECONDS: Final = 60
+_SLICE: Final = 1_000
+"""How many new rows are in memory at once."""
 _PLACE: Final = (1 << PLACE_BITS) - 1
 
 
@@ -111,22 +113,30 @@ class SqliteStore:
             self._parts.load(connection)
         return connection
 
-    def create(self, rows: Sequence[Row]) -> Outcome:
+    def create(self, rows: Iterable[Row]) -> Outcome:
         """Insert rows; those whose ID is there already come back as conflicts."""
-        indexed = int(self._now())
+        conflicts: set[str] = set()
+        waiting = iter(rows)
         with self._told():
             connection = self._writing()
-            known = {bytes(id_).hex() for (id_,) in self._at(connection, [row.transaction for row in rows], "id")}
-            fresh = [row for row in rows if row.id not in known]
-            placed = [(self._parts.place(row.transaction.start, row.transaction.first, indexed), row) for row in fresh]
-            insert(
-                connection,
-                "INSERT INTO transactions (number, part, id, version,"
-                " date, settled, headless, stub, host, queue_id, mta, line, facts)",
-                [(number, number >> PLACE_BITS, bytes.fromhex(row.id), 1, *values_of(row)) for number, row in placed],
-            )
-            self._describe(connection, placed)
-        return Outcome(known, [])
+            while some := list(islice(waiting, _SLICE)):
+                conflicts |= self._insert(connection, some)
+        return Outcome(conflicts, [])
+
+    def _insert(self, connection: sqlite3.Connection, rows: Sequence[Row]) -> set[str]:
+        """Insert those rows whose ID is not there yet; return the others' IDs."""
+        indexed = int(self._now())
+        known = {bytes(id_).hex() for (id_,) in self._at(connection, [row.transaction for row in rows], "id")}
+        fresh = [row for row in rows if row.id not in known]
+        placed = [(self._parts.place(row.transaction.start, row.transaction.first, indexed), row) for row in fresh]
+        insert(
+            connection,
+            "INSERT INTO transactions (number, part, id, version,"
+            " date, settled, headless, stub, host, queue_id, mta, line, facts)",
+            [(number, number >> PLACE_BITS, bytes.fromhex(row.id), 1, *values_of(row)) for number, row in placed],
+        )
+        self._describe(connection, placed)
+        return known
 
     def _describe(self, connection: sqlite3.Connection, placed: Iterable[tuple[int, Row]]) -> None:
         """Write terms and columns of rows."""

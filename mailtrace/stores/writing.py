@@ -5,7 +5,8 @@ queue ID was read without its beginning or end, what is stored is read, joined a
 it has not changed, again until that holds.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from operator import add
 from typing import Final, NamedTuple
 
 from mailtrace.documents import document
@@ -18,7 +19,7 @@ _ROUNDS: Final = 100
 
 
 _SLICE: Final = 1_000
-"""How many transactions are planned at once: their documents are in memory together."""
+"""How many transactions that are stored already are joined with those at once."""
 
 
 class Written(NamedTuple):
@@ -30,7 +31,7 @@ class Written(NamedTuple):
 
 
 class _Plan(NamedTuple):
-    create: list[Row]
+    create: dict[str, Transaction]
     replace: list[Replacement]
     remove: list[tuple[Removal, frozenset[str]]]
     """What goes, and the IDs that must have been written before."""
@@ -48,32 +49,44 @@ def write(store: Store, transactions: Sequence[Transaction]) -> Written:
     Raises:
         StoreError: the store cannot be written, or other writers never let a row be.
     """
-    created, updated, refused = 0, 0, list[Refused]()
-    for at in range(0, len(transactions), _SLICE):
-        done = _write_some(store, transactions[at : at + _SLICE])
-        created, updated, refused = created + done.created, updated + done.updated, refused + done.refused
-    return Written(created, updated, refused)
-
-
-def _write_some(store: Store, transactions: Sequence[Transaction]) -> Written:
-    created, updated, refused = 0, 0, list[Refused]()
-    pending, uncertain, lookup = list(transactions), set[Key](), False
-    for _ in range(_ROUNDS):
-        uncertain |= {part.key for part in pending if not part.is_certain}
-        plan = _plan(store, pending, uncertain, lookup=lookup)
-        made, changed = store.create(plan.create), store.replace(plan.replace)
-        conflicts = made.conflicts | changed.conflicts
-        store.remove([removal for removal, first in plan.remove if not first & conflicts])
-        refused += made.refused + changed.refused
-        created += sum(row.id not in made.conflicts and row.document is not None for row in plan.create)
-        created -= len(made.refused)
-        updated += len(plan.replace) - len(changed.conflicts) - len(changed.refused)
-        promoted = len(plan.promoted - conflicts)
-        created, updated = created + promoted, updated - promoted
-        pending, lookup = _to_look_after(store, plan, conflicts, uncertain), True
-        if not pending:
-            return Written(created, updated, refused)
+    written, pending, uncertain, size = Written(0, 0, []), list(transactions), set[Key](), len(transactions) or 1
+    for round_ in range(_ROUNDS):
+        again: list[Transaction] = []
+        for at in range(0, len(pending), size):
+            done, left = _attempt(store, pending[at : at + size], uncertain, lookup=round_ > 0)
+            written = Written(*map(add, written, done))
+            again += left
+        if not again:
+            return written
+        # From now on all that is stored of these is in memory too.
+        pending, size = again, _SLICE
     raise StoreError(f"{store.name}: other writers are changing the same transactions all the time: try again later")
+
+
+def _attempt(
+    store: Store, transactions: Sequence[Transaction], uncertain: set[Key], *, lookup: bool
+) -> tuple[Written, list[Transaction]]:
+    """Write transactions; return what that changed, and those to be written again."""
+    uncertain |= {part.key for part in transactions if not part.is_certain}
+    plan = _plan(store, transactions, uncertain, lookup=lookup)
+    stubs: set[str] = set()
+    made, changed = store.create(_rows(plan.create, stubs)), store.replace(plan.replace)
+    conflicts = made.conflicts | changed.conflicts
+    store.remove([removal for removal, first in plan.remove if not first & conflicts])
+    promoted = len(plan.promoted - conflicts)
+    created = len(plan.create) - len(made.conflicts | stubs) - len(made.refused) + promoted
+    updated = len(plan.replace) - len(changed.conflicts) - len(changed.refused) - promoted
+    written = Written(created, updated, made.refused + changed.refused)
+    return written, _to_look_after(store, plan, conflicts, uncertain)
+
+
+def _rows(transactions: Mapping[str, Transaction], stubs: set[str]) -> Iterator[Row]:
+    """Make the rows of new transactions one by one, so that their documents are not in memory together."""
+    for id_, whole in transactions.items():
+        row = Row(id_, whole, document(whole))
+        if row.document is None:
+            stubs.add(id_)
+        yield row
 
 
 def _to_look_after(store: Store, plan: _Plan, conflicts: set[str], uncertain: set[Key]) -> list[Transaction]:
@@ -94,7 +107,7 @@ def _to_look_after(store: Store, plan: _Plan, conflicts: set[str], uncertain: se
 
 def _plan(store: Store, transactions: Sequence[Transaction], uncertain: set[Key], *, lookup: bool) -> _Plan:
     """Look up what must be joined, and say what is to be written."""
-    plan = _Plan([], [], [], {}, set(), set())
+    plan = _Plan({}, [], [], {}, set(), set())
     certain, by_key = _parted(transactions, uncertain)
     known = store.read([group[0] for group in certain.values() if lookup or any(part.written for part in group)])
     for id_, group in certain.items():
@@ -126,8 +139,7 @@ def _parted(
 def _put(plan: _Plan, id_: str, group: list[Transaction], stored: Stored | None) -> None:
     """Plan the row of one ID: new, joined with the stored one, or nothing where that knows it all."""
     if stored is None:
-        whole = joined(group)
-        plan.create.append(Row(id_, whole, document(whole)))
+        plan.create[id_] = joined(group)
     else:
         whole = joined([stored.transaction, *group])
         if len(whole.facts) == len(stored.transaction.facts):
@@ -152,7 +164,7 @@ def _resegment(plan: _Plan, group: list[Transaction], stored: list[Stored]) -> N
     for id_, whole in after.items():
         old = before.get(id_)
         if old is None:
-            plan.create.append(Row(id_, whole, document(whole)))
+            plan.create[id_] = whole
         elif set(old.transaction.facts) != set(whole.facts):
             _replace(plan, old, whole)
         else:
