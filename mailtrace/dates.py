@@ -6,8 +6,6 @@ from typing import Final
 
 _SECOND: Final = 1_000_000
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
-
-
 _SECONDS: Final = [f"{second:02}" for second in range(60)]
 
 

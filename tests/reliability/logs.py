@@ -10,12 +10,13 @@ from pathlib import Path
 
 from run_indexer import open_store
 
-from mailtrace.indexer import Indexer
+from mailtrace.indexer import Indexer, Limits
 from mailtrace.query import Query
 from mailtrace.render import as_json
 from mailtrace.sets import Calendar
 from mailtrace.tally import Tally
 
+USUAL = Limits()
 GENERATOR = Path(__file__).parent.parent / "generator" / "genlog.py"
 
 
@@ -36,11 +37,11 @@ def documents(name: str) -> bytes:
         store.close()
 
 
-def index(name: str, *paths: Path) -> Tally:
+def index(name: str, *paths: Path, limits: Limits = USUAL) -> Tally:
     """Index the files in this process."""
     store = open_store(name)
     try:
-        return Indexer(store, Calendar(timezone.utc, "UTC")).index([str(path) for path in paths])
+        return Indexer(store, Calendar(timezone.utc, "UTC"), limits=limits).index([str(path) for path in paths])
     finally:
         store.close()
 

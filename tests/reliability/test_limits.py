@@ -13,6 +13,7 @@ import pytest
 from logs import documents, generated, index, undisturbed
 
 from mailtrace.errors import LogError
+from mailtrace.indexer import Limits
 
 RUNNER = Path(__file__).with_name("run_indexer.py")
 OPEN = int(os.environ.get("MAILTRACE_OPEN_TRANSACTIONS", "100000"))
@@ -42,6 +43,17 @@ def test_memory_is_bounded_whatever_stays_open(tmp_path):
     idle, busy = peak_memory(tmp_path / "e.db", empty), peak_memory(tmp_path / "s.db", log)
     print(f"{OPEN} open transactions: {busy / MIB:.0f} MiB, {(busy - idle) / MIB:.0f} MiB above an empty run")
     assert busy - idle < 100 * MIB
+
+
+def test_what_is_open_is_written_when_it_has_ended(tmp_path):
+    """Room is made without it: written at once, it would be replaced later, and each time cost more than a new one."""
+    lines, store = generated(3000, seed=3), f"{tmp_path}/s.db"
+    (tmp_path / "mail.log").write_bytes(b"".join(lines))
+    assert len(b"".join(lines)) > 3 * MIB
+    tally = index(store, tmp_path / "mail.log", limits=Limits(save_bytes=1 << 30, held=500))
+    assert tally.created > 3000
+    assert tally.updated == 0
+    assert documents(store) == undisturbed(lines, tmp_path / "whole")
 
 
 def test_a_run_with_nothing_new_is_quick(tmp_path):
