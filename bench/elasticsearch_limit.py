@@ -25,7 +25,7 @@ from bench.server import Server
 
 _PAGE: Final = 2000
 _OPERATIONS: Final = 1000
-"""In a request: more were not faster, and a thousand are what the store itself sends."""
+"""In a request: more were not faster."""
 _THREADS: Final = 2
 
 

@@ -9,7 +9,6 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
-from typing import Final
 from uuid import uuid4
 
 from bench.logs import READING, Log, cache, logs, of_lines
@@ -17,19 +16,17 @@ from bench.part import Options, Part, Table, shown
 from bench.runs import ROOT, Command, in_turns, module, run
 from bench.server import Server
 
-_SHARE: Final = 5
-"""The part of the lines that is sent: a server takes a hundred times as long as reading them."""
 _HEAD = ("log", "transactions", "s", "limit s", "CPU s", "transactions/s", "lines/s", "of the limit", "MiB")
 
 
 def scaled(options: Options) -> Part:
-    """A fifth of each log, with the command mailtrace-index on a prefix of its own.
+    """Each log, with the command mailtrace-index on a prefix of its own.
 
     Raises:
         SystemExit: no server can be had here, or it refuses what it is asked.
     """
     part = Part([Table(f"Into Elasticsearch (rounds: {options.rounds})", _HEAD, [])])
-    made = logs([of_lines(mta, options.lines // _SHARE) for mta in options.mtas])
+    made = logs([of_lines(mta, options.lines) for mta in options.mtas])
     rows = []
     with _server() as url:
         part.notes.append(f"Elasticsearch {Server(url).ask('GET', '/')['version']['number']}, on the same machine.")

@@ -29,6 +29,8 @@ from mailtrace.transactions import Key, Span, Transaction
 
 _BATCH: Final = 1000
 """How many rows one request reads by their IDs."""
+_AT_ONCE: Final = 200
+"""How many new rows are made at once."""
 _KEYS: Final = 1000
 """How many keys one search looks up."""
 _NO_INDEX: Final = "index_not_found_exception"
@@ -115,7 +117,7 @@ class ElasticsearchStore:
     def create(self, rows: Iterable[Row]) -> Outcome:
         """Write rows whose IDs are not there yet; those that are come back as conflicts, unchanged."""
         waiting = iter(rows)
-        slices = iter(lambda: list(islice(waiting, _BATCH)), [])
+        slices = iter(lambda: list(islice(waiting, _AT_ONCE)), [])
         return self._write(
             (row, {"create": self._place(row.transaction, row.id)}) for some in slices for row in self._with_room(some)
         )

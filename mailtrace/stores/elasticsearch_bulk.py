@@ -15,7 +15,8 @@ from mailtrace.stores.elasticsearch_server import Server
 
 _BLOCKED: Final = "cluster_block_exception"
 _BYTES: Final = 5_000_000
-_OPERATIONS: Final = 500
+_OPERATIONS: Final = 125
+"""Of one request: four times as many are 4 % faster, and take a third more memory."""
 _ON_THE_WAY: Final = 3
 """How many bulk requests wait for an answer at once."""
 
