@@ -23,6 +23,8 @@ from mailtrace.stores.writing import write
 AWAY = "{url} does not answer (connection refused): trying again for a minute at least; nothing is lost"
 BACK = "{url} answers again, and has all that was read"
 MAILS = [mail(number) for number in range(2500)]
+ONE_REQUEST = 100
+"""Mails that are written by a single request."""
 QUICK = (0.01, 0.01, 0.01)
 """New tries that nobody hears of."""
 
@@ -100,9 +102,9 @@ def test_a_server_that_is_busy_again_and_again_is_told_of_once(elasticsearch_url
     told = []
     with proxy(elasticsearch_url, busy(4, status)) as url:
         store = quick(store_of(url, tell=told.append), (*QUICK, 0.01, 0.01))
-        for at in range(0, 1000, 250):
-            save(store, MAILS[at : at + 250])
-        assert same(store, MAILS[:1000])
+        for at in range(0, 4 * ONE_REQUEST, ONE_REQUEST):
+            save(store, MAILS[at : at + ONE_REQUEST])
+        assert same(store, MAILS[: 4 * ONE_REQUEST])
     away = f"{url} cannot do it now (queue is full): trying again for a minute at least; nothing is lost"
     assert told == [away, BACK.format(url=url)]
 
@@ -111,8 +113,8 @@ def test_of_a_moment_nobody_hears(elasticsearch_url, store_of):
     told = []
     with proxy(elasticsearch_url, busy(3)) as url:
         store = quick(store_of(url, tell=told.append), (*QUICK, 0.01))
-        save(store, MAILS[:400])
-        assert same(store, MAILS[:400])
+        save(store, MAILS[:ONE_REQUEST])
+        assert same(store, MAILS[:ONE_REQUEST])
     assert told == []
 
 
