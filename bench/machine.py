@@ -35,6 +35,11 @@ def moment() -> str:
 
 
 def _commit() -> str:
-    command = ["git", "describe", "--always", "--dirty", "--exclude", "*"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    return done.stdout.strip() or "unknown"
+    """The commit, and whether anything but the results is not as it was committed."""
+    done = _git("describe", "--always", "--exclude", "*")
+    changed = _git("diff", "--quiet", "HEAD", "--", ".", ":(exclude)bench/RESULTS.md").returncode
+    return done.stdout.strip() + ("-dirty" if changed else "") if done.stdout else "unknown"
+
+
+def _git(*arguments: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
