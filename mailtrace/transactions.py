@@ -37,7 +37,7 @@ _NEVER: Final = 1 << 62
 _LATE_LINK: Final = 3600 * SECOND
 """How long after a notice has left the queue the line may come that says whose notice it was."""
 _LONG: Final = 86_400 * SECOND
-"""What has left the queue so long after its first line is no more settled."""
+"""What has lines so far from its first one is not settled."""
 FINAL: Final = frozenset({"sent", "bounced", "expired", "rejected", "discarded", "deleted"})
 """The outcomes after which nothing more happens to a recipient."""
 
@@ -127,7 +127,10 @@ class Transaction:
         """Whether only lines of about its own time can change what it is: it is whole, and was done within a day."""
         if self.is_timed or self.queue_id == NOQUEUE:
             return True
-        return self.is_certain and self.finished is not None and self.finished - self.first <= _LONG
+        if not self.is_certain or self.finished is None:
+            return False
+        first, last = span_of([self])
+        return last - first <= _LONG
 
     @property
     def is_headless(self) -> bool:

@@ -223,20 +223,31 @@ class SqliteStore:
         return found & set(keys)
 
     def find(self, wanted: Mapping[Key, Span]) -> dict[Key, list[Stored]]:
-        """Return the rows of each key that are not settled, and those near these times or near their own."""
+        """Return the rows of each key that are not settled, and those near these times, near their own, and so on."""
         found: dict[Key, list[Stored]] = {}
         with self._told():
             connection = self._writing()
             for key, span in wanted.items():
-                rows = list(map(stored, connection.execute(_UNSETTLED, key)))
-                spans = [span, *(span_of([row.transaction]) for row in rows)]
-                whole = min(since for since, _ in spans), max(until for _, until in spans)
-                for part in self._parts.between(*starts_near(whole)):
-                    values = (part.part, queue_id_term(key[1]), *key)
-                    rows += map(stored, connection.execute(_SETTLED, values))
-                if rows:
+                if rows := self._near(connection, key, span):
                     found[key] = rows
         return found
+
+    def _near(self, connection: sqlite3.Connection, key: Key, span: Span) -> list[Stored]:
+        rows = list(map(stored, connection.execute(_UNSETTLED, key)))
+        spans = [span, *(span_of([row.transaction]) for row in rows)]
+        looked_at: set[int] = set()
+        # What is near may reach further, and have others near itself.
+        while True:
+            whole = min(since for since, _ in spans), max(until for _, until in spans)
+            parts = {part.part for part in self._parts.between(*starts_near(whole))} - looked_at
+            if not parts:
+                return rows
+            for part in parts:
+                values = (part, queue_id_term(key[1]), *key)
+                near = list(map(stored, connection.execute(_SETTLED, values)))
+                rows += near
+                spans += [span_of([row.transaction]) for row in near]
+            looked_at |= parts
 
     def commit(self, checkpoints: Sequence[Checkpoint]) -> None:
         """Commit everything written since the last commit, and the checkpoints with it."""

@@ -32,11 +32,12 @@ class Written(NamedTuple):
 
 class _Plan(NamedTuple):
     create: dict[str, Transaction]
-    replace: list[Replacement]
+    replace: list[tuple[Replacement, frozenset[str]]]
+    """What changes, and the IDs that must have been written before: its lines may go to them."""
     remove: list[tuple[Removal, frozenset[str]]]
     """What goes, and the IDs that must have been written before."""
     parts: dict[str, list[Transaction]]
-    """The transactions that each written ID was made of: those to try again should it conflict."""
+    """The transactions that each written ID was made of, stored ones too: those to try again should it conflict."""
     promoted: set[str]
     """IDs of stubs that become documents."""
     uncertain: set[str]
@@ -70,12 +71,15 @@ def _attempt(
     uncertain |= {part.key for part in transactions if not part.is_certain}
     plan = _plan(store, transactions, uncertain, lookup=lookup)
     stubs: set[str] = set()
-    made, changed = store.create(_rows(plan.create, stubs)), store.replace(plan.replace)
+    made = store.create(_rows(plan.create, stubs))
+    replaced = [replacement for replacement, first in plan.replace if not first & made.conflicts]
+    changed = store.replace(replaced)
     conflicts = made.conflicts | changed.conflicts
+    conflicts |= {replacement.row.id for replacement, first in plan.replace if first & made.conflicts}
     store.remove([removal for removal, first in plan.remove if not first & conflicts])
     promoted = len(plan.promoted - conflicts)
     created = len(plan.create) - len(made.conflicts | stubs) - len(made.refused) + promoted
-    updated = len(plan.replace) - len(changed.conflicts) - len(changed.refused) - promoted
+    updated = len(replaced) - len(changed.conflicts) - len(changed.refused) - promoted
     written = Written(created, updated, made.refused + changed.refused)
     return written, _to_look_after(store, plan, conflicts, uncertain)
 
@@ -144,13 +148,13 @@ def _put(plan: _Plan, id_: str, group: list[Transaction], stored: Stored | None)
         whole = joined([stored.transaction, *group])
         if len(whole.facts) == len(stored.transaction.facts):
             return
-        _replace(plan, stored, whole)
+        _replace(plan, stored, whole, frozenset())
     plan.parts[id_] = group
 
 
-def _replace(plan: _Plan, stored: Stored, whole: Transaction) -> None:
+def _replace(plan: _Plan, stored: Stored, whole: Transaction, first: frozenset[str]) -> None:
     row = Row(stored.id, whole, document(whole))
-    plan.replace.append(Replacement(row, stored.version))
+    plan.replace.append((Replacement(row, stored.version), first))
     if row.document is not None and document(stored.transaction) is None:
         plan.promoted.add(stored.id)
 
@@ -159,17 +163,18 @@ def _resegment(plan: _Plan, group: list[Transaction], stored: list[Stored]) -> N
     """Plan all rows of one short queue ID: whose each line is depends on the lines around it."""
     before = {row.id: row for row in stored}
     after: dict[str, Transaction] = {}
-    for whole in segments([*(row.transaction for row in stored), *group]):
+    every = [*(row.transaction for row in stored), *group]
+    for whole in segments(every):
         after[whole.id] = joined([after[whole.id], whole]) if whole.id in after else whole
     for id_, whole in after.items():
         old = before.get(id_)
         if old is None:
             plan.create[id_] = whole
         elif set(old.transaction.facts) != set(whole.facts):
-            _replace(plan, old, whole)
+            _replace(plan, old, whole, frozenset(after))
         else:
             continue
-        plan.parts[id_] = group
+        plan.parts[id_] = every
         plan.uncertain.add(id_)
     gone = (Removal(id_, row.transaction.start, row.version) for id_, row in before.items() if id_ not in after)
     plan.remove.extend((removal, frozenset(after)) for removal in gone)

@@ -1,21 +1,25 @@
 """What is written piece by piece, in any order, is found as if it had been written at once."""
 
 from collections.abc import Iterator
-from itertools import pairwise
+from itertools import pairwise, permutations
 from random import Random
+from typing import Final
 
 import pytest
 from asking import random_queries
-from mails import AT, DAY, EVER, newest_first, random_transactions, transaction, whole
+from mails import AT, DAY, EVER, newest_first, random_transactions, sent, transaction, whole
 from storing import found, put
 
 from mailtrace.groups import BY, Grouping, groups_of
+from mailtrace.mta.events import Refusal, Removed
 from mailtrace.query import Query, matches
 from mailtrace.stores import sqlite_parts
 from mailtrace.stores.base import Store
 from mailtrace.stores.sqlite import SqliteStore
 from mailtrace.transactions import SECOND, TimedFact, Transaction, segments
 from mailtrace.zones import zone_of
+
+HOUR = 3600 * SECOND
 
 
 def pieces(random: Random, transactions: list[Transaction]) -> Iterator[Transaction]:
@@ -99,3 +103,57 @@ def test_uses_of_queue_ids_are_the_same_in_whatever_order_they_are_written(store
     assert found(store) == newest_first(at_once)
     rows = store.find({("mx", queue_id): EVER for queue_id in facts})
     assert sorted(row.id for some in rows.values() for row in some) == sorted(each.id for each in at_once)
+
+
+EVENING = AT - AT % DAY + 20 * HOUR
+NIGHT = EVENING + 5 * HOUR
+
+
+def delivered(at: int, outcome: str = "sent") -> TimedFact:
+    return at, sent(f"r{at // SECOND}@bar.com", outcome)
+
+
+BEGUN: Final = [*whole(EVENING)[:3], delivered(EVENING + 2 * SECOND)]
+ENDED: Final = [(EVENING + 3 * SECOND, Removed("removed"))]
+TAIL: Final = [delivered(EVENING + 10 * HOUR), (EVENING + 10 * HOUR + SECOND, Removed("removed"))]
+AT_ONCE: Final = [(NIGHT, fact) for _, fact in whole(NIGHT)]
+"""A whole use within one second."""
+
+
+@pytest.mark.parametrize(
+    "known",
+    [
+        (BEGUN, [(NIGHT, Refusal("rejected", "rejected (no)", "q@bar.com"))], AT_ONCE, TAIL, ENDED),
+        (BEGUN, [delivered(NIGHT - 3 * SECOND, "deferred")], whole(NIGHT), TAIL, ENDED),
+    ],
+)
+def test_lines_that_part_a_use_from_the_next_keep_every_other_line(store, known):
+    """The end of one use, read last, gives lines to the next use, which lies on the next day."""
+    orders = list(permutations(known))
+    ids = [f"5298{number:03X}" for number in range(len(orders))]
+    for pieces in zip(*orders, strict=True):
+        put(store, *(transaction(queue_id, piece) for queue_id, piece in zip(ids, pieces, strict=True)))
+    rows = store.find({("mx", queue_id): EVER for queue_id in ids})
+    store.commit([])
+    facts = [fact for piece in known for fact in piece]
+    for queue_id, order in zip(ids, orders, strict=True):
+        wanted = {each.id: set(each.facts) for each in segments([transaction(queue_id, facts)])}
+        assert {row.id: set(row.transaction.facts) for row in rows["mx", queue_id]} == wanted, order
+
+
+def test_what_a_clock_put_days_later_is_still_found(store):
+    facts = whole()
+    strange = [*facts[:3], (AT + 3 * DAY, facts[3][1]), facts[4]]
+    tail = [
+        delivered(AT + 3 * DAY - 60 * SECOND, "deferred"),
+        delivered(AT + 3 * DAY + 60 * SECOND),
+        (AT + 3 * DAY + 61 * SECOND, Removed("removed")),
+    ]
+    for number, order in enumerate(([strange, tail], [tail, strange])):
+        queue_id = f"5298{number:03X}"
+        for piece in order:
+            put(store, transaction(queue_id, piece))
+        rows = store.find({("mx", queue_id): EVER})["mx", queue_id]
+        store.commit([])
+        wanted = {each.id: set(each.facts) for each in segments([transaction(queue_id, [*strange, *tail])])}
+        assert {row.id: set(row.transaction.facts) for row in rows} == wanted
