@@ -34,7 +34,9 @@ class Limits(NamedTuple):
     save_bytes: int = 32 << 20
     """So much text stands between two checkpoints, about."""
     held: int = MAX_HELD
-    """So many transactions are in memory, about: of more, those that are finished are written before the checkpoint."""
+    """So many transactions are in memory, about: of more, those that are finished are written, or all are."""
+    write_bytes: int = 8 << 20
+    """After so much text, those that are finished are written anyway: few may have very many recipients."""
 
 
 _USUAL: Final = Limits()
@@ -132,31 +134,26 @@ class Indexer:
     def _read_blocks(self, log: Opened) -> LogError | None:
         """Read to the end, or until stopped; return what is wrong with the file."""
         reader = log.reader
-        saved = reader.offset
+        saved = written = reader.offset
         try:
             for block in log.blocks:
                 self._take(block, log.frames)
                 self._progress(reader.path, reader.position, self.tally.lines)
-                is_full = self._is_full()
+                is_full = self._reducer.held > self._limits.held
+                if is_full or reader.offset - written >= self._limits.write_bytes:
+                    # Without a checkpoint: what is open would be written with one, and again when it has ended.
+                    self._put(self._reducer.hand_over_finished(), [])
+                    written = reader.offset
+                is_full = is_full and self._reducer.held > self._limits.held // 2
                 if is_full or reader.offset - saved >= self._limits.save_bytes:
                     self._save(log)
-                    saved = reader.offset
+                    saved = written = reader.offset
                 if self.stopped:
                     return None
             self._take_last_line(log)
         except LogError as error:
             return error
         return None
-
-    def _is_full(self) -> bool:
-        """Make room where too much is held; return whether what is still open is too much.
-
-        There is no checkpoint then: with one, all that is open would be written, and again when it has ended.
-        """
-        if self._reducer.held <= self._limits.held:
-            return False
-        self._put(self._reducer.hand_over_finished(), [])
-        return self._reducer.held > self._limits.held // 2
 
     def _take(self, block: Block, frames: Frames) -> None:
         tally = self.tally

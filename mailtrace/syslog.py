@@ -150,8 +150,11 @@ class Frames:
         """
         if not 0 < colon - at <= _MAX_HEAD:
             return None
-        is_behind_fraction = self._has_fraction and at == self._at and line.startswith(self._iso_zone, at)
-        start = at + len(self._iso_zone) if is_behind_fraction else at
+        start = at
+        if self._has_fraction and at == self._at:
+            if not line.startswith(self._iso_zone, at):
+                return None
+            start += len(self._iso_zone)
         words = line[start:colon].split(" ")
         if len(words) == 3 and _bsd_facility(words[0] + " "):
             del words[0]

@@ -172,6 +172,15 @@ def test_fractions_of_any_length_are_read_after_those_of_six_digits(zone):
         assert record.time % 1_000_000 == round(float(f"0{fraction}") * 1_000_000)
 
 
+def test_a_zone_that_the_line_before_lacks_is_no_part_of_the_host():
+    frames = Frames(timezone.utc, None)
+    frames.record("2026-11-20T10:00:58.054961 mx1 postfix/qmgr[1]: 5298B228B8B: removed")
+    record = frames.record("2026-11-20T10:00:58.054961+01:00\tmx2 postfix/qmgr[1]: 5298B228B8B: removed")
+    assert isinstance(record, Record)
+    assert record.host == "mx2"
+    assert record.time == int(datetime(2026, 11, 20, 9, 0, 58, 54961, timezone.utc).timestamp() * 1_000_000)
+
+
 @settings(deadline=None)
 @given(st.lists(st.text()))
 def test_arbitrary_text_never_raises(lines):

@@ -31,7 +31,7 @@ _BATCH: Final = 1000
 """How many rows one request reads by their IDs."""
 _AT_ONCE: Final = 200
 """How many new rows are made at once."""
-_KEYS: Final = 1000
+_KEYS: Final = 500
 """How many keys one search looks up."""
 _NO_INDEX: Final = "index_not_found_exception"
 

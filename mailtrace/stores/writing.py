@@ -50,25 +50,36 @@ def write(store: Store, transactions: Sequence[Transaction]) -> Written:
     Raises:
         StoreError: the store cannot be written, or other writers never let a row be.
     """
-    written, pending, uncertain, size = Written(0, 0, []), list(transactions), set[Key](), len(transactions) or 1
+    written, uncertain = Written(0, 0, []), {part.key for part in transactions if not part.is_certain}
+    batches = _batches(transactions, uncertain)
     for round_ in range(_ROUNDS):
         again: list[Transaction] = []
-        for at in range(0, len(pending), size):
-            done, left = _attempt(store, pending[at : at + size], uncertain, lookup=round_ > 0)
+        for batch in batches:
+            done, left = _attempt(store, batch, uncertain, lookup=round_ > 0)
             written = Written(*map(add, written, done))
             again += left
         if not again:
             return written
-        # From now on all that is stored of these is in memory too.
-        pending, size = again, _SLICE
+        batches = _sliced(again)
     raise StoreError(f"{store.name}: other writers are changing the same transactions all the time: try again later")
+
+
+def _batches(transactions: Sequence[Transaction], uncertain: set[Key]) -> list[Sequence[Transaction]]:
+    """What to try at once: all, unless much of it is to be joined, which brings what is stored into memory too."""
+    joining = [part for part in transactions if part.written or part.key in uncertain]
+    if len(joining) <= _SLICE:
+        return [transactions]
+    return [*_sliced(joining), [part for part in transactions if not part.written and part.key not in uncertain]]
+
+
+def _sliced(transactions: Sequence[Transaction]) -> list[Sequence[Transaction]]:
+    return [transactions[at : at + _SLICE] for at in range(0, len(transactions), _SLICE)]
 
 
 def _attempt(
     store: Store, transactions: Sequence[Transaction], uncertain: set[Key], *, lookup: bool
 ) -> tuple[Written, list[Transaction]]:
     """Write transactions; return what that changed, and those to be written again."""
-    uncertain |= {part.key for part in transactions if not part.is_certain}
     plan = _plan(store, transactions, uncertain, lookup=lookup)
     stubs: set[str] = set()
     made = store.create(_rows(plan.create, stubs))
