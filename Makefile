@@ -42,11 +42,11 @@ package: $(VENV)/.test-extras
 clean:
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
-# Speed against wc, pflogsumm and the stores' limits: about half an hour, on a machine that does nothing else.
+# Speed against wc, pflogsumm and the stores' limits: about three quarters of an hour, on a machine that does nothing else.
 bench: $(VENV)/.test-extras
 	$(BIN)/python -m bench
 
-# Ten million lines and ten million transactions: two hours, and 40 GB of disk.
+# Ten million lines and ten million transactions: an hour, and 40 GB of disk.
 bench-large: $(VENV)/.test-extras
 	$(BIN)/python -m bench --only memory,growth,searches
 
