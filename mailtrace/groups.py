@@ -32,25 +32,30 @@ def domain_of(address: str | None) -> str | None:
     return domain if at else None
 
 
-OF_ENTRIES: Final[dict[str, Callable[[_Entry], str | None]]] = {
-    "to": lambda entry: folded(entry["recipient"]),
-    "to-domain": lambda entry: domain_of(entry["recipient"]),
-    "relay": lambda entry: folded(entry["relay_host"]),
-    "outcome": lambda entry: str(entry["outcome"]),
-    "status": lambda entry: reason_of(entry["status"] or ""),
+class Value(NamedTuple):
+    """What a grouping counts."""
+
+    column: str
+    """The member whose value it is; a recipient result's as `to.NAME`, of which each recipient's counts."""
+    of: Callable[[Any], str | None]
+    """What is counted, by the member's value."""
+
+
+VALUES: Final = {
+    "from": Value("from", folded),
+    "from-domain": Value("from", domain_of),
+    "client": Value("client", folded),
+    "login": Value("login", folded),
+    "host": Value("host", folded),
+    "to": Value("to.recipient", folded),
+    "to-domain": Value("to.recipient", domain_of),
+    "relay": Value("to.relay_host", folded),
+    "outcome": Value("to.outcome", str),
+    "status": Value("to.status", lambda status: reason_of(status or "")),
 }
-"""What is counted once for each recipient's entry, by its value."""
-OF_DOCUMENTS: Final[dict[str, Callable[[Document], str | None]]] = {
-    "from": lambda document: folded(document["from"]),
-    "from-domain": lambda document: domain_of(document["from"]),
-    "client": lambda document: folded(document["client"]),
-    "login": lambda document: folded(document["login"]),
-    "host": lambda document: folded(document["host"]),
-}
-"""What is counted once for each transaction, by its value."""
 OF_TIMES: Final = ("hour", "day")
 """What is counted once for each transaction, by its date."""
-BY: Final = (*OF_DOCUMENTS, *OF_ENTRIES, *OF_TIMES)
+BY: Final = (*VALUES, *OF_TIMES)
 """Every way of grouping."""
 
 
@@ -64,7 +69,22 @@ class Grouping(NamedTuple):
     @property
     def is_of_entries(self) -> bool:
         """Whether recipients are counted, not transactions."""
-        return self.by in OF_ENTRIES
+        return not self.is_of_times and self.value.column.startswith("to.")
+
+    @property
+    def value(self) -> Value:
+        """What is counted, where that is not a time."""
+        return VALUES[self.by]
+
+    @property
+    def member(self) -> str:
+        """The member of a document, or of a recipient result, whose value is counted."""
+        return self.value.column.removeprefix("to.")
+
+    @property
+    def has_delays(self) -> bool:
+        """Whether each group has its delays."""
+        return self.by == "relay"
 
     @property
     def is_of_times(self) -> bool:
@@ -100,16 +120,21 @@ class Tally:
 
     def add(self, query: Query, document: Document) -> None:
         """Count a document that matches the query."""
-        by = self._grouping.by
-        if self._grouping.is_of_times:
-            self.count(self._grouping.time(datetime.fromisoformat(document["date"])))
-        elif not self._grouping.is_of_entries:
-            self.count(OF_DOCUMENTS[by](document))
+        grouping = self._grouping
+        if grouping.is_of_times:
+            self.count(grouping.time(datetime.fromisoformat(document["date"])))
+        elif not grouping.is_of_entries:
+            self.count(grouping.value.of(document[grouping.member]))
         else:
             for entry in counted(query, document):
-                self.count(OF_ENTRIES[by](entry))
-                if by == "relay" and (delay := delay_of(entry)) is not None:
-                    self.delay(OF_ENTRIES[by](entry), delay)
+                self.count_result(entry)
+
+    def count_result(self, entry: _Entry, number: int = 1) -> None:
+        """Count so many recipient results that have what is counted of this one."""
+        value = self._grouping.value.of(entry[self._grouping.member])
+        self.count(value, number)
+        if self._grouping.has_delays and (delay := delay_of(entry)) is not None:
+            self.delay(value, delay, number)
 
     def count(self, value: str | None, number: int = 1) -> None:
         """Count so many with a value."""
@@ -159,12 +184,12 @@ def counted(query: Query, document: Document) -> list[_Entry]:
     Earlier ones count where the query speaks of what happened on the way. Of a word that is found among the recipients
     only, just these count.
     """
-    every = query.ever or query.relays or query.statuses
+    every = query.asks_of_attempts
     found = [entry for entry in document["to"] if (every or entry["last"]) and holds(query, entry)]
     inside = [word for word in query.words if not is_outside(word, document)]
     if not inside:
         return found
-    return [entry for entry in found if any(is_recipient(word.address, entry) for word in inside)]
+    return [entry for entry in found if any(is_recipient(word, entry) for word in inside)]
 
 
 def delay_of(entry: _Entry) -> int | None:

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from mailtrace.patterns import Pattern, normal_ip
+from mailtrace.comparisons import (
+    CLIENTS,
+    LOGINS,
+    MSGIDS,
+    OF_DOCUMENTS,
+    OF_RESULTS,
+    QUEUE_IDS,
+    RECIPIENTS,
+    SENDERS,
+    Criterion,
+    Result,
+)
+from mailtrace.patterns import Pattern
 
 if TYPE_CHECKING:  # for the sake of `--help`, which needs none
     from mailtrace.documents import Document
@@ -29,15 +40,11 @@ OUTCOMES: Final = (
 """Every outcome that an entry can have."""
 MTAS: Final = ("postfix", "sendmail")
 """Every MTA that a document can be of."""
-
-_Asked = TypeVar("_Asked")
-
-
 _NO_LINKS: Final = frozenset({None, ""})
 
 
 class Word(NamedTuple):
-    """What is given without a flag: whatever a sender, recipient, message ID, queue ID, client or login can be."""
+    """What is given without a flag: a sender, recipient, message ID, queue ID, client or login."""
 
     address: Pattern
     text: Pattern
@@ -53,6 +60,22 @@ class Word(NamedTuple):
             UsageError: it is a network, and misspelt.
         """
         return cls(Pattern.of(asked), Pattern.of_text(asked), Pattern.of_peer(asked), asked.strip())
+
+    def asked_of(self, criterion: Criterion) -> tuple[Any]:
+        """Return what this word asks for as one of the criteria that `WORD_CRITERIA` names."""
+        return (getattr(self, WORD_CRITERIA[criterion]),)
+
+
+WORD_CRITERIA: Final = {
+    SENDERS: "address",
+    MSGIDS: "text",
+    LOGINS: "text",
+    QUEUE_IDS: "queue_id",
+    CLIENTS: "client",
+    RECIPIENTS: "address",
+}
+"""The criteria that a word can meet, each with the member of `Word` that it compares."""
+_OUTSIDE: Final = tuple(criterion for criterion in WORD_CRITERIA if criterion is not RECIPIENTS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,59 +115,46 @@ class Query:
     oldest_first: bool = False
     """Whether the order is ascending."""
 
+    def asked(self, criteria: Iterable[Criterion]) -> Iterator[tuple[Criterion, tuple[Any, ...]]]:
+        """Return those of the criteria by which this query asks for something, each with what it asks for."""
+        for criterion in criteria:
+            if asked := getattr(self, criterion.name):
+                yield criterion, asked
+
     @property
-    def asks_of_entries(self) -> bool:
-        """Whether one entry must hold what is asked: all of `-t`, `-s`, `--ever`, `--relay` and `--status`."""
-        return bool(self.recipients or self.outcomes or self.ever or self.relays or self.statuses)
+    def asks_of_results(self) -> bool:
+        """Whether one recipient result must hold what is asked: all of `-t`, `-s`, `--ever`, `--relay`, `--status`."""
+        return any(self.asked(OF_RESULTS))
+
+    @property
+    def asks_of_attempts(self) -> bool:
+        """Whether it asks what happened on the way, and so of earlier results too, not of a recipient's last alone."""
+        return bool(self.ever or self.relays or self.statuses)
 
 
 def matches(query: Query, document: Document) -> bool:
     """Return whether a document is one of those asked for, the limit aside."""
     return (
         _within(query, document)
-        and _any(query.senders, lambda asked: asked.matches(document["from"]))
-        and _any(query.msgids, lambda asked: asked.matches(document["msgid"]))
-        and _any(query.queue_ids, lambda asked: asked == document["transaction"])
-        and _any(query.links, lambda asked: asked in links_of(document))
-        and _any(query.clients, lambda asked: _is_client(asked, document))
-        and _any(query.logins, lambda asked: asked.matches(document["login"]))
-        and _any(query.hosts, lambda asked: is_host(asked, document["host"]))
-        and _any(query.mtas, lambda asked: asked == document["mta"])
-        and (not query.asks_of_entries or any(holds(query, entry) for entry in document["to"]))
+        and all(criterion.is_met_in(asked, document) for criterion, asked in query.asked(OF_DOCUMENTS))
+        and (not query.asks_of_results or any(holds(query, result) for result in document["to"]))
         and all(_is_anywhere(query, word, document) for word in query.words)
     )
 
 
-def holds(query: Query, entry: dict[str, Any]) -> bool:
-    """Return whether an entry holds what a query asks of entries."""
-    return (
-        _any(query.recipients, lambda asked: is_recipient(asked, entry))
-        and (not query.outcomes or (entry["last"] and entry["outcome"] in query.outcomes))
-        and (not query.ever or entry["outcome"] in query.ever)
-        and _any(query.relays, lambda asked: _is_relay(asked, entry))
-        and _any(query.statuses, lambda asked: asked in (entry["status"] or "").lower())
-    )
+def holds(query: Query, result: Result) -> bool:
+    """Return whether a recipient result holds all that a query asks of one."""
+    return all(criterion.is_met_in_result(asked, result) for criterion, asked in query.asked(OF_RESULTS))
 
 
-def is_recipient(asked: Pattern, entry: dict[str, Any]) -> bool:
-    """Return whether an entry's recipient, or what it was rewritten from, is the one asked for."""
-    return asked.matches(entry["recipient"]) or asked.matches(entry["orig_to"])
+def is_recipient(word: Word, result: Result) -> bool:
+    """Return whether a result's recipient, or what it was rewritten from, is the word."""
+    return RECIPIENTS.is_met_in_result(word.asked_of(RECIPIENTS), result)
 
 
 def is_outside(word: Word, document: Document) -> bool:
-    """Return whether a word is found in a document outside its entries."""
-    return (
-        word.address.matches(document["from"])
-        or word.text.matches(document["msgid"])
-        or word.text.matches(document["login"])
-        or word.queue_id == document["transaction"]
-        or _is_client(word.client, document)
-    )
-
-
-def is_host(asked: Pattern, host: str) -> bool:
-    """Return whether a host's name, or the first part of it, is the one asked for."""
-    return asked.matches(host) or asked.matches(host.partition(".")[0])
+    """Return whether a word is found in a document outside its recipient results."""
+    return any(criterion.is_met_in(word.asked_of(criterion), document) for criterion in _OUTSIDE)
 
 
 def links_of(document: Document) -> set[str]:
@@ -154,34 +164,11 @@ def links_of(document: Document) -> set[str]:
     return named - _NO_LINKS
 
 
-@lru_cache(maxsize=4096)
-def client_names(client: str | None) -> frozenset[str]:
-    """Return the ways in which a client can be asked for: whole, by name, by address; in lower case."""
-    if client is None:
-        return frozenset()
-    client = client.lower()
-    name, _, rest = client.partition("[")
-    found = {client, normal_ip(name.strip())}
-    for text in rest.split("[")[:2]:
-        found.add(normal_ip(text.partition("]")[0]))
-    return frozenset(found - {""})
-
-
-@lru_cache(maxsize=4096)
-def relay_names(relay: str | None, host: str | None, ip: str | None) -> frozenset[str]:
-    """Return the ways in which a next hop can be asked for: whole, by name, by address; in lower case."""
-    return frozenset(((relay or "").lower(), normal_ip(host or ""), normal_ip(ip or ""))) - {""}
-
-
 def microseconds(date: str) -> int:
     """Return a document's date in microseconds since 1970."""
     moment = datetime.fromisoformat(date)
     whole = moment.replace(microsecond=0).timestamp()
     return int(whole) * 1_000_000 + moment.microsecond
-
-
-def _any(asked: Sequence[_Asked], is_it: Callable[[_Asked], bool]) -> bool:
-    return not asked or any(map(is_it, asked))
 
 
 def _within(query: Query, document: Document) -> bool:
@@ -191,17 +178,8 @@ def _within(query: Query, document: Document) -> bool:
     return (query.since is None or at >= query.since) and (query.until is None or at <= query.until)
 
 
-def _is_client(asked: Pattern, document: Document) -> bool:
-    names = client_names(document["client"]) | client_names(document["orig_client"])
-    return any(map(asked.matches, names))
-
-
-def _is_relay(asked: Pattern, entry: dict[str, Any]) -> bool:
-    return any(map(asked.matches, relay_names(entry["relay"], entry["relay_host"], entry["relay_ip"])))
-
-
 def _is_anywhere(query: Query, word: Word, document: Document) -> bool:
-    """Whether a word is found in a document: among its recipients, in an entry that holds what else is asked of one."""
+    """Whether a word is found in a document: among its recipients, in a result that holds what else is asked of one."""
     return is_outside(word, document) or any(
-        is_recipient(word.address, entry) and holds(query, entry) for entry in document["to"]
+        is_recipient(word, result) and holds(query, result) for result in document["to"]
     )

@@ -11,8 +11,9 @@ from functools import lru_cache
 from ipaddress import ip_address
 from typing import Any, Final, NamedTuple, TypeAlias
 
+from mailtrace.comparisons import client_names
 from mailtrace.documents import Document
-from mailtrace.query import client_names, microseconds
+from mailtrace.query import microseconds
 from mailtrace.queue_ids import time_of
 
 Entry: TypeAlias = dict[str, Any]

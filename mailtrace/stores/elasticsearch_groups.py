@@ -67,8 +67,7 @@ def _buckets(searches: Searches, query: Query, grouping: Grouping) -> Iterator[d
     composite: dict[str, Any] = {"size": _PAGE, "sources": _sources(grouping)}
     wanted: dict[str, Any] = {"composite": composite}
     if grouping.is_of_entries:
-        every = query.ever or query.relays or query.statuses
-        entries = conditions.of_entries() + ([] if every else [{"term": {"to.last": True}}])
+        entries = conditions.of_entries() + ([] if query.asks_of_attempts else [{"term": {"to.last": True}}])
         counted = {"filter": {"bool": {"filter": entries}}, "aggs": {"groups": wanted}}
         wanted = {"nested": {"path": "to"}, "aggs": {"counted": counted}}
     while True:
@@ -85,6 +84,6 @@ def _sources(grouping: Grouping) -> list[dict[str, Any]]:
     if grouping.is_of_times:
         return [{"value": {"histogram": {"field": "search.date", "interval": _QUARTER}}}]
     sources = [{"value": {"terms": {"field": _FIELDS[grouping.by], "missing_bucket": True}}}]
-    if grouping.by == "relay":
+    if grouping.has_delays:
         sources.append({"delay": {"terms": {"field": _DELAY, "missing_bucket": True}}})
     return sources

@@ -7,10 +7,33 @@ from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Any, Final, NamedTuple, TypeAlias
 
+from mailtrace.comparisons import (
+    CLIENTS,
+    EVER,
+    EXACT,
+    HOSTS,
+    LINKS,
+    LOGINS,
+    MSGIDS,
+    MTAS,
+    OF_DOCUMENTS,
+    OF_RESULTS,
+    OUTCOMES,
+    PART,
+    QUEUE_IDS,
+    RECIPIENTS,
+    RELAYS,
+    SENDERS,
+    STATUSES,
+    Criterion,
+    client_names,
+    host_names,
+    relay_names,
+)
 from mailtrace.documents import Document
 from mailtrace.groups import delay_of, domain_of, folded
 from mailtrace.patterns import Pattern, ip_key, network_keys
-from mailtrace.query import Query, Word, client_names, links_of, relay_names
+from mailtrace.query import WORD_CRITERIA, Query, Word, links_of
 from mailtrace.reasons import reason_of
 
 Clause: TypeAlias = dict[str, Any]
@@ -42,7 +65,7 @@ def searchable(document: Document, date: int) -> dict[str, Any]:
         "login": folded(document["login"]),
         "clients": clients,
         "client_ips": client_ips,
-        "hosts": _host_names(document["host"]),
+        "hosts": list(host_names(document["host"].lower())),
     }
 
 
@@ -82,7 +105,7 @@ def _clients(client: str | None, orig_client: str | None) -> tuple[list[str], li
 
 @lru_cache(maxsize=4096)
 def _relays(relay: str | None, host: str | None, ip: str | None) -> tuple[list[str], list[str], str | None]:
-    names = relay_names(relay, host, ip)
+    names = frozenset().union(*map(relay_names, filter(None, (relay, host, ip))))
     return sorted(names), _ip_keys(names), folded(host)
 
 
@@ -90,27 +113,29 @@ def _ip_keys(names: Iterable[str]) -> list[str]:
     return sorted({key for name in names if (key := ip_key(name))})
 
 
-@lru_cache(maxsize=4096)
-def _host_names(host: str) -> list[str]:
-    host = host.lower()
-    return [host, host.partition(".")[0]]
-
-
 class _Field(NamedTuple):
-    """Where the values are that patterns of a kind compare."""
+    """Where the values are that a criterion compares."""
 
     values: str
     domains: str = ""
     ips: str = ""
 
 
-_SENDER: Final = _Field("search.from", domains="search.from_domain")
-_RECIPIENT: Final = _Field("to.search.addresses", domains="to.search.domains")
-_MSGID: Final = _Field("search.msgid")
-_LOGIN: Final = _Field("search.login")
-_CLIENT: Final = _Field("search.clients", ips="search.client_ips")
-_RELAY: Final = _Field("to.search.relays", ips="to.search.relay_ips")
-_HOST: Final = _Field("search.hosts")
+_FIELDS: Final = {
+    SENDERS: _Field("search.from", domains="search.from_domain"),
+    RECIPIENTS: _Field("to.search.addresses", domains="to.search.domains"),
+    MSGIDS: _Field("search.msgid"),
+    LOGINS: _Field("search.login"),
+    CLIENTS: _Field("search.clients", ips="search.client_ips"),
+    RELAYS: _Field("to.search.relays", ips="to.search.relay_ips"),
+    HOSTS: _Field("search.hosts"),
+    QUEUE_IDS: _Field("transaction"),
+    LINKS: _Field("search.links"),
+    MTAS: _Field("mta"),
+    STATUSES: _Field("to.search.status"),
+    OUTCOMES: _Field("to.outcome"),
+    EVER: _Field("to.outcome"),
+}
 
 
 class Conditions:
@@ -135,50 +160,39 @@ class Conditions:
         if query.since is not None or query.until is not None:
             bounds = {"gte": query.since, "lte": query.until}
             clauses.append({"range": {"search.date": {name: at for name, at in bounds.items() if at is not None}}})
-        clauses += self._patterns(query.senders, _SENDER)
-        clauses += self._patterns(query.msgids, _MSGID)
-        clauses += self._patterns(query.clients, _CLIENT)
-        clauses += self._patterns(query.logins, _LOGIN)
-        clauses += self._patterns(query.hosts, _HOST)
-        clauses += [_terms("transaction", query.queue_ids)] if query.queue_ids else []
-        clauses += [_terms("search.links", query.links)] if query.links else []
-        clauses += [_terms("mta", query.mtas)] if query.mtas else []
-        if query.asks_of_entries:
+        clauses += self._clauses(OF_DOCUMENTS)
+        if query.asks_of_results:
             clauses.append(_nested(self.of_entries()))
         clauses += [self._word(word) for word in query.words]
         return _all_of(clauses)
 
     def of_entries(self) -> list[Clause]:
         """Return what one and the same entry must be."""
-        query = self._query
-        clauses = self._patterns(query.recipients, _RECIPIENT) + self._patterns(query.relays, _RELAY)
-        if query.outcomes:
-            clauses += [{"term": {"to.last": True}}, _terms("to.outcome", query.outcomes)]
-        if query.ever:
-            clauses.append(_terms("to.outcome", query.ever))
-        if query.statuses and self._globs:
-            parts = [f"*{_literal(part)}*" for part in query.statuses if _is_term(part)]
-            clauses.append(_any_of([_wildcard("to.search.status", part) for part in parts]))
-        return clauses
+        return self._clauses(OF_RESULTS)
+
+    def _clauses(self, criteria: Sequence[Criterion]) -> list[Clause]:
+        return [clause for asked in self._query.asked(criteria) for clause in self._criterion(*asked)]
+
+    def _criterion(self, criterion: Criterion, asked: Sequence[Any]) -> list[Clause]:
+        field = _FIELDS[criterion]
+        if criterion.comparison is PART:
+            parts = [f"*{_literal(part)}*" for part in asked if _is_term(part)]
+            return [_any_of([_wildcard(field.values, part) for part in parts])] if self._globs else []
+        if criterion.comparison is EXACT:
+            last: list[Clause] = [{"term": {"to.last": True}}] if criterion.only_last else []
+            return [*last, _terms(field.values, asked)]
+        return self._patterns(asked, field)
 
     def _word(self, word: Word) -> Clause:
-        entry = self._patterns([word.address], _RECIPIENT) + self.of_entries()
-        return _any_of(
-            [
-                *self._patterns([word.address], _SENDER),
-                *self._patterns([word.text], _MSGID),
-                *self._patterns([word.text], _LOGIN),
-                *self._patterns([word.client], _CLIENT),
-                _terms("transaction", [word.queue_id]),
-                _nested(entry),
-            ]
-        )
+        found = {criterion: self._criterion(criterion, word.asked_of(criterion)) for criterion in WORD_CRITERIA}
+        inside = _nested(found.pop(RECIPIENTS) + self.of_entries())
+        return _any_of([*(clause for clauses in found.values() for clause in clauses), inside])
 
     def _patterns(self, patterns: Sequence[Pattern], field: _Field) -> list[Clause]:
-        """One of the patterns, where there are any, must match; null has no field, and never does."""
+        """One of the patterns must match; null has no field, and never does."""
         wild = [pattern.text for pattern in patterns if pattern.kind == "glob"]
-        if not patterns or (wild and not self._globs):
-            return [{"match_all": {}}] if patterns else []
+        if wild and not self._globs:
+            return [{"match_all": {}}]
         clauses = [_wildcard(field.values, _escaped(text)) for text in wild if _is_term(text)]
         if exact := [pattern.text for pattern in patterns if pattern.kind == "exact"]:
             clauses.append(_terms(field.values, exact))

@@ -7,26 +7,19 @@ from itertools import compress, repeat
 from operator import and_
 from typing import Any, Final
 
-from mailtrace.groups import OF_DOCUMENTS, OF_ENTRIES, Grouping, Tally, delay_of
+from mailtrace.groups import Grouping, Tally
 from mailtrace.stores.sqlite_chunk import REASON, Chunk
 
-GROUPED: Final = {
-    "from": ("from",),
-    "from-domain": ("from",),
-    "client": ("client",),
-    "login": ("login",),
-    "host": ("host",),
-    "to": ("to.last", "to.recipient"),
-    "to-domain": ("to.last", "to.recipient"),
-    "relay": ("to.last", "to.relay_host", "to.delay"),
-    "outcome": ("to.last", "to.outcome"),
-    "status": ("to.last", "to.status"),
-    "hour": (),
-    "day": (),
-}
-"""The columns that each grouping looks at."""
 _MINUTE: Final = 60_000_000
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
+
+
+def columns_of(grouping: Grouping) -> tuple[str, ...]:
+    """Return the columns that a grouping looks at."""
+    if grouping.is_of_times:
+        return ()
+    last = ("to.last",) if grouping.is_of_entries else ()
+    return (*last, grouping.value.column, *(("to.delay",) if grouping.has_delays else ()))
 
 
 class Counts:
@@ -35,7 +28,8 @@ class Counts:
     def __init__(self, grouping: Grouping) -> None:
         self._grouping = grouping
         # Where all is counted, reasons need not be found anew.
-        names = ("to.last", REASON) if grouping.by == "status" else GROUPED[grouping.by]
+        self._has_reasons = grouping.by == "status"
+        names = (REASON,) if self._has_reasons else columns_of(grouping)
         self._names = [name for name in names if name != "to.last"]
         self._counts: Counter[Any] = Counter()
 
@@ -58,15 +52,10 @@ class Counts:
         for counted, number in self._counts.items():
             if self._grouping.is_of_times:
                 tally.count(self._grouping.time(_EPOCH + timedelta(minutes=counted)), number)
+            elif self._has_reasons:
+                tally.count(counted[0], number)
             elif self._grouping.is_of_entries:
-                self._tell_entry(tally, counted, number)
+                members = (name.removeprefix("to.") for name in self._names)
+                tally.count_result(dict(zip(members, counted, strict=True)), number)
             else:
-                tally.count(OF_DOCUMENTS[self._grouping.by]({self._names[0]: counted[0]}), number)
-
-    def _tell_entry(self, tally: Tally, counted: tuple[Any, ...], number: int) -> None:
-        by = self._grouping.by
-        entry = {name.removeprefix("to."): value for name, value in zip(self._names, counted, strict=True)}
-        value = entry["reason"] if by == "status" else OF_ENTRIES[by](entry)
-        tally.count(value, number)
-        if by == "relay" and (delay := delay_of(entry)) is not None:
-            tally.delay(value, delay, number)
+                tally.count(self._grouping.value.of(counted[0]), number)

@@ -11,7 +11,7 @@ from mailtrace.groups import Group, Grouping, Tally
 from mailtrace.query import Query, matches
 from mailtrace.stores.sqlite_chunk import Chunk
 from mailtrace.stores.sqlite_filter import Filter
-from mailtrace.stores.sqlite_groups import GROUPED, Counts
+from mailtrace.stores.sqlite_groups import Counts, columns_of
 from mailtrace.stores.sqlite_rows import transaction_of
 from mailtrace.stores.sqlite_schema import CHUNK_BITS, PLACE_BITS, marks
 from mailtrace.stores.sqlite_terms import conditions_of
@@ -117,7 +117,7 @@ class Search:
     def groups(self, grouping: Grouping) -> list[Group]:
         """Return the groups of what matches."""
         tally, counts = Tally(grouping), Counts(grouping)
-        filter_ = Filter(self._query, GROUPED[grouping.by])
+        filter_ = Filter(self._query, columns_of(grouping))
         for number, within in self._places():
             chunk = self._chunk(number)
             if filter_.is_empty:

@@ -5,17 +5,36 @@ A term is a checksum: `query.matches` has the last word on every document that h
 
 from collections.abc import Iterable
 from functools import lru_cache
-from typing import Final
+from typing import Any, Final
 from zlib import crc32
 
+from mailtrace.comparisons import (
+    CLIENTS,
+    EXACT,
+    LINKS,
+    LOGINS,
+    MSGIDS,
+    QUEUE_IDS,
+    RECIPIENTS,
+    SENDERS,
+    Criterion,
+    client_names,
+)
 from mailtrace.documents import Document
 from mailtrace.patterns import Pattern
-from mailtrace.query import Query, Word, client_names, links_of
+from mailtrace.query import WORD_CRITERIA, Query, Word, links_of
 
-_KINDS: Final = {
-    kind: crc32(kind.encode())
-    for kind in ("queue_id", "link", "from", "from domain", "to", "to domain", "msgid", "client", "login")
+_OF: Final = {
+    QUEUE_IDS: "queue_id",
+    LINKS: "link",
+    SENDERS: "from",
+    RECIPIENTS: "to",
+    MSGIDS: "msgid",
+    LOGINS: "login",
+    CLIENTS: "client",
 }
+"""The kinds of terms, by the criterion that asks for them."""
+_KINDS: Final = {kind: crc32(kind.encode()) for kind in (*_OF.values(), "from domain", "to domain")}
 
 
 def _term(kind: str, text: str) -> int:
@@ -68,38 +87,30 @@ def _client_terms(client: str) -> tuple[int, ...]:
 
 def conditions_of(query: Query) -> list[list[int]]:
     """Return terms for each part of a query that has any: of every list a document must have one."""
-    found = (
-        [queue_id_term(queue_id) for queue_id in query.queue_ids],
-        [_term("link", queue_id) for queue_id in query.links],
-        _of_patterns("msgid", query.msgids) if all(asked.text for asked in query.msgids) else None,
-        _of_patterns("to", query.recipients),
-        _of_patterns("from", query.senders),
-        _of_patterns("login", query.logins) if all(asked.text for asked in query.logins) else None,
-        _of_patterns("client", query.clients),
-        *map(_of_word, query.words),
-    )
-    return [terms for terms in found if terms]
+    found = [_of(criterion, asked) for criterion, asked in query.asked(_OF)]
+    return [terms for terms in (*found, *map(_of_word, query.words)) if terms]
 
 
-def _of_patterns(kind: str, patterns: Iterable[Pattern]) -> list[int] | None:
-    """The terms of patterns of which one must match; None where one of them must be looked for in every document."""
+def _of(criterion: Criterion, asked: Iterable[Any]) -> list[int] | None:
+    """The terms of what is asked for; None where some of it must be looked for in every document."""
+    kind = _OF[criterion]
+    if criterion.comparison is EXACT:
+        return [_term(kind, text) for text in asked]
     terms = []
-    for pattern in patterns:
-        if pattern.kind not in ("exact", "domain"):
+    for pattern in asked:
+        if not _has_term(criterion, pattern):
             return None
         terms.append(_term(kind if pattern.kind == "exact" else f"{kind} domain", pattern.text))
     return terms
 
 
+def _has_term(criterion: Criterion, pattern: Pattern) -> bool:
+    """An address may be empty: the null sender has a term, an empty message ID or login has none."""
+    return pattern.kind in ("exact", "domain") and (bool(pattern.text) or criterion in (SENDERS, RECIPIENTS))
+
+
 def _of_word(word: Word) -> list[int] | None:
-    found = (
-        _of_patterns("from", [word.address]),
-        _of_patterns("to", [word.address]),
-        _of_patterns("msgid", [word.text]),
-        _of_patterns("login", [word.text]),
-        _of_patterns("client", [word.client]),
-        [queue_id_term(word.queue_id)],
-    )
-    if any(terms is None for terms in found) or not word.text.text:
+    found = [_of(criterion, word.asked_of(criterion)) for criterion in WORD_CRITERIA]
+    if any(terms is None for terms in found):
         return None
     return [term for terms in found for term in terms or ()]
