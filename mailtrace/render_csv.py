@@ -7,17 +7,12 @@ from datetime import tzinfo
 from typing import Any, Final
 
 from mailtrace.documents import Document
+from mailtrace.fields import DOCUMENT, ENTRY, csv_header
 from mailtrace.render import in_zone, safe
 
 _FORMULA: Final = tuple("=+-@\uff1d\uff0b\uff0d\uff20")
-_OF_DOCUMENT: Final = (
-    *("transaction", "host", "mta", "instance", "date", "from", "client", "client_ip", "orig_client"),
-    *("login", "msgid", "size", "nrcpt", "removed", "origin"),
-)
-_OF_ENTRY: Final = (
-    *("recipient", "orig_to", "relay", "relay_host", "relay_ip", "status", "outcome", "dsn", "delay"),
-    *("date", "last_date", "attempts", "last", "queued_as"),
-)
+_OF_DOCUMENT: Final = tuple(field.name for field in DOCUMENT if field.kind != "entries")
+_OF_ENTRY: Final = tuple(field.name for field in ENTRY)
 
 
 def csv_line(values: Iterable[Any]) -> str:
@@ -38,7 +33,7 @@ def _cell(value: Any) -> str:
 
 def csv_lines(documents: Iterable[Document], zone: tzinfo) -> Iterator[str]:
     """Return a table of documents, a line for each entry of `to`, or one where there is none; first its header."""
-    yield csv_line([*_OF_DOCUMENT, *("to_date" if name == "date" else name for name in _OF_ENTRY)])
+    yield csv_line(csv_header())
     for document in documents:
         about = _members(document, _OF_DOCUMENT, zone)
         for entry in document["to"] or [dict.fromkeys(_OF_ENTRY)]:

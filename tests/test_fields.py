@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 from commands import documents, index
 
+from mailtrace.comparisons import CRITERIA
 from mailtrace.fields import DOCUMENT, ENTRY
+from mailtrace.groups import VALUES
 from mailtrace.query import OUTCOMES
 from mailtrace.stores.elasticsearch_mapping import template
 
@@ -63,3 +65,11 @@ def test_elasticsearch_maps_every_member():
     mapping = template("mailtrace", {}, lifecycle=False, array_objects=False)["template"]["mappings"]["properties"]
     assert {field.name for field in DOCUMENT} <= set(mapping)
     assert {field.name for field in ENTRY} <= set(mapping["to"]["properties"])
+
+
+def test_what_is_compared_or_counted_is_what_the_table_says():
+    """The embedded store keeps a column of each, and of nothing else but delays and which result is the last."""
+    compared = {name for criterion in CRITERIA for name in criterion.columns}
+    compared |= {value.column for value in VALUES.values()} | {"to.last", "to.delay"}
+    searched = [field.name for field in DOCUMENT if field.searched]
+    assert {*searched, *(f"to.{field.name}" for field in ENTRY if field.searched)} == compared

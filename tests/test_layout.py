@@ -31,7 +31,7 @@ LAYERS = {
     "moments": {"errors"},
     "render": {"documents"},
     "render_text": {"documents", "render"},
-    "render_csv": {"documents", "render"},
+    "render_csv": {"documents", "fields", "render"},
     "render_groups": {"groups", "render", "render_csv", "render_text"},
     "search_options": {"errors", "groups", "moments", "options", "patterns", "query"},
     "ties": {"comparisons", "documents", "query", "queue_ids"},

@@ -11,6 +11,7 @@ there for people's queries, in Kibana say, some under the names of the Elastic C
 from typing import Any, Final
 
 from mailtrace import __version__
+from mailtrace.fields import DOCUMENT, ENTRY, Field
 
 ARRAY_OBJECTS: Final = "index.mapping.array_objects.limit"
 """A limit that Elasticsearch 9 has and 8.19 refuses as unknown."""
@@ -53,21 +54,22 @@ def _within(**properties: dict[str, Any]) -> dict[str, Any]:
     return {"properties": properties}
 
 
-_ENTRY: Final[dict[str, Any]] = {
-    "recipient": _SHOWN,
-    "orig_to": _SHOWN,
-    "relay": _SHOWN,
-    "relay_host": _SHOWN,
-    "relay_ip": _ADDRESS,
-    "status": _SHOWN,
-    "outcome": _EXACT,
-    "dsn": _UNCUT,
-    "delay": {"type": "float", "ignore_malformed": True},
+_BY_KIND: Final[dict[str, dict[str, Any]]] = {
     "date": _TIME,
-    "last_date": _TIME,
-    "attempts": _NUMBER,
-    "last": {"type": "boolean"},
-    "queued_as": _SHOWN,
+    "integer": _NUMBER,
+    "number": {"type": "float", "ignore_malformed": True},
+    "boolean": {"type": "boolean"},
+    "entries": {"type": "nested"},
+}
+_TEXTS: Final[dict[str, dict[str, Any]]] = {"folded": _SHOWN, "exact": _EXACT, "uncut": _UNCUT, "address": _ADDRESS}
+
+
+def _kept(field: Field) -> dict[str, Any]:
+    return _TEXTS[field.kept] if field.kind == "text" else _BY_KIND[field.kind]
+
+
+_ENTRY: Final[dict[str, Any]] = {
+    **{field.name: _kept(field) for field in ENTRY},
     "search": {
         "properties": {
             "addresses": _ASKED,
@@ -86,22 +88,9 @@ _ENTRY: Final[dict[str, Any]] = {
     "destination": _within(domain=_alias("to.relay_host"), ip=_alias("to.relay_ip")),
 }
 _DOCUMENT: Final[dict[str, Any]] = {
-    "transaction": _EXACT,
+    **{field.name: _kept(field) for field in DOCUMENT},
     "host": {**_EXACT, "fields": {"name": _EXACT}},
-    "mta": _EXACT,
-    "instance": _UNCUT,
-    "date": _TIME,
-    "from": _SHOWN,
-    "client": _SHOWN,
-    "client_ip": _ADDRESS,
-    "orig_client": _SHOWN,
-    "login": _SHOWN,
-    "msgid": _SHOWN,
-    "size": _NUMBER,
-    "nrcpt": _NUMBER,
     "to": {"type": "nested", "properties": _ENTRY},
-    "removed": {"type": "boolean"},
-    "origin": _SHOWN,
     "id": {"type": "keyword", "index": False},
     "stub": {"type": "boolean"},
     "headless": {"type": "boolean"},

@@ -12,21 +12,11 @@ from typing import Any, Final, NamedTuple, TypeAlias
 import orjson
 
 from mailtrace.documents import Document
+from mailtrace.fields import DOCUMENT, ENTRY
 
-OF_DOCUMENTS: Final = ("transaction", "host", "mta", "from", "client", "orig_client", "login", "msgid", "origin")
+OF_DOCUMENTS: Final = tuple(field.name for field in DOCUMENT if field.searched)
 """Columns of which each row has a value."""
-MEMBERS_OF_ENTRIES: Final = (
-    "recipient",
-    "orig_to",
-    "relay",
-    "relay_host",
-    "relay_ip",
-    "status",
-    "outcome",
-    "delay",
-    "last",
-    "queued_as",
-)
+MEMBERS_OF_ENTRIES: Final = tuple(field.name for field in ENTRY if field.searched)
 REASON: Final = "to.reason"
 """What `--by status` counts."""
 OF_ENTRIES: Final = (*(f"to.{name}" for name in MEMBERS_OF_ENTRIES), REASON)
