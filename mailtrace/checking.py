@@ -2,14 +2,14 @@
 
 import os
 from collections.abc import Iterator
-from datetime import datetime, tzinfo
+from datetime import tzinfo
 from pathlib import Path
 from typing import Final, TextIO
 
-from mailtrace.documents import Document
 from mailtrace.errors import ExitStatus, StoreMissingError
 from mailtrace.query import Query
 from mailtrace.render import safe
+from mailtrace.render_times import local_time
 from mailtrace.stores.base import Described, Description, Store
 
 _WIDTH: Final = 12
@@ -50,9 +50,5 @@ def _held(store: Store, zone: tzinfo) -> Iterator[tuple[str, str]]:
         return
     yield "documents", f"{store.count(Query()):,}"
     oldest = next(store.search(Query(limit=1, oldest_first=True)), newest)
-    yield "oldest", _date(oldest, zone)
-    yield "newest", _date(newest, zone)
-
-
-def _date(document: Document, zone: tzinfo) -> str:
-    return f"{datetime.fromisoformat(document['date']).astimezone(zone):%Y-%m-%d %H:%M:%S}"
+    yield "oldest", local_time(oldest["date"], zone)
+    yield "newest", local_time(newest["date"], zone)

@@ -1,11 +1,12 @@
 """Documents as programs read them, and what makes any text harmless: nothing that a log says can steer a terminal."""
 
 import re
-from datetime import datetime, tzinfo
+from datetime import tzinfo
 
 import orjson
 
 from mailtrace.documents import Document
+from mailtrace.render_times import in_zone
 
 # C0 and C1 controls, line and paragraph separators, and what turns the direction of text around.
 _unsafe = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -19,11 +20,6 @@ def safe(text: str) -> str:
 def _escaped(found: re.Match[str]) -> str:
     code = ord(found[0])
     return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
-
-
-def in_zone(date: str, zone: tzinfo) -> str:
-    """Return a document's date in a zone, with its offset."""
-    return datetime.fromisoformat(date).astimezone(zone).isoformat()
 
 
 def as_json(document: Document, zone: tzinfo) -> bytes:

@@ -8,7 +8,7 @@ import orjson
 from mailtrace.groups import Group, Grouping
 from mailtrace.render import safe
 from mailtrace.render_csv import csv_line
-from mailtrace.render_text import duration
+from mailtrace.render_times import duration
 
 _BAR: Final = 24
 _ADDRESSES: Final = ("from", "from-domain", "to", "to-domain")
@@ -18,7 +18,7 @@ def groups_text(groups: Sequence[Group], grouping: Grouping, *, bars: bool) -> I
     """Return groups as aligned columns below a line that says what is counted; with bars for the eye."""
     counted = "recipients" if grouping.is_of_entries else "transactions"
     most = max((group.number for group in groups), default=1)
-    delays = [("median", "p95")] if grouping.by == "relay" else []
+    delays = [("median", "p95")] if grouping.has_delays else []
     rows = [(counted, *(head for heads in delays for head in heads))]
     rows += [(str(group.number), *_delays(group, grouping)) for group in groups]
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
@@ -33,14 +33,14 @@ def groups_json(groups: Sequence[Group], grouping: Grouping) -> Iterator[str]:
     """Return groups as lines of JSON."""
     for group in groups:
         told: dict[str, Any] = {"by": grouping.by, "value": group.value, "count": group.number}
-        if grouping.by == "relay":
+        if grouping.has_delays:
             told |= {"median_delay": group.median_delay, "p95_delay": group.p95_delay}
         yield orjson.dumps(told).decode() + "\n"
 
 
 def groups_csv(groups: Sequence[Group], grouping: Grouping) -> Iterator[str]:
     """Return groups as a table with a header."""
-    delays = grouping.by == "relay"
+    delays = grouping.has_delays
     yield csv_line([grouping.by, "count", *(("median_delay", "p95_delay") if delays else ())])
     for group in groups:
         value = "<>" if group.value == "" and grouping.by in _ADDRESSES else group.value
@@ -48,7 +48,7 @@ def groups_csv(groups: Sequence[Group], grouping: Grouping) -> Iterator[str]:
 
 
 def _delays(group: Group, grouping: Grouping) -> list[str]:
-    if grouping.by != "relay":
+    if not grouping.has_delays:
         return []
     return ["-" if delay is None else duration(delay) for delay in (group.median_delay, group.p95_delay)]
 

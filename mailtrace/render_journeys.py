@@ -2,20 +2,20 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import datetime, tzinfo
+from datetime import tzinfo
 from typing import Any, Final
 
 import orjson
 
 from mailtrace.documents import Document
 from mailtrace.render import as_json, safe
+from mailtrace.render_times import duration, in_zone, local_time
 from mailtrace.tracing import Branch, Hop, Journey
 
 _WAYS: Final = 20
 """Branches of a hop, and hops of a branch, that the tree shows."""
 _NAMES: Final = 10
 """Recipients of a branch, and candidates, that the tree shows."""
-_UNITS: Final = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 
 
 def journey_text(journey: Journey, zone: tzinfo) -> str:
@@ -29,7 +29,7 @@ def journey_json(journey: Journey, zone: tzinfo) -> bytes:
     told = {
         "msgid": document["msgid"],
         "from": document["from"],
-        "date": _in_zone(document["date"], zone),
+        "date": in_zone(document["date"], zone),
         "seconds": journey.seconds,
         "hops": journey.hops,
         "hosts": sorted(journey.hosts),
@@ -67,13 +67,9 @@ def _hop(hop: Hop, zone: tzinfo) -> dict[str, Any]:
 
 def _named(documents: Iterable[Document], zone: tzinfo) -> list[dict[str, str]]:
     return [
-        {"host": document["host"], "transaction": document["transaction"], "date": _in_zone(document["date"], zone)}
+        {"host": document["host"], "transaction": document["transaction"], "date": in_zone(document["date"], zone)}
         for document in documents
     ]
-
-
-def _in_zone(date: str, zone: tzinfo) -> str:
-    return datetime.fromisoformat(date).astimezone(zone).isoformat()
 
 
 def _summary(journey: Journey, zone: tzinfo) -> Iterator[str]:
@@ -82,8 +78,8 @@ def _summary(journey: Journey, zone: tzinfo) -> Iterator[str]:
         yield f"msgid:  {safe(document['msgid'])}"
     if document["from"] is not None:
         yield f"from:   {safe(document['from']) or '<>'}"
-    yield f"date:   {_date(document, zone)}"
-    way = f"{_number(journey.hops, 'hop')} on {_number(len(journey.hosts), 'host')} in {span(journey.seconds)}"
+    yield f"date:   {local_time(document['date'], zone)}"
+    way = f"{_number(journey.hops, 'hop')} on {_number(len(journey.hosts), 'host')} in {duration(journey.seconds)}"
     yield f"way:    {way}: {_counted(journey.results)}" if journey.results else f"way:    {way}"
     if not journey.is_complete:
         yield "        too long to be shown whole: search for a part of it with -q or -t"
@@ -119,9 +115,9 @@ class _Tree:
 
     def _head(self, hop: Hop) -> str:
         document = hop.document
-        line = f"{safe(document['host'])} {safe(document['transaction'])}, {_date(document, self._zone)}"
+        line = self._named(document)
         if hop.wait is not None:
-            line += f", {'+' if hop.wait >= 0 else ''}{span(hop.wait)}"
+            line += f", {'+' if hop.wait >= 0 else ''}{duration(hop.wait)}"
             line += " (the clocks differ)" if hop.wait < 0 else ""
         elif document["client"] is not None:
             line += f", from {safe(document['client'])}"
@@ -129,6 +125,9 @@ class _Tree:
             line += ", by its message ID"
         line += ": shown above" if hop.is_repeated else ": what follows is left out" if hop.is_cut else ""
         return f"{line}  <-- found" if hop.is_found else line
+
+    def _named(self, document: Document) -> str:
+        return f"{safe(document['host'])} {safe(document['transaction'])}, {local_time(document['date'], self._zone)}"
 
     def _branch(self, branch: Branch) -> Iterator[str]:
         yield _results(branch)
@@ -152,7 +151,7 @@ class _Tree:
             else f"{what}: the logs do not tell whether it is"
         )
         for document in candidates[:_NAMES]:
-            yield f"  ? {safe(document['host'])} {safe(document['transaction'])}, {_date(document, self._zone)}"
+            yield f"  ? {self._named(document)}"
         if len(candidates) > _NAMES:
             yield f"  ? and {len(candidates) - _NAMES} more"
 
@@ -171,7 +170,7 @@ def _results(branch: Branch) -> str:
     if entry["relay_host"] is not None:
         line += f" -> {safe(entry['relay_host'])}"
     if entry["delay"] is not None:
-        line += f" after {span(entry['delay'])}"
+        line += f" after {duration(entry['delay'])}"
     if entry["attempts"] > 1:
         line += f", {entry['attempts']} attempts"
     # Where the next hop is shown, its words are that it took the message, and as what.
@@ -209,28 +208,9 @@ def _joined(parts: Sequence[Iterator[str]]) -> Iterator[str]:
             yield (("└─ " if is_last else "├─ ") if i == 0 else stem) + line
 
 
-def _date(document: Document, zone: tzinfo) -> str:
-    return f"{datetime.fromisoformat(document['date']).astimezone(zone):%Y-%m-%d %H:%M:%S}"
-
-
 def _number(count: int, what: str) -> str:
     return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
 def _counted(outcomes: Counter[str]) -> str:
     return ", ".join(f"{count} {safe(outcome)}" for outcome, count in outcomes.most_common())
-
-
-def span(seconds: float) -> str:
-    """Return a length of time in its two greatest units, such as `0.06 s`, `4 min 10 s` or `2 d 3 h`."""
-    if abs(seconds) < 60:
-        return f"{round(seconds, 2):g} s"
-    sign, rest = "-" if seconds < 0 else "", round(abs(seconds))
-    shown: list[str] = []
-    for size, unit in _UNITS:
-        count, rest = divmod(rest, size)
-        if count or shown:
-            shown.append(f"{count} {unit}" if count else "")
-        if len(shown) == 2:
-            break
-    return sign + " ".join(filter(None, shown))

@@ -6,6 +6,7 @@ from typing import Any, Final, NamedTuple
 
 from mailtrace.documents import Document
 from mailtrace.render import safe
+from mailtrace.render_times import duration, local_time
 
 _COLORS: Final = {
     **dict.fromkeys(("sent",), "32"),
@@ -15,7 +16,6 @@ _COLORS: Final = {
     "probe": "36",
 }
 _INDENT: Final = " " * 8
-_UNITS: Final = (("d", 86_400), ("h", 3600), ("min", 60), ("s", 1))
 
 
 class Style(NamedTuple):
@@ -45,19 +45,6 @@ def as_text(document: Document, zone: tzinfo, style: Style = PLAIN) -> str:
     return "".join(f"{line}\n" for line in _lines(document, zone, style))
 
 
-def duration(seconds: float) -> str:
-    """Return a length of time in its two biggest units, such as `0.25 s`, `3 min 20 s` or `5 d`."""
-    if seconds < 60:
-        return f"{seconds:.3g} s"
-    left = round(seconds)
-    parts: list[str] = []
-    for unit, size in _UNITS:
-        number, left = divmod(left, size)
-        if parts or number:
-            parts.append(f"{number} {unit}" if number else "")
-    return " ".join(filter(None, parts[:2]))
-
-
 def _lines(document: Document, zone: tzinfo, style: Style) -> Iterator[str]:
     yield f"transaction: {safe(document['transaction'])}"
     yield from _known(document, ("client",))
@@ -68,7 +55,7 @@ def _lines(document: Document, zone: tzinfo, style: Style) -> Iterator[str]:
     yield from _known(document, ("msgid",))
     if style.long:
         yield from _known(document, ("origin", "size", "nrcpt"))
-    yield f"date:   {_time(document['date'], zone)}"
+    yield f"date:   {local_time(document['date'], zone)}"
     for entry in document["to"]:
         yield f"to:     {_glance(document, entry, style) if style.glance else ''}{_entry(entry)}"
         if style.long:
@@ -99,8 +86,8 @@ def _more_of(entry: dict[str, Any], zone: tzinfo) -> dict[str, Any]:
         "dsn": entry["dsn"],
         "delay": None if entry["delay"] is None else duration(entry["delay"]),
         "attempts": entry["attempts"],
-        "date": _time(entry["date"], zone),
-        "last_date": None if entry["last_date"] == entry["date"] else _time(entry["last_date"], zone),
+        "date": local_time(entry["date"], zone),
+        "last_date": None if entry["last_date"] == entry["date"] else local_time(entry["last_date"], zone),
         "queued_as": entry["queued_as"],
     }
 
@@ -123,7 +110,3 @@ def _taken(document: Document, entry: dict[str, Any]) -> float | None:
         return float(entry["delay"])
     span = datetime.fromisoformat(entry["last_date"]) - datetime.fromisoformat(document["date"])
     return span.total_seconds() or None
-
-
-def _time(date: str, zone: tzinfo) -> str:
-    return f"{datetime.fromisoformat(date).astimezone(zone):%Y-%m-%d %H:%M:%S}"

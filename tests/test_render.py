@@ -12,7 +12,7 @@ from mailtrace.mta.events import Result, Sender
 from mailtrace.render import as_json, safe
 from mailtrace.render_csv import csv_lines
 from mailtrace.render_groups import groups_csv, groups_text
-from mailtrace.render_text import Style, as_text, duration
+from mailtrace.render_text import Style, as_text
 from mailtrace.transactions import Transaction
 
 CET = timezone(timedelta(hours=1))
@@ -97,14 +97,6 @@ def test_long_shows_every_member_that_is_known():
         if isinstance(value, str) and "T14:27" not in value:
             assert value in shown
     assert "date:   2011-12-15 15:27:20" in shown
-
-
-@pytest.mark.parametrize(
-    "seconds, shown",
-    [(0.05, "0.05 s"), (0.0, "0 s"), (59.4, "59.4 s"), (61, "1 min 1 s"), (3600, "1 h"), (90_061, "1 d 1 h")],
-)
-def test_durations(seconds, shown):
-    assert shown == duration(seconds)
 
 
 HOSTILE = (*"=+-@", "\t=1", "\r=1", "\n", "\x1b[2J", '"', "a,b", "\uff1d1", "\u202e")

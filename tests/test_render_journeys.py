@@ -8,7 +8,7 @@ from ways import AT, MSGID, OTHER, SHORT, list_mail, loop, mailbox, postfix, que
 
 from mailtrace.patterns import Pattern
 from mailtrace.query import Query
-from mailtrace.render_journeys import journey_json, journey_text, span
+from mailtrace.render_journeys import journey_json, journey_text
 from mailtrace.stores.sqlite import SqliteStore
 from mailtrace.stores.writing import write
 from mailtrace.tracing import journeys
@@ -160,21 +160,3 @@ def test_json_nests_the_contract(traced):
     assert (second["transaction"], second["tie"], second["wait"]) == (SHORT, "queued_as", 1.0)
     (notice,) = second["branches"][0]["next"][0]["made"]
     assert (notice["transaction"], notice["tie"], notice["notice"], notice["found"]) == ("ABCDE1", "origin", True, True)
-
-
-@pytest.mark.parametrize(
-    "seconds, shown",
-    [
-        (0, "0 s"),
-        (0.061, "0.06 s"),
-        (59.9, "59.9 s"),
-        (60, "1 min"),
-        (250, "4 min 10 s"),
-        (3600, "1 h"),
-        (7325, "2 h 2 min"),
-        (183_600, "2 d 3 h"),
-        (-3725, "-1 h 2 min"),
-    ],
-)
-def test_lengths_of_time(seconds, shown):
-    assert span(seconds) == shown

@@ -1,7 +1,7 @@
 """The parts of the embedded store: where a new row goes, and where a known one may be."""
 
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -132,11 +132,3 @@ class Parts:
         del self._parts[part.part]
         self._by_day[part.day].remove(part)
         return int(counted[0])
-
-
-def spans(numbers: Iterable[int]) -> dict[int, list[int]]:
-    """Return numbers by the part in which they lie."""
-    found: dict[int, list[int]] = {}
-    for number in numbers:
-        found.setdefault(number >> PLACE_BITS, []).append(number)
-    return found

@@ -1,0 +1,30 @@
+"""Times and lengths of time as people and programs read them."""
+
+from datetime import datetime, tzinfo
+from typing import Final
+
+_UNITS: Final = (("d", 86_400), ("h", 3600), ("min", 60), ("s", 1))
+
+
+def in_zone(date: str, zone: tzinfo) -> str:
+    """Return a document's date in a zone, as ISO 8601 with its offset."""
+    return datetime.fromisoformat(date).astimezone(zone).isoformat()
+
+
+def local_time(date: str, zone: tzinfo) -> str:
+    """Return a document's date in a zone for people to read: `2011-12-15 15:27:19`."""
+    return f"{datetime.fromisoformat(date).astimezone(zone):%Y-%m-%d %H:%M:%S}"
+
+
+def duration(seconds: float) -> str:
+    """Return a length of time in its two biggest units, such as `0.25 s`, `3 min 20 s`, `5 d` or `-2 s`."""
+    sign, length = "-" if seconds < 0 else "", abs(seconds)
+    if (short := round(length, 2)) < 60:
+        return f"{sign}{short:g} s"
+    left = round(length)
+    parts: list[str] = []
+    for unit, size in _UNITS:
+        number, left = divmod(left, size)
+        if parts or number:
+            parts.append(f"{number} {unit}" if number else "")
+    return sign + " ".join(filter(None, parts[:2]))
