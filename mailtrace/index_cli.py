@@ -22,42 +22,48 @@ from mailtrace.stores.base import INDEX_PERIODS, RETENTION_DAYS, Partitioned, St
 from mailtrace.tally import Tally
 from mailtrace.zones import zone_of
 
-_DESCRIPTION = "Read the mail logs of Postfix and sendmail into a store that mailtrace-search answers from."
+_DESCRIPTION = "Index the mail logs of Postfix and sendmail for mailtrace-search."
 _EPILOG = """\
-Files may be compressed (gzip, bzip2, xz, zstd); - is standard input. What has
-been read before is not read again.
+Files may be compressed (gzip, bzip2, xz, zstd); - is standard input. Each run
+reads only what is new since the last run.
 
 examples:
   mailtrace-index /var/log/mail.log
   mailtrace-index /var/log/mail.log -y 2011
   zcat old/*.gz | mailtrace-index --tz Europe/Madrid -
 
-exit status: 0 done, 2 could not do it, 3 done but the store refused documents,
-  4 done but a file held no mail line, 130 interrupted
+exit status: 0 done, 2 error (nothing stored is lost), 3 done but the store refused
+  documents, 4 done but a file held no mail line, 130 interrupted
 """
 
 
 def _parser() -> Parser:
     parser = Parser("mailtrace-index", _DESCRIPTION, _EPILOG)
     option = parser.add_argument
-    option("files", metavar="FILE", nargs="*", help="a log file, or - for standard input")
+    option("files", metavar="FILE", nargs="*", help="log file, or - for standard input")
     option(
-        "-y", dest="year", metavar="YEAR", type=year, help="the year of the oldest file's first line, if it has none"
+        "-y",
+        dest="year",
+        metavar="YEAR",
+        type=year,
+        help="year of the first line of the oldest file, for logs without years",
     )
-    option("-q", dest="quiet", action="store_true", help="no summary when all went well")
-    option("--follow", action="store_true", help="keep reading as lines come, through rotation, until stopped")
+    option("-q", dest="quiet", action="store_true", help="print no summary if all went well")
+    option("--follow", action="store_true", help="keep reading new lines, through log rotation, until stopped")
     option(
         "--wait",
         action=BooleanOptionalAction,
-        help="wait for another mailtrace-index on this store instead of leaving it be",
+        help="wait if another mailtrace-index is using the store, instead of skipping this run",
     )
     option(
-        "--retention", metavar="DAYS", type=days, help=f"for how many days entries are kept (default {RETENTION_DAYS})"
+        "--retention", metavar="DAYS", type=days, help=f"keep documents for this many days (default {RETENTION_DAYS})"
     )
-    option("--index-period", choices=INDEX_PERIODS, help="what one index of Elasticsearch holds (default day)")
-    option("--from-start", action="store_true", help="read known logs again; the store does not change by it")
-    option("--check", action="store_true", help="write nothing; show the state of the store and what is wrong with it")
-    option("--explain", action="store_true", help="write nothing; show what each line was taken for")
+    option("--index-period", choices=INDEX_PERIODS, help="period of one Elasticsearch index (default day)")
+    option(
+        "--from-start", action="store_true", help="read known logs again from the start; changes nothing that is stored"
+    )
+    option("--check", action="store_true", help="show the state of the store and its problems; write nothing")
+    option("--explain", action="store_true", help="show how each line is parsed; write nothing")
     return parser
 
 

@@ -30,13 +30,17 @@ class Parser(argparse.ArgumentParser):
             allow_abbrev=False,
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
-        self.add_argument("--help", action="help", help="show this help and end")
-        self.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+        self.add_argument("--help", action="help", help="show this help and exit")
         self.add_argument(
-            "--config", metavar="FILE", help="read this configuration instead of /etc/mailtrace.toml and the user's own"
+            "--version", action="version", version=f"%(prog)s {__version__}", help="show the version and exit"
         )
         self.add_argument(
-            "--show-config", action="store_true", help="show what is configured and where that was said, and end"
+            "--config",
+            metavar="FILE",
+            help="use this configuration file instead of /etc/mailtrace.toml and the user's own",
+        )
+        self.add_argument(
+            "--show-config", action="store_true", help="show each setting and where it was set, then exit"
         )
         self.add_argument(
             "--store",
@@ -50,14 +54,14 @@ class Parser(argparse.ArgumentParser):
             metavar="ZONE",
             type=zone,
             default="",
-            help="the zone of time stamps without one, and of what is shown (default: the machine's own)",
+            help="time zone of log stamps without one, and of the output (default: this machine's)",
         )
 
-        certificates = self.add_argument_group("where Elasticsearch is secured")
+        certificates = self.add_argument_group("Secured Elasticsearch")
         option = certificates.add_argument
-        option("--ca-certs", metavar="FILE", help="certificates of the CAs to trust (default: those the system trusts)")
-        option("--client-cert", metavar="FILE", help="a certificate to show, in PEM")
-        option("--client-key", metavar="FILE", help="its key, where that file does not hold it")
+        option("--ca-certs", metavar="FILE", help="CA certificates to trust (default: the system's)")
+        option("--client-cert", metavar="FILE", help="client certificate, in PEM format")
+        option("--client-key", metavar="FILE", help="private key of the client certificate, if in a file of its own")
 
     def parse_args(self, args: Sequence[str] | None = None, namespace: Any = None) -> Any:
         """Return the arguments, with what is configured where no flag was given.
@@ -160,7 +164,7 @@ def zone(text: str) -> str:
 def year(text: str) -> int:
     """Return the year of `-y`."""
     if not (text.isascii() and text.isdigit() and 1970 <= int(text) <= 2100):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a year; write four digits, such as 2011")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a year: write four digits, such as 2011")
     return int(text)
 
 

@@ -13,12 +13,12 @@ from mailtrace.options import Parser, count
 from mailtrace.patterns import Pattern, ip_key, normal_ip
 from mailtrace.query import MTAS, OUTCOMES, Query, Word
 
-_DESCRIPTION = "Find mail transactions that mailtrace-index has read from mail logs, the newest first."
+_DESCRIPTION = "Search the mail transactions that mailtrace-index has read from mail logs, newest first."
 _EPILOG = """\
-All that is given must hold; of a flag given twice, either. -t, -s, --ever,
---relay and --status must hold of the same recipient. Values are matched as a
-whole, by pattern ('*@bar.*', 'b?b@bar.com') or by domain (@bar.com), without
-regard to case; '<>' is the null sender.
+Different flags must all match; a flag given twice matches either value. -t, -s,
+--ever, --relay and --status must match the same recipient result. A value
+matches whole ('bob@bar.com'), by pattern ('*@bar.*', 'b?b@bar.com') or by domain
+(@bar.com), ignoring case; '<>' is the null sender.
 
 examples:
   mailtrace-search bob@foo.com --last 2h
@@ -36,51 +36,56 @@ _has_a_sign = re.compile(r"[@*?/<>]").search
 def parser() -> Parser:
     """Return the parser of the command line."""
     made = Parser("mailtrace-search", _DESCRIPTION, _EPILOG)
-    _add_what(made.add_argument_group("which mail", "mailtrace-search -f bob@foo.com -t @bar.com"))
-    _add_became(
-        made.add_argument_group("what became of it", "mailtrace-search -t @bar.com -s deferred --status greylist")
-    )
-    _add_when(made.add_argument_group("when", "mailtrace-search --last 2h, or -d 'yesterday 14:00' -D 2011-12-17"))
-    _add_how_much(made.add_argument_group("how much", "mailtrace-search --last 1d --by relay -r 5"))
-    _add_layout(made.add_argument_group("in which form", "mailtrace-search --last 1d --format csv > day.csv"))
+    _add_what(made.add_argument_group("Message", "mailtrace-search -f bob@foo.com -t @bar.com"))
+    _add_became(made.add_argument_group("Outcome", "mailtrace-search -t @bar.com -s deferred --status greylist"))
+    _add_when(made.add_argument_group("Time", "mailtrace-search --last 2h, or -d 'yesterday 14:00' -D 2011-12-17"))
+    _add_how_much(made.add_argument_group("Limits and counts", "mailtrace-search --last 1d --by relay -r 5"))
+    _add_layout(made.add_argument_group("Output", "mailtrace-search --last 1d --format csv > day.csv"))
     return made
 
 
 def _add_what(group: argparse._ArgumentGroup) -> None:
     option = group.add_argument
-    option("words", metavar="WORD", nargs="*", help="a sender, recipient, message ID, queue ID, client or login")
-    option("-f", dest="senders", metavar="FROM", help="the envelope sender", **_MANY)
-    option("-t", dest="recipients", metavar="TO", help="a recipient, or what it was rewritten from", **_MANY)
-    option("-m", dest="msgids", metavar="MSGID", help="the message ID", **_MANY)
-    option("-q", dest="queue_ids", metavar="QUEUE_ID", help="the queue ID, as logged", **_MANY)
-    option("-c", dest="clients", metavar="CLIENT", help="the client's name, IP address or network", **_MANY)
-    option("--login", dest="logins", metavar="LOGIN", help="the user that the client logged in as", **_MANY)
-    option("-h", dest="hosts", metavar="HOST", help="the host that wrote the log", **_MANY)
-    option("--mta", dest="mtas", choices=MTAS, help=f"the program: {' or '.join(MTAS)}", **_MANY)
+    option("words", metavar="WORD", nargs="*", help="sender, recipient, message ID, queue ID, client or login")
+    option("-f", dest="senders", metavar="FROM", help="envelope sender", **_MANY)
+    option("-t", dest="recipients", metavar="TO", help="recipient, or the address it was rewritten from", **_MANY)
+    option("-m", dest="msgids", metavar="MSGID", help="message ID", **_MANY)
+    option("-q", dest="queue_ids", metavar="QUEUE_ID", help="queue ID, exactly as logged", **_MANY)
+    option("-c", dest="clients", metavar="CLIENT", help="client name, IP address or network", **_MANY)
+    option("--login", dest="logins", metavar="LOGIN", help="user name of the SASL login", **_MANY)
+    option("-h", dest="hosts", metavar="HOST", help="host that wrote the log", **_MANY)
+    option("--mta", dest="mtas", choices=MTAS, help=f"mail server: {' or '.join(MTAS)}", **_MANY)
 
 
 def _add_became(group: argparse._ArgumentGroup) -> None:
     option = group.add_argument
-    option("-s", dest="outcomes", metavar="OUTCOME", help=f"in the end: {', '.join(OUTCOMES)}", **_MANY)
-    option("--ever", dest="ever", metavar="OUTCOME", help="at any time", **_MANY)
-    option("--relay", dest="relays", metavar="RELAY", help="the next hop's name, IP address or network", **_MANY)
-    option("--status", dest="statuses", metavar="TEXT", help="a part of the MTA's words", **_MANY)
+    option(
+        "-s", dest="outcomes", metavar="OUTCOME", help=f"final outcome of a recipient: {', '.join(OUTCOMES)}", **_MANY
+    )
+    option("--ever", dest="ever", metavar="OUTCOME", help="outcome of any delivery attempt, final or not", **_MANY)
+    option("--relay", dest="relays", metavar="RELAY", help="next hop: name, IP address or network", **_MANY)
+    option("--status", dest="statuses", metavar="TEXT", help="text in the MTA's status, such as greylist", **_MANY)
 
 
 def _add_when(group: argparse._ArgumentGroup) -> None:
     option = group.add_argument
-    option("-d", dest="since", metavar="DATE", help="not before; '2011-12-15 15:00', 'yesterday 14:00', '2 hours ago'")
-    option("-D", dest="until", metavar="DATE", help="not after; a day's last moment where no time is given")
-    option("--last", dest="last", metavar="TIME", help="not longer ago than 30m, 2h, 3d or 1w")
+    option(
+        "-d",
+        dest="since",
+        metavar="DATE",
+        help="from this date on: '2011-12-15 15:00', 'yesterday 14:00', '2 hours ago'",
+    )
+    option("-D", dest="until", metavar="DATE", help="until this date; a date without a time includes the whole day")
+    option("--last", dest="last", metavar="TIME", help="within the last 30m, 2h, 3d or 1w")
 
 
 def _add_how_much(group: argparse._ArgumentGroup) -> None:
     option = group.add_argument
-    option("-r", dest="limit", metavar="N", type=count, help="only the first N; of groups, 20 if not told")
-    option("--oldest-first", action="store_true", help="from the oldest on")
+    option("-r", dest="limit", metavar="N", type=count, help="show at most N (groups: default 20)")
+    option("--oldest-first", action="store_true", help="oldest first")
     what = group.add_mutually_exclusive_group()
-    what.add_argument("--count", action="store_true", help="only how many transactions there are")
-    what.add_argument("--by", metavar="WHAT", choices=BY, help=f"how many there are by {', '.join(BY)}")
+    what.add_argument("--count", action="store_true", help="print only the number of transactions")
+    what.add_argument("--by", metavar="WHAT", choices=BY, help=f"count by {', '.join(BY)}")
 
 
 def _add_layout(group: argparse._ArgumentGroup) -> None:
@@ -89,15 +94,17 @@ def _add_layout(group: argparse._ArgumentGroup) -> None:
         *("--format",),
         choices=("text", "json", "csv"),
         default="text",
-        help="text (default), json (one object a line) or csv (one line for each recipient)",
+        help="text (default), json (one object per line) or csv (one line per recipient result)",
     )
-    option("--trace", action="store_true", help="the whole way of each message across hosts, as a tree or nested JSON")
-    option("--long", action="store_true", help="all that is known, as text")
+    option(
+        "--trace", action="store_true", help="show the journey of each message across hosts, as a tree or nested JSON"
+    )
+    option("--long", action="store_true", help="show every known field, as text")
     option(
         "--color",
         choices=("auto", "always", "never"),
         default="auto",
-        help="colours: auto (default) shows them on a terminal",
+        help="colours: auto (default) uses them on a terminal",
     )
 
 
@@ -111,7 +118,9 @@ def query_of(arguments: argparse.Namespace, zone: tzinfo, now: float) -> Query:
     since, until = _span(given, zone, now)
     outcomes, ever = _each("-s", given["outcomes"], _outcome), _each("--ever", given["ever"], _outcome)
     if outcomes and ever and not {*outcomes} & {*ever}:
-        raise UsageError(f"-s {outcomes[0]} and --ever {ever[0]} are never one result's: leave one of them out")
+        raise UsageError(
+            f"-s {outcomes[0]} and --ever {ever[0]} cannot both apply to one delivery: leave one of them out"
+        )
     return Query(
         senders=_each("-f", given["senders"], Pattern.of),
         recipients=_each("-t", given["recipients"], Pattern.of),
@@ -140,7 +149,7 @@ def hint_of(arguments: argparse.Namespace) -> str:
     for asked in map(str.strip, [*addresses, *names]):
         if not _has_a_sign(asked) and not ip_key(normal_ip(asked)):
             domain = f"@{asked} for the domain, or " if "." in asked else ""
-            return f"{asked} was compared as a whole: write {domain}'*{asked}*' for a part"
+            return f"{asked} was matched whole: write {domain}'*{asked}*' to match part of it"
     return ""
 
 
@@ -148,7 +157,7 @@ def _each(flag: str, values: Iterable[str], make: Callable[[str], Any]) -> tuple
     found = []
     for value in values:
         if not value.strip():
-            raise UsageError(f"{flag} '': nothing can be found by an empty text; leave {flag} out, or say what to find")
+            raise UsageError(f"{flag} '': empty text finds nothing: leave {flag} out, or give a value")
         try:
             found.append(make(value))
         except UsageError as error:
@@ -159,7 +168,7 @@ def _each(flag: str, values: Iterable[str], make: Callable[[str], Any]) -> tuple
 def _word(asked: str) -> Word:
     if _is_time(asked.strip()):
         raise UsageError(
-            f"{asked}: a time, and nothing to find: put a date and its time in quotes, '2011-12-15 15:00:00'"
+            f"{asked}: this is a time, not a search word: quote date and time together, '2011-12-15 15:00:00'"
         )
     return Word.of(asked)
 
@@ -172,13 +181,13 @@ def _peer(asked: str) -> Pattern:
 
 def _outcome(asked: str) -> str:
     if asked.lower() not in OUTCOMES:
-        raise UsageError(f"{asked}: no such outcome; there are {', '.join(OUTCOMES)}")
+        raise UsageError(f"{asked}: unknown outcome; choose from {', '.join(OUTCOMES)}")
     return asked.lower()
 
 
 def _span(given: dict[str, Any], zone: tzinfo, now: float) -> tuple[int | None, int | None]:
     if given["last"] is not None and given["since"] is not None:
-        raise UsageError("--last and -d both say where to begin: leave one of them out")
+        raise UsageError("--last and -d both set the start: leave one of them out")
     since = None if given["since"] is None else moment("-d", given["since"], zone, now)
     if given["last"] is not None:
         since = last("--last", given["last"], now)

@@ -38,11 +38,11 @@ class Setting(NamedTuple):
 
 
 SECRETS: Final = (
-    Setting("user", about="the user as whom Elasticsearch is reached"),
-    Setting("password", secret=True, about="the password of that user"),
-    Setting("password_file", about="a file that holds the password, and that its owner alone may read"),
-    Setting("api_key", secret=True, about="an API key for Elasticsearch, instead of a user"),
-    Setting("api_key_file", about="a file that holds the API key, and that its owner alone may read"),
+    Setting("user", about="user name for Elasticsearch"),
+    Setting("password", secret=True, about="password of that user"),
+    Setting("password_file", about="file with the password, readable only by its owner"),
+    Setting("api_key", secret=True, about="Elasticsearch API key, instead of a user and password"),
+    Setting("api_key_file", about="file with the API key, readable only by its owner"),
 )
 """Who comes to a secured Elasticsearch: no flag says it, for every user of a machine sees its command lines."""
 

@@ -71,7 +71,7 @@ def test_the_first_screen_is_true(machine):
     """The log lines that the README begins with become the text that it shows."""
     folder, environment = machine
     found = re.search(
-        r"These lines of a log\n\n(.*?)\n\nbecome\n\n(.*?)\n\n## ", (ROOT / "README.md").read_text(), re.DOTALL
+        r"These two log lines\n\n(.*?)\n\nbecome\n\n(.*?)\n\n## ", (ROOT / "README.md").read_text(), re.DOTALL
     )
     log, text = (re.sub(r"^    ", "", part, flags=re.MULTILINE) + "\n" for part in found.groups())
     (folder / "mail.log").write_text(log)
