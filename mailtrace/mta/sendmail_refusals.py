@@ -63,7 +63,9 @@ def parse_ruleset(queue_id: str, _program: str, rest: str) -> Parsed:
     first, second, verdict = read
     kind, words = verdict[2], rest[verdict.end() :]
     outcome = _WORDS[kind]
-    recipient = {"check_rcpt": first, "check_compat": second}.get(name) if outcome == "rejected" else None
+    # check_compat decides about one recipient (deliver.c); discard and quarantine elsewhere are the whole message's.
+    refused = first if name == "check_rcpt" and outcome == "rejected" else None
+    recipient = second if name == "check_compat" else refused
     sender = first if name in ("check_mail", "check_compat") else None
     refusal = Refusal(
         outcome,
