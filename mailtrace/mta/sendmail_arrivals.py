@@ -24,6 +24,7 @@ from mailtrace.mta.events import (
     Sender,
 )
 from mailtrace.mta.sendmail_addresses import address_end, bare, refused_address, without_dot
+from mailtrace.mta.sendmail_results import GIVEN_UP, KEPT
 from mailtrace.queue_ids import NOQUEUE, SENDMAIL_ID
 
 _new: Final = tuple.__new__
@@ -44,8 +45,9 @@ _cloned = re.compile(rf"clone ({SENDMAIL_ID}), owner=(.*)").fullmatch
 _is_queue_id = re.compile(SENDMAIL_ID).fullmatch
 _pieces = re.compile(r"[;,] ?").split
 _TIMED_OUT: Final = ("Cannot send message ", "delivery time expired")
-_NO_FAILURE: Final = ("Return receipt", "Warning: ", "Postmaster warning: ")
-"""Notices of what was delivered, is delayed, or is the postmaster's business only (savemail.c, envelope.c)."""
+_NO_NEWS: Final = ("Return receipt", "Warning: ", "Postmaster warning: ", "Deferred", *KEPT, *GIVEN_UP)
+"""Notices of what was delivered, is delayed, or is the postmaster's business only (savemail.c, envelope.c); and of what
+a mailer said, which is the result of each recipient as well (`giveresponse` in deliver.c)."""
 _system_error = re.compile(r"SYSERR\([^)]{0,64}\): (?:[245]\d\d )?(?:[245]\.\d{1,3}\.\d{1,3} )?").match
 _hops = re.compile(r"[Tt]oo many hops \d+ \(\d+ max\): from ").match
 _is_unreadable = re.compile(
@@ -149,9 +151,9 @@ def parse_login(_queue_id: str, _program: str, rest: str) -> Parsed:
 def parse_link(queue_id: str, _program: str, rest: str) -> Parsed:
     """Return which transaction was made of this one: a notice (`returntosender` in savemail.c) or an owner's clone.
 
-    A notice that the message could not be sent in its time means that sendmail has given it up (envelope.c), one of
-    another failure that it has returned the message, for a recipient of whom there may be no other line: alias loops,
-    lists that cannot be read. Where the sender is null, only the postmaster is told.
+    A notice that the message could not be sent in its time means that sendmail has given it up (envelope.c), one of an
+    error that is no mailer's that it has returned the message for a recipient of whom there is no other line: alias
+    loops, lists that cannot be read. Where the sender is null, only the postmaster is told.
     """
     link = _linked(rest)
     if link is None:
@@ -162,15 +164,13 @@ def parse_link(queue_id: str, _program: str, rest: str) -> Parsed:
     notice = Event(other, Origin(queue_id, "notice"))
     if text.startswith(_TIMED_OUT):
         return [notice, Event(queue_id, Expired(f"expired ({text})"))]
-    if text.startswith(_NO_FAILURE):
+    named = refused_address(text) if "..." in text else None
+    words = named[1] if named is not None else text
+    if words.startswith(_NO_NEWS):
         return notice
-    return [notice, Event(queue_id, _returned(kind, text))]
-
-
-def _returned(kind: str, text: str) -> Refusal:
-    """The return of a message: some errors name their recipient (`usrerr` in err.c), or a sender who cannot be told."""
-    named = refused_address(text) if kind != "postmaster notify" and "..." in text else None
-    return Refusal("bounced", named[1], recipient=named[0]) if named and named[1] else Refusal("bounced", text)
+    # The postmaster may be told because of the sender, whom the error then names (`usrerr` in err.c).
+    recipient = named[0] if named is not None and kind != "postmaster notify" else None
+    return [notice, Event(queue_id, Refusal("bounced", words, recipient=recipient))]
 
 
 def parse_clone(queue_id: str, _program: str, rest: str) -> Parsed:

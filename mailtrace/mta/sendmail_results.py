@@ -31,9 +31,9 @@ _is_own = re.compile(r"(?:Sent(?: \(|\Z)|Deferred(?:: |\Z)|queued\Z|quarantined\
 _says_discarded = re.compile(r"(?<![\w<@.+-])discarded(?![\w.+-]*@)", re.IGNORECASE).search
 
 _BY_CLASS: Final = {"2": "sent", "4": "deferred", "5": "bounced"}
-_KEPT: Final = ("Operating system error", "I/O error", "Temporar")
+KEPT: Final = ("Operating system error", "I/O error", "Temporar")
 """The words of the failures after which sendmail keeps the message: EX_OSERR, EX_IOERR (`markfailure`, deliver.c)."""
-_GIVEN_UP: Final = (
+GIVEN_UP: Final = (
     "User unknown",
     "Unknown user",
     "User address required",
@@ -204,9 +204,9 @@ def _outcome(status: str, dsn: str | None) -> str:
         return outcome
     if dsn:
         return _BY_CLASS.get(dsn[0], "unknown")
-    if status.startswith(_KEPT):
+    if status.startswith(KEPT):
         return "deferred"
-    return "bounced" if status.startswith(_GIVEN_UP) else "unknown"
+    return "bounced" if status.startswith(GIVEN_UP) else "unknown"
 
 
 _WHOLE: Final = {"queued": "queued", "quarantined": "held", "discarded": "discarded"}
