@@ -80,16 +80,16 @@ def parse_delivery(queue_id: str, _program: str, rest: str) -> Parsed:
             dsn, text = fields[4][4:], ", ".join(fields[5:])
         else:
             return _parse_slowly(queue_id, rest)
-        told: _Told | None = None
+        status = None
         if text[:5] == "stat=":
             status = text[5:]
             is_sent = status[:6] == "Sent (" and "iscarded" not in status
-            told = (status, "sent" if is_sent else _outcome(status, dsn))
-        elif text[:6] == "reply=":
-            told = _replied(text[6:], dsn)
-        if told is not None:
+            outcome = "sent" if is_sent else _outcome(status, dsn)
+        elif text[:6] == "reply=" and (told := _replied(text[6:], dsn)) is not None:
+            status, outcome = told
+        if status is not None:
             orig_to = _controlling(ctladdr) if ctladdr else None
-            what = (orig_to, hop, *told, dsn or None, _seconds(fields[0]))
+            what = (orig_to, hop, status, outcome, dsn or None, _seconds(fields[0]))
             if "," not in who and who not in NO_RECIPIENT:
                 recipient = who[1:-1] if who[:1] == "<" and who[-1:] == ">" else bare(who)
                 return _new(Event, (queue_id, _new(Result, (recipient, *what))))
@@ -151,11 +151,7 @@ def _events(queue_id: str, who: Iterable[str], what: _What) -> Parsed:
     return events if len(events) > 1 else events[0]
 
 
-_Told: TypeAlias = tuple[str, str]
-"""What a line tells of its recipients: status, outcome."""
-
-
-def _replied(text: str, dsn: str | None) -> _Told | None:
+def _replied(text: str, dsn: str | None) -> tuple[str, str] | None:
     """The status and outcome of `REPLY, stat=WORDS`: the next hop's words stand in parenthesis behind sendmail's own.
 
     Only a failure's line has a reply (`logdelivery`): where it begins with the same digit as `dsn=`, that decides, and
