@@ -229,10 +229,17 @@ LOOP = "aliasing/forwarding loop broken"
             [DEFERRED, f"{NOTICE}DSN: Warning: could not send message for past 4 hours"],
             [("bob@example.com", "deferred", "Deferred")],
         ),
+        (
+            [SENT, f"{QUEUE_ID}: ruleset=check_compat, arg1=<ann@example.org>, arg2=<bob@example.com>, discard"],
+            [
+                ("kim@example.com", "sent", "Sent (ok)"),
+                ("bob@example.com", "discarded", "discarded (ruleset=check_compat)"),
+            ],
+        ),
         ([f"{QUEUE_ID}: SYSERR(root): queueup: cannot lock: No space left on device"], []),
     ],
 )
-def test_a_message_that_is_returned_has_a_result_in_any_order(lines, expected):
+def test_what_no_delivery_tells_is_an_entry_in_any_order(lines, expected):
     lines = list(enumerate([FROM.format(2), *lines], 1))
     whole = document(transaction(QUEUE_ID, lines))
     assert sorted((e["recipient"] or "", e["outcome"], e["status"]) for e in whole["to"]) == sorted(

@@ -64,7 +64,7 @@ _STARTS: Final[dict[Rule, tuple[str, ...]]] = {
     RULESET: ("ruleset=",),
     MILTER: ("Milter: ",),
     MILTER_ACTION: ("milter=",),
-    MILTER_NOISE: ("Milter ", "milter_"),
+    MILTER_NOISE: ("Milter ", "milter_", 'Sending "'),
     SIZE: ("message size (", "Message exceeds maximum ", "headers too large (", "header overflow from "),
     COLLECT: ("collect: ",),
     LOST: ("lost input channel from ",),
@@ -74,7 +74,15 @@ _STARTS: Final[dict[Rule, tuple[str, ...]]] = {
     QUARANTINED: ("quarantine=",),
     WRAPPERS: ("tcpwrappers (",),
     LOGIN: ("AUTH=server, relay=",),
-    AUTHENTICATION: ("AUTH ", "AUTH=", "AUTH: ", "Authentication-Warning: ", "getauth ", "error: safesasl"),
+    AUTHENTICATION: (
+        "AUTH ",
+        "AUTH=",
+        "AUTH: ",
+        "Authentication-Warning: ",
+        "getauth ",
+        "error: safesasl",
+        "encode64 for AUTH ",
+    ),
     TLS: ("STARTTLS", "TLS ", "TLS:", "tls_", "smtps: ", "DANE", "get_tls"),
     SYSTEM_ERROR: ("SYSERR(", "SYSERR: ", "ERROR: ", "ERROR=", "dferror: ", "sync_dir: ", "dup_df: ", "putoutmsg "),
     LOOP: ("aliasing/forwarding loop ",),
@@ -94,6 +102,10 @@ _STARTS: Final[dict[Rule, tuple[str, ...]]] = {
         "rewrite: ",
         "server=",
         "Too many ",
+        "returntosender: ",
+        "hash map ",
+        "btree map ",
+        "cdb map ",
     ),
     EXPANSION: ("alias ", "forward ", "forward: ", "expand ", "hesiod ", "include ", "deferred: ", "queued (user "),
     NEXT_HOP: (
@@ -107,6 +119,9 @@ _STARTS: Final[dict[Rule, tuple[str, ...]]] = {
         "hostsignature ",
         "MAIL too long: ",
         "RCPT too long: ",
+        "timeout writing message to ",
+        "Timeout.to_aconnect ",
+        "proxy mode requested ",
     ),
     SESSION: (
         "connect from ",
@@ -118,8 +133,12 @@ _STARTS: Final[dict[Rule, tuple[str, ...]]] = {
         "delaying=",
         "x-connect",
         "rcpt=",
+        "Syntax error in parameters ",
+        "Missing recipient",
+        "Command unrecognized: ",
+        "Command not implemented: ",
     ),
-    TRACE: ("<-- ", "--- ", ">>> ", "sendenvelope, ", "dropenvelope, ", "smtp: ", "started as: "),
+    TRACE: ("<-- ", "--- ", ">>> ", "=== ", "sendenvelope, ", "dropenvelope, ", "smtp: ", "started as: "),
     QUEUE: (
         "queueup ",
         "queueup: ",
@@ -202,8 +221,13 @@ _LONGEST_ID: Final = 20
 _session = re.compile(
     r"(?:\S{1,255} )?\[[^\]\s]*\](?: \(may be forged\))?(?:: | did not issue )"
     r"|[^\s:]{1,255}(?:: (?:VRFY|EXPN|ETRN|vrfy|expn|etrn) | did not issue )"
+    r"|[^\s:]{1,255}: SMTP (?:MAIL|RCPT|DATA-[123]) protocol error: "
     r'|"[A-Za-z]{1,16}" command from '
 ).match
+
+
+_UNSAFE: Final = (", marked unsafe", ", marked bogus")
+"""How a warning ends that a `.forward` or an `:include:` file is not to be trusted (recipient.c)."""
 
 
 def _by_start(rest: str) -> Rule | None:
@@ -222,7 +246,9 @@ def _behind_id(rest: str) -> Rule | None:
         return LINK
     if "..." in rest and refused_address(rest) is not None:
         return REFUSED_ADDRESS
-    return SESSION if _session(rest) else None
+    if _session(rest):
+        return SESSION
+    return WARNING if rest.endswith(_UNSAFE) else None
 
 
 def _without_id(text: str) -> Rule | None:

@@ -18,8 +18,10 @@ _NO_REFUSALS: Final = {
     "tls_rcpt": "policy for a next hop",
     "try_tls": "policy for a next hop",
     "trust_auth": "authentication",
+    "bcc": "policy for a copy",
 }
-"""Rulesets that judge a next hop, whose delivery's line follows (deliver.c), or only MAIL's `AUTH=` (srvrsmtp.c)."""
+"""Rulesets that judge a next hop, whose delivery's line follows (deliver.c), only MAIL's `AUTH=`, or whether a copy is
+sent (srvrsmtp.c)."""
 
 _milter_verdict = re.compile(
     r", (reject=|discard\Z|quarantine=|rejecting commands|temp failing commands|shutdown(?==|\Z))"
