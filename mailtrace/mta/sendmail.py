@@ -255,14 +255,15 @@ def _without_id(text: str) -> Rule | None:
     """Choose the rule of a line without a queue ID: most say nothing of a message; None where another kind of ID is."""
     rule = _behind_id(text[9:]) if text.startswith("NOQUEUE: ") else _by_start(text)
     if rule is None or rule is LINK or rule in _OF_NO_MESSAGE:
-        return None if _is_of_message(text) else OTHER
+        space = text.find(" ")
+        has_word = text[space - 1 : space] == ":"
+        return None if has_word and _is_of_message(text[: space - 1], text[space + 1 :]) else OTHER
     return rule
 
 
-def _is_of_message(text: str) -> bool:
+def _is_of_message(word: str, rest: str) -> bool:
     """Whether a message's line stands behind one word that is no queue ID of sendmail's: masked, or another MTA's."""
-    word, _, rest = text.partition(": ")
-    if " " in word or word == NOQUEUE:
+    if word == NOQUEUE:
         return False
     for start, *fields in _SHAPES:
         if rest.startswith(start):
