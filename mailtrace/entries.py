@@ -21,6 +21,8 @@ _OF_THE_WHOLE: Final = frozenset({Refusal, Expired, Held, Released, Removed})
 _ENDINGS: Final = frozenset({"deleted", "requeued"})
 """The ways out of the queue of which no result tells."""
 _WAITING: Final = frozenset({"deferred", "queued", "held"})
+_FAILED: Final = frozenset({"bounced", "unknown"})
+"""The outcomes for which a message is returned, so that its return says nothing new."""
 _bracketed = re.compile(r"\[(?:IPv6:)?([0-9A-Fa-f.:]+)\](?::\d+)?$").search
 _ACCEPTED_AS: Final = tuple(
     (literal, re.compile(pattern).finditer)
@@ -154,14 +156,19 @@ def _are_plain(facts: Iterable[TimedFact]) -> bool:
 def _settled(rows: list[_Row]) -> Iterator[_Row]:
     """Leave out what later lines say better.
 
-    A refusal or hold of the whole message, where its recipients are named after all; and the hold of a recipient that
-    was delivered under another name, once released.
+    A refusal, return or hold of the whole message, where its recipients are named after all; a return for a recipient
+    that has a result; and the hold of a recipient that was delivered under another name, once released.
     """
     delivered = {row.who for row in rows if row.delay is not None or row.dsn is not None}
     named = {row.outcome for row in rows if row.delay is not None} & {"rejected", "discarded"}
+    if any(row.recipient is not None and row.outcome in _FAILED for row in rows):
+        named.add("bounced")
+    done = {row.recipient for row in rows if row.delay is not None and row.outcome not in _WAITING}
     released = any(row.outcome == "queued" and row.relay is None and row.delay is None for row in rows)
     for row in rows:
         if row.who == (None, None) and (row.outcome in named or (row.outcome == "held" and delivered)):
+            continue
+        if row.outcome == "bounced" and row.relay is None and row.delay is None and row.recipient in done:
             continue
         if released and delivered and row.who not in delivered and row.outcome in ("held", "queued"):
             continue

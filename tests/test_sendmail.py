@@ -1,13 +1,16 @@
 import time
+from itertools import permutations
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from samples_reader import described, samples
 
+from mailtrace.documents import document
 from mailtrace.mta.events import FACTS, Authenticated, Event, Ignored, Result, Sender
 from mailtrace.mta.sendmail import RULES, is_sendmail, parse, rule_of
 from mailtrace.queue_ids import NOQUEUE
+from mailtrace.transactions import SECOND, Transaction, joined
 
 SAMPLES = samples("sendmail-*.log")
 QUEUE_ID = "6AONmkQ0012330"
@@ -120,8 +123,15 @@ def test_a_reply_that_is_repeated_can_hold_anything(reply):
 def test_a_reply_before_other_words_can_hold_anything(reply, words):
     text = f"{QUEUE_ID}: to=<a@example.org>, {FIELDS}, dsn=5.0.0, reply=550 {reply}, stat={words}"
     event = parse("sm-mta", text)
-    assert event.fact.status == words
+    assert event.fact.status == f"{words} (550 {reply})"
     assert event.fact.outcome == "bounced"
+
+
+@given(reply=texts.map(logged), dsn=st.sampled_from(["4.2.0", "5.1.1"]))
+def test_no_reply_makes_another_outcome_of_a_failure(reply, dsn):
+    """An LMTP server's words stand in the parenthesis of `stat=` too."""
+    text = f"{QUEUE_ID}: to=<a@example.org>, {FIELDS}, dsn={dsn}, reply={dsn[0]}50 {dsn} {reply}, stat=Failed ({reply})"
+    assert parse("sm-mta", text).fact.outcome == {"4": "deferred", "5": "bounced"}[dsn[0]]
 
 
 def is_of(text, parsed):
@@ -175,6 +185,73 @@ def test_ignored_lines_say_why():
     assert isinstance(parse("sm-mta", "anything else"), Ignored)
 
 
+def transaction(queue_id, lines):
+    """The transaction of that ID, of lines that stand a second apart; each begins with its number."""
+    made = Transaction("mx1", queue_id, "sendmail")
+    for second, text in lines:
+        parsed = parse("sm-mta", text)
+        for event in parsed if isinstance(parsed, list) else [parsed]:
+            if isinstance(event, Event) and event.queue_id == queue_id:
+                made.add(second * SECOND, event.fact)
+    return made
+
+
+FROM = f"{QUEUE_ID}: from=<ann@example.org>, size=9, class=0, nrcpts={{}}, relay=h.example [192.0.2.9]"
+NOTICE = f"{QUEUE_ID}: 6AONmkQ1012330: "
+HOPS = "Too many hops 26 (25 max): from <ann@example.org> via h.example, to <bob@example.com>"
+SENT = f"{QUEUE_ID}: to=<kim@example.com>, {FIELDS}, dsn=2.0.0, stat=Sent (ok)"
+UNKNOWN = f"{QUEUE_ID}: to=<bob@example.com>, {FIELDS}, dsn=5.1.1, reply=550 no, stat=User unknown"
+DEFERRED = f"{QUEUE_ID}: to=<bob@example.com>, {FIELDS}, dsn=4.2.0, stat=Deferred"
+LOOP = "aliasing/forwarding loop broken"
+
+
+@pytest.mark.parametrize(
+    "lines, expected",
+    [
+        ([f"{QUEUE_ID}: SYSERR(root): {HOPS}", f"{NOTICE}DSN: {HOPS}"], [("bob@example.com", "bounced", HOPS)]),
+        ([f"{QUEUE_ID}: SYSERR(root): {HOPS}"], [("bob@example.com", "bounced", HOPS)]),
+        ([f"{NOTICE}DSN: {LOOP}"], [(None, "bounced", LOOP)]),
+        ([f"{NOTICE}DSN: {LOOP}", f"{NOTICE}postmaster notify: {LOOP}"], [(None, "bounced", LOOP)]),
+        ([f"{NOTICE}DSN: <bob@example.com>... {LOOP}"], [("bob@example.com", "bounced", LOOP)]),
+        ([SENT, f"{NOTICE}DSN: {LOOP}"], [("kim@example.com", "sent", "Sent (ok)"), (None, "bounced", LOOP)]),
+        ([SENT, f"{NOTICE}DSN: <kim@example.com>... {LOOP}"], [("kim@example.com", "sent", "Sent (ok)")]),
+        (
+            [SENT, f"{QUEUE_ID}: SYSERR(root): Cannot exec /bin/x: Permission denied"],
+            [("kim@example.com", "sent", "Sent (ok)")],
+        ),
+        ([SENT, f"{NOTICE}DSN: Return receipt"], [("kim@example.com", "sent", "Sent (ok)")]),
+        ([UNKNOWN, f"{NOTICE}DSN: User unknown"], [("bob@example.com", "bounced", "User unknown (550 no)")]),
+        (
+            [UNKNOWN, f"{NOTICE}DSN: <bob@example.com>... User unknown"],
+            [("bob@example.com", "bounced", "User unknown (550 no)")],
+        ),
+        (
+            [DEFERRED, f"{NOTICE}DSN: Warning: could not send message for past 4 hours"],
+            [("bob@example.com", "deferred", "Deferred")],
+        ),
+        (
+            [SENT, f"{QUEUE_ID}: ruleset=check_compat, arg1=<ann@example.org>, arg2=<bob@example.com>, discard"],
+            [
+                ("kim@example.com", "sent", "Sent (ok)"),
+                ("bob@example.com", "discarded", "discarded (ruleset=check_compat)"),
+            ],
+        ),
+        ([f"{QUEUE_ID}: SYSERR(root): queueup: cannot lock: No space left on device"], []),
+    ],
+)
+def test_what_no_delivery_tells_is_an_entry_in_any_order(lines, expected):
+    lines = list(enumerate([FROM.format(2), *lines], 1))
+    whole = document(transaction(QUEUE_ID, lines))
+    assert sorted((e["recipient"] or "", e["outcome"], e["status"]) for e in whole["to"]) == sorted(
+        (recipient or "", outcome, status) for recipient, outcome, status in expected
+    )
+    assert all(entry["last"] for entry in whole["to"])
+    for mixed in permutations(lines):
+        for cut in range(len(mixed)):
+            parts = [transaction(QUEUE_ID, part) for part in (mixed[:cut], mixed[cut:]) if part]
+            assert document(joined([part for part in parts if part.facts])) == whole
+
+
 HEADS = [
     "",
     "NOQUEUE: ",
@@ -198,6 +275,8 @@ HEADS = [
     '"',
     "collect: ",
     "6AONmkQ0012331: DSN: ",
+    "SYSERR(root): Too many hops 26 (25 max): from <",
+    "SYSERR(root): include: open /",
 ]
 FILLERS = [
     "a",
@@ -229,6 +308,9 @@ FILLERS = [
     "[",
     ": ",
     "; 6AONmkQ0012331",
+    ", to ",
+    ", delay=, stat",
+    ": Permission denied",
 ]
 
 

@@ -81,12 +81,12 @@ class Result(NamedTuple):
 
 
 class Refusal(NamedTuple):
-    """A command, a recipient or the whole message was refused, thrown away or held on its way in."""
+    """A command, a recipient or the whole message was refused, thrown away, held or returned, without a `Result`."""
 
     outcome: str
-    """rejected, discarded or held."""
+    """rejected, discarded, held or bounced."""
     status: str
-    """`rejected (the refusal's words)`, and alike for the others."""
+    """`rejected (the refusal's words)`, and alike for the others; the words alone of what was returned."""
     recipient: str | None = None
     sender: str | None = None
     client: str | None = None

@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Final
 
 from mailtrace.mta import sendmail_arrivals, sendmail_refusals, sendmail_results
-from mailtrace.mta.events import Ignored, Parsed
+from mailtrace.mta.events import Event, Ignored, Parsed
 from mailtrace.mta.rules import Parse, Rule
 from mailtrace.mta.sendmail_addresses import refused_address
 from mailtrace.queue_ids import NOQUEUE, SENDMAIL_ID
@@ -44,6 +44,8 @@ SESSION: Final = Rule("session", _ignoring("session"))
 TLS: Final = Rule("tls", _ignoring("TLS"))
 AUTHENTICATION: Final = Rule("authentication", _ignoring("authentication"))
 SYSTEM_ERROR: Final = Rule("system-error", sendmail_arrivals.parse_system_error)
+LOOP: Final = Rule("loop", sendmail_arrivals.parse_loop)
+SAVED: Final = Rule("saved", sendmail_arrivals.parse_saved)
 WARNING: Final = Rule("warning", _ignoring("warning"))
 EXPANSION: Final = Rule("expansion", _ignoring("expansion of an address"))
 NEXT_HOP: Final = Rule("next-hop", _ignoring("connection to a next hop"))
@@ -62,7 +64,7 @@ _STARTS: Final[dict[Rule, tuple[str, ...]]] = {
     RULESET: ("ruleset=",),
     MILTER: ("Milter: ",),
     MILTER_ACTION: ("milter=",),
-    MILTER_NOISE: ("Milter ", "milter_"),
+    MILTER_NOISE: ("Milter ", "milter_", 'Sending "'),
     SIZE: ("message size (", "Message exceeds maximum ", "headers too large (", "header overflow from "),
     COLLECT: ("collect: ",),
     LOST: ("lost input channel from ",),
@@ -72,9 +74,19 @@ _STARTS: Final[dict[Rule, tuple[str, ...]]] = {
     QUARANTINED: ("quarantine=",),
     WRAPPERS: ("tcpwrappers (",),
     LOGIN: ("AUTH=server, relay=",),
-    AUTHENTICATION: ("AUTH ", "AUTH=", "AUTH: ", "Authentication-Warning: ", "getauth ", "error: safesasl"),
+    AUTHENTICATION: (
+        "AUTH ",
+        "AUTH=",
+        "AUTH: ",
+        "Authentication-Warning: ",
+        "getauth ",
+        "error: safesasl",
+        "encode64 for AUTH ",
+    ),
     TLS: ("STARTTLS", "TLS ", "TLS:", "tls_", "smtps: ", "DANE", "get_tls"),
     SYSTEM_ERROR: ("SYSERR(", "SYSERR: ", "ERROR: ", "ERROR=", "dferror: ", "sync_dir: ", "dup_df: ", "putoutmsg "),
+    LOOP: ("aliasing/forwarding loop ",),
+    SAVED: ("Saved message in ",),
     WARNING: (
         "WARNING: ",
         "Warning: ",
@@ -86,11 +98,14 @@ _STARTS: Final[dict[Rule, tuple[str, ...]]] = {
         "setsender: ",
         "cannot prescan ",
         "Postmaster warning: ",
-        "aliasing/forwarding loop ",
         "low on space ",
         "rewrite: ",
         "server=",
         "Too many ",
+        "returntosender: ",
+        "hash map ",
+        "btree map ",
+        "cdb map ",
     ),
     EXPANSION: ("alias ", "forward ", "forward: ", "expand ", "hesiod ", "include ", "deferred: ", "queued (user "),
     NEXT_HOP: (
@@ -104,6 +119,9 @@ _STARTS: Final[dict[Rule, tuple[str, ...]]] = {
         "hostsignature ",
         "MAIL too long: ",
         "RCPT too long: ",
+        "timeout writing message to ",
+        "Timeout.to_aconnect ",
+        "proxy mode requested ",
     ),
     SESSION: (
         "connect from ",
@@ -115,8 +133,12 @@ _STARTS: Final[dict[Rule, tuple[str, ...]]] = {
         "delaying=",
         "x-connect",
         "rcpt=",
+        "Syntax error in parameters ",
+        "Missing recipient",
+        "Command unrecognized: ",
+        "Command not implemented: ",
     ),
-    TRACE: ("<-- ", "--- ", ">>> ", "sendenvelope, ", "dropenvelope, ", "smtp: ", "started as: "),
+    TRACE: ("<-- ", "--- ", ">>> ", "=== ", "sendenvelope, ", "dropenvelope, ", "smtp: ", "started as: "),
     QUEUE: (
         "queueup ",
         "queueup: ",
@@ -133,7 +155,6 @@ _STARTS: Final[dict[Rule, tuple[str, ...]]] = {
         "gatherq: ",
         "rqe: ",
         "unlink ",
-        "Saved message in ",
         "bogus queue file, ",
         "queue group name ",
         "can't find queue group ",
@@ -179,10 +200,18 @@ for _head, _entry in sorted(_heads(), key=lambda head: len(head[1][0]), reverse=
     _BY_HEAD.setdefault(_head, []).append(_entry)
 
 _OF_NO_MESSAGE: Final = frozenset(
-    {SENDER, CLONE, SPLIT, COLLECT, LOST, TIMEOUT, QUARANTINED, UNQUARANTINED, DISCARDED, SIZE, MILTER_ACTION}
+    {
+        *(SENDER, CLONE, SPLIT, COLLECT, LOST, TIMEOUT, QUARANTINED, UNQUARANTINED, DISCARDED, SIZE, MILTER_ACTION),
+        *(LOOP, SAVED),
+    }
 )
 """Rules that need a queue ID. One milter's refusal of a connection is told again for all milters (srvrsmtp.c)."""
 
+_OF_MESSAGES: Final = frozenset({RULESET, MILTER, MILTER_ACTION, CLONE, SPLIT, COLLECT, SIZE, SYSTEM_ERROR})
+"""Rules whose lines tell the fate of a message, and would be lost silently with a queue ID of an unknown form."""
+
+_SHAPES: Final = (("to=", ", delay=", ", stat="), ("from=", ", size=", ", nrcpts="))
+_linked = re.compile(r"\S{1,64}: (?:DSN|sender notify|return to sender|postmaster notify|clone): ").match
 _is_queue_id = re.compile(SENDMAIL_ID).fullmatch
 _piece = re.compile(rf"({SENDMAIL_ID})\[(\d{{1,3}})\]").fullmatch
 """What is too long for syslog is logged in pieces: `ID[1]: text ...`, `ID[2]: the rest` (`sm_syslog` in conf.c)."""
@@ -192,8 +221,13 @@ _LONGEST_ID: Final = 20
 _session = re.compile(
     r"(?:\S{1,255} )?\[[^\]\s]*\](?: \(may be forged\))?(?:: | did not issue )"
     r"|[^\s:]{1,255}(?:: (?:VRFY|EXPN|ETRN|vrfy|expn|etrn) | did not issue )"
+    r"|[^\s:]{1,255}: SMTP (?:MAIL|RCPT|DATA-[123]) protocol error: "
     r'|"[A-Za-z]{1,16}" command from '
 ).match
+
+
+_UNSAFE: Final = (", marked unsafe", ", marked bogus")
+"""How a warning ends that a `.forward` or an `:include:` file is not to be trusted (recipient.c)."""
 
 
 def _by_start(rest: str) -> Rule | None:
@@ -212,13 +246,32 @@ def _behind_id(rest: str) -> Rule | None:
         return LINK
     if "..." in rest and refused_address(rest) is not None:
         return REFUSED_ADDRESS
-    return SESSION if _session(rest) else None
+    if _session(rest):
+        return SESSION
+    return WARNING if rest.endswith(_UNSAFE) else None
 
 
-def _without_id(text: str) -> Rule:
-    """Choose the rule of a line without a queue ID: most of them say nothing of a message."""
+def _without_id(text: str) -> Rule | None:
+    """Choose the rule of a line without a queue ID: most say nothing of a message; None where another kind of ID is."""
     rule = _behind_id(text[9:]) if text.startswith("NOQUEUE: ") else _by_start(text)
-    return OTHER if rule is None or rule is LINK or rule in _OF_NO_MESSAGE else rule
+    if rule is None or rule is LINK or rule in _OF_NO_MESSAGE:
+        space = text.find(" ")
+        has_word = text[space - 1 : space] == ":"
+        return None if has_word and _is_of_message(text[: space - 1], text[space + 1 :]) else OTHER
+    return rule
+
+
+def _is_of_message(word: str, rest: str) -> bool:
+    """Whether a message's line stands behind one word that is no queue ID of sendmail's: masked, or another MTA's."""
+    if word == NOQUEUE:
+        return False
+    for start, *fields in _SHAPES:
+        if rest.startswith(start):
+            return all(field in rest for field in fields)
+    if _linked(rest) is not None:
+        return True
+    rule = _by_start(rest)
+    return rule in _OF_MESSAGES and isinstance(rule.parse(word, "", rest), Event | list)
 
 
 def _taken(text: str) -> tuple[Rule | None, str, str]:

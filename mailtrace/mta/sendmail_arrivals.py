@@ -19,10 +19,12 @@ from mailtrace.mta.events import (
     Ignored,
     Origin,
     Parsed,
+    Refusal,
     Released,
     Sender,
 )
-from mailtrace.mta.sendmail_addresses import address_end, bare, without_dot
+from mailtrace.mta.sendmail_addresses import address_end, bare, refused_address, without_dot
+from mailtrace.mta.sendmail_results import GIVEN_UP, KEPT
 from mailtrace.queue_ids import NOQUEUE, SENDMAIL_ID
 
 _new: Final = tuple.__new__
@@ -42,7 +44,18 @@ _linked = re.compile(rf"({SENDMAIL_ID}): (?:clone|(DSN|sender notify|return to s
 _cloned = re.compile(rf"clone ({SENDMAIL_ID}), owner=(.*)").fullmatch
 _is_queue_id = re.compile(SENDMAIL_ID).fullmatch
 _pieces = re.compile(r"[;,] ?").split
-_is_of_collection = re.compile(r"SYSERR\([^)]{0,64}\): collect: ").match
+_TIMED_OUT: Final = ("Cannot send message ", "delivery time expired")
+_NO_NEWS: Final = ("Return receipt", "Warning: ", "Postmaster warning: ", "Deferred", *KEPT, *GIVEN_UP)
+"""Notices of what was delivered, is delayed, or is the postmaster's business only (savemail.c, envelope.c); and of what
+a mailer said, which is the result of each recipient as well (`giveresponse` in deliver.c)."""
+_system_error = re.compile(r"SYSERR\([^)]{0,64}\): (?:[245]\d\d )?(?:[245]\.\d{1,3}\.\d{1,3} )?").match
+_hops = re.compile(r"[Tt]oo many hops \d+ \(\d+ max\): from ").match
+_is_unreadable = re.compile(
+    r"(?:include: open |Cannot open )/.*: (?:Permission denied|No such file or directory|Not a directory|"
+    r"Is a directory|(?:Group|World) writable (?:file|directory))\Z",
+    re.DOTALL,
+).match
+_UNSAVED: Final = "savemail: cannot save rejected email anywhere"
 _LOSING: Final = (" after mail", " after rcpt", " after data", " after bdat")
 
 
@@ -138,8 +151,9 @@ def parse_login(_queue_id: str, _program: str, rest: str) -> Parsed:
 def parse_link(queue_id: str, _program: str, rest: str) -> Parsed:
     """Return which transaction was made of this one: a notice (`returntosender` in savemail.c) or an owner's clone.
 
-    A notice that the message could not be sent in its time means that sendmail has given it up (envelope.c); where the
-    sender is null, only the postmaster is told.
+    A notice that the message could not be sent in its time means that sendmail has given it up (envelope.c), one of an
+    error that is no mailer's that it has returned the message for a recipient of whom there is no other line: alias
+    loops, lists that cannot be read. Where the sender is null, only the postmaster is told.
     """
     link = _linked(rest)
     if link is None:
@@ -148,9 +162,15 @@ def parse_link(queue_id: str, _program: str, rest: str) -> Parsed:
     if kind is None:
         return Event(other, Origin(queue_id, "clone", bare(text.removeprefix("owner="))))
     notice = Event(other, Origin(queue_id, "notice"))
-    if text.startswith(("Cannot send message ", "delivery time expired")):
+    if text.startswith(_TIMED_OUT):
         return [notice, Event(queue_id, Expired(f"expired ({text})"))]
-    return notice
+    named = refused_address(text) if "..." in text else None
+    words = named[1] if named is not None else text
+    if words.startswith(_NO_NEWS):
+        return notice
+    # The postmaster may be told because of the sender, whom the error then names (`usrerr` in err.c).
+    recipient = named[0] if named is not None and kind != "postmaster notify" else None
+    return [notice, Event(queue_id, Refusal("bounced", words, recipient=recipient))]
 
 
 def parse_clone(queue_id: str, _program: str, rest: str) -> Parsed:
@@ -176,10 +196,40 @@ def parse_collect(queue_id: str, _program: str, rest: str) -> Parsed:
 
 
 def parse_system_error(queue_id: str, _program: str, rest: str) -> Parsed:
-    """Return that the message never came in whole, where the error is one of its collection (collect.c)."""
-    if queue_id != NOQUEUE and _is_of_collection(rest):
+    """Return what became of the message by an error that no result follows; most are only the system's trouble.
+
+    In its collection it never came in whole (collect.c); with too many hops (`sendall` in deliver.c), for a list that
+    cannot be read (recipient.c), or when even its return failed (savemail.c), it is done with.
+    """
+    error = _system_error(rest) if queue_id != NOQUEUE else None
+    if error is None:
+        return Ignored("system error")
+    words = rest[error.end() :]
+    if words.startswith("collect: "):
         return Event(queue_id, Aborted(rest))
+    if hops := _hops(words):
+        return Event(queue_id, Refusal("bounced", words, recipient=_last_hop_to(words, hops.end())))
+    if words.startswith(_UNSAVED) or _is_unreadable(words):
+        return Event(queue_id, Refusal("bounced", words))
     return Ignored("system error")
+
+
+def _last_hop_to(words: str, start: int) -> str | None:
+    """The recipient of `from A via HOST, to R`, whose sender begins at `start`: the first one of the message."""
+    end = address_end(words, start)
+    at = words.find(", to ", end) if end >= 0 else words.rfind(", to ")
+    recipient = words[at + len(", to ") :] if at >= 0 else ""
+    return bare(recipient) if recipient not in ("", "(nobody)") else None
+
+
+def parse_loop(queue_id: str, _program: str, rest: str) -> Parsed:
+    """Return that an alias or `.forward` leads back to itself, so that the message is returned (recipient.c)."""
+    return Event(queue_id, Refusal("bounced", rest))
+
+
+def parse_saved(queue_id: str, _program: str, rest: str) -> Parsed:
+    """Return that a message that could not even be returned was put into a file, `dead.letter` (savemail.c)."""
+    return Event(queue_id, Refusal("bounced", rest))
 
 
 def parse_lost(queue_id: str, _program: str, rest: str) -> Parsed:

@@ -18,8 +18,10 @@ _NO_REFUSALS: Final = {
     "tls_rcpt": "policy for a next hop",
     "try_tls": "policy for a next hop",
     "trust_auth": "authentication",
+    "bcc": "policy for a copy",
 }
-"""Rulesets that judge a next hop, whose delivery's line follows (deliver.c), or only MAIL's `AUTH=` (srvrsmtp.c)."""
+"""Rulesets that judge a next hop, whose delivery's line follows (deliver.c), only MAIL's `AUTH=`, or whether a copy is
+sent (srvrsmtp.c)."""
 
 _milter_verdict = re.compile(
     r", (reject=|discard\Z|quarantine=|rejecting commands|temp failing commands|shutdown(?==|\Z))"
@@ -63,7 +65,9 @@ def parse_ruleset(queue_id: str, _program: str, rest: str) -> Parsed:
     first, second, verdict = read
     kind, words = verdict[2], rest[verdict.end() :]
     outcome = _WORDS[kind]
-    recipient = {"check_rcpt": first, "check_compat": second}.get(name) if outcome == "rejected" else None
+    # check_compat decides about one recipient (deliver.c); discard and quarantine elsewhere are the whole message's.
+    refused = first if name == "check_rcpt" and outcome == "rejected" else None
+    recipient = second if name == "check_compat" else refused
     sender = first if name in ("check_mail", "check_compat") else None
     refusal = Refusal(
         outcome,

@@ -31,9 +31,9 @@ _is_own = re.compile(r"(?:Sent(?: \(|\Z)|Deferred(?:: |\Z)|queued\Z|quarantined\
 _says_discarded = re.compile(r"(?<![\w<@.+-])discarded(?![\w.+-]*@)", re.IGNORECASE).search
 
 _BY_CLASS: Final = {"2": "sent", "4": "deferred", "5": "bounced"}
-_KEPT: Final = ("Operating system error", "I/O error", "Temporar")
+KEPT: Final = ("Operating system error", "I/O error", "Temporar")
 """The words of the failures after which sendmail keeps the message: EX_OSERR, EX_IOERR (`markfailure`, deliver.c)."""
-_GIVEN_UP: Final = (
+GIVEN_UP: Final = (
     "User unknown",
     "Unknown user",
     "User address required",
@@ -80,11 +80,15 @@ def parse_delivery(queue_id: str, _program: str, rest: str) -> Parsed:
             dsn, text = fields[4][4:], ", ".join(fields[5:])
         else:
             return _parse_slowly(queue_id, rest)
-        status = text[5:] if text[:5] == "stat=" else _status_behind(text[6:], dsn) if text[:6] == "reply=" else None
-        if status is not None:
-            orig_to = _controlling(ctladdr) if ctladdr else None
+        status = None
+        if text[:5] == "stat=":
+            status = text[5:]
             is_sent = status[:6] == "Sent (" and "iscarded" not in status
             outcome = "sent" if is_sent else _outcome(status, dsn)
+        elif text[:6] == "reply=" and (told := _replied(text[6:], dsn)) is not None:
+            status, outcome = told
+        if status is not None:
+            orig_to = _controlling(ctladdr) if ctladdr else None
             what = (orig_to, hop, status, outcome, dsn or None, _seconds(fields[0]))
             if "," not in who and who not in NO_RECIPIENT:
                 recipient = who[1:-1] if who[:1] == "<" and who[-1:] == ">" else bare(who)
@@ -106,12 +110,12 @@ def _parse_slowly(queue_id: str, rest: str) -> Parsed:
     _, delay, xdelay, mailer = head.groups()
     dsn, kind = tail.groups()
     text = rest[tail.end() :]
-    status = text if kind == "stat" else _status_behind(text, dsn)
-    if status is None:
+    told = (text, _outcome(text, dsn)) if kind == "stat" else _replied(text, dsn)
+    if told is None:
         return None
+    status, outcome = told
     relay = _relay(rest, head.end(), tail.start())
     hop = without_dot(rest[relay.end() : tail.start()]) if relay else ""
-    outcome = _outcome(status, dsn)
     if not (xdelay or hop or mailer or _is_own(status)):
         if status.lower() in _ABORTED or status.startswith("aborted"):
             return Ignored("broken off by the client")
@@ -147,23 +151,44 @@ def _events(queue_id: str, who: Iterable[str], what: _What) -> Parsed:
     return events if len(events) > 1 else events[0]
 
 
-def _status_behind(text: str, dsn: str | None) -> str | None:
-    """The value of `stat=` behind that of `reply=`, which is the next hop's words, and may hold `, stat=` itself.
+def _replied(text: str, dsn: str | None) -> tuple[str, str] | None:
+    """The status and outcome of `REPLY, stat=WORDS`: the next hop's words stand in parenthesis behind sendmail's own.
+
+    Only a failure's line has a reply (`logdelivery`): where it begins with the same digit as `dsn=`, that decides, and
+    nothing that the reply holds can make it another outcome.
+    """
+    at = _stat_at(text, dsn)
+    if at < 0:
+        return None
+    reply, status = text[:at], text[at + 7 :]
+    kind = dsn[0] if dsn else ""
+    outcome = _BY_CLASS[kind] if kind in ("4", "5") and kind == reply[:1] else _outcome(status, dsn)
+    if not reply or "(" in status or _repeats(status, reply):
+        return status, outcome
+    return f"{status} ({reply})", outcome
+
+
+def _stat_at(text: str, dsn: str | None) -> int:
+    """Where `, stat=` is behind the value of `reply=`, which is the next hop's words, and may hold `, stat=` itself.
 
     Of a temporary failure `stat=` repeats the reply behind `Deferred: `: so it begins in the middle, or, where one of
-    the two is cut (STATLEN in deliver.c), at the first `, stat=Deferred`. Every other `stat=` is sendmail's own words,
-    which hold no comma: the last one.
+    the two is cut (STATLEN in deliver.c), at the first `, stat=Deferred`. A reply 4yz is one, whatever enhanced code
+    the next hop puts behind it. Every other `stat=` is sendmail's own words, which hold no comma: the last one.
     """
-    at = -1
-    if not dsn or dsn[0] == "4":
+    is_temporary = not dsn or dsn[0] == "4"
+    if is_temporary or text[:1] == "4":
         repeated = ", stat=Deferred: "
         middle, odd = divmod(len(text) - len(repeated), 2)
         if middle > 0 and not odd and text.startswith(repeated, middle) and text.endswith(text[:middle]):
-            return text[middle + 7 :]
-        at = text.find(", stat=Deferred")
-    if at < 0:
-        at = text.rfind(", stat=")
-    return text[at + 7 :] if at >= 0 else None
+            return middle
+    at = text.find(", stat=Deferred") if is_temporary else -1
+    return at if at >= 0 else text.rfind(", stat=")
+
+
+def _repeats(status: str, reply: str) -> bool:
+    """Whether `Deferred: WORDS` are the reply's; of long ones sendmail logs both ends (`shortenstring` in util.c)."""
+    words = status.removeprefix("Deferred: ").partition("...")[0]
+    return words != "" and reply.startswith(words)
 
 
 def _outcome(status: str, dsn: str | None) -> str:
@@ -175,9 +200,9 @@ def _outcome(status: str, dsn: str | None) -> str:
         return outcome
     if dsn:
         return _BY_CLASS.get(dsn[0], "unknown")
-    if status.startswith(_KEPT):
+    if status.startswith(KEPT):
         return "deferred"
-    return "bounced" if status.startswith(_GIVEN_UP) else "unknown"
+    return "bounced" if status.startswith(GIVEN_UP) else "unknown"
 
 
 _WHOLE: Final = {"queued": "queued", "quarantined": "held", "discarded": "discarded"}
