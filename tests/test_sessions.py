@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 from commands import documents, index
 
-from mailtrace.mta.events import Authenticated, Client, Envelope, Event, Login, MessageId, Refusal, Sender
+from mailtrace.mta.events import Authenticated, Client, Envelope, Event, MessageId, Refusal
 from mailtrace.reducer import Reducer
+from mailtrace.stores.sqlite import SqliteStore
 from mailtrace.syslog import Record
 
 CLIENT = "h.example.org[198.51.100.7]"
@@ -285,13 +286,23 @@ def test_a_log_read_in_two_runs_is_that_read_in_one(tmp_path, name, rotated):
         assert found == expected, f"cut before line {cut + 1}"
 
 
-def test_a_login_that_an_earlier_build_kept_is_known():
-    reducer = Reducer()
-    reducer.resume({"sessions": [["mx", "42", "alice", "h [192.0.2.1]"]]})
-    sender = Sender("a@x", 900, 1, "m@x", "h [192.0.2.1]")
-    reducer.take(Record(1_000_000, "mx", "sm-mta", "42", ""), "sendmail", Event("pBFERI8l019936", sender))
-    (transaction,) = reducer.hand_over()
-    assert Login("alice") in [fact for _, fact in transaction.facts]
+def test_a_checkpoint_of_an_earlier_build_knows_who_had_logged_in(tmp_path):
+    trial = Trial(tmp_path)
+    trial.append(["Mar  5 10:00:00 mx sm-mta[42]: AUTH=server, relay=h [192.0.2.1], authid=alice, mech=PLAIN, bits=0"])
+    store = SqliteStore(f"{tmp_path}/s.db")
+    store.prepare()
+    (checkpoint,) = store.checkpoints()
+    del checkpoint.state["reducer"]
+    checkpoint.state["logins"] = [["mx", "42", "alice", "h [192.0.2.1]"]]
+    store.commit([checkpoint])
+    store.close()
+    trial.append(
+        [
+            "Mar  5 10:00:01 mx sm-mta[42]: 425A01Xx000042: from=<a@x>, size=900, class=0, nrcpts=1, msgid=<m@x>,"
+            " proto=ESMTP, daemon=MTA, relay=h [192.0.2.1]"
+        ]
+    )
+    assert [document["login"] for document in documents(trial.store)] == ["alice"]
 
 
 def test_what_is_kept_is_bounded_and_survives_as_json():
