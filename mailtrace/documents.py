@@ -52,7 +52,7 @@ _TOLD: Final[dict[type[Fact], tuple[tuple[str, int], ...]]] = {
     Envelope: _places(Envelope, from_="sender", size="size", nrcpt="nrcpt", instance="instance"),
     MessageId: _places(MessageId, msgid="msgid", instance="instance"),
     Sender: _places(Sender, from_="sender", client="client", msgid="msgid", size="size", nrcpt="nrcpt"),
-    Login: _places(Login, login="login"),
+    Login: _places(Login, login="login", orig_client="orig_client"),
     Submitted: _places(Submitted, submitter="sender", origin="origin"),
     Origin: _places(Origin, origin="origin", kind="kind", owner="sender"),
     Refusal: _places(Refusal, client="client", claimed="sender"),
@@ -129,7 +129,7 @@ def _sender(known: dict[str, Any], mta: str) -> str | None:
     if "from" not in known and mta == "sendmail" and "kind" in known:
         # Notices, clones and split envelopes have no from= line; a notice's sender is the null one.
         return "" if known["kind"] == "notice" else known.get("owner")
-    return known.get("from", known.get("submitter", known.get("claimed")))
+    return known.get("from", known.get("submitter", known.get("claimed", known.get("owner"))))
 
 
 def _is_mail(facts: _Facts) -> bool:

@@ -8,7 +8,7 @@ from typing import TextIO
 from mailtrace.errors import LogError
 from mailtrace.logfiles import Block, Reader
 from mailtrace.meaning import Foreign, NotUnderstood, meaning_of
-from mailtrace.mta.events import Authenticated, Event, Ignored, Parsed
+from mailtrace.mta.events import Accepted, Announced, Authenticated, Event, Fact, Ignored, Parsed
 from mailtrace.opening import Opened, opened
 from mailtrace.render import safe
 from mailtrace.sets import Calendar, planned, readable
@@ -64,7 +64,14 @@ def described(parsed: Parsed) -> str:
         return "; ".join(map(described, parsed))
     if isinstance(parsed, Authenticated):
         return f"login: {parsed.login} from {parsed.client}"
+    if isinstance(parsed, Announced):
+        return f"the next message of this process: {_fact(parsed.fact)}"
+    if isinstance(parsed, Accepted):
+        return f"{parsed.queue_id}: accepted by the before-queue filter"
     assert isinstance(parsed, Event)
-    fact = parsed.fact
+    return f"{parsed.queue_id}: {_fact(parsed.fact)}"
+
+
+def _fact(fact: Fact) -> str:
     members = ", ".join(f"{name}={value!r}" for name, value in fact._asdict().items() if value is not None)
-    return f"{parsed.queue_id}: {type(fact).__name__}({members})"
+    return f"{type(fact).__name__}({members})"

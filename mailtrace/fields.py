@@ -66,7 +66,7 @@ DOCUMENT: Final = (
     Field("removed", "boolean", "whether the message has left the queue"),
     Field(
         *("origin", "text"),
-        "the queue ID that this one was made from (notice, clone, split, filter)",
+        "the queue ID that this one was made from (notice, clone, split, filter, requeue)",
         nullable=True,
         searched=True,
     ),

@@ -116,7 +116,7 @@ class Indexer:
         log = opened(plan, self._calendar, self._checkpoints.values(), self._now(), again=self._from_start)
         if log is None:
             return
-        self._reducer.resume(log.logins)
+        self._reducer.resume(log.reducer)
         # A log just begun by logrotate may well begin with lines of others.
         is_new = log.reader.offset == 0 and plan.follows is None
         before = self.tally.lines, self.tally.mail_lines
@@ -189,11 +189,12 @@ class Indexer:
 
     def _save(self, log: Opened, packed: int | None = None) -> None:
         """Have everything written that the lines so far have touched, and behind it the checkpoint."""
-        state = {**log.state(), "logins": self._reducer.state()}
+        touched = self._reducer.hand_over()
+        state = {**log.state(), "reducer": self._reducer.state()}
         if packed is not None:
             state["packed"] = packed
         checkpoint = checkpoint_of(log.reader, state, self._now())
-        self._put(self._reducer.hand_over(), [checkpoint] if checkpoint else [])
+        self._put(touched, [checkpoint] if checkpoint else [])
         gc.collect(1)
 
     def _put(self, transactions: Sequence[Transaction], checkpoints: list[Checkpoint]) -> None:

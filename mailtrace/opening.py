@@ -33,8 +33,8 @@ class Opened:
     zone_name: str
     begin: dict[str, Any]
     """The state of the frames at the log's first line: to read it again in the same way."""
-    logins: list[list[Any]]
-    """Sessions that had logged in where an earlier run ended."""
+    reducer: dict[str, Any]
+    """What the reducer had open where an earlier run ended, in this log or in the one before it in its rotation set."""
 
     def state(self) -> dict[str, Any]:
         """Return what a later run needs to go on, or to read all again."""
@@ -55,7 +55,7 @@ def opened(
     log = plan.log
     place = known_place(log, known)
     if place is None:
-        return _new(plan, calendar, now)
+        return _new(plan, calendar, known, now)
     state, reader = place.checkpoint.state, place.reader
     zone, name = _zone(calendar, state)
     _check(plan, calendar, state)
@@ -63,11 +63,11 @@ def opened(
         if reader is None:
             return None
         frames = Frames.resume(zone, state["frames"])
-        return Opened(log, reader, frames, reader.blocks(), zone, name, state["begin"], state["logins"])
+        return Opened(log, reader, frames, reader.blocks(), zone, name, state["begin"], _reducer_state(state))
     if reader is not None:
         reader.close()
     reader = log.open()
-    return Opened(log, reader, Frames.resume(zone, state["begin"]), reader.blocks(), zone, name, state["begin"], [])
+    return Opened(log, reader, Frames.resume(zone, state["begin"]), reader.blocks(), zone, name, state["begin"], {})
 
 
 def _zone(calendar: Calendar, state: dict[str, Any]) -> tuple[tzinfo, str]:
@@ -76,7 +76,21 @@ def _zone(calendar: Calendar, state: dict[str, Any]) -> tuple[tzinfo, str]:
     return (calendar.zone if name == calendar.zone_name else zone_of(name)), name
 
 
-def _new(plan: Planned, calendar: Calendar, now: float) -> Opened:
+def _reducer_state(state: dict[str, Any]) -> dict[str, Any]:
+    """The reducer's part of a checkpoint's state; earlier builds kept only sessions that had logged in."""
+    found: dict[str, Any] = state["reducer"] if "reducer" in state else {"sessions": state["logins"]}
+    return found
+
+
+def _left_open(follows: Checkpoint | None, known: Collection[Checkpoint]) -> dict[str, Any]:
+    """What the reducer has open at the end of the log before: as of now, for this run may have read on in it."""
+    if follows is None:
+        return {}
+    newest = next((checkpoint for checkpoint in known if checkpoint.log == follows.log), follows)
+    return _reducer_state(newest.state)
+
+
+def _new(plan: Planned, calendar: Calendar, known: Collection[Checkpoint], now: float) -> Opened:
     log, year, follows = plan
     zone, name = (calendar.zone, calendar.zone_name) if follows is None else _zone(calendar, follows.state)
     reader = log.open()
@@ -88,7 +102,7 @@ def _new(plan: Planned, calendar: Calendar, now: float) -> Opened:
         if log.is_stream and (first := next(blocks, None)):
             head, blocks = first.lines, chain([first], blocks)
         frames = Frames(zone, year or year_of(log, head, zone, now))
-    return Opened(log, reader, frames, blocks, zone, name, frames.state(), [])
+    return Opened(log, reader, frames, blocks, zone, name, frames.state(), _left_open(follows, known))
 
 
 def _goes_on(log: LogFile, zone: tzinfo, state: dict[str, Any]) -> bool:

@@ -4,19 +4,31 @@ It holds what the lines since the last save have touched, and what is still open
 rest, and joins what belongs together.
 """
 
-from collections import OrderedDict
 from dataclasses import replace
 from typing import Any, Final
 
-from mailtrace.mta.events import Authenticated, Event, Login, Parsed, Sender
+from mailtrace.mta.events import (
+    REQUEUE,
+    Accepted,
+    Announced,
+    Authenticated,
+    Client,
+    Event,
+    Fact,
+    Origin,
+    Parsed,
+    Refusal,
+    Sender,
+)
 from mailtrace.queue_ids import NOQUEUE, time_of
+from mailtrace.sessions import Sessions
 from mailtrace.syslog import Record
 from mailtrace.transactions import TURNING, Key, Transaction
+from mailtrace.waiting import Waiting
 
 MAX_HELD: Final = 3_000
 """How many transactions are held in memory, at most, before they must be written."""
 _MAX_OLDER: Final = 5_000
-_MAX_LOGINS: Final = 5_000
 
 
 def _is_new(transaction: Transaction) -> bool:
@@ -30,7 +42,7 @@ class Reducer:
         self._touched: dict[Key, Transaction] = {}
         self._older: dict[Key, Transaction] = {}
         self._complete: list[Transaction] = []
-        self._logins: OrderedDict[tuple[str, str], Authenticated] = OrderedDict()
+        self._sessions, self._waiting = Sessions(), Waiting()
 
     def take(self, record: Record, mta: str, parsed: Parsed) -> None:
         """Take in what a line says."""
@@ -47,15 +59,17 @@ class Reducer:
             for event in parsed:
                 self.take(record, mta, event)
         elif type(parsed) is Authenticated:
-            self._log_in((record.host, record.pid), parsed)
+            self._sessions.log_in(record, parsed)
+        elif type(parsed) is Announced:
+            self._sessions.announce(record, parsed)
+        elif type(parsed) is Accepted and (login := self._sessions.accept(record)) is not None:
+            self.take(record, mta, Event(parsed.queue_id, login))
 
     def _add(self, found: Transaction | None, record: Record, mta: str, event: Event) -> None:
         """Take in what may begin or end a transaction, or belong to another one than the one in memory."""
         queue_id, fact = event
         if queue_id == NOQUEUE:
-            refused = Transaction(record.host, NOQUEUE, mta, line=f"{record.pid} {record.text}")
-            refused.add(record.time, fact)
-            self._complete.append(refused)
+            self._refuse(record, mta, fact)
             return
         key = (record.host, queue_id)
         if found is None:
@@ -63,18 +77,30 @@ class Reducer:
             self._touched[key] = found
         if found.facts and time_of(queue_id, mta) is None and not found.continues(record.time, fact):
             self._complete.append(found)
+            self._waiting.forget(found)
             self._touched[key] = found = Transaction(record.host, queue_id, mta)
+        if type(fact) is Origin and fact.kind == REQUEUE:
+            self._hand_on(found, record, fact)
+            return
         found.add(record.time, fact)
-        if type(fact) is Sender and self._logins:
-            session = self._logins.get((record.host, record.pid))
-            if session is not None and session.client == fact.client:
-                found.add(record.time, Login(session.login))
+        if self._sessions and isinstance(fact, (Client, Sender)):
+            for said in self._sessions.begin(record, fact):
+                found.add(record.time, said)
 
-    def _log_in(self, process: tuple[str, str], session: Authenticated) -> None:
-        self._logins[process] = session
-        self._logins.move_to_end(process)
-        if len(self._logins) > _MAX_LOGINS:
-            self._logins.popitem(last=False)
+    def _refuse(self, record: Record, mta: str, fact: Fact) -> None:
+        """Take in what was refused without a queue ID: a transaction of its own."""
+        refused = Transaction(record.host, NOQUEUE, mta, line=f"{record.pid} {record.text}")
+        facts = self._sessions.refuse(record, fact) if self._sessions and isinstance(fact, Refusal) else [fact]
+        for said in facts:
+            refused.add(record.time, said)
+        self._complete.append(refused)
+
+    def _hand_on(self, found: Transaction, record: Record, origin: Origin) -> None:
+        """Take in that a message goes on under this queue ID, with what was known under the one before."""
+        key = (record.host, origin.origin)
+        before = self._touched.get(key, self._older.get(key))
+        for said in self._waiting.handed_on(record.host, origin, before):
+            found.add(record.time, said)
 
     @property
     def held(self) -> int:
@@ -87,6 +113,7 @@ class Reducer:
         for key, transaction in self._touched.items():
             if transaction.is_finished:
                 finished.append(transaction)
+                self._waiting.forget(transaction)
             else:
                 still_open[key] = transaction
         self._touched, self._complete = still_open, []
@@ -99,7 +126,9 @@ class Reducer:
         """
         changed, self._older = self._complete, {}
         for key, transaction in self._touched.items():
-            if transaction.is_finished or len(self._older) >= _MAX_OLDER:
+            is_finished = transaction.is_finished
+            (self._waiting.forget if is_finished else self._waiting.keep)(transaction)
+            if is_finished or len(self._older) >= _MAX_OLDER:
                 changed.append(transaction)
             else:
                 changed.append(replace(transaction, facts=transaction.facts.copy()))
@@ -109,11 +138,11 @@ class Reducer:
         # What a store has already comes first: it changes at once what lies together.
         return sorted(changed, key=_is_new)
 
-    def state(self) -> list[list[Any]]:
-        """Return the sessions that had logged in, for a later run to go on with."""
-        return [[*process, *session] for process, session in self._logins.items()]
+    def state(self) -> dict[str, Any]:
+        """Return what lines without a queue ID have said, and of messages on hold, for a later run to go on with."""
+        return {"sessions": self._sessions.state(), "waiting": self._waiting.state()}
 
-    def resume(self, state: list[list[Any]]) -> None:
-        """Go on with the sessions that an earlier run knew."""
-        for host, pid, login, client in state:
-            self._logins.setdefault((host, pid), Authenticated(login, client))
+    def resume(self, state: dict[str, Any]) -> None:
+        """Go on with what an earlier run knew."""
+        self._sessions.resume(state.get("sessions", []))
+        self._waiting.resume(state.get("waiting", []))

@@ -155,7 +155,7 @@ def msgid_tie(stop: Stop, entry: Entry, later: Stop) -> Tie | None:
     """
     if stop is later or not is_open(entry) or not same_message(stop.msgid, later.msgid):
         return None
-    if _gap(entry, later) > _CLOSE:
+    if _gap(entry, later) > _CLOSE or origin_tie(later, stop) is not None:
         return None
     if _is_within(entry):
         here = same_host(stop.host, later.host) and later.begun >= stop.begun

@@ -13,6 +13,7 @@ from mailtrace.mta.events import (
     FACTS,
     Envelope,
     Fact,
+    Login,
     MessageId,
     Origin,
     Removed,
@@ -164,7 +165,9 @@ class Transaction:
             return self.begun is None and (self.finished is None or time <= self.finished + _LATE_LINK)
         if self.finished is None or time <= self.finished:
             return True
-        return time <= self.finished + SECOND and not self._begins_another(fact)
+        # A before-queue filter's client is told behind the message, which may have been delivered meanwhile.
+        late = _DISORDER if kind is Login else SECOND
+        return time <= self.finished + late and not self._begins_another(fact)
 
     def _takes_beginning(self, time: int, fact: Fact) -> bool:
         if self.begun is not None:

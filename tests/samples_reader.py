@@ -6,7 +6,8 @@ A sample file holds pairs of lines, among blank lines and `##` remarks:
     postfix/qmgr 9566447DCA: removed
 
 The JSON is the list of events, each with its queue ID, the name of its fact and those members that are not None; or
-{"ignored": "reason"}; or {"login": ..., "client": ...} for `Authenticated`; or null for a line that is not understood.
+{"ignored": "reason"}; or {"login": ..., "client": ...} for `Authenticated`; or {"announced": {the fact}}; or
+{"accepted": queue ID}; or null for a line that is not understood.
 RULE-NAME is `-` where no rule takes the line. Below it is the program, one space, and the text.
 """
 
@@ -15,7 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from mailtrace.mta.events import Authenticated, Event, Ignored, Parsed
+from mailtrace.mta.events import Accepted, Announced, Authenticated, Event, Fact, Ignored, Parsed
 
 SAMPLES = Path(__file__).parent / "samples" / "events"
 
@@ -42,12 +43,20 @@ def described(parsed: Parsed) -> Any:
         return {"ignored": parsed.reason}
     if isinstance(parsed, Authenticated):
         return parsed._asdict()
+    if isinstance(parsed, Announced):
+        return {"announced": _fact(parsed.fact)}
+    if isinstance(parsed, Accepted):
+        return {"accepted": parsed.queue_id}
     return [_event(event) for event in (parsed if isinstance(parsed, list) else [parsed])]
 
 
 def _event(event: Event) -> dict[str, Any]:
-    members = {name: value for name, value in event.fact._asdict().items() if value is not None}
-    return {"queue_id": event.queue_id, "fact": type(event.fact).__name__, **members}
+    return {"queue_id": event.queue_id, **_fact(event.fact)}
+
+
+def _fact(fact: Fact) -> dict[str, Any]:
+    members = {name: value for name, value in fact._asdict().items() if value is not None}
+    return {"fact": type(fact).__name__, **members}
 
 
 def _read(path: Path) -> Iterator[Sample]:

@@ -53,7 +53,9 @@ LAYERS = {
     "rotation": set(),
     "places": {"logfiles", "stores.base"},
     "writer": {"errors", "stores.base", "stores.writing", "transactions"},
-    "reducer": {"mta.events", "queue_ids", "syslog", "transactions"},
+    "sessions": {"mta.events", "syslog", "transactions"},
+    "waiting": {"mta.events", "transactions"},
+    "reducer": {"mta.events", "queue_ids", "sessions", "syslog", "transactions", "waiting"},
 }
 """What each of these modules may import of mailtrace, and nothing else of it."""
 

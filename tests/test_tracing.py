@@ -25,7 +25,7 @@ from ways import (
     to,
 )
 
-from mailtrace.mta.events import Refusal
+from mailtrace.mta.events import Client, MessageId, Origin, Refusal, Removed
 from mailtrace.patterns import Pattern
 from mailtrace.query import Query
 from mailtrace.queue_ids import NOQUEUE
@@ -324,6 +324,20 @@ def test_a_held_and_requeued_message(traced):
         "  mx1 16F49228B8B by origin",
         "    alice@bar.com: sent",
     ]
+
+
+def test_a_message_never_goes_on_as_what_it_came_from(traced):
+    _, elsewhere = to("alice@bar.com", "mx1.elsewhere.org[203.0.113.9]:25", "sent (ok)")
+    held = Transaction("mx1", SHORT, "postfix")
+    held.add(AT, Client("bob.desktop [10.10.10.10]"))
+    held.add(AT, MessageId(MSGID))
+    held.add(AT, Refusal("held", "held (header)", "alice@bar.com", "bob@foo.com"))
+    held.add(AT + SECOND, Removed("requeued", OTHER))
+    again = Transaction("mx1", OTHER, "postfix")
+    for fact in (Origin(SHORT, "requeue"), MessageId(MSGID), elsewhere):
+        again.add(AT + SECOND, fact)
+    (journey,) = traced([held, again])
+    assert lines(journey)[-2:] == ["  mx1 16F49228B8B by origin", "    alice@bar.com: sent, not known where"]
 
 
 def test_a_message_requeued_after_its_results(traced):

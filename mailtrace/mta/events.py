@@ -1,7 +1,8 @@
 """What a line of a mail log can say: the vocabulary that every MTA's grammar translates to.
 
-A grammar turns the text of one line into an `Event`, a list of them, `Authenticated`, `Ignored`, or None where the line
-is not understood. An event is a queue ID and one fact of its transaction; a transaction is the set of its facts.
+A grammar turns the text of one line into an `Event`, a list of them, `Authenticated`, `Announced`, `Accepted`,
+`Ignored`, or None where the line is not understood. An event is a queue ID and one fact of its transaction; a
+transaction is the set of its facts.
 Everything here is an immutable tuple of strings and numbers, so that facts can be compared, kept and written.
 """
 
@@ -42,9 +43,11 @@ class Sender(NamedTuple):
 
 
 class Login(NamedTuple):
-    """Who had logged in to the session that this message came by (sendmail `AUTH=`)."""
+    """Who had logged in to the session that this message came by (sendmail `AUTH=`, a before-queue filter's client)."""
 
-    login: str
+    login: str | None
+    orig_client: str | None = None
+    """The client that XFORWARD told the server before a before-queue filter, as `name [ip]`."""
 
 
 class MessageId(NamedTuple):
@@ -104,6 +107,8 @@ class Removed(NamedTuple):
 
     how: str
     """removed, deleted (by the operator), requeued (under another queue ID), canceled or discarded."""
+    to: str | None = None
+    """The queue ID under which it goes on, where the log says it."""
 
 
 class Held(NamedTuple):
@@ -124,9 +129,9 @@ class Origin(NamedTuple):
     origin: str
     """That one's queue ID."""
     kind: str
-    """notice (its sender is null), clone or split."""
+    """notice (its sender is null), clone, split or requeue (MailScanner gave the message another queue ID)."""
     sender: str | None = None
-    """The clone's sender, which is the list's owner."""
+    """The clone's sender, which is the list's owner; a requeued message's, as it came in."""
 
 
 class Aborted(NamedTuple):
@@ -171,6 +176,9 @@ FACTS: Final[tuple[type[Fact], ...]] = (
 )
 """Every kind of fact. Stores keep a fact as its place here and its members: new kinds and members go to the ends."""
 
+REQUEUE: Final = "requeue"
+"""The kind of origin of a message to which MailScanner gave another queue ID."""
+
 BEGINNINGS: Final = (Client, Submitted, Sender)
 """The facts with which a transaction begins."""
 
@@ -189,11 +197,26 @@ class Authenticated(NamedTuple):
     client: str
 
 
+class Announced(NamedTuple):
+    """What a process says of the message that it takes next from this fact's client, before that has a queue ID.
+
+    A refusal is a hold; a client is that of a message that goes to a before-queue filter.
+    """
+
+    fact: Client | Refusal
+
+
+class Accepted(NamedTuple):
+    """A before-queue filter took the message that this process announced, and passed it on under this queue ID."""
+
+    queue_id: str
+
+
 class Ignored(NamedTuple):
     """The line is understood and says nothing of a transaction."""
 
     reason: str
 
 
-Parsed: TypeAlias = Event | list[Event] | Authenticated | Ignored | None
+Parsed: TypeAlias = Event | list[Event] | Authenticated | Announced | Accepted | Ignored | None
 """What a grammar makes of a line; None: not understood."""

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import NamedTuple
 
-from mailtrace.mta import postfix, sendmail
+from mailtrace.mta import mailscanner, postfix, sendmail
 from mailtrace.mta.events import Parsed
 
 
@@ -18,6 +18,7 @@ class Grammar(NamedTuple):
 
 _POSTFIX = Grammar("postfix", postfix.parse)
 _SENDMAIL = Grammar("sendmail", sendmail.parse)
+_MAILSCANNER = Grammar("postfix", mailscanner.parse)
 
 
 @lru_cache(maxsize=4096)
@@ -25,4 +26,6 @@ def grammar_of(program: str) -> Grammar | None:
     """Return the grammar of a program's lines, or None for one that is no part of an MTA."""
     if postfix.is_postfix(program):
         return _POSTFIX
+    if program == mailscanner.PROGRAM:
+        return _MAILSCANNER
     return _SENDMAIL if sendmail.is_sendmail(program) else None

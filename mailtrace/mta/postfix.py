@@ -8,7 +8,7 @@ import re
 from functools import lru_cache
 from typing import Final
 
-from mailtrace.mta import postfix_arrivals, postfix_refusals, postfix_results
+from mailtrace.mta import postfix_announcements, postfix_arrivals, postfix_refusals, postfix_results
 from mailtrace.mta.events import Ignored, Parsed
 from mailtrace.mta.rules import Parse, Rule
 from mailtrace.queue_ids import NOQUEUE, POSTFIX_ID
@@ -85,7 +85,8 @@ FORCED: Final = Rule("forced-expiry", _ignoring("expiry follows"))
 ONE_HOST: Final = Rule("one-host", _ignoring("one host of several"))
 TABLE_ACTION: Final = Rule("table-action", _ignoring("table action"))
 BROKEN_OFF: Final = Rule("broken-off", _ignoring("session broken off"))
-PROXY_FILTER: Final = Rule("proxy-filter", _ignoring("proxy filter"))
+ANNOUNCED: Final = Rule("announced", postfix_announcements.parse_announced)
+PROXY_ACCEPT: Final = Rule("proxy-accept", postfix_announcements.parse_proxy_accept)
 CONNECTION: Final = Rule("connection", _ignoring("connection"))
 NEXT_HOP: Final = Rule("next-hop", _ignoring("connection to a next hop"))
 TLS: Final = Rule("tls", _ignoring("TLS"))
@@ -117,7 +118,8 @@ RULES: Final[tuple[Rule, ...]] = (
     ONE_HOST,
     TABLE_ACTION,
     BROKEN_OFF,
-    PROXY_FILTER,
+    ANNOUNCED,
+    PROXY_ACCEPT,
     CONNECTION,
     NEXT_HOP,
     TLS,
@@ -253,7 +255,7 @@ def _other(rest: str) -> Rule | None:
         if action in _TABLE_ACTIONS:
             return TABLE_ACTION
         if action == "proxy-accept":
-            return PROXY_FILTER
+            return PROXY_ACCEPT
     if rest.startswith(_ONE_HOST):
         return ONE_HOST
     return BROKEN_OFF if rest.startswith(_BROKEN_OFF) else None
@@ -267,7 +269,7 @@ _BY_WORD: Final = {
     "too": CONNECTION,
     "improper": CONNECTION,
     "statistics:": STATISTICS,
-    "proxy-accept:": PROXY_FILTER,
+    "proxy-accept:": PROXY_ACCEPT,
     "proxy-reject:": COMMAND_REFUSAL,
     "fatal:": WARNING,
     "error:": WARNING,
@@ -313,14 +315,14 @@ def _without_id(program: str, text: str) -> tuple[Rule, str, str]:
 
 
 def _noqueue(rest: str) -> Rule:
-    """Choose the rule of what was refused before there was a queue ID; a hold there only announces one."""
+    """Choose the rule of what happened before there was a queue ID."""
     if rest.startswith("client="):
-        return PROXY_FILTER
+        return ANNOUNCED
     action = rest[: max(rest.find(": ", 0, _LONGEST_ACTION), 0)]
     if action in _REFUSING_ACTIONS:
-        return TABLE_ACTION if action.endswith("hold") else COMMAND_REFUSAL
+        return ANNOUNCED if action.endswith("hold") else COMMAND_REFUSAL
     if action == "proxy-accept":
-        return PROXY_FILTER
+        return PROXY_ACCEPT
     return TABLE_ACTION if action in _TABLE_ACTIONS else OTHER
 
 

@@ -41,7 +41,7 @@ def parse_command_refusal(queue_id: str, _program: str, rest: str) -> Parsed:
     if not colon:
         return _refusal(queue_id, action, said, (None, None, None))
     _, found, logged = where.partition(" from ")
-    words, sender, recipient = _without_tail(words)
+    words, sender, recipient = without_tail(words)
     client = client_of(logged) if found else None
     return _refusal(queue_id, action, words, (recipient, sender, client))
 
@@ -53,7 +53,7 @@ def parse_content_refusal(queue_id: str, _program: str, rest: str) -> Parsed:
     for found in _origins(said):  # noqa: B007 - the last one
         pass
     if found is None:
-        head, sender, recipient = _without_tail(said)
+        head, sender, recipient = without_tail(said)
         words, _, logged = head.rpartition(" from ")
         if not logged.endswith("]"):
             return _refusal(queue_id, action, head, (recipient, sender, None))
@@ -73,7 +73,7 @@ def _refusal(queue_id: str, action: str, words: str, who: tuple[str | None, str 
     return Event(queue_id, Refusal(outcome, f"{outcome} ({words})", *who))
 
 
-def _without_tail(words: str) -> tuple[str, str | None, str | None]:
+def without_tail(words: str) -> tuple[str, str | None, str | None]:
     """The words, sender and recipient of `WORDS; from=<S> to=<R> ...`.
 
     Where no well-formed fields end the text (quotes left out, a cut line), the last `; from=<` begins them.

@@ -50,6 +50,27 @@ def _messages(draw, queue_id, notice_id):
     return [*lines, Line("postfix/qmgr[880]", f"{queue_id}: removed")]
 
 
+@st.composite
+def held_units(draw, number):
+    """A message on hold since before it had a queue ID: deleted, released, or neither."""
+    queue_id = short_id(number) if draw(st.booleans()) else long_id(number, BEGIN)
+    (name, ip), sender, recipient = draw(clients), draw(addresses), draw(recipients)
+    tag, tail = f"postfix/smtpd[{6000 + number}]", f"from=<{sender}> to=<{recipient}> proto=ESMTP helo=<{name}>"
+    hold = f"{name}[{ip}]: <{name}[{ip}]>: Client host triggers HOLD action; {tail}"
+    lines = [
+        Line(tag, f"NOQUEUE: hold: RCPT from {hold}"),
+        Line(tag, f"{queue_id}: client={name}[{ip}]"),
+        Line("postfix/cleanup[4103]", f"{queue_id}: message-id=<{draw(msgids)}>"),
+    ]
+    end = draw(st.sampled_from(["removed", "released from hold", ""]))
+    if end:
+        lines.append(Line("postfix/postsuper[77]", f"{queue_id}: {end}", SECOND))
+    if end.startswith("released"):
+        lines += [_qmgr(queue_id, sender, [recipient]), draw(_results(queue_id, recipient, "sent"))]
+        lines.append(Line("postfix/qmgr[880]", f"{queue_id}: removed"))
+    return Unit("mx1", frozenset({queue_id}), tuple(lines))
+
+
 def _end(queue_id, sender, end):
     removed = Line("postfix/qmgr[880]", f"{queue_id}: removed")
     if end == "expired":

@@ -27,15 +27,16 @@ def keyed(found, unit):
     return [doc for doc in documents if doc["host"] == unit.host and doc["transaction"] in unit.queue_ids]
 
 
-def keeps_logins(lines, at):
-    """Whether no session's login is cut off its message: it has no queue ID, and only what comes later knows of it."""
-    logins = [tag_of(line) for line in lines[:at] if ": AUTH=" in line]
-    return not any(tag_of(line) in logins for line in lines[at:] if ": from=<" in line)
+def keeps_sessions(lines, at):
+    """Whether nothing that was said without a queue ID is cut off its message: only what comes later knows of it."""
+    said = [tag_of(line) for line in lines[:at] if ": AUTH=" in line or "NOQUEUE: hold: " in line]
+    return not any(tag_of(line) in said for line in lines[at:] if ": from=<" in line or ": client=" in line)
 
 
 def tag_of(line):
     """Host, program and process ID."""
-    return line[line.index(" sm-mta[") : line.index("]: ")] if " sm-mta[" in line else line
+    begin = max(line.find(" sm-mta["), line.find(" postfix/smtpd["))
+    return line[begin : line.index("]: ")] if begin >= 0 else line
 
 
 def found_in_runs(pieces, order):
@@ -86,7 +87,7 @@ def test_lines_that_are_doubled_change_nothing(data, log):
 def test_a_log_in_two_files_is_one_log_whichever_is_read_first(data, log):
     lines = texts(log[1])
     at = data.draw(st.integers(0, len(lines)))
-    assume(keeps_logins(lines, at))
+    assume(keeps_sessions(lines, at))
     whole, pieces = found_of(lines), [lines[:at], lines[at:]]
     for order in ((0, 1), (1, 0)):
         assert found_in_runs(pieces, order) == whole
@@ -97,7 +98,7 @@ def test_a_log_in_two_files_is_one_log_whichever_is_read_first(data, log):
 def test_a_log_in_many_files_is_one_log_in_whatever_order_they_are_read(data, log):
     lines = texts(log[1])
     cuts = sorted(data.draw(st.lists(st.integers(0, len(lines)), min_size=2, max_size=4)))
-    assume(all(keeps_logins(lines, cut) for cut in cuts))
+    assume(all(keeps_sessions(lines, cut) for cut in cuts))
     pieces = [lines[begin:end] for begin, end in pairwise([0, *cuts, len(lines)])]
     order = data.draw(st.permutations(range(len(pieces))))
     assert settled(found_in_runs(pieces, order)) == settled(found_of(lines))

@@ -3,7 +3,7 @@
 from addresses import addresses, clients, recipients
 from hypothesis import strategies as st
 from lines import Line, Unit
-from postfix_units import postfix_units
+from postfix_units import held_units, postfix_units
 from sendmail_units import sendmail_units
 
 
@@ -25,4 +25,4 @@ def refusals(draw, number):
 
 
 def units(number):
-    return st.one_of(postfix_units(number), sendmail_units(number), refusals(number))
+    return st.one_of(postfix_units(number), sendmail_units(number), refusals(number), held_units(number))

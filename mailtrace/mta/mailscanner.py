@@ -1,0 +1,45 @@
+"""MailScanner's one line about a Postfix message: the queue ID under which it goes on.
+
+MailScanner takes messages out of Postfix's hold queue, and puts each that may pass into its incoming queue as a new
+file (Postfix.pm, PFDiskStore.pm). It adds a random part to the old queue ID, which Postfix can give again meanwhile:
+
+    Requeue: OLDID.A52C6 to NEWID
+"""
+
+import re
+from typing import Final
+
+from mailtrace.mta.events import REQUEUE, Event, Ignored, Origin, Parsed, Removed
+from mailtrace.mta.rules import Rule
+from mailtrace.queue_ids import POSTFIX_ID
+
+PROGRAM: Final = "MailScanner"
+
+NOT_MAIL: Final = Ignored("another program")
+"""Says nothing of a transaction: MailScanner is no MTA."""
+
+_requeue = re.compile(rf"Requeue: ({POSTFIX_ID})(?:\.[0-9A-Za-z]+)? to ({POSTFIX_ID})\Z").match
+
+
+def _parse_requeue(_queue_id: str, _program: str, text: str) -> Parsed:
+    found = _requeue(text)
+    if found is None or found[1] == found[2]:
+        return NOT_MAIL
+    before, after = found.groups()
+    # The new one first: it takes over what is known of the old one.
+    return [Event(after, Origin(before, REQUEUE)), Event(before, Removed("requeued", after))]
+
+
+REQUEUED: Final = Rule("requeue", _parse_requeue)
+OTHER: Final = Rule("other", lambda _queue_id, _program, _text: NOT_MAIL)
+RULES: Final = (REQUEUED, OTHER)
+
+
+def rule_of(_program: str, text: str) -> Rule:
+    """Return the rule by which `parse` understands this line."""
+    return REQUEUED if _parse_requeue("", PROGRAM, text) is not NOT_MAIL else OTHER
+
+
+def parse(_program: str, text: str) -> Parsed:
+    """Return what one line of MailScanner says. Raises nothing on any text."""
+    return _parse_requeue("", PROGRAM, text)
