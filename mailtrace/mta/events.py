@@ -91,6 +91,8 @@ class Refusal(NamedTuple):
     sender: str | None = None
     client: str | None = None
     """The client as `name [ip]`."""
+    login: str | None = None
+    """The SASL user."""
 
 
 class Expired(NamedTuple):
