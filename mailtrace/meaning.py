@@ -3,7 +3,8 @@
 from typing import Final, NamedTuple, TypeAlias
 
 from mailtrace.mta.events import Ignored, Parsed
-from mailtrace.mta.grammars import ANOTHER_PROGRAM, grammar_of
+from mailtrace.mta.grammars import grammar_of
+from mailtrace.mta.rules import ANOTHER_PROGRAM
 from mailtrace.syslog import Frames, Record, Unframed
 
 

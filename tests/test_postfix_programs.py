@@ -2,9 +2,12 @@
 
 import pytest
 
+from mailtrace.documents import Document, document
 from mailtrace.mta.events import Client, Envelope, Event, Ignored, MessageId, Removed
-from mailtrace.mta.grammars import ANOTHER_PROGRAM, grammar_of
+from mailtrace.mta.grammars import grammar_of
 from mailtrace.mta.postfix_programs import instance_of, is_postfix
+from mailtrace.mta.rules import ANOTHER_PROGRAM
+from mailtrace.transactions import SECOND, Transaction
 
 RESULT = (
     "to=<a@example.com>, relay=mx.example.com[192.0.2.9]:25, delay=1, delays=0/0/0/1, dsn=2.0.0, status=sent (250 ok)"
@@ -127,21 +130,27 @@ def test_a_masked_queue_id_is_unrecognised_where_the_text_alone_tells(program: s
 
 
 @pytest.mark.parametrize(
-    "program, how",
+    "program, removed",
     [
-        ("postfix", "removed"),
-        ("qmgr", "removed"),
-        ("postfix/qmgr", "removed"),
-        ("mta2", "removed"),
-        ("postsuper", "deleted"),
-        ("postfix-postsuper", "deleted"),
-        ("postfix-out/postsuper", "deleted"),
+        ("qmgr", Removed("removed")),
+        ("oqmgr", Removed("removed")),
+        ("postfix/qmgr", Removed("removed")),
+        ("postfix-qmgr", Removed("removed")),
+        ("mta2/nqmgr", Removed("removed")),
+        ("postfix/something", Removed("removed")),
+        ("postfix", Removed("removed", is_unsure=True)),
+        ("postfix-out", Removed("removed", is_unsure=True)),
+        ("mta2", Removed("removed", is_unsure=True)),
+        ("", Removed("removed", is_unsure=True)),
+        ("postsuper", Removed("deleted")),
+        ("postfix-postsuper", Removed("deleted")),
+        ("postfix-out/postsuper", Removed("deleted")),
     ],
 )
-def test_the_program_decides_only_who_removed(program: str, how: str):
+def test_the_program_decides_only_who_removed(program: str, removed: Removed):
     grammar = grammar_of(program)
     assert grammar is not None
-    assert grammar.parse(program, "5F0C000001: removed") == Event("5F0C000001", Removed(how))
+    assert grammar.parse(program, "5F0C000001: removed") == Event("5F0C000001", removed)
 
 
 @pytest.mark.parametrize(
@@ -188,3 +197,81 @@ def test_a_sendmail_stays_one(program: str):
 
 def test_a_policy_service_under_spawn_is_understood():
     assert is_postfix("postfix/policy-spf")
+
+
+ARRIVAL = [
+    ("smtpd", "client=out.example.org[192.0.2.5]"),
+    ("cleanup", "message-id=<r1@out.example.org>"),
+]
+ACTIVE = ("qmgr", "from=<ann@example.org>, size=4303, nrcpt=2 (queue active)")
+HELD = ("cleanup", "hold: header X: y from out.example.org[192.0.2.5]; from=<ann@example.org> to=<a@x.example>: no")
+QMGR, POSTSUPER = ("qmgr", "removed"), ("postsuper", "removed")
+
+
+def result(recipient: str, status: str) -> tuple[str, str]:
+    return "smtp", f"to={recipient}, relay=none, delay=1, delays=0/0/0/1, dsn=2.0.0, status={status} (x)"
+
+
+COURSES = {
+    "delivered": [*ARRIVAL, ACTIVE, result("<a@x.example>", "sent"), result("<b@x.example>", "bounced"), QMGR],
+    "held and deleted": [*ARRIVAL, HELD, POSTSUPER],
+    "held, released and delivered": [
+        *ARRIVAL,
+        HELD,
+        ("postsuper", "released from hold"),
+        ACTIVE,
+        result("<a@x.example>", "sent"),
+        QMGR,
+    ],
+    "held, its release unseen": [*ARRIVAL, HELD, ACTIVE, result("<other@x.example>", "bounced"), QMGR],
+    "deferred and deleted": [*ARRIVAL, ACTIVE, result("<a@x.example>", "deferred"), POSTSUPER],
+    "deferred in part and deleted": [
+        *ARRIVAL,
+        ACTIVE,
+        result("<a@x.example>", "bounced"),
+        result("<b@x.example>", "deferred"),
+        POSTSUPER,
+    ],
+    "deferred and delivered": [
+        *ARRIVAL,
+        ACTIVE,
+        result("<a@x.example>", "deferred"),
+        result("<a@x.example>", "bounced"),
+        QMGR,
+    ],
+    "an alias deferred and expanded": [
+        *ARRIVAL,
+        ACTIVE,
+        result("<list@x.example>", "deferred"),
+        result("<a@x.example>, orig_to=<list@x.example>", "bounced"),
+        QMGR,
+    ],
+    "expired": [
+        *ARRIVAL,
+        ACTIVE,
+        result("<a@x.example>", "deferred"),
+        ("qmgr", "from=<ann@example.org>, status=expired, returned to sender"),
+        QMGR,
+    ],
+    "removed only": [QMGR],
+}
+
+
+def document_of(course: list[tuple[str, str]], tag: str) -> Document | None:
+    """Return the document of these daemons' lines, where the tag is made of the daemon's name so."""
+    found = Transaction("mx1", "5F0C000001", "postfix")
+    for second, (daemon, text) in enumerate(course):
+        program = tag.format(daemon)
+        grammar = grammar_of(program)
+        assert grammar is not None
+        parsed = grammar.parse(program, f"5F0C000001: {text}")
+        for event in parsed if isinstance(parsed, list) else [parsed]:
+            assert isinstance(event, Event)
+            found.add((1_000_000 + second) * SECOND, event.fact)
+    return document(found)
+
+
+@pytest.mark.parametrize("tag", ["postfix", "{}", "postfix-{}", "postfix/x/{}"])
+@pytest.mark.parametrize("course", COURSES.values(), ids=COURSES.keys())
+def test_a_document_is_the_same_whatever_is_left_of_the_tag(course: list[tuple[str, str]], tag: str):
+    assert document_of(course, tag) == document_of(course, "postfix/{}")

@@ -106,6 +106,8 @@ class Removed(NamedTuple):
 
     how: str
     """removed, deleted (by the operator), requeued (under another queue ID), canceled or discarded."""
+    is_unsure: bool | None = None
+    """Whether it is said removed, but may have been deleted: the line does not tell which program wrote it."""
 
 
 class Held(NamedTuple):

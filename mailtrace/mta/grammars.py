@@ -5,10 +5,8 @@ from functools import lru_cache
 from typing import Final, NamedTuple
 
 from mailtrace.mta import postfix, postfix_programs, postfix_shapes, sendmail
-from mailtrace.mta.events import Ignored, Parsed
-
-ANOTHER_PROGRAM: Final = Ignored("another program")
-"""What a grammar says of a line by whose text it is no mail server's."""
+from mailtrace.mta.events import Parsed
+from mailtrace.mta.rules import ANOTHER_PROGRAM
 
 
 class Grammar(NamedTuple):

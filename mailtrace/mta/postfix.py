@@ -210,9 +210,9 @@ def _without_id(program: str, text: str) -> tuple[Rule | None, str, str]:
     rule = _BY_WORD.get(word)
     if rule is CONNECTION and text.startswith("connect to "):
         rule = NEXT_HOP
-    if rule is None and not is_masked(text):
-        rule = TLS if " TLS connection " in text[:40] else OTHER
-    return rule, NOQUEUE, text
+    if rule is not None or " TLS connection " in text[:40]:
+        return rule or TLS, NOQUEUE, text
+    return None if is_masked(text) else OTHER, NOQUEUE, text
 
 
 def _noqueue(rest: str) -> Rule:
@@ -231,7 +231,7 @@ def _warning(text: str) -> tuple[Rule, str, str]:
     """Choose the rule of a warning: cleanup(8) refuses whole messages so, and pickup(8) tells it by the file's name."""
     rest = text[9:]
     queue_id, _, said = rest.partition(": ")
-    if postfix_refusals.is_not_accepted(said) and (queue_id == NOQUEUE or _names_message(queue_id)):
+    if (queue_id == NOQUEUE or _names_message(queue_id)) and postfix_refusals.is_not_accepted(said):
         return NOT_ACCEPTED, queue_id, said
     if said.startswith(_ERROR_WRITING):
         queue_id, _, said = said.removeprefix(_ERROR_WRITING).partition(": ")

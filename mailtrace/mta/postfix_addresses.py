@@ -14,7 +14,7 @@ ADDRESS: Final = r'(?:[^<>"]*|"[^"\\]*(?:\\.[^"\\]*)*"@[^<>"]*)'
 BARE: Final = r'(?:[^\s<>",]*|"[^"\\]*(?:\\.[^"\\]*)*"@[^\s<>",]*)'
 """A pattern of an address without angle brackets: some patched servers, and what passes logs on, leave them out."""
 
-FIELD: Final = rf"(?:<{ADDRESS}>|{BARE})"
+FIELD: Final = rf"(?:<{ADDRESS}>|(?!<){BARE})"
 """A pattern of an address as a field's value."""
 
 

@@ -22,7 +22,7 @@ from mailtrace.mta.events import (
     Submitted,
 )
 from mailtrace.mta.postfix_addresses import client_of
-from mailtrace.mta.postfix_programs import instance_of
+from mailtrace.mta.postfix_programs import instance_of, names_daemon
 from mailtrace.queue_ids import POSTFIX_ID
 
 _MAX_DIGITS: Final = 18
@@ -30,6 +30,7 @@ _MAX_DIGITS: Final = 18
 
 _REMOVED: Final = Removed("removed")
 _DELETED: Final = Removed("deleted")
+_REMOVED_OR_DELETED: Final = Removed("removed", is_unsure=True)
 
 _new: Final = tuple.__new__
 """Makes a named tuple of all its members, in half the time of calling its class: for the lines of every message."""
@@ -128,9 +129,15 @@ def _expired(queue_id: str, program: str, sender: str, status: str) -> Parsed:
 def parse_removed(queue_id: str, program: str, rest: str) -> Parsed:
     """Return how the message left its queue: done, deleted by postsuper(1), or given up by cleanup(8) (3.10)."""
     if rest == "removed":
-        return _new(Event, (queue_id, _DELETED if program.endswith("postsuper") else _REMOVED))
+        return _new(Event, (queue_id, _REMOVED if program.endswith("/qmgr") else _removed_by(program)))
     found = _how_removed(rest)
     return Event(queue_id, Removed(found[1])) if found else None
+
+
+def _removed_by(program: str) -> Removed:
+    if program.endswith("postsuper"):
+        return _DELETED
+    return _REMOVED if names_daemon(program) else _REMOVED_OR_DELETED
 
 
 def parse_requeued(queue_id: str, _program: str, _rest: str) -> Parsed:

@@ -93,10 +93,13 @@ def may_be_postfix(program: str) -> bool:
 
 def instance_of(program: str) -> str | None:
     """Return the Postfix instance that a tag names, or None for the default one and where only the daemon is named."""
-    name = program.partition("/")[0]
-    if name in ("", "postfix") or (name == program and (name in _DAEMONS or _prefixed_daemon(name))):
-        return None
-    return name
+    name, slash, _ = program.partition("/")
+    return None if name in ("", "postfix") or (not slash and names_daemon(name)) else name
+
+
+def names_daemon(program: str) -> bool:
+    """Return whether a tag tells which of Postfix's programs wrote the line."""
+    return "/" in program or program in _DAEMONS or _prefixed_daemon(program)
 
 
 def _prefixed_daemon(program: str) -> bool:

@@ -13,7 +13,7 @@ WORDS and TEXT may imitate the fields. HELO names cannot: Postfix masks brackets
 """
 
 import re
-from typing import Final, NamedTuple
+from typing import Final
 
 from mailtrace.mta.events import Event, Parsed, Refusal
 from mailtrace.mta.postfix_addresses import FIELD, address_of, client_of
@@ -58,10 +58,11 @@ def parse_command_refusal(queue_id: str, _program: str, rest: str) -> Parsed:
     action, _, said = rest.partition(": ")
     where, colon, words = said.partition(": ")
     if not colon:
-        return _refusal(queue_id, action, said, _Who())
+        return _refusal(queue_id, action, said, ())
     _, found, logged = where.partition(" from ")
-    words, who = _without_tail(words)
-    return _refusal(queue_id, action, words, who._replace(client=client_of(logged) if found else None))
+    words, sender, recipient, login = without_tail(words)
+    client = client_of(logged) if found else None
+    return _refusal(queue_id, action, words, (recipient, sender, client, login))
 
 
 def parse_content_refusal(queue_id: str, _program: str, rest: str) -> Parsed:
@@ -71,38 +72,30 @@ def parse_content_refusal(queue_id: str, _program: str, rest: str) -> Parsed:
     for found in _origins(said):  # noqa: B007 - the last one
         pass
     if found is None:
-        head, who = _without_tail(said)
+        head, sender, recipient, _ = without_tail(said)
         words, _, logged = head.rpartition(" from ")
         if not logged.endswith("]"):
-            return _refusal(queue_id, action, head, who)
-        return _refusal(queue_id, action, words, who._replace(client=client_of(logged)))
+            return _refusal(queue_id, action, head, (recipient, sender))
+        return _refusal(queue_id, action, words, (recipient, sender, client_of(logged)))
     words = said[found.end() + 2 :] or said[: found.start()]
     client = None if found[1] in ("local", "unknown") else client_of(found[1])
-    return _refusal(queue_id, action, words, _Who(address_of(found[3]), address_of(found[2]), client))
+    return _refusal(queue_id, action, words, (address_of(found[3]), address_of(found[2]), client))
 
 
 def parse_not_accepted(queue_id: str, _program: str, rest: str) -> Parsed:
     """Return that a message was not accepted as a whole, by a warning that names no recipient."""
     client = rest.split(" ", 4)[3] if rest.startswith("BDAT request from ") else ""
-    return _refusal(queue_id, "reject", rest, _Who(client=client_of(client)))
+    return _refusal(queue_id, "reject", rest, (None, None, client_of(client)))
 
 
-class _Who(NamedTuple):
-    """Whose mail was refused, as far as the line tells."""
-
-    recipient: str | None = None
-    sender: str | None = None
-    client: str | None = None
-    login: str | None = None
-
-
-def _refusal(queue_id: str, action: str, words: str, who: _Who) -> Parsed:
+def _refusal(queue_id: str, action: str, words: str, who: tuple[str | None, ...]) -> Parsed:
+    """Return what became of the mail of `who`: recipient, sender, client and login, as far as the line tells them."""
     outcome = OUTCOMES[action.rpartition("-")[2].rstrip(":")]
     return Event(queue_id, Refusal(outcome, f"{outcome} ({words})", *who))
 
 
-def _without_tail(words: str) -> tuple[str, _Who]:
-    """The words, and who stands in `WORDS; from=<S> to=<R> ...`.
+def without_tail(words: str) -> tuple[str, str | None, str | None, str | None]:
+    """Return the words, sender, recipient and login of `WORDS; from=<S> to=<R> ...`.
 
     Where no well-formed fields end the text (quotes left out, a cut line), the last `; from=<` begins them.
     """
@@ -110,15 +103,15 @@ def _without_tail(words: str) -> tuple[str, _Who]:
     if found is None and " sasl_" in words:
         found, login = _with_login(words)
     if found is not None:
-        return words[: found.start()], _Who(address_of(found[2]), address_of(found[1]), None, login)
+        return words[: found.start()], address_of(found[1]), address_of(found[2]), login
     said, at, fields = words.rpartition("; from=<")
     if not at:
-        return words, _Who()
+        return words, None, None, None
     sender, at, fields = fields.partition("> to=<")
     if not at:
         sender, _, _ = sender.partition(">")
-        return said, _Who(None, sender)
-    return said, _Who(fields.rpartition("> proto=")[0] or fields.partition(">")[0], sender)
+        return said, sender, None, None
+    return said, sender, fields.rpartition("> proto=")[0] or fields.partition(">")[0], None
 
 
 def _with_login(words: str) -> tuple[re.Match[str] | None, str | None]:

@@ -22,7 +22,6 @@ _OUTCOMES: Final = {
     "undeliverable": "probe",
     "undeliverable-but-not-cached": "probe",
 }
-_DISCARD: Final = ("/discard", "-discard", "discard")
 _LONGEST_DELAY: Final = 1e10
 """Seconds; more is no number (`inf`, `nan`)."""
 
@@ -30,7 +29,7 @@ _new: Final = tuple.__new__
 """Makes a named tuple of all its members, in half the time of calling its class: for the lines of every message."""
 
 _addressed = re.compile(rf"to=({FIELD})(?:, orig_to=({FIELD}))?, relay=", re.DOTALL).match
-_says_discarded = re.compile(r"(?<![\w<@.+-])discarded(?![\w.+-]*@)", re.IGNORECASE).search
+says_discarded = re.compile(r"(?<![\w<@.+-])discarded(?![\w.+-]*@)", re.IGNORECASE).search
 
 
 def parse_result(queue_id: str, program: str, rest: str) -> Parsed:
@@ -95,8 +94,8 @@ def _outcome(program: str, relay: str, status: str) -> str:
     """
     if not status.startswith("sent "):
         return _OUTCOMES.get(status.partition(" ")[0], "unknown")
-    if relay == "none" or program[-8:] in _DISCARD:
+    if relay == "none" or program[-7:] == "discard":
         return "discarded"
-    if "iscarded" in status and status[5:7] == "(2" and "queued as" not in status and _says_discarded(status):
+    if "iscarded" in status and status[5:7] == "(2" and "queued as" not in status and says_discarded(status):
         return "discarded"
     return "sent"
