@@ -55,7 +55,7 @@ _TOLD: Final[dict[type[Fact], tuple[tuple[str, int], ...]]] = {
     Login: _places(Login, login="login", orig_client="orig_client"),
     Submitted: _places(Submitted, submitter="sender", origin="origin"),
     Origin: _places(Origin, origin="origin", kind="kind", owner="sender"),
-    Refusal: _places(Refusal, client="client", claimed="sender"),
+    Refusal: _places(Refusal, client="client", claimed="sender", login="login"),
 }
 """What each kind of fact tells, and where in it; the kind that is to be trusted most stands first."""
 

@@ -83,6 +83,15 @@ class _Course:
             self.is_plain = False
             self.add(_Row(time, *who, None, status, outcome))
 
+    def give_lost(self, time: int) -> None:
+        """Give an entry to those who wait for ever: qmgr(8) removes no message before its last recipient is done."""
+        final = [row for row in self.rows if row.outcome not in _WAITING]
+        done = {row.orig_to for row in final}
+        for who, outcome in list(self.standing.items()):
+            if outcome in _WAITING and who[0] not in done and not (outcome == "held" and final):
+                self.is_plain = False
+                self.add(_Row(time, *who, None, "deleted by the operator", "deleted"))
+
     def take(self, time: int, fact: Any) -> None:
         """Take in a result, or what a line says of the whole message."""
         kind = type(fact)
@@ -96,6 +105,8 @@ class _Course:
             self.give_waiting(time, fact.status, "expired", waiting=("deferred", "queued"))
         elif kind is Removed and fact.how == "deleted":
             self.give_waiting(time, "deleted by the operator", "deleted")
+        elif kind is Removed and fact.is_unsure:
+            self.give_lost(time)
         elif kind is Held:
             self.give_waiting(time, fact.status, "held", waiting=("deferred", "queued"))
         elif kind is Removed and fact.how == "requeued":
@@ -148,7 +159,9 @@ def entries(facts: Sequence[TimedFact], sender: str | None, mta: str) -> list[di
 def _are_plain(facts: Iterable[TimedFact]) -> bool:
     """Whether all that became of recipients is told by results of each."""
     for _, fact in facts:
-        if type(fact) in _OF_THE_WHOLE and not (isinstance(fact, Removed) and fact.how not in _ENDINGS):
+        if type(fact) in _OF_THE_WHOLE and not (
+            isinstance(fact, Removed) and fact.how not in _ENDINGS and not fact.is_unsure
+        ):
             return False
     return True
 

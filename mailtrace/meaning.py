@@ -4,7 +4,7 @@ from typing import Final, NamedTuple, TypeAlias
 
 from mailtrace.mta.events import Ignored, Parsed
 from mailtrace.mta.grammars import grammar_of
-from mailtrace.mta.mailscanner import NOT_MAIL
+from mailtrace.mta.rules import ANOTHER_PROGRAM
 from mailtrace.syslog import Frames, Record, Unframed
 
 
@@ -23,7 +23,7 @@ class NotUnderstood(NamedTuple):
 Used: TypeAlias = tuple[Record, str, Parsed]
 """A line of a mail server that says something of a transaction: its record, the MTA, and what it says."""
 
-_OTHER_PROGRAM: Final = Foreign(NOT_MAIL.reason)
+_OTHER_PROGRAM: Final = Foreign(ANOTHER_PROGRAM.reason)
 
 
 def meaning_of(line: str, frames: Frames) -> Used | Ignored | Foreign | NotUnderstood:
@@ -38,5 +38,5 @@ def meaning_of(line: str, frames: Frames) -> Used | Ignored | Foreign | NotUnder
     if parsed is None:
         return NotUnderstood(f"a {grammar.mta} line of no known form")
     if isinstance(parsed, Ignored):
-        return _OTHER_PROGRAM if parsed is NOT_MAIL else parsed
+        return _OTHER_PROGRAM if parsed is ANOTHER_PROGRAM else parsed
     return record, grammar.mta, parsed

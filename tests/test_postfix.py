@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from samples_reader import Sample, described, samples
 
 from mailtrace.mta.events import Client, Envelope, Event, Expired, Refusal, Result, Submitted
-from mailtrace.mta.postfix import RULES, is_postfix, parse, rule_of
+from mailtrace.mta.postfix import RULES, parse, rule_of
+from mailtrace.mta.postfix_programs import is_postfix
 
 SAMPLES = samples("postfix-*.log")
 QUEUE_ID = "9566447DCA"
@@ -45,7 +46,15 @@ def test_every_program_of_a_sample_is_postfix(sample: Sample):
         ("postfix/anything", True),
         ("mailout/qmgr", True),
         ("out/in/trivial-rewrite", True),
-        ("postfix", False),
+        ("postfix", True),
+        ("postfix-qmgr", True),
+        ("postfix-smtpd", True),
+        ("qmgr", True),
+        ("trivial-rewrite", True),
+        ("postfix-out", False),
+        ("postfixadmin", False),
+        ("mta2", False),
+        ("backup/smtp", False),
         ("sendmail", False),
         ("smtpd", False),
         ("mailout/sendmail", False),
@@ -262,9 +271,9 @@ REPEATED = [
 def _seconds(text: str) -> float:
     best = float("inf")
     for _ in range(5):
-        start = time.perf_counter()
+        start = time.process_time()
         parse("postfix/smtp", text)
-        best = min(best, time.perf_counter() - start)
+        best = min(best, time.process_time() - start)
     return best
 
 

@@ -94,6 +94,8 @@ class Refusal(NamedTuple):
     sender: str | None = None
     client: str | None = None
     """The client as `name [ip]`."""
+    login: str | None = None
+    """The SASL user."""
 
 
 class Expired(NamedTuple):
@@ -109,6 +111,8 @@ class Removed(NamedTuple):
     """removed, deleted (by the operator), requeued (under another queue ID), canceled or discarded."""
     to: str | None = None
     """The queue ID under which it goes on, where the log says it."""
+    is_unsure: bool | None = None
+    """Whether it is said removed, but may have been deleted: the line does not tell which program wrote it."""
 
 
 class Held(NamedTuple):

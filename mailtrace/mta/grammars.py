@@ -2,10 +2,11 @@
 
 from collections.abc import Callable
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
-from mailtrace.mta import mailscanner, postfix, sendmail
+from mailtrace.mta import mailscanner, postfix, postfix_programs, postfix_shapes, sendmail
 from mailtrace.mta.events import Parsed
+from mailtrace.mta.rules import ANOTHER_PROGRAM
 
 
 class Grammar(NamedTuple):
@@ -16,16 +17,24 @@ class Grammar(NamedTuple):
     """From the program's name and the line's text."""
 
 
-_POSTFIX = Grammar("postfix", postfix.parse)
-_SENDMAIL = Grammar("sendmail", sendmail.parse)
-_MAILSCANNER = Grammar("postfix", mailscanner.parse)
+def _parse_by_text(program: str, text: str) -> Parsed:
+    """Read a line of a program whose name does not tell whether it is Postfix's."""
+    return postfix.parse(program, text) if postfix_shapes.is_postfix_text(text) else ANOTHER_PROGRAM
+
+
+_POSTFIX: Final = Grammar("postfix", postfix.parse)
+_POSTFIX_BY_TEXT: Final = Grammar("postfix", _parse_by_text)
+_SENDMAIL: Final = Grammar("sendmail", sendmail.parse)
+_MAILSCANNER: Final = Grammar("postfix", mailscanner.parse)
 
 
 @lru_cache(maxsize=4096)
 def grammar_of(program: str) -> Grammar | None:
     """Return the grammar of a program's lines, or None for one that is no part of an MTA."""
-    if postfix.is_postfix(program):
+    if postfix_programs.is_postfix(program):
         return _POSTFIX
+    if sendmail.is_sendmail(program):
+        return _SENDMAIL
     if program == mailscanner.PROGRAM:
         return _MAILSCANNER
-    return _SENDMAIL if sendmail.is_sendmail(program) else None
+    return _POSTFIX_BY_TEXT if postfix_programs.may_be_postfix(program) else None

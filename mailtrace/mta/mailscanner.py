@@ -9,14 +9,11 @@ file (Postfix.pm, PFDiskStore.pm). It adds a random part to the old queue ID, wh
 import re
 from typing import Final
 
-from mailtrace.mta.events import REQUEUE, Event, Ignored, Origin, Parsed, Removed
-from mailtrace.mta.rules import Rule
+from mailtrace.mta.events import REQUEUE, Event, Origin, Parsed, Removed
+from mailtrace.mta.rules import ANOTHER_PROGRAM, Rule
 from mailtrace.queue_ids import POSTFIX_ID
 
 PROGRAM: Final = "MailScanner"
-
-NOT_MAIL: Final = Ignored("another program")
-"""Says nothing of a transaction: MailScanner is no MTA."""
 
 _requeue = re.compile(rf"Requeue: ({POSTFIX_ID})(?:\.[0-9A-Za-z]+)? to ({POSTFIX_ID})\Z").match
 
@@ -24,20 +21,20 @@ _requeue = re.compile(rf"Requeue: ({POSTFIX_ID})(?:\.[0-9A-Za-z]+)? to ({POSTFIX
 def _parse_requeue(_queue_id: str, _program: str, text: str) -> Parsed:
     found = _requeue(text)
     if found is None or found[1] == found[2]:
-        return NOT_MAIL
+        return ANOTHER_PROGRAM
     before, after = found.groups()
     # The new one first: it takes over what is known of the old one.
     return [Event(after, Origin(before, REQUEUE)), Event(before, Removed("requeued", after))]
 
 
 REQUEUED: Final = Rule("requeue", _parse_requeue)
-OTHER: Final = Rule("other", lambda _queue_id, _program, _text: NOT_MAIL)
+OTHER: Final = Rule("other", lambda _queue_id, _program, _text: ANOTHER_PROGRAM)
 RULES: Final = (REQUEUED, OTHER)
 
 
 def rule_of(_program: str, text: str) -> Rule:
     """Return the rule by which `parse` understands this line."""
-    return REQUEUED if _parse_requeue("", PROGRAM, text) is not NOT_MAIL else OTHER
+    return REQUEUED if _parse_requeue("", PROGRAM, text) is not ANOTHER_PROGRAM else OTHER
 
 
 def parse(_program: str, text: str) -> Parsed:

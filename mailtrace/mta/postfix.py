@@ -8,56 +8,11 @@ import re
 from functools import lru_cache
 from typing import Final
 
-from mailtrace.mta import postfix_announcements, postfix_arrivals, postfix_refusals, postfix_results
+from mailtrace.mta import postfix_announcements, postfix_arrivals, postfix_noise, postfix_refusals, postfix_results
 from mailtrace.mta.events import Ignored, Parsed
+from mailtrace.mta.postfix_shapes import is_masked
 from mailtrace.mta.rules import Parse, Rule
 from mailtrace.queue_ids import NOQUEUE, POSTFIX_ID
-
-_DAEMONS: Final = frozenset(
-    {
-        "anvil",
-        "bounce",
-        "cleanup",
-        "defer",
-        "discard",
-        "dnsblog",
-        "error",
-        "flush",
-        "lmtp",
-        "local",
-        "master",
-        "nqmgr",
-        "oqmgr",
-        "pickup",
-        "pipe",
-        "postalias",
-        "postdrop",
-        "postfix-script",
-        "postlog",
-        "postlogd",
-        "postmap",
-        "postqueue",
-        "postscreen",
-        "postsuper",
-        "proxymap",
-        "qmgr",
-        "qmqpd",
-        "relay",
-        "retry",
-        "scache",
-        "showq",
-        "smtp",
-        "smtpd",
-        "spawn",
-        "tlsmgr",
-        "tlsproxy",
-        "trace",
-        "trivial-rewrite",
-        "verify",
-        "virtual",
-    }
-)
-"""The programs of master(5) and the commands that log."""
 
 
 def _ignoring(reason: str) -> Parse:
@@ -66,10 +21,12 @@ def _ignoring(reason: str) -> Parse:
 
 
 DELIVERY: Final = Rule("delivery", postfix_results.parse_result)
+BARE_DELIVERY: Final = Rule("bare-delivery", postfix_results.parse_inwards)
 CLIENT: Final = Rule("client", postfix_arrivals.parse_client)
 SUBMITTED: Final = Rule("submitted", postfix_arrivals.parse_submitted)
 MESSAGE_ID: Final = Rule("message-id", postfix_arrivals.parse_message_id)
 ENVELOPE: Final = Rule("envelope", postfix_arrivals.parse_envelope)
+BARE_ENVELOPE: Final = Rule("bare-envelope", postfix_arrivals.parse_bare_envelope)
 EXPIRED: Final = Rule("expired", postfix_arrivals.parse_expired)
 REMOVED: Final = Rule("removed", postfix_arrivals.parse_removed)
 REQUEUED: Final = Rule("requeued", postfix_arrivals.parse_requeued)
@@ -78,11 +35,15 @@ RELEASED: Final = Rule("released", postfix_arrivals.parse_released)
 NOTICE: Final = Rule("notice", postfix_arrivals.parse_notice)
 COMMAND_REFUSAL: Final = Rule("command-refusal", postfix_refusals.parse_command_refusal)
 CONTENT_REFUSAL: Final = Rule("content-refusal", postfix_refusals.parse_content_refusal)
-SIZE_LIMIT: Final = Rule("size-limit", postfix_refusals.parse_size_limit)
+NOT_ACCEPTED: Final = Rule("not-accepted", postfix_refusals.parse_not_accepted)
 RESENT: Final = Rule("resent-message-id", _ignoring("resent message ID"))
 SKIPPED: Final = Rule("skipped", _ignoring("still being delivered"))
 FORCED: Final = Rule("forced-expiry", _ignoring("expiry follows"))
 ONE_HOST: Final = Rule("one-host", _ignoring("one host of several"))
+BOUNCE_FAILED: Final = Rule("bounce-failed", _ignoring("bounce failed, to be tried again"))
+NOTICE_NOT_SENT: Final = Rule("notice-not-sent", _ignoring("notice not sent"))
+DETAIL: Final = Rule("detail", _ignoring("detail without a result"))
+POLICY: Final = Rule("policy", _ignoring("policy service"))
 TABLE_ACTION: Final = Rule("table-action", _ignoring("table action"))
 BROKEN_OFF: Final = Rule("broken-off", _ignoring("session broken off"))
 ANNOUNCED: Final = Rule("announced", postfix_announcements.parse_announced)
@@ -97,39 +58,7 @@ OPERATOR: Final = Rule("operator", _ignoring("operator's sums"))
 SERVICE: Final = Rule("service", _ignoring("start and stop"))
 OTHER: Final = Rule("other", _ignoring("no transaction"))
 
-RULES: Final[tuple[Rule, ...]] = (
-    DELIVERY,
-    CLIENT,
-    SUBMITTED,
-    MESSAGE_ID,
-    ENVELOPE,
-    EXPIRED,
-    REMOVED,
-    REQUEUED,
-    HELD,
-    RELEASED,
-    NOTICE,
-    COMMAND_REFUSAL,
-    CONTENT_REFUSAL,
-    SIZE_LIMIT,
-    RESENT,
-    SKIPPED,
-    FORCED,
-    ONE_HOST,
-    TABLE_ACTION,
-    BROKEN_OFF,
-    ANNOUNCED,
-    PROXY_ACCEPT,
-    CONNECTION,
-    NEXT_HOP,
-    TLS,
-    STATISTICS,
-    WARNING,
-    POSTSCREEN,
-    OPERATOR,
-    SERVICE,
-    OTHER,
-)
+RULES: Final[tuple[Rule, ...]] = tuple(rule for rule in list(globals().values()) if isinstance(rule, Rule))
 """Every rule of the grammar."""
 
 _is_id = lru_cache(maxsize=4096)(re.compile(POSTFIX_ID).fullmatch)
@@ -169,6 +98,7 @@ _REFUSING_ACTIONS: Final = frozenset(
     for prefix in ("", "milter-", "milter-header-", "milter-body-", "proxy-")
 )
 _LONGEST_ACTION: Final = 40
+_ERROR_WRITING: Final = "error writing "
 
 _EXACT: Final = {
     "requeued": REQUEUED,
@@ -178,53 +108,6 @@ _EXACT: Final = {
     "skipped, still being delivered": SKIPPED,
 }
 _LONGEST_EXACT: Final = max(map(len, _EXACT))
-
-_ONE_HOST: Final = (
-    "host ",
-    "lost connection with ",
-    "conversation with ",
-    "connect to ",
-    "enabling PIX workarounds",
-    "passing <",
-    "Cannot start TLS",
-    "TLS is required",
-    "TLS connection ",
-    "Server certificate ",
-    "Server presented no ",
-    "server certificate ",
-    "certificate verification failed",
-    "SASL authentication failed",
-    "SASL authentication is required",
-    "Authentication failed",
-    "delivery temporarily suspended",
-    "breaking line ",
-    "message size ",
-    "mail for ",
-    "protocol error",
-    "Protocol error",
-    "Host or domain name not found",
-    "Host not found",
-    "Host found but no data record",
-    "Name service error ",
-    "unable to look up host ",
-    "network address conversion failed",
-    "numeric domain name ",
-    "no MX host ",
-    "SMTPUTF8 is required",
-    "REQUIRETLS ",
-    "DANE ",
-    "Domain ",
-    "TLSA ",
-    "MTA-STS ",
-    "Trusted TLS ",
-    "Untrusted TLS ",
-    "Anonymous TLS ",
-    "Verified TLS ",
-)
-"""What smtp(8) and lmtp(8) say of one host before they try the next, or of the session: no recipient's result."""
-
-_BROKEN_OFF: Final = ("lost connection after ", "timeout after ", "too many errors after ", "improper command ")
-
 
 _BY_HEAD: Final[dict[str, tuple[str, Rule]]] = {
     head[:4]: (head, rule)
@@ -243,22 +126,41 @@ _BY_HEAD: Final[dict[str, tuple[str, Rule]]] = {
 """The rules of the common lines, by the first four characters behind the queue ID; the head must follow whole."""
 
 
+_BY_BEGINNING: Final[tuple[tuple[str | tuple[str, ...], Rule], ...]] = (
+    ("to=", BARE_DELIVERY),
+    ("from=", BARE_ENVELOPE),
+    (postfix_noise.ONE_HOST, ONE_HOST),
+    (postfix_noise.BROKEN_OFF, BROKEN_OFF),
+    (postfix_noise.BOUNCE_FAILED, BOUNCE_FAILED),
+    (postfix_noise.NOTICE_NOT_SENT, NOTICE_NOT_SENT),
+    (postfix_noise.DETAILS, DETAIL),
+    (postfix_noise.POLICY, POLICY),
+)
+"""The rules of rarer lines: what remote servers say begins with their host, and is asked for first."""
+
+
 def _other(rest: str) -> Rule | None:
     """Choose the rule of the rarer lines with a queue ID."""
     if len(rest) <= _LONGEST_EXACT and (rule := _EXACT.get(rest)):
         return rule
-    colon = rest.find(": ", 0, _LONGEST_ACTION)
-    if colon > 0:
-        action = rest[:colon]
-        if action in _REFUSING_ACTIONS:
-            return CONTENT_REFUSAL if rest[colon + 2 : colon + 3].islower() else COMMAND_REFUSAL
-        if action in _TABLE_ACTIONS:
-            return TABLE_ACTION
-        if action == "proxy-accept":
-            return PROXY_ACCEPT
-    if rest.startswith(_ONE_HOST):
-        return ONE_HOST
-    return BROKEN_OFF if rest.startswith(_BROKEN_OFF) else None
+    if rule := _action(rest):
+        return rule
+    for beginnings, rule in _BY_BEGINNING:
+        if rest.startswith(beginnings):
+            return rule
+    if postfix_refusals.is_not_accepted(rest):
+        return NOT_ACCEPTED
+    return ONE_HOST if rest.endswith(postfix_noise.ONE_HOST_ENDS) else None
+
+
+def _action(rest: str) -> Rule | None:
+    """Choose the rule of what a table, a milter or a restriction has done, by the word that tells it."""
+    action = rest[: max(rest.find(": ", 0, _LONGEST_ACTION), 0)]
+    if action in _REFUSING_ACTIONS:
+        return CONTENT_REFUSAL if rest[len(action) + 2 : len(action) + 3].islower() else COMMAND_REFUSAL
+    if action in _TABLE_ACTIONS:
+        return TABLE_ACTION
+    return PROXY_ACCEPT if action == "proxy-accept" else None
 
 
 _BY_WORD: Final = {
@@ -294,10 +196,10 @@ _BY_WORD: Final = {
 }
 """The rules of lines without a queue ID, by their first word."""
 
-_POSTSCREENS: Final = ("/postscreen", "/dnsblog", "/tlsproxy")
+_POSTSCREENS: Final = ("postscreen", "dnsblog", "tlsproxy")
 
 
-def _without_id(program: str, text: str) -> tuple[Rule, str, str]:
+def _without_id(program: str, text: str) -> tuple[Rule | None, str, str]:
     """Choose the rule of a line without a queue ID: most of them say nothing of a transaction."""
     word = text.partition(" ")[0]
     if word == "NOQUEUE:":
@@ -309,9 +211,9 @@ def _without_id(program: str, text: str) -> tuple[Rule, str, str]:
     rule = _BY_WORD.get(word)
     if rule is CONNECTION and text.startswith("connect to "):
         rule = NEXT_HOP
-    if rule is None:
-        rule = TLS if " TLS connection " in text[:40] else OTHER
-    return rule, NOQUEUE, text
+    if rule is not None or " TLS connection " in text[:40]:
+        return rule or TLS, NOQUEUE, text
+    return None if is_masked(text) else OTHER, NOQUEUE, text
 
 
 def _noqueue(rest: str) -> Rule:
@@ -327,11 +229,20 @@ def _noqueue(rest: str) -> Rule:
 
 
 def _warning(text: str) -> tuple[Rule, str, str]:
+    """Choose the rule of a warning: cleanup(8) refuses whole messages so, and pickup(8) tells it by the file's name."""
     rest = text[9:]
     queue_id, _, said = rest.partition(": ")
-    if said == postfix_refusals.SIZE_LIMIT and len(queue_id) <= _LONGEST_ID and _is_id(queue_id):
-        return SIZE_LIMIT, queue_id, said
+    if (queue_id == NOQUEUE or _names_message(queue_id)) and postfix_refusals.is_not_accepted(said):
+        return NOT_ACCEPTED, queue_id, said
+    if said.startswith(_ERROR_WRITING):
+        queue_id, _, said = said.removeprefix(_ERROR_WRITING).partition(": ")
+        if _names_message(queue_id):
+            return NOT_ACCEPTED, queue_id, said
     return WARNING, NOQUEUE, rest
+
+
+def _names_message(word: str) -> bool:
+    return len(word) <= _LONGEST_ID and _is_id(word) is not None
 
 
 def _taken(program: str, text: str) -> tuple[Rule | None, str, str]:
@@ -346,15 +257,6 @@ def _taken(program: str, text: str) -> tuple[Rule | None, str, str]:
     if rule is ENVELOPE and rest[-1] != ")" and ">, status=" in rest:
         rule = EXPIRED
     return rule, queue_id, rest
-
-
-def is_postfix(program: str) -> bool:
-    """Whether a syslog tag is Postfix's: `postfix/smtpd`, `postfix-out/smtp`, `mailout/qmgr`.
-
-    The tag is `syslog_name/daemon` (postconf(5), syslog_name), and syslog_name may hold slashes of its own.
-    """
-    name, slash, _ = program.partition("/")
-    return bool(slash) and (name.startswith("postfix") or program.rpartition("/")[2] in _DAEMONS)
 
 
 def parse(program: str, text: str) -> Parsed:

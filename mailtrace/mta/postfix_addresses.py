@@ -11,6 +11,18 @@ ADDRESS: Final = r'(?:[^<>"]*|"[^"\\]*(?:\\.[^"\\]*)*"@[^<>"]*)'
 """A pattern of what stands between `<` and `>`: without quotes and brackets, or with a quoted local part."""
 
 
+BARE: Final = r'(?:[^\s<>",]*|"[^"\\]*(?:\\.[^"\\]*)*"@[^\s<>",]*)'
+"""A pattern of an address without angle brackets: some patched servers, and what passes logs on, leave them out."""
+
+FIELD: Final = rf"(?:<{ADDRESS}>|(?!<){BARE})"
+"""A pattern of an address as a field's value."""
+
+
+def address_of(field: str | None) -> str | None:
+    """Return the address in a field's value, with or without its angle brackets; None for no field."""
+    return field[1:-1] if field and field[0] == "<" and field[-1] == ">" else field
+
+
 def client_of(logged: str) -> str | None:
     """Return `name [ip]` of Postfix's `name[ip]` or `name[ip]:port` (smtpd_client_port_logging), or None for nothing.
 

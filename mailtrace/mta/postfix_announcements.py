@@ -36,10 +36,10 @@ def parse_announced(queue_id: str, program: str, rest: str) -> Parsed:
 
 def parse_proxy_accept(_queue_id: str, _program: str, rest: str) -> Parsed:
     """Return under which queue ID a before-queue filter passed a message on, or that it threw the message away."""
-    words, sender, recipient = without_tail(rest.partition(": ")[2].partition(": ")[2])
+    words, sender, recipient, login = without_tail(rest.partition(": ")[2].partition(": ")[2])
     _, found, queue_id = words.rpartition(" queued as ")
     if found:
         return Accepted(queue_id) if _is_id(queue_id) else _FILTER
     if says_discarded(words):
-        return Event(NOQUEUE, Refusal("discarded", f"discarded ({words})", recipient, sender))
+        return Event(NOQUEUE, Refusal("discarded", f"discarded ({words})", recipient, sender, login=login))
     return _FILTER

@@ -22,6 +22,7 @@ from mailtrace.mta.events import (
     Submitted,
 )
 from mailtrace.mta.postfix_addresses import client_of
+from mailtrace.mta.postfix_programs import instance_of, names_daemon
 from mailtrace.queue_ids import POSTFIX_ID
 
 _MAX_DIGITS: Final = 18
@@ -29,11 +30,13 @@ _MAX_DIGITS: Final = 18
 
 _REMOVED: Final = Removed("removed")
 _DELETED: Final = Removed("deleted")
+_REMOVED_OR_DELETED: Final = Removed("removed", is_unsure=True)
 
 _new: Final = tuple.__new__
 """Makes a named tuple of all its members, in half the time of calling its class: for the lines of every message."""
 
 _is_id = re.compile(POSTFIX_ID).fullmatch
+_are_numbers = re.compile(r"(\d+)(?:, nrcpt=(\d+))?(?: \([^()]*\))?").fullmatch
 _how_removed = re.compile(r"removed \((canceled|discarded)\)").fullmatch
 
 
@@ -63,9 +66,13 @@ def _without_last(fields: str, name: str) -> tuple[str, str]:
 
 def parse_submitted(queue_id: str, _program: str, rest: str) -> Parsed:
     """Return a local submission: the sender as the program gave it, and the queue ID that `postsuper -r` took away."""
-    _, found, sender = rest.partition(" from=<")
+    _, found, sender = rest.partition(" from=")
     if not found:
         return None
+    if sender[:1] != "<":
+        sender, _, origin = sender.partition(" orig_id=")
+        return Event(queue_id, Submitted(sender, origin or None))
+    sender = sender[1:]
     if sender[-1:] == ">":
         return Event(queue_id, Submitted(sender[:-1]))
     before, found, origin = sender.rpartition("> orig_id=")
@@ -79,7 +86,7 @@ def parse_message_id(queue_id: str, program: str, rest: str) -> Parsed:
     msgid = rest[11:].strip()
     if msgid[:1] == "<" and msgid[-1:] == ">":
         msgid = msgid[1:-1]
-    instance = None if program[:8] == "postfix/" else _instance(program)
+    instance = None if program[:8] == "postfix/" else instance_of(program)
     return _new(Event, (queue_id, _new(MessageId, (msgid or None, instance))))
 
 
@@ -89,18 +96,32 @@ def parse_envelope(queue_id: str, program: str, rest: str) -> Parsed:
     if not found:
         return None
     size, _, nrcpt = numbers.partition(", nrcpt=")
-    instance = None if program[:8] == "postfix/" else _instance(program)
+    instance = None if program[:8] == "postfix/" else instance_of(program)
     envelope = _new(Envelope, (sender, _number(size), _number(nrcpt.partition(" ")[0]), instance))
     return _new(Event, (queue_id, envelope))
+
+
+def parse_bare_envelope(queue_id: str, program: str, rest: str) -> Parsed:
+    """Return what `parse_envelope` or `parse_expired` does, of a line whose sender has no angle brackets."""
+    sender, found, numbers = rest[5:].rpartition(", size=")
+    if found and (told := _are_numbers(numbers)):
+        nrcpt = _number(told[2]) if told[2] else None
+        return Event(queue_id, Envelope(sender, _number(told[1]), nrcpt, instance_of(program)))
+    sender, found, status = rest[5:].rpartition(", status=")
+    return _expired(queue_id, program, sender, status) if found else None
 
 
 def parse_expired(queue_id: str, program: str, rest: str) -> Parsed:
     """Return the sender, and that every recipient that is still waiting was given up."""
     sender, found, status = rest[6:].rpartition(">, status=")
-    if not found or not status.startswith(("expired", "force-expired")):
+    return _expired(queue_id, program, sender, status) if found else None
+
+
+def _expired(queue_id: str, program: str, sender: str, status: str) -> Parsed:
+    if not status.startswith(("expired", "force-expired")):
         return None
     return [
-        Event(queue_id, Envelope(sender, None, None, _instance(program))),
+        Event(queue_id, Envelope(sender, None, None, instance_of(program))),
         Event(queue_id, Expired(status)),
     ]
 
@@ -108,9 +129,15 @@ def parse_expired(queue_id: str, program: str, rest: str) -> Parsed:
 def parse_removed(queue_id: str, program: str, rest: str) -> Parsed:
     """Return how the message left its queue: done, deleted by postsuper(1), or given up by cleanup(8) (3.10)."""
     if rest == "removed":
-        return _new(Event, (queue_id, _DELETED if program.endswith("/postsuper") else _REMOVED))
+        return _new(Event, (queue_id, _REMOVED if program.endswith("/qmgr") else _removed_by(program)))
     found = _how_removed(rest)
     return Event(queue_id, Removed(found[1])) if found else None
+
+
+def _removed_by(program: str) -> Removed:
+    if program.endswith("postsuper"):
+        return _DELETED
+    return _REMOVED if names_daemon(program) else _REMOVED_OR_DELETED
 
 
 def parse_requeued(queue_id: str, _program: str, _rest: str) -> Parsed:
@@ -133,12 +160,9 @@ def parse_notice(queue_id: str, _program: str, rest: str) -> Parsed:
     _, found, notice = rest.rpartition(" notification: ")
     if found and _is_id(notice):
         return Event(notice, Origin(queue_id, "notice"))
+    if found and notice != "failed" and " " not in notice:
+        return None
     return Ignored("notice failed") if " notification" in rest else None
-
-
-def _instance(program: str) -> str | None:
-    name = program.partition("/")[0]
-    return name if name != "postfix" else None
 
 
 def _number(digits: str) -> int | None:

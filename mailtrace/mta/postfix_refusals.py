@@ -16,22 +16,41 @@ import re
 from typing import Final
 
 from mailtrace.mta.events import Event, Parsed, Refusal
-from mailtrace.mta.postfix_addresses import ADDRESS, client_of
+from mailtrace.mta.postfix_addresses import FIELD, address_of, client_of
 
 OUTCOMES: Final = {"reject": "rejected", "discard": "discarded", "hold": "held"}
 """What the actions, and the last words of `milter-reject`, `milter-header-discard` and the like, stand for."""
 
-SIZE_LIMIT: Final = "queue file size limit exceeded"
+_HELO: Final = r"(?:<[^<>]*>|[^\s<>;:,]+)"
 
 _tail = re.compile(
-    rf";(?: from=<({ADDRESS})>)?(?:,? to=<({ADDRESS})>)?(?:,? proto=[^ ,]*)?(?:,? helo=<[^<>]*>)?(?: sasl_[^;<>]*)?\Z",
+    rf";(?: from=({FIELD}))?(?:,? to=({FIELD}))?(?:,? proto=[^ ,]*)?(?:,? helo={_HELO})?\Z",
     re.DOTALL,
 ).search
 _origins = re.compile(
     r" from (local|unknown|[^\s\[\]]*\[[^\]\s]*\](?::\d+)?);"
-    rf"(?: from=<({ADDRESS})>)?(?: to=<({ADDRESS})>)?(?: proto=[^ :]*)?(?: helo=<[^<>]*>)?(?=: |\Z)",
+    rf"(?: from=({FIELD}))?(?: to=({FIELD}))?(?: proto=[^ :]*)?(?: helo={_HELO})?(?=: |\Z)",
     re.DOTALL,
 ).finditer
+_logins = re.compile(rf" helo={_HELO}( sasl_(?:method|username|sender)=)").finditer
+_login = re.compile(r" (?:sasl_method=\S* )?sasl_username=(.*)", re.DOTALL).fullmatch
+_not_accepted = re.compile(
+    r"(?:message rejected|write queue file): |\S+ map lookup problem(?: |\Z)|record type \d+ not allowed"
+    r"|(?:unreasonable .*-- )?message not accepted, try again later\Z"
+    r"|BDAT request from \S+ exceeds message size limit\Z"
+    r"|(?:queue file size limit exceeded|bounce message failure|(?:trace logfile|verify service) update error)\Z",
+    re.DOTALL,
+).match
+
+
+def is_not_accepted(said: str) -> bool:
+    """Return whether cleanup(8) or smtpd(8) says so that it takes no message; no other line tells the client's reply.
+
+    Such are the warnings of cleanup.c, cleanup_addr.c, cleanup_bounce.c, cleanup_envelope.c, cleanup_extracted.c,
+    cleanup_final.c, cleanup_map11.c, cleanup_map1n.c, cleanup_masquerade.c, cleanup_message.c, cleanup_milter.c,
+    cleanup_out.c, cleanup_out_recipient.c and smtpd.c.
+    """
+    return _not_accepted(said) is not None
 
 
 def parse_command_refusal(queue_id: str, _program: str, rest: str) -> Parsed:
@@ -39,11 +58,11 @@ def parse_command_refusal(queue_id: str, _program: str, rest: str) -> Parsed:
     action, _, said = rest.partition(": ")
     where, colon, words = said.partition(": ")
     if not colon:
-        return _refusal(queue_id, action, said, (None, None, None))
+        return _refusal(queue_id, action, said, ())
     _, found, logged = where.partition(" from ")
-    words, sender, recipient = without_tail(words)
+    words, sender, recipient, login = without_tail(words)
     client = client_of(logged) if found else None
-    return _refusal(queue_id, action, words, (recipient, sender, client))
+    return _refusal(queue_id, action, words, (recipient, sender, client, login))
 
 
 def parse_content_refusal(queue_id: str, _program: str, rest: str) -> Parsed:
@@ -53,39 +72,61 @@ def parse_content_refusal(queue_id: str, _program: str, rest: str) -> Parsed:
     for found in _origins(said):  # noqa: B007 - the last one
         pass
     if found is None:
-        head, sender, recipient = without_tail(said)
+        head, sender, recipient, _ = without_tail(said)
         words, _, logged = head.rpartition(" from ")
         if not logged.endswith("]"):
-            return _refusal(queue_id, action, head, (recipient, sender, None))
+            return _refusal(queue_id, action, head, (recipient, sender))
         return _refusal(queue_id, action, words, (recipient, sender, client_of(logged)))
     words = said[found.end() + 2 :] or said[: found.start()]
     client = None if found[1] in ("local", "unknown") else client_of(found[1])
-    return _refusal(queue_id, action, words, (found[3], found[2], client))
+    return _refusal(queue_id, action, words, (address_of(found[3]), address_of(found[2]), client))
 
 
-def parse_size_limit(queue_id: str, _program: str, _rest: str) -> Parsed:
-    """Return that a message grew over message_size_limit while it came in."""
-    return Event(queue_id, Refusal("rejected", f"rejected ({SIZE_LIMIT})"))
+def parse_not_accepted(queue_id: str, _program: str, rest: str) -> Parsed:
+    """Return that a message was not accepted as a whole, by a warning that names no recipient."""
+    client = rest.split(" ", 4)[3] if rest.startswith("BDAT request from ") else ""
+    return _refusal(queue_id, "reject", rest, (None, None, client_of(client)))
 
 
-def _refusal(queue_id: str, action: str, words: str, who: tuple[str | None, str | None, str | None]) -> Parsed:
+def _refusal(queue_id: str, action: str, words: str, who: tuple[str | None, ...]) -> Parsed:
+    """Return what became of the mail of `who`: recipient, sender, client and login, as far as the line tells them."""
     outcome = OUTCOMES[action.rpartition("-")[2].rstrip(":")]
     return Event(queue_id, Refusal(outcome, f"{outcome} ({words})", *who))
 
 
-def without_tail(words: str) -> tuple[str, str | None, str | None]:
-    """The words, sender and recipient of `WORDS; from=<S> to=<R> ...`.
+def without_tail(words: str) -> tuple[str, str | None, str | None, str | None]:
+    """Return the words, sender, recipient and login of `WORDS; from=<S> to=<R> ...`.
 
     Where no well-formed fields end the text (quotes left out, a cut line), the last `; from=<` begins them.
     """
-    found = _tail(words)
+    found, login = _tail(words), None
+    if found is None and " sasl_" in words:
+        found, login = _with_login(words)
     if found is not None:
-        return words[: found.start()], found[1], found[2]
+        return words[: found.start()], address_of(found[1]), address_of(found[2]), login
     said, at, fields = words.rpartition("; from=<")
     if not at:
-        return words, None, None
+        return words, None, None, None
     sender, at, fields = fields.partition("> to=<")
     if not at:
         sender, _, _ = sender.partition(">")
-        return said, sender, None
-    return said, sender, fields.rpartition("> proto=")[0] or fields.partition(">")[0]
+        return said, sender, None, None
+    return said, sender, fields.rpartition("> proto=")[0] or fields.partition(">")[0], None
+
+
+def _with_login(words: str) -> tuple[re.Match[str] | None, str | None]:
+    """The fields, and behind them who had logged in: a login may hold anything, and stands last.
+
+    Postfix 3.2 to 3.9 write `sasl_username=<LOGIN>`, later ones `sasl_method=M sasl_username=LOGIN sasl_sender=S`.
+    """
+    at = None
+    for at in _logins(words):  # noqa: B007 - the last one
+        pass
+    if at is None or " helo=" in words[at.start(1) :] or (found := _tail(words[: at.start(1)])) is None:
+        return None, None
+    told = _login(words[at.start(1) :])
+    if told is None:
+        return found, None
+    login, _, sender = told[1].rpartition(" sasl_sender=")
+    login = told[1] if not login or " " in sender else login
+    return found, address_of(login) or None

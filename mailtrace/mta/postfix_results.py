@@ -10,7 +10,7 @@ import re
 from typing import Final
 
 from mailtrace.mta.events import Event, Parsed, Result
-from mailtrace.mta.postfix_addresses import ADDRESS
+from mailtrace.mta.postfix_addresses import FIELD, address_of
 
 _OUTCOMES: Final = {
     "sent": "sent",
@@ -28,7 +28,7 @@ _LONGEST_DELAY: Final = 1e10
 _new: Final = tuple.__new__
 """Makes a named tuple of all its members, in half the time of calling its class: for the lines of every message."""
 
-_addressed = re.compile(rf"to=<({ADDRESS})>(?:, orig_to=<({ADDRESS})>)?, relay=", re.DOTALL).match
+_addressed = re.compile(rf"to=({FIELD})(?:, orig_to=({FIELD}))?, relay=", re.DOTALL).match
 says_discarded = re.compile(r"(?<![\w<@.+-])discarded(?![\w.+-]*@)", re.IGNORECASE).search
 
 
@@ -48,26 +48,26 @@ def parse_result(queue_id: str, program: str, rest: str) -> Parsed:
         try:
             seconds = float(delay)
         except ValueError:
-            return _parse_inwards(queue_id, program, rest)
+            return parse_inwards(queue_id, program, rest)
         if -_LONGEST_DELAY < seconds < _LONGEST_DELAY:
             result = (to[4:], None, relay, status, _outcome(program, relay, status), dsn, seconds)
             return _new(Event, (queue_id, _new(Result, result)))
-    return _parse_inwards(queue_id, program, rest)
+    return parse_inwards(queue_id, program, rest)
 
 
-def _parse_inwards(queue_id: str, program: str, rest: str) -> Parsed:
-    """Read a line with more fields, or whose addresses hold commas, quotes or what looks like fields."""
+def parse_inwards(queue_id: str, program: str, rest: str) -> Parsed:
+    """Read a line with more fields, without angle brackets, or whose addresses hold commas, quotes or fields."""
+    bracket = ">" if rest[3:4] == "<" else ""
     end = rest.find(", delay=", 4)
-    if end > 0 and rest.find('"', 4, end) < 0 and (at := rest.rfind(">, relay=", 3, end)) > 0:
-        recipient, _, orig_to = rest[4:at].partition(">, orig_to=<")
-        start = at + 9
-    elif (found := _addressed(rest)) is not None:
-        recipient, orig_to, start = found[1], found[2], found.end()
-    elif (at := rest.find(">, relay=", 3)) > 0:
-        recipient, _, orig_to = rest[4:at].partition(">, orig_to=<")
-        start = at + 9
+    at = rest.rfind(">, relay=", 3, end) if bracket and end > 0 and rest.find('"', 4, end) < 0 else -1
+    if at < 0 and (found := _addressed(rest)) is not None:
+        recipient, orig_to, start = address_of(found[1]) or "", address_of(found[2]), found.end()
     else:
-        return None
+        at = at if at > 0 else rest.find(f"{bracket}, relay=", 3)
+        if at < 0:
+            return None
+        recipient, _, orig_to = rest[3 + len(bracket) : at].partition(">, orig_to=<" if bracket else ", orig_to=")
+        start = at + len(bracket) + 8
     fields, found_status, status = rest[start:].partition(", status=")
     if not found_status:
         return None
@@ -94,7 +94,7 @@ def _outcome(program: str, relay: str, status: str) -> str:
     """
     if not status.startswith("sent "):
         return _OUTCOMES.get(status.partition(" ")[0], "unknown")
-    if relay == "none" or program[-8:] == "/discard":
+    if relay == "none" or program[-7:] == "discard":
         return "discarded"
     if "iscarded" in status and status[5:7] == "(2" and "queued as" not in status and says_discarded(status):
         return "discarded"

@@ -5,9 +5,12 @@ that every one of them can be shown to have a sample, and a line can be asked wh
 """
 
 from collections.abc import Callable
-from typing import NamedTuple, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
-from mailtrace.mta.events import Parsed
+from mailtrace.mta.events import Ignored, Parsed
+
+ANOTHER_PROGRAM: Final = Ignored("another program")
+"""What a grammar says of a line by whose text it is no mail server's."""
 
 Parse: TypeAlias = Callable[[str, str, str], Parsed]
 """Makes of (queue ID, program, rest of the text behind the queue ID) what the line says; raises nothing."""

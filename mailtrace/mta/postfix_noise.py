@@ -1,0 +1,100 @@
+"""Postfix's lines under a queue ID that tell of no recipient and no end, by how they begin.
+
+smtp(8) and lmtp(8) log why one host failed before they try the next (smtp_trouble.c, smtp_addr.c, smtp_connect.c,
+smtp_proto.c, smtp_sasl_glue.c, smtp_tls_policy.c); the others are details that daemons tell when asked to be verbose.
+"""
+
+from typing import Final
+
+ONE_HOST: Final = (
+    "host ",
+    "lost connection with ",
+    "conversation with ",
+    "connect to ",
+    "local data error while talking to ",
+    "enabling PIX ",
+    "passing ",
+    "Cannot start TLS",
+    "TLS is required",
+    "TLS connection ",
+    "TLS-Required",
+    "Server certificate ",
+    "Server presented no ",
+    "server certificate ",
+    "certificate verification failed",
+    "client TLS configuration problem",
+    "SASL ",
+    "Authentication failed",
+    "delivery temporarily suspended",
+    "breaking line ",
+    "message size ",
+    "mail for ",
+    "protocol error",
+    "Protocol error",
+    "SMTP ",
+    "LMTP ",
+    "Host or domain name not found",
+    "Host not found",
+    "Host found but no data record",
+    "Name service error ",
+    "Name server ",
+    "Malformed or unexpected name server reply",
+    "unable to look up host ",
+    "unable to find primary relay for ",
+    "network address conversion failed",
+    "all network protocols are disabled",
+    "numeric domain name ",
+    "no MX host ",
+    "server unavailable or unable to receive mail",
+    "unexpected server message",
+    "unreadable mail queue entry",
+    "Server configuration error",
+    "server configuration error",
+    "Temporary lookup error",
+    "SMTPUTF8 ",
+    "REQUIRETLS ",
+    "Sender requested REQUIRETLS",
+    "DANE ",
+    "Domain ",
+    "TLSA ",
+    "no TLSA records found",
+    "non DNSSEC destination",
+    "Verification not possible",
+    "MTA-STS ",
+    "STS ",
+    "Trusted TLS ",
+    "Untrusted TLS ",
+    "Anonymous TLS ",
+    "Verified TLS ",
+)
+"""What smtp(8) and lmtp(8) say of one host before they try the next, or of the session: no recipient's result."""
+
+ONE_HOST_ENDS: Final = (
+    ": host not found",
+    " configured, but no requisite library support",
+    " configured with dnssec lookups disabled",
+    " configured with MX lookup errors ignored",
+    ": dns resolver options incompatible with dane TLS",
+    ": dns resolver options incompatible with dane-only TLS",
+)
+"""The same, where the host's name stands first."""
+
+BROKEN_OFF: Final = ("lost connection after ", "timeout after ", "too many errors after ", "improper command ")
+
+BOUNCE_FAILED: Final = "status=deferred ("
+"""abounce.c, bounce.c: the bounce service did not answer. The message is taken up again later."""
+
+NOTICE_NOT_SENT: Final = ("not sending trace/success notification ", "no trace file -- ")
+"""bounce_trace_service.c."""
+
+DETAILS: Final = (
+    "recipient limit ",
+    "enabling VERP for sender ",
+    "placed in ",
+    "read ",
+    "ignoring redundant or conflicting milter reply: ",
+)
+"""qmgr_message.c, mail_stream.c, pickup.c, cleanup_milter.c."""
+
+POLICY: Final = ("Policy action=", "SPF ", "handler ", "testing: ")
+"""What policy services under spawn(8) say, as postfix-policyd-spf-perl does."""
