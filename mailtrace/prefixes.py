@@ -15,8 +15,10 @@ _prefix = re.compile(
 """Records of JSON (RFC 7464) begin with RS, and server-sent events with `data:`."""
 _bracketed = re.compile(r"\[[^\s\]]{1,320}(?:[ ][^\s\]]{1,128})?\][ ]").match
 """`[pod/NAME/CONTAINER] ` of kubectl logs --prefix."""
-_words = tuple(re.compile(rf"(?:[a-z0-9][a-z0-9.-]{{0,252}}[ ]){{{count}}}").match for count in (2, 3))
-"""`POD CONTAINER ` of stern, with the namespace before where there are several."""
+_POD: Final = r"(?=[a-z.]{0,252}[\d-])[a-z\d][a-z\d.-]{0,252}[ ][a-z\d-]{1,63}[ ]"
+_pod = re.compile(_POD).match
+"""`POD CONTAINER ` of stern: a pod's name ends in a number or a hash."""
+_pod_of_namespace = re.compile(rf"[a-z\d-]{{1,63}}[ ]{_POD}").match
 _path = re.compile(r"[\w/.~][^\s|]{1,510}").match
 _separator = re.compile(r"[:-](?=\S)").finditer
 _MAX_SEPARATORS: Final = 48
@@ -56,7 +58,7 @@ def version_at(line: str, at: int) -> int:
 
 def _collected(line: str, at: int) -> tuple[int, Stamp | None]:
     """Where a line begins behind words of a collector: nothing but a frame may follow them."""
-    for prefix in (_bracketed, *_words):
+    for prefix in (_bracketed, _pod, _pod_of_namespace):
         if (found := prefix(line, at)) and (start := _start(line, found.end())):
             return start
     if path := _path(line, at):

@@ -35,6 +35,7 @@ _SECONDS: Final = {f"{number:02}": number for number in range(61)}
 
 _FRACTION: Final = 6
 """Digits of an ISO stamp's fraction that is read by its columns."""
+_AFTER_FRACTION: Final = 20 + _FRACTION
 _MAX_HEADS: Final = 4096
 _MAX_HEAD: Final = 256
 _TABS: Final = 3
@@ -73,15 +74,19 @@ class Frames:
         self._years = years
         self._entry: Entry | None = None
         self._heads: dict[str, tuple[str, str, str]] = {}
-        # The stamp of the line before: most lines repeat it. "\n" is in none.
-        self._keep("\n", 0)
+        # The stamp of the line before is kept: most lines repeat it.
+        self._keep_nothing()
         self._iso_day, self._iso_zone = "\n", "\n"
         self._iso_start, self._iso_is_local = 0, False
 
-    def _keep(self, stamp: str, time: int, *, has_fraction: bool = False) -> None:
-        """Keep how a line began, up to the head or a fraction of six digits, and that instant in microseconds."""
-        self._stamp, self._time, self._has_fraction = stamp, time, has_fraction
-        self._at = len(stamp) + _FRACTION if has_fraction else len(stamp)
+    def _keep(self, stamp: str, time: int, at: int) -> None:
+        """Keep how a line began, that instant in microseconds, and where the rest begins: maybe behind a fraction."""
+        self._stamp, self._time, self._at = stamp, time, at
+        self._has_fraction = at > len(stamp)
+
+    def _keep_nothing(self) -> None:
+        """Compare the next line with no stamp: a newline is in none."""
+        self._keep("\n", 0, 0)
 
     def record(self, line: str) -> Record | Unframed:
         """Return the record of the next line, given without its newline; an `Unframed` says why there is none.
@@ -140,7 +145,7 @@ class Frames:
                 instant = self._iso_start + minute + second
                 if self._iso_is_local:
                     instant = self._years.local(instant)
-                self._keep(line[:20], instant * 1_000_000, has_fraction=True)
+                self._keep(line[:20], instant * 1_000_000, _AFTER_FRACTION)
                 return self.record(line)
         return self._any(line)
 
@@ -153,7 +158,7 @@ class Frames:
         instant = self._years.without_year(month, day, second)
         if instant is None:
             return self._undated()
-        self._keep(line[:16], instant * 1_000_000)
+        self._keep(line[:16], instant * 1_000_000, 16)
         return self.record(line)
 
     def _any(self, line: str, depth: int = 0) -> Record | Unframed:
@@ -214,9 +219,9 @@ class Frames:
     def _remember(self, line: str, at: int, stamp: Stamp, time: int) -> None:
         """Keep the stamp for the lines after, and of an ISO stamp what its day is."""
         if line[stamp.end : stamp.end + 1] != " ":
-            self._keep("\n", 0)
+            self._keep_nothing()
             return
-        self._keep(line[: stamp.end + 1], time)
+        self._keep(line[: stamp.end + 1], time, stamp.end + 1)
         if at or stamp.year is None or line[4:5] != "-" or line[19:20] != "." or not line[20:26].isdecimal():
             return
         zone = line[26 : line.find(" ", 26) + 1]
@@ -226,7 +231,7 @@ class Frames:
                 self._heads.clear()
             self._iso_day, self._iso_zone, self._iso_is_local = line[:11], zone, stamp.offset is None
             self._iso_start = start - (stamp.offset or 0)
-            self._keep(line[:20], time - stamp.micro, has_fraction=True)
+            self._keep(line[:20], time - stamp.micro, _AFTER_FRACTION)
 
     def _rfc5424(self, line: str) -> Record | Unframed:
         """RFC 5424, after the version."""
@@ -282,11 +287,11 @@ class Frames:
         """The first line of an entry: where no blank line was behind the one before, that ends here."""
         self._entry = Entry()
         self._entry.take(line)
-        self._keep("\n", 0)
+        self._keep_nothing()
         return self._told(before) if before and before.is_left() else records.JOURNAL_FIELD
 
     def _told(self, entry: Entry) -> Record | Unframed:
         event = journal_event(entry.fields)
         record = records.NO_STAMP if isinstance(event, Unframed) else self._event(event, 0)
-        self._keep("\n", 0)
+        self._keep_nothing()
         return record
