@@ -1,50 +1,25 @@
 """The frame of a log line: when, on which host and by which program it was written, and what it says.
 
 Understood are, mixed as they come: RFC 3164 as syslogd, rsyslog, syslog-ng and Postfix's postlogd write it, with the
-additions of BSD (`<mail.info>`), Solaris (`[ID 801593 mail.info]`), AIX (`mail:info`) and BusyBox (`mail.info`); ISO
-8601 stamps in front of the same; RFC 5424; journalctl's short, short-iso and json outputs; and any of these behind
-docker compose's `name | ` or within a shipper's JSON.
+additions of BSD (`<mail.info>`), Solaris (`[ID 801593 mail.info]`), AIX (`mail:info`) and BusyBox (`mail.info`); the
+stamps of `stamps.py` in front of the same; RFC 5424; journalctl's outputs; and any of these behind the prefixes of
+`prefixes.py` or within the JSON of `wrappers.py`. docs/indexing.md lists them.
 """
 
-import re
 from collections.abc import Mapping
 from datetime import tzinfo
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
-import orjson
+from mailtrace import records
+from mailtrace.headers import header_of, host_name, learned, plain, rfc5424_header, unstamped
+from mailtrace.journal import Entry, begins_entry
+from mailtrace.prefixes import begun, uncounted, version_at
+from mailtrace.records import Record, Unframed
+from mailtrace.stamps import MONTHS, Stamp, midnight, stamp_of
+from mailtrace.wrappers import MAX_DEPTH, Event, event_at, event_of, is_line, is_line_of, journal_event, text_header
+from mailtrace.years import Years
 
-from mailtrace.years import MONTHS, Stamp, Years, beginning_of, midnight, stamp_of
-
-
-class Record(NamedTuple):
-    """One log line, taken out of its frame."""
-
-    time: int
-    """Microseconds since 1970, UTC."""
-    host: str
-    """In lower case, as logged; empty where the line has none."""
-    program: str
-    """`postfix/submission/smtpd`, `sm-mta`; empty where the line has none."""
-    pid: str
-    text: str
-
-
-class Unframed(NamedTuple):
-    """A line without a record, and why."""
-
-    reason: str
-    ignored: bool
-    """Whether it is known to say nothing, such as `-- MARK --`."""
-
-
-_BLANK: Final = Unframed("blank line", ignored=True)
-_JOURNAL_NOTE: Final = Unframed("journalctl's own line", ignored=True)
-_MARK: Final = Unframed("syslogd's mark", ignored=True)
-_REPEATED: Final = Unframed("last message repeated", ignored=True)
-_NO_STAMP: Final = Unframed("no time stamp", ignored=False)
-_NO_DATE: Final = Unframed("no such date", ignored=False)
-_NO_YEAR: Final = Unframed("the year is not known", ignored=False)
-_NO_JSON: Final = Unframed("JSON that is no journal entry", ignored=False)
+__all__ = ["Frames", "Record", "Unframed"]
 
 _DATES: Final = {
     f"{text} {day} ": (number, int(day))
@@ -60,28 +35,15 @@ _SECONDS: Final = {f"{number:02}": number for number in range(61)}
 
 _FRACTION: Final = 6
 """Digits of an ISO stamp's fraction that is read by its columns."""
+_AFTER_FRACTION: Final = 20 + _FRACTION
 _MAX_HEADS: Final = 4096
 _MAX_HEAD: Final = 256
 _TABS: Final = 3
 """Behind stamp, host and tag, where a template separates them so."""
+_VERBOSE: Final = " [s="
+"""What follows the stamp, and perhaps its zone, in journalctl -o verbose."""
+_ZONE: Final = 10
 _new: Final = tuple.__new__
-
-_tag = re.compile(r"([^\s\[\]:]{1,255})(?:\[([^\s\[\]]{0,64})\])?(?: <[A-Za-z]{1,16}>)?:(?: |\Z)").match
-_tag_with_pid = re.compile(r"([^\s\[\]:]{1,255})\[([^\s\[\]]{0,64})\]:").match
-_tag_without_colon = re.compile(r"([^\s\[\]:]{1,255})\[(\d{1,10})\] ").match
-_cut_tag = re.compile(r"(?=\S{32} )([^\s\[\]:]+)(?:\[(\d*))?(?: |\] )").match
-"""Some relays cut tags at 32 characters (RFC 3164)."""
-_whole_tag = re.compile(r"([^\s\[\]:]{1,255})(?:\[([^\s\[\]]{0,64})\])?\Z").match
-_bsd_facility = re.compile(r"<\w{1,16}\.\w{1,16}> ").match
-_facility = re.compile(r"[a-z]\w{1,9}[.:][a-z]{3,8} ", re.ASCII).match
-_zone_name = re.compile(r"[A-Z]{3,5} (?=[^\s:]{1,255} [^\s:]{1,255}:(?: |\Z))").match
-_data_mark = re.compile(r'\\.|["\]]').finditer
-_solaris_id = re.compile(r"\[ID \d{1,12} [\w.]{1,32}\] ?", re.ASCII).match
-_message_repeated = re.compile(r"message repeated \d{1,9} times?: \[ ?", re.ASCII).match
-_container_stream = re.compile(r"\s?std(?:out|err) [FP] ").match
-_version = re.compile(r"[1-9]\d? (?=\d{4}-|- )", re.ASCII).match
-_FORWARDED: Final = "Message forwarded from "
-_BLANKS: Final = " \t\r\n\0"
 
 
 class Frames:
@@ -100,24 +62,31 @@ class Frames:
         """Go on with a log where `state` was taken."""
         frames = cls(zone, None)
         frames._begin(Years(zone, state.get("year"), state.get("latest"), state.get("dated"), state.get("seen")))
+        if entry := state.get("entry"):
+            frames._entry = Entry(entry)
         return frames
 
     def state(self) -> dict[str, Any]:
-        """Return what `resume` needs, as JSON: the year, and the latest instants in seconds since 1970."""
-        return self._years.state()
+        """Return what `resume` needs, as JSON: the year, the latest instants in seconds since 1970, half an entry."""
+        return self._years.state() | ({"entry": self._entry.state()} if self._entry else {})
 
     def _begin(self, years: Years) -> None:
         self._years = years
+        self._entry: Entry | None = None
         self._heads: dict[str, tuple[str, str, str]] = {}
-        # The stamp of the line before: most lines repeat it. "\n" is in none.
-        self._keep("\n", 0)
+        # The stamp of the line before is kept: most lines repeat it.
+        self._keep_nothing()
         self._iso_day, self._iso_zone = "\n", "\n"
         self._iso_start, self._iso_is_local = 0, False
 
-    def _keep(self, stamp: str, time: int, *, has_fraction: bool = False) -> None:
-        """Keep how a line began, up to the head or a fraction of six digits, and that instant in microseconds."""
-        self._stamp, self._time, self._has_fraction = stamp, time, has_fraction
-        self._at = len(stamp) + _FRACTION if has_fraction else len(stamp)
+    def _keep(self, stamp: str, time: int, at: int) -> None:
+        """Keep how a line began, that instant in microseconds, and where the rest begins: maybe behind a fraction."""
+        self._stamp, self._time, self._at = stamp, time, at
+        self._has_fraction = at > len(stamp)
+
+    def _keep_nothing(self) -> None:
+        """Compare the next line with no stamp: a newline is in none."""
+        self._keep("\n", 0, 0)
 
     def record(self, line: str) -> Record | Unframed:
         """Return the record of the next line, given without its newline; an `Unframed` says why there is none.
@@ -139,7 +108,7 @@ class Frames:
         text = line[colon + 2 :]
         # Most texts begin with a queue ID, which is below "[" and "m" by its first digit or capital.
         if (text >= "[" and text[0] in "[m") or text < "!" or line[-1] <= " ":
-            text = _plain(text)
+            text = plain(text)
         host, program, pid = head
         return _new(Record, (time, host, program, pid, text))
 
@@ -155,21 +124,17 @@ class Frames:
             if not line.startswith(self._iso_zone, at):
                 return None
             start += len(self._iso_zone)
-        words = line[start:colon].split(" ")
-        if len(words) == 3 and _bsd_facility(words[0] + " "):
-            del words[0]
-        elif len(words) == 3 and _facility(words[1] + " "):
-            del words[1]
-        tag = _whole_tag(words[-1]) if len(words) == 2 else None
-        if tag is None or not words[0]:
-            return None
-        if len(self._heads) >= _MAX_HEADS:
-            self._heads.clear()
-        self._heads[line[at:colon]] = head = (_host(words[0]), tag[1], tag[2] or "")
+        head = learned(line[start:colon])
+        if head is not None:
+            if len(self._heads) >= _MAX_HEADS:
+                self._heads.clear()
+            self._heads[line[at:colon]] = head
         return head
 
     def _next_second(self, line: str) -> Record | Unframed:
         """The record of a line whose second is another than before: the two usual kinds of stamps by their columns."""
+        if self._entry is not None:
+            return self._in_entry(line, self._entry)
         if (date := _DATES.get(line[:7])) is not None:
             minute, second = _MINUTES.get(line[7:13]), _SECONDS.get(line[13:15])
             if minute is not None and second is not None and line[15:16] == " " and self._is_framed(line, 16):
@@ -180,7 +145,7 @@ class Frames:
                 instant = self._iso_start + minute + second
                 if self._iso_is_local:
                     instant = self._years.local(instant)
-                self._keep(line[:20], instant * 1_000_000, has_fraction=True)
+                self._keep(line[:20], instant * 1_000_000, _AFTER_FRACTION)
                 return self.record(line)
         return self._any(line)
 
@@ -193,47 +158,70 @@ class Frames:
         instant = self._years.without_year(month, day, second)
         if instant is None:
             return self._undated()
-        self._keep(line[:16], instant * 1_000_000)
+        self._keep(line[:16], instant * 1_000_000, 16)
         return self.record(line)
 
-    def _undated(self) -> Unframed:
-        return _NO_YEAR if self._years.year is None else _NO_DATE
-
-    def _any(self, line: str) -> Record | Unframed:
-        """The record of a line in any frame."""
-        at = beginning_of(line)
+    def _any(self, line: str, depth: int = 0) -> Record | Unframed:
+        """The record of a line in any frame, within `depth` wrappers."""
+        at, stamp = begun(line)
         if line[at : at + 1] == "{":
-            return self._json(line[at:])
-        if version := _version(line[at : at + 8]):
-            return self._rfc5424(line[at + version.end() :])
-        stamp = stamp_of(line, at)
-        if stamp is None:
-            return _unstamped(line, at)
-        framed = self._framed(line, stamp.end)
-        if type(framed) is Unframed:
-            return framed
-        instant = self._years.instant(stamp)
-        if instant is None:
-            return self._undated() if stamp.year is None else _NO_DATE
-        time = instant * 1_000_000 + stamp.micro
-        self._remember(line, at, stamp, time)
-        return _new(Record, (time, *framed))
+            return self._json(line[at:], None, depth)
+        if not depth and begins_entry(line, at):
+            return self._next_entry(line[at:], None)
+        one = uncounted(line, at) if line[at - 1 : at] == ">" else line
+        if one is None:
+            return records.SEVERAL
+        if version := version_at(one, at):
+            return self._rfc5424(one[version:])
+        return self._stamped(one, at, stamp, depth) if stamp else unstamped(line, at)
 
-    def _framed(self, line: str, at: int) -> tuple[str, str, str, str] | Unframed:
+    def _stamped(self, line: str, at: int, stamp: Stamp, depth: int) -> Record | Unframed:
+        if "{" in line[stamp.end : stamp.end + _MAX_HEAD] and (start := event_at(line, stamp)):
+            return self._json(line[start:], stamp, depth)
+        header = self._header(line, stamp.end)
+        if type(header) is Unframed:
+            return header
+        time = self._micros(stamp)
+        if isinstance(time, Unframed):
+            return time
+        # Behind `<PRI>`, each line's end has to be looked at.
+        if line[at - 1 : at] != ">":
+            self._remember(line, at, stamp, time)
+        return _new(Record, (time, *header))
+
+    def _header(self, line: str, at: int) -> tuple[str, str, str, str] | Unframed:
+        """Host, program, process ID and text of what follows a stamp."""
         colon = line.find(": ", at)
         head = self._heads.get(line[at + 1 : colon]) or self._learn(line, at + 1, colon)
         if line[at : at + 1] == "\t":
-            return _framed(line[at:].replace("\t", " ", _TABS).lstrip(" "))
+            return header_of(line[at:].replace("\t", " ", _TABS).lstrip(" "))
+        if line.find(_VERBOSE, at, at + _ZONE) >= 0:
+            return records.VERBOSE
         if head is None or colon < 0 or line[at] != " ":
-            return _framed(line[at:].lstrip(" "))
-        return *head, _plain(line[colon + 2 :])
+            return header_of(line[at:].lstrip(" "))
+        return *head, plain(line[colon + 2 :])
+
+    def _micros(self, time: int | Stamp) -> int | Unframed:
+        """Microseconds since 1970 of the next line's time."""
+        if type(time) is int:
+            return time
+        assert isinstance(time, Stamp)
+        instant = self._years.instant(time)
+        if instant is not None:
+            return instant * 1_000_000 + time.micro
+        if not time.month:
+            return records.AMBIGUOUS_DATE
+        return self._undated() if time.year is None else records.NO_DATE
+
+    def _undated(self) -> Unframed:
+        return records.NO_YEAR if self._years.year is None else records.NO_DATE
 
     def _remember(self, line: str, at: int, stamp: Stamp, time: int) -> None:
         """Keep the stamp for the lines after, and of an ISO stamp what its day is."""
         if line[stamp.end : stamp.end + 1] != " ":
-            self._keep("\n", 0)
+            self._keep_nothing()
             return
-        self._keep(line[: stamp.end + 1], time)
+        self._keep(line[: stamp.end + 1], time, stamp.end + 1)
         if at or stamp.year is None or line[4:5] != "-" or line[19:20] != "." or not line[20:26].isdecimal():
             return
         zone = line[26 : line.find(" ", 26) + 1]
@@ -243,136 +231,67 @@ class Frames:
                 self._heads.clear()
             self._iso_day, self._iso_zone, self._iso_is_local = line[:11], zone, stamp.offset is None
             self._iso_start = start - (stamp.offset or 0)
-            self._keep(line[:20], time - stamp.micro, has_fraction=True)
+            self._keep(line[:20], time - stamp.micro, _AFTER_FRACTION)
 
     def _rfc5424(self, line: str) -> Record | Unframed:
         """RFC 5424, after the version."""
-        stamp_text, host, program, pid, _, rest = (*line.split(" ", 5), "", "", "", "", "")[:6]
-        stamp = stamp_of(stamp_text)
+        written, header = rfc5424_header(line)
+        stamp = stamp_of(written)
         if stamp is None or stamp.year is None:
-            return _NO_STAMP
-        instant = self._years.instant(stamp)
-        if instant is None:
-            return _NO_DATE
-        text = _plain(_after_data(rest).removeprefix("\ufeff"))
-        host, program, pid = (_host(host), *("" if field == "-" else field for field in (program, pid)))
-        return Record(instant * 1_000_000 + stamp.micro, host, program, pid, text)
+            return records.NO_STAMP
+        time = self._micros(stamp)
+        return time if type(time) is Unframed else _new(Record, (time, *header))
 
-    def _json(self, line: str) -> Record | Unframed:
-        """A line of `journalctl -o json`, or a line in another frame within docker's or a log shipper's JSON."""
-        try:
-            entry = orjson.loads(line)
-        except ValueError:
-            return _NO_JSON
-        line = entry.get("log", entry.get("message"))
-        if isinstance(line, str) and not line.lstrip().startswith("{"):
-            return self._any(line.rstrip("\n"))
-        time, text = _field(entry, "__REALTIME_TIMESTAMP"), _field(entry, "MESSAGE")
-        if not (time.isdecimal() and len(time) < 18 and "MESSAGE" in entry):
-            return _NO_JSON
-        program = _field(entry, "SYSLOG_IDENTIFIER") or _field(entry, "_COMM")
-        pid = _field(entry, "_PID") or _field(entry, "SYSLOG_PID")
-        return Record(int(time), _host(_field(entry, "_HOSTNAME")), program, pid, _plain(text))
+    def _json(self, line: str, outer: Stamp | None, depth: int) -> Record | Unframed:
+        """A line of `journalctl -o json`, or what a collector makes of a line; `outer` is a stamp before the JSON."""
+        if depth >= MAX_DEPTH:
+            return records.TOO_DEEP
+        event = event_of(line)
+        if isinstance(event, Unframed):
+            return event
+        return self._event(event if event.time is not None else event._replace(time=outer), depth)
 
+    def _event(self, event: Event, depth: int) -> Record | Unframed:
+        text = event.text
+        if is_line(text) and (not event.is_labelled or is_line_of(text, event.program)):
+            return self._inner(event, depth)
+        program, pid = event.program, event.pid
+        if not event.is_labelled and (found := text_header(text)):
+            program, pid, text = found
+        if not program and not event.is_labelled:
+            return records.NO_PROGRAM
+        time = records.NO_STAMP if event.time is None else self._micros(event.time)
+        return time if isinstance(time, Unframed) else Record(time, host_name(event.host), program, pid, plain(text))
 
-def _field(entry: Mapping[str, Any], name: str) -> str:
-    """A journal field: text, or the numbers of its bytes where it is no UTF-8; the first of several values."""
-    value = entry.get(name)
-    if isinstance(value, list):
-        if value and all(type(byte) is int and 0 <= byte < 256 for byte in value):
-            return bytes(value).decode("utf-8", "backslashreplace")
-        value = value[0] if value else ""
-    return value if isinstance(value, str) else str(value) if type(value) is int else ""
+    def _inner(self, event: Event, depth: int) -> Record | Unframed:
+        """The record of a line within an event, whose own time tells the year where the line has none."""
+        if isinstance(event.time, Stamp) and event.time.year is not None:
+            self._years.instant(event.time)
+        record = self._any(event.text.rstrip("\r\n"), depth + 1)
+        if isinstance(record, Unframed) or record.host or not event.host:
+            return record
+        return record._replace(host=host_name(event.host))
 
+    def _in_entry(self, line: str, entry: Entry) -> Record | Unframed:
+        """A line while an entry of `journalctl -o export` is being read."""
+        if entry.take(line):
+            return self._told(entry) if entry.is_complete() else records.JOURNAL_FIELD
+        self._entry = None
+        if begins_entry(line, 0):
+            return self._next_entry(line, entry)
+        if line.strip():
+            return self._next_second(line)
+        return self._told(entry) if entry.is_left() else records.BLANK
 
-def _host(name: str) -> str:
-    """A host's name, without the sources through which syslog-ng has chained it (`src@host/host`)."""
-    name = name.rpartition("/")[2].rpartition("@")[2].lower()
-    return "" if name == "-" else name
+    def _next_entry(self, line: str, before: Entry | None) -> Record | Unframed:
+        """The first line of an entry: where no blank line was behind the one before, that ends here."""
+        self._entry = Entry()
+        self._entry.take(line)
+        self._keep_nothing()
+        return self._told(before) if before and before.is_left() else records.JOURNAL_FIELD
 
-
-def _plain(text: str) -> str:
-    """The text without Solaris's message ID, syslogd's brackets around a repeated one, and blanks around it.
-
-    rsyslog's `%msg%` begins with a blank: a template that adds one has two.
-    """
-    text = text.strip(_BLANKS)
-    if found := _solaris_id(text):
-        text = text[found.end() :]
-    if found := _message_repeated(text):
-        text = text[found.end() :].removesuffix("]")
-    return text
-
-
-def _unstamped(line: str, at: int) -> Unframed:
-    rest = line[at:].strip("\0\ufeff \t\r\n")
-    if not rest:
-        return _BLANK
-    if rest.startswith("-- "):
-        return _JOURNAL_NOTE
-    return _nothing(rest) or _NO_STAMP
-
-
-def _nothing(text: str) -> Unframed | None:
-    """What syslogd says of itself."""
-    if text.startswith("-- MARK --"):
-        return _MARK
-    start = text[:20].lower().lstrip("- ")
-    return _REPEATED if start.startswith("last message") and " repeated " in text else None
-
-
-def _framed(rest: str) -> tuple[str, str, str, str] | Unframed:
-    """Host, program, process ID and text of what follows a stamp, with all that systems put between them."""
-    if found := _container_stream(rest):
-        rest = rest[found.end() :]
-    inner = stamp_of(rest)
-    if inner is not None:
-        rest = rest[inner.end :].lstrip()
-    for prefix in (_bsd_facility, _zone_name):
-        if found := prefix(rest):
-            rest = rest[found.end() :].lstrip()
-    if nothing := _nothing(rest):
-        return nothing
-    host, rest = _host_and_rest(rest)
-    if found := _facility(rest):
-        rest = rest[found.end() :]
-    if rest.startswith(_FORWARDED):
-        host, _, rest = rest[len(_FORWARDED) :].partition(": ")
-    tag = _any_tag(rest)
-    if tag is None and (inner := stamp_of(rest)) is not None:
-        # A relay has put its own header before the one that it was sent.
-        host, rest = _host_and_rest(rest[inner.end :].lstrip(" "))
-        tag = _any_tag(rest)
-    if tag is None:
-        return _nothing(rest) or (_host(host), "", "", _plain(rest))
-    return _host(host), tag[1], tag[2] or "", _plain(rest[tag.end() :])
-
-
-def _any_tag(rest: str) -> re.Match[str] | None:
-    return _tag(rest) or _tag_with_pid(rest) or _tag_without_colon(rest) or _cut_tag(rest)
-
-
-def _host_and_rest(rest: str) -> tuple[str, str]:
-    """The host, where one is named: the first word, unless that is the program's tag."""
-    if rest.startswith(_FORWARDED):
-        return "", rest
-    word, _, after = rest.partition(" ")
-    if not word.endswith(":"):
-        return word, after.lstrip(" ")
-    if _tag_with_pid(after) and not word.endswith("]:") and "/" not in word:
-        return word if word.endswith("::") else word[:-1], after
-    return "", rest
-
-
-def _after_data(rest: str) -> str:
-    """The text behind RFC 5424's structured data: `-`, or elements in brackets, with any text in quotes."""
-    if rest[:1] != "[":
-        return rest[2:] if rest[:2] in ("-", "- ") else rest
-    at, is_quoted = 1, False
-    for found in _data_mark(rest):
-        at = found.end()
-        if found[0] == '"':
-            is_quoted = not is_quoted
-        elif found[0] == "]" and not is_quoted and rest[at : at + 1] != "[":
-            return rest[at + 1 :]
-    return rest
+    def _told(self, entry: Entry) -> Record | Unframed:
+        event = journal_event(entry.fields)
+        record = records.NO_STAMP if isinstance(event, Unframed) else self._event(event, 0)
+        self._keep_nothing()
+        return record

@@ -1,152 +1,23 @@
-"""Time stamps at the start of log lines, and the instants that they mean: the years and zones that they leave out.
+"""The instants that time stamps mean: the years and zones that they leave out.
 
 RFC 3164 stamps have neither year nor zone. Lines go forward in time, so the year of the first line gives all others;
 and the order of lines tells apart the two passes through the hour that the end of summer time repeats.
 """
 
-import re
 from calendar import isleap
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import date, datetime, timedelta, timezone, tzinfo
+from datetime import datetime, timedelta, timezone, tzinfo
 from time import gmtime
 from typing import Any, Final, NamedTuple
 
+from mailtrace.prefixes import beginning_of
 from mailtrace.queue_ids import time_of
+from mailtrace.stamps import FIRST_YEAR, Stamp, midnight, stamp_of
 
 _DAY: Final = 86400
 _DISORDER: Final = 60 * _DAY
 """Seconds by which a line may step back without being of the next year."""
-_FIRST, _LAST = 1970, 2199
-
-_ABBREVIATIONS: Final = (
-    "jan january janv jän jänner ene gen",
-    "feb february febr févr fév fevr fev",
-    "mar march mär märz mrz mars mrt",
-    "apr april avr avril abr",
-    "may mai mei mag",
-    "jun june juni juin giu",
-    "jul july juli juil jui lug",
-    "aug august août aoû aout ago agosto",
-    "sep september sept set",
-    "oct october okt ott out",
-    "nov november",
-    "dec december dez déc dic",
-)
-"""What glibc's date(1) writes for a month in English, German, French, Spanish, Italian, Dutch and Portuguese."""
-
-
-def _as_latin1(name: str) -> str:
-    """How a month's name reads where the log is in Latin-1."""
-    return name.encode("latin-1").decode("utf-8", "backslashreplace")
-
-
-MONTHS: Final = {
-    spelling: number
-    for number, names in enumerate(_ABBREVIATIONS, 1)
-    for name in names.split()
-    for spelling in (name, _as_latin1(name))
-}
-"""The number of a month by its name in lower case, without a final dot."""
-
-_TIME: Final = (
-    r"(?P<hour>\d\d):(?P<minute>\d\d):(?P<second>\d\d)(?:[.,](?P<micro>\d{1,9}))?"
-    r"(?:[ ]?(?P<zone>[Zz]|UTC|GMT|[+-]\d\d(?::?\d\d)?))?(?=[ \t]|\Z)"
-)
-_WEEKDAY: Final = r"(?:[^\s\d]{2,9}[ ]{1,3})?"
-_COLOR: Final = r"(?:\x1b\[[\d;]{0,16}m)?"
-_prefix = re.compile(
-    rf"[\0\ufeff\s]*(?:{_COLOR}[\w.-]{{1,128}}{_COLOR}[ ]{{0,64}}\|{_COLOR}[ ])?{_COLOR}"
-    r"(?:(?:\d{1,5}[ ])?<\d{1,3}>)?",
-    re.ASCII,
-).match
-_iso_stamp = re.compile(rf"{_WEEKDAY}(?P<year>\d{{4}})[-/](?P<month>\d\d)[-/](?P<day>\d\d)[Tt ]{_TIME}", re.ASCII).match
-_calendar_stamp = re.compile(
-    rf"{_WEEKDAY}(?:(?P<year>\d{{4}})[ ]{{1,3}})?"
-    r"(?:(?P<month>[^\s\d]\S{2,11})[ ]{1,3}(?P<day>\d{1,2})"
-    r"|(?P<day_first>\d{1,2})[ ]{1,3}(?P<month_last>[^\s\d]\S{2,11}))"
-    rf"(?:[ ]{{1,3}}(?P<year_second>\d{{4}}))?[ ]{{1,3}}{_TIME}"
-    r"(?:[ ]{1,3}(?P<year_last>(?:19|20|21)\d\d)(?=[ ]{1,3}\S{0,255}[^\s:][ ]))?",
-    re.ASCII,
-).match
-_epoch_stamp = re.compile(r"(\d{9,10})(?:\.(\d{1,9}))?(?=[ \t])", re.ASCII).match
-
-
-class Stamp(NamedTuple):
-    """A time stamp as it is written. The date may be none that there is (`Dec 32`)."""
-
-    year: int | None
-    month: int
-    day: int
-    second: int
-    """Seconds since midnight."""
-    micro: int
-    offset: int | None
-    """Seconds east of UTC; None where the stamp leaves it open."""
-    end: int
-    """Where in the line the stamp ends."""
-
-
-def beginning_of(line: str) -> int:
-    """Return where a line begins after NULs, a byte-order mark, docker compose's `name | ` and syslog's `<PRI>`.
-
-    Before that may stand the line's length, as syslog counts it over TCP (RFC 6587).
-    """
-    found = _prefix(line)
-    return found.end() if found else 0
-
-
-def stamp_of(line: str, at: int = 0) -> Stamp | None:
-    """Return the time stamp that stands at a place in a line; None where there is none.
-
-    Understood are RFC 3164's with or without a year before, amid or behind it, in the languages of `MONTHS`; ISO 8601
-    with the looseness of journalctl and rsyslog templates; and seconds since 1970 (journalctl -o short-unix).
-    """
-    if found := _iso_stamp(line, at):
-        return _stamp(found, int(found["year"]), int(found["month"]), int(found["day"]))
-    if found := _calendar_stamp(line, at):
-        month = MONTHS.get((found["month"] or found["month_last"]).lower().rstrip(".,"))
-        year = found["year"] or found["year_second"] or found["year_last"]
-        if month is None:
-            return None
-        return _stamp(found, int(year) if year else None, month, int(found["day"] or found["day_first"]))
-    if found := _epoch_stamp(line, at):
-        year, month, day, hour, minute, second = gmtime(int(found[1]))[:6]
-        return Stamp(year, month, day, hour * 3600 + minute * 60 + second, _micro(found[2]), 0, found.end())
-    return None
-
-
-def _stamp(found: re.Match[str], year: int | None, month: int, day: int) -> Stamp:
-    hour, minute, second = int(found["hour"]), int(found["minute"]), int(found["second"])
-    offset = offset_of(found["zone"])
-    if hour > 23 or minute > 59 or second > 60 or abs(offset or 0) > _DAY:
-        day = 0
-    seconds = hour * 3600 + minute * 60 + second
-    return Stamp(year, month, day, seconds, _micro(found["micro"]), offset, found.end())
-
-
-def _micro(digits: str | None) -> int:
-    return int(digits[:6].ljust(6, "0")) if digits else 0
-
-
-def offset_of(zone: str | None) -> int | None:
-    """Return the seconds east of UTC that a stamp's zone (`Z`, `UTC`, `+01`, `-0330`, `+05:45`) says."""
-    if not zone:
-        return None
-    if zone[0] not in "+-":
-        return 0
-    seconds = int(zone[1:3]) * 3600 + int(zone[3:].lstrip(":") or 0) * 60
-    return -seconds if zone[0] == "-" else seconds
-
-
-def midnight(year: int, month: int, day: int) -> int | None:
-    """Return the seconds from 1970 to the start of a day, without regard to zones; None where there is no such day."""
-    if not _FIRST <= year <= _LAST:
-        return None
-    try:
-        return (date(year, month, day).toordinal() - 719163) * _DAY
-    except (ValueError, OverflowError):
-        return None
 
 
 class LocalTime:
@@ -177,7 +48,7 @@ class LocalTime:
         return found
 
     def _offset(self, wall: int) -> int:
-        time = datetime(_FIRST, 1, 1, tzinfo=self.zone) + timedelta(seconds=wall)
+        time = datetime(FIRST_YEAR, 1, 1, tzinfo=self.zone) + timedelta(seconds=wall)
         return round((time.utcoffset() or timedelta()).total_seconds())
 
     def _near_change(self, wall: int, latest: int | None) -> int:
@@ -223,7 +94,7 @@ class Years:
     def instant(self, stamp: Stamp) -> int | None:
         """Return the second since 1970 of the next line's stamp; None where there is no such date."""
         if stamp.year is None:
-            return self.without_year(stamp.month, stamp.day, stamp.second)
+            return self.without_year(stamp.month, stamp.day, stamp.second, stamp.offset)
         start = midnight(stamp.year, stamp.month, stamp.day)
         if start is None:
             return None
@@ -238,8 +109,10 @@ class Years:
             self._dated = instant
         return instant
 
-    def without_year(self, month: int, day: int, second: int) -> int | None:
+    def without_year(self, month: int, day: int, second: int, offset: int | None = None) -> int | None:
         """Return the instant of the next line's stamp without year; None where there is no such date in its year.
+
+        `offset` is that of a zone which the stamp names, in seconds east of UTC.
 
         The year is the one in which the stamp is nearest to the latest one, but at most 60 days before it.
         """
@@ -249,7 +122,8 @@ class Years:
             self._year_of_day = None if self._midnight is None else gmtime(self._midnight).tm_year
         if self._midnight is None:
             return None
-        instant = self._local.instant(self._midnight + second, self.latest)
+        wall = self._midnight + second
+        instant = self._local.instant(wall, self.latest) if offset is None else wall - offset
         if self.latest is None or instant > self.latest:
             self.latest, self.year = instant, self._year_of_day
         return instant
@@ -381,7 +255,7 @@ def _told_by_last(lines: Sequence[_Head], last: str | None, modified: float, loc
         return stamp.year - turns
     limit = min(max(0.0, modified), 7e9) + _DAY
     leap_days = {line.turn for line in lines if (line.stamp.month, line.stamp.day) == (2, 29)}
-    for year in range(gmtime(limit).tm_year + 1, _FIRST, -1):
+    for year in range(gmtime(limit).tm_year + 1, FIRST_YEAR, -1):
         start = midnight(year, stamp.month, stamp.day)
         if start is None or local.instant(start + stamp.second, None) > limit:
             continue

@@ -13,8 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mailtrace.syslog import Frames, Record, Unframed
+from mailtrace.wrappers import unwrapped
 from mailtrace.zones import zone_of
 
+SEVERAL = "several messages in one line"
 RECORDS = Path(__file__).parent / "samples" / "records"
 HEAD = re.compile(r"## year (\d{4}), zone (\S+)\Z")
 
@@ -47,6 +49,8 @@ def read(path: Path) -> Log:
     return Log(path.name, int(found[1]), found[2], samples)
 
 
+IN_ORDER = ("export.log", "months.log")
+"""Logs whose lines are understood only after one another."""
 LOGS = [read(path) for path in sorted(RECORDS.glob("*.log"))]
 LINES = [sample.line for log in LOGS for sample in log.samples]
 
@@ -71,7 +75,7 @@ def test_samples_one_after_the_other(log):
         assert described(frames.record(sample.line)) == as_expected(sample.expected), sample.where
 
 
-@pytest.mark.parametrize("log", [log for log in LOGS if log.name != "months.log"], ids=lambda log: log.name)
+@pytest.mark.parametrize("log", [log for log in LOGS if log.name not in IN_ORDER], ids=lambda log: log.name)
 def test_samples_each_alone_and_twice(log):
     for sample in log.samples:
         frames = log.frames()
@@ -79,7 +83,7 @@ def test_samples_each_alone_and_twice(log):
             assert described(frames.record(sample.line)) == as_expected(sample.expected), sample.where
 
 
-@pytest.mark.parametrize("log", [log for log in LOGS if log.name != "months.log"], ids=lambda log: log.name)
+@pytest.mark.parametrize("log", [log for log in LOGS if log.name not in IN_ORDER], ids=lambda log: log.name)
 def test_samples_among_lines_of_every_other_frame(log):
     others = [sample.line for other in LOGS for sample in other.samples if other.name in ("iso8601.log", "rfc5424.log")]
     frames = log.frames()
@@ -94,6 +98,14 @@ def test_every_frame_has_samples():
     assert sum(isinstance(sample.expected, dict) for log in LOGS for sample in log.samples) > 120
 
 
+def nested(depth: int) -> str:
+    """A line in as many wrappers."""
+    line = "2024-12-05T15:27:19Z mx postfix/smtp[1]: x"
+    for _ in range(depth):
+        line = json.dumps({"message": line, "time": "2024-12-05T15:27:20Z"})
+    return line
+
+
 @pytest.mark.parametrize(
     "line, reason",
     [
@@ -102,6 +114,13 @@ def test_every_frame_has_samples():
         ("Dec 32 02:48:04 mx postfix/smtp[12]: x", "no such date"),
         ("2024-02-30T02:48:04Z mx postfix/smtp[12]: x", "no such date"),
         ('{"a": 1}', "JSON that is no journal entry"),
+        ('{"log": "words", "time": "2024-12-05T02:48:04Z"}', "JSON without a program's name"),
+        ('{"msg": "x", "ident": "postfix/smtp"}', "no time stamp"),
+        ('{"msg": "x", "ident": "postfix/smtp", "time": "2024-02-30T02:48:04Z"}', "no such date"),
+        ("05/06/2024 02:48:04 mx postfix/smtp[12]: x", "ambiguous date: day or month first"),
+        ("Thu 2024-12-05 02:48:04 CET [s=06278e3b;i=1e4dc]", "journalctl -o verbose"),
+        ("40 <22>Dec  5 02:48:04 mx sm-mta[12]: abcde40 <22>Dec  5 02:48:04 mx sm-mta[12]: x", SEVERAL),
+        (nested(4), "JSON within JSON within JSON"),
     ],
 )
 def test_reasons(line, reason):
@@ -152,6 +171,63 @@ def test_local_iso_stamps_tell_the_passes_too():
         for time in ("02:59:45.000000", "02:59:46.000000", "02:00:03.500000", "02:00:04.000000", "02:50:00", "03:00:00")
     ]
     assert [time - times[0] for time in times] == [0, 1e6, 18.5e6, 19e6, 3015e6, 3615e6]
+
+
+def test_a_line_is_taken_out_of_three_wrappers_at_most():
+    for depth in range(4):
+        assert Frames(timezone.utc, None).record(nested(depth)).time == 1733412439000000
+        assert unwrapped(nested(depth))[0] == nested(0)
+    assert isinstance(Frames(timezone.utc, None).record(nested(10)), Unframed)
+
+
+@pytest.mark.parametrize(
+    "line, text, year",
+    [
+        ("Dec  5 15:27:19 mx sm-mta[1]: x", "Dec  5 15:27:19 mx sm-mta[1]: x", None),
+        ('{"log": "Dec  5 15:27:19 x", "time": "2020-12-05T15:27:19Z"}', "Dec  5 15:27:19 x", 2020),
+        ('2021-12-05T15:27:19Z stdout F {"log": "Dec  5 15:27:19 x"}', "Dec  5 15:27:19 x", 2021),
+        ('{"message": "F0137E140A: removed", "ident": "x", "date": 1575559639}', "F0137E140A: removed", 2019),
+        ('{"a": 1}', '{"a": 1}', None),
+    ],
+)
+def test_unwrapped_gives_what_is_inside_and_when_the_wrapper_says_it_was(line, text, year):
+    found, stamp = unwrapped(line)
+    assert found == text
+    assert stamp is None if year is None else stamp.year == year
+
+
+def test_a_wrapper_tells_the_year_of_its_line():
+    frames = Frames(timezone.utc, None)
+    line = "Dec 31 23:59:59 mx postfix/smtp[1]: x"
+    record = frames.record(json.dumps({"log": line, "time": "2021-01-01T00:00:01Z"}))
+    assert record == Frames(timezone.utc, 2020).record(line)
+
+
+def test_a_later_run_goes_on_within_an_entry_of_a_journal():
+    log = next(log for log in LOGS if log.name == "export.log")
+    frames = log.frames()
+    for sample in log.samples:
+        expected = frames.record(sample.line)
+        state = json.loads(json.dumps(frames.state()))
+        frames = Frames.resume(zone_of(log.zone), state)
+        assert described(expected) == as_expected(sample.expected), sample.where
+    assert "entry" not in frames.state()
+
+
+def test_a_line_too_long_to_be_read_costs_one_entry_of_a_journal():
+    frames = Frames(timezone.utc, None)
+    entry = ["__CURSOR=s=1", "__REALTIME_TIMESTAMP=1715673600123456", "_HOSTNAME=mx", "SYSLOG_IDENTIFIER=sm-mta"]
+    lost = [*entry, "_PID=1", "MESSAGE"]
+    found = [frames.record(line) for line in (*lost, "", *entry, "_PID=1", "MESSAGE=x", "")]
+    assert [record.text for record in found if isinstance(record, Record)] == ["x"]
+
+
+def test_lines_behind_a_priority_are_looked_at_to_their_end():
+    frames = Frames(timezone.utc, 2024)
+    for _ in range(3):
+        assert (
+            frames.record("<22>Dec  5 15:27:19 mx postfix/qmgr[1]: F0137E140A: removed71").text == "F0137E140A: removed"
+        )
 
 
 def test_many_processes_keep_memory_bounded():
@@ -227,7 +303,27 @@ def test_iso_stamps_give_their_instants(micros, zone):
 
 @pytest.mark.parametrize(
     "part",
-    [" ", "a", "[", '"', "\\", '\\"', "[a ", "-", "1", ": ", "x:", "\0", "\x1b[0m", "last message ", "' repeated "],
+    [
+        *(
+            " ",
+            "a",
+            "[",
+            '"',
+            "\\",
+            '\\"',
+            "[a ",
+            "-",
+            "1",
+            ": ",
+            "x:",
+            "\0",
+            "\x1b[0m",
+            "last message ",
+            "' repeated ",
+        ),
+        *("|", "{", "@", "_", "/", "=", ".", '{"log":', "a-1 ", "1:", "<22>", "May 14 ", "FOO=", "mail.info "),
+        "14.05.2024 10:00:00 ",
+    ],
 )
 def test_long_hostile_lines_take_no_long_time(part):
     frames = Frames(timezone.utc, 2024)
@@ -238,6 +334,17 @@ def test_long_hostile_lines_take_no_long_time(part):
         "Dec 5 15:27:19 mx ",
         "<22>1 2024-08-26T01:33:38Z mx p 1 - [a ",
         "2024-08-26T01:33:38 ",
+        "Dec  5 15:27:19 mx <22>",
+        "mail.log:",
+        "a-1 b ",
+        "[pod/",
+        '{"message":"',
+        '{"a":{"b":',
+        "2024-08-26T01:33:38Z stdout F ",
+        "1 <22>Dec  5 15:27:19 mx ",
+        "__CURSOR=",
+        "MESSAGE",
+        "",
     ]
     began = process_time()
     for start in starts:

@@ -1,0 +1,41 @@
+"""What is taken out of a log line's frame, and why there may be nothing."""
+
+from typing import Final, NamedTuple
+
+
+class Record(NamedTuple):
+    """One log line, taken out of its frame."""
+
+    time: int
+    """Microseconds since 1970, UTC."""
+    host: str
+    """In lower case, as logged; empty where the line has none."""
+    program: str
+    """`postfix/submission/smtpd`, `sm-mta`; empty where the line has none."""
+    pid: str
+    text: str
+
+
+class Unframed(NamedTuple):
+    """A line without a record, and why."""
+
+    reason: str
+    ignored: bool
+    """Whether it is known to say nothing, such as `-- MARK --`."""
+
+
+BLANK: Final = Unframed("blank line", ignored=True)
+JOURNAL_NOTE: Final = Unframed("journalctl's own line", ignored=True)
+JOURNAL_FIELD: Final = Unframed("journal field", ignored=True)
+READERS_NOTE: Final = Unframed("grep's, tail's or stern's own line", ignored=True)
+MARK: Final = Unframed("syslogd's mark", ignored=True)
+REPEATED: Final = Unframed("last message repeated", ignored=True)
+NO_STAMP: Final = Unframed("no time stamp", ignored=False)
+NO_DATE: Final = Unframed("no such date", ignored=False)
+AMBIGUOUS_DATE: Final = Unframed("ambiguous date: day or month first", ignored=False)
+NO_YEAR: Final = Unframed("the year is not known", ignored=False)
+NO_JSON: Final = Unframed("JSON that is no journal entry", ignored=False)
+NO_PROGRAM: Final = Unframed("JSON without a program's name", ignored=False)
+TOO_DEEP: Final = Unframed("JSON within JSON within JSON", ignored=False)
+SEVERAL: Final = Unframed("several messages in one line", ignored=False)
+VERBOSE: Final = Unframed("journalctl -o verbose", ignored=False)

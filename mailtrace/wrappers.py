@@ -1,0 +1,207 @@
+"""JSON around a log line or around its text: what Docker, the journal and log collectors make of it.
+
+The text is in a member such as `message`, `log` or `short_message`. It is a whole line in another frame, or only the
+text, with time, host, program and process ID in members of their own.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any, Final, NamedTuple
+
+import orjson
+
+from mailtrace.headers import Header, facility, header_of, tag_of, whole_tag
+from mailtrace.prefixes import begun, version_at
+from mailtrace.records import NO_JSON, Unframed
+from mailtrace.stamps import Stamp, stamp_at, stamp_of
+
+MAX_DEPTH: Final = 3
+"""A wrapper is looked for in a wrapper in a wrapper, and no deeper."""
+
+_TEXTS: Final = (
+    *("message", "log", "msg", "shortmessage", "@message", "eventoriginal", "line", "textpayload", "syslogmessage"),
+    *("event", "rawmsg", "raw"),
+)
+_TIMES: Final = (
+    *("timereported", "@timestamp", "timestamp", "time", "timegenerated", "eventtime", "date", "ts", "syslogtimestamp"),
+    "realtimetimestamp",
+)
+_HOSTS: Final = (
+    *("sysloghost", "logsysloghostname", "sysloghostname", "hostname", "host", "hosthostname", "logsource", "fromhost"),
+    "computer",
+)
+_PROGRAMS: Final = (
+    *("programname", "program", "syslogprogram", "logsyslogappname", "appname", "applicationname", "processname"),
+    *("processprogram", "ident", "syslogidentifier", "comm"),
+)
+_PIDS: Final = ("procid", "pid", "syslogpid", "logsyslogprocid", "processpid", "processid")
+_FOLDED: Final = str.maketrans({**{chr(code): chr(code + 32) for code in range(65, 91)}, **dict.fromkeys("_-. ")})
+"""Names are compared in lower case and without what separates their words: `app-name`, `APP_NAME`, `appName`."""
+_LEVELS: Final = 3
+"""So deep are objects in an event looked into: `{"log": {"syslog": {"appname": ...}}}`."""
+_MAX_DIGITS: Final = 19
+
+_before_event = re.compile(
+    r"[ \t]{1,8}(?:std(?:out|err) [FP] )?(?=\{\")|\t[^\t{]{1,128}\t(?=\{\")|[ ][^\s{]{1,128}: (?=\{\")"
+).match
+"""Between stamp and JSON: nothing, a container runtime's words, or fluentd's tag."""
+_NANOSECONDS: Final = re.compile(r"\.\d{9} [+-]\d{4}\Z").search
+"""How the stamp of fluentd's out_stdout ends."""
+
+
+class Event(NamedTuple):
+    """What JSON says of a log line."""
+
+    text: str
+    """The line, or its text."""
+    time: int | Stamp | None
+    """When it was written: in microseconds since 1970, UTC, or by a stamp."""
+    host: str
+    program: str
+    pid: str
+    is_labelled: bool
+    """Whether a member names the program, so that the text is no line of another's making."""
+
+
+def event_of(line: str) -> Event | Unframed:
+    """Return the event that a line of JSON is."""
+    try:
+        entry = orjson.loads(line)
+    except ValueError:
+        return NO_JSON
+    if "__REALTIME_TIMESTAMP" in entry:
+        return journal_event(entry)
+    source = entry.get("_source")
+    members: dict[str, Any] = {}
+    _flatten(source if isinstance(source, dict) else entry, "", _LEVELS, members)
+    texts = [text for name in _TEXTS if (text := _text(members, name))]
+    if not texts:
+        return NO_JSON
+    program, pid, is_labelled = _program(members)
+    text = _whole(texts, members) if is_labelled else next(filter(is_line, texts), texts[0])
+    return Event(text, _time(members), _first(members, _HOSTS), program, pid or _first(members, _PIDS), is_labelled)
+
+
+def journal_event(entry: Mapping[str, Any]) -> Event | Unframed:
+    """Return the event that an entry of the journal is, by its fields."""
+    time, text = _text(entry, "__REALTIME_TIMESTAMP"), _text(entry, "MESSAGE")
+    if not (time.isdecimal() and len(time) < 18 and "MESSAGE" in entry):
+        return NO_JSON
+    program = _text(entry, "SYSLOG_IDENTIFIER") or _text(entry, "_COMM")
+    pid = _text(entry, "_PID") or _text(entry, "SYSLOG_PID")
+    # Docker's journal driver gives the container's name for the program.
+    is_labelled = "CONTAINER_NAME" not in entry
+    return Event(text, int(time), _text(entry, "_HOSTNAME"), program, pid, is_labelled)
+
+
+def event_at(line: str, stamp: Stamp) -> int:
+    """Return where JSON begins behind a stamp, of which it is the whole rest; 0 where it is not."""
+    found = _before_event(line, stamp.end)
+    if not found or (found[0][-2:] == ": " and not _NANOSECONDS(line[: stamp.end])):
+        return 0
+    return found.end()
+
+
+def is_line(text: str) -> bool:
+    """Return whether a text is a line in a frame."""
+    at, stamp = begun(text)
+    return stamp is not None or text[at : at + 2] == '{"' or version_at(text, at) > 0
+
+
+def is_line_of(text: str, program: str) -> bool:
+    """Return whether a text is a line in a frame, by a program or by one of its parts (`postfix/smtp`)."""
+    stamp = begun(text)[1]
+    header = header_of(text[stamp.end :].lstrip(" ")) if stamp else None
+    return isinstance(header, Header) and header.program.startswith(program)
+
+
+def unwrapped(line: str) -> tuple[str, int | Stamp | None]:
+    """Return the line, or only its text, that is in a line's wrappers, and when the innermost of them says it was."""
+    time: int | Stamp | None = None
+    for _ in range(MAX_DEPTH):
+        at, stamp = begun(line)
+        if stamp and (start := event_at(line, stamp)):
+            at, time = start, stamp
+        event = event_of(line[at:]) if line[at : at + 1] == "{" else NO_JSON
+        if isinstance(event, Unframed):
+            break
+        line, time = event.text, time if event.time is None else event.time
+    return line, time
+
+
+def _flatten(entry: Mapping[str, Any], prefix: str, levels: int, members: dict[str, Any]) -> None:
+    for name, value in entry.items():
+        key = prefix + name.translate(_FOLDED)
+        if type(value) is not dict:
+            members.setdefault(key, value)
+        elif levels:
+            _flatten(value, key, levels - 1, members)
+
+
+def _text(entry: Mapping[str, Any], name: str) -> str:
+    """A member: text, or the numbers of its bytes where it is no UTF-8; the first of several values."""
+    value = entry.get(name)
+    if isinstance(value, list):
+        if value and all(type(byte) is int and 0 <= byte < 256 for byte in value):
+            return bytes(value).decode("utf-8", "backslashreplace")
+        value = value[0] if value else ""
+    return value if isinstance(value, str) else str(value) if type(value) is int else ""
+
+
+def _first(members: Mapping[str, Any], names: Iterable[str]) -> str:
+    return next((text for name in names if (text := _text(members, name)) and text != "-"), "")
+
+
+def _whole(texts: list[str], members: Mapping[str, Any]) -> str:
+    """The text; GELF's long one where its short one was cut off."""
+    full = _text(members, "fullmessage")
+    return full if texts[0] == members.get("shortmessage") and full.startswith(texts[0]) else texts[0]
+
+
+def _program(members: Mapping[str, Any]) -> tuple[str, str, bool]:
+    """Program, process ID, and whether it is certain that these are the line's own."""
+    tag = whole_tag(_text(members, "syslogtag").rstrip(": "))
+    name = _first(members, _PROGRAMS)
+    if tag and tag[1].startswith(name):
+        return tag[1], tag[2] or "", True
+    if name:
+        return name, "", "containername" not in members
+    name = _text(members, "tag").rstrip(": ")
+    tag = None if facility(name + " ") else whole_tag(name)
+    return (tag[1], tag[2] or "", False) if tag else ("", "", False)
+
+
+def _time(members: Mapping[str, Any]) -> Stamp | None:
+    """The first time that says its year; else the first."""
+    times = [time for name in _TIMES if (time := _stamp(members.get(name)))]
+    return next((time for time in times if time.year is not None), times[0] if times else None)
+
+
+def _stamp(value: Any) -> Stamp | None:
+    if type(value) is float and 0 <= value < 1e10:
+        return stamp_at(round(value * 1_000_000))
+    text = str(int(value)) if type(value) in (int, float) and abs(value) < 1e19 else value
+    if not isinstance(text, str):
+        return None
+    seconds, dot, fraction = text.partition(".")
+    if not seconds.isdecimal():
+        return stamp_of(text)
+    if not dot:
+        return _counted(seconds)
+    return _counted(seconds + fraction[:6].ljust(6, "0")) if fraction.isdecimal() else stamp_of(text)
+
+
+def _counted(digits: str) -> Stamp | None:
+    """The stamp of seconds, milliseconds, microseconds or nanoseconds since 1970: their number tells which of them."""
+    if not 9 <= len(digits) <= _MAX_DIGITS or len(digits) % 3 == 2:
+        return None
+    whole = 9 if len(digits) % 3 == 0 else 10
+    return stamp_at(int(digits[: whole + 6].ljust(whole + 6, "0")))
+
+
+def text_header(text: str) -> tuple[str, str, str] | None:
+    """Return program, process ID and text of a text with its tag: one with a process ID, or of Postfix's kind."""
+    tag = tag_of(text.lstrip())
+    if tag is None or not (tag[2] or "/" in tag[1]):
+        return None
+    return tag[1], tag[2] or "", text.lstrip()[tag.end() :]
