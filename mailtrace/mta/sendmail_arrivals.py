@@ -51,8 +51,8 @@ a mailer said, which is the result of each recipient as well (`giveresponse` in 
 _system_error = re.compile(r"SYSERR\([^)]{0,64}\): (?:[245]\d\d )?(?:[245]\.\d{1,3}\.\d{1,3} )?").match
 _hops = re.compile(r"[Tt]oo many hops \d+ \(\d+ max\): from ").match
 _is_unreadable = re.compile(
-    r"(?:include: open |Cannot open )/.*: (?:Permission denied|No such file or directory|Not a directory|"
-    r"Is a directory|(?:Group|World) writable (?:file|directory))\Z",
+    r"include: open /.*: (?:Permission denied|No such file or directory|Not a directory|Is a directory|"
+    r"(?:Group|World) writable (?:file|directory))\Z",
     re.DOTALL,
 ).match
 _UNSAVED: Final = "savemail: cannot save rejected email anywhere"
