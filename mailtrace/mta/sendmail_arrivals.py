@@ -51,8 +51,8 @@ a mailer said, which is the result of each recipient as well (`giveresponse` in 
 _system_error = re.compile(r"SYSERR\([^)]{0,64}\): (?:[245]\d\d )?(?:[245]\.\d{1,3}\.\d{1,3} )?").match
 _hops = re.compile(r"[Tt]oo many hops \d+ \(\d+ max\): from ").match
 _is_unreadable = re.compile(
-    r"(?:include: open |Cannot open )/.*: (?:Permission denied|No such file or directory|Not a directory|"
-    r"Is a directory|(?:Group|World) writable (?:file|directory))\Z",
+    r"include: open /.*: (?:Permission denied|No such file or directory|Not a directory|Is a directory|"
+    r"(?:Group|World) writable (?:file|directory))\Z",
     re.DOTALL,
 ).match
 _UNSAVED: Final = "savemail: cannot save rejected email anywhere"
@@ -164,12 +164,13 @@ def parse_link(queue_id: str, _program: str, rest: str) -> Parsed:
     notice = Event(other, Origin(queue_id, "notice"))
     if text.startswith(_TIMED_OUT):
         return [notice, Event(queue_id, Expired(f"expired ({text})"))]
-    named = refused_address(text) if "..." in text else None
-    words = named[1] if named is not None else text
+    named = refused_address(text) if "... " in text else None
+    recipient, words = named if named is not None and named[1] else (None, text)
     if words.startswith(_NO_NEWS):
         return notice
-    # The postmaster may be told because of the sender, whom the error then names (`usrerr` in err.c).
-    recipient = named[0] if named is not None and kind != "postmaster notify" else None
+    if kind == "postmaster notify":
+        # It may be the sender whom the error names (`usrerr` in err.c): then nobody else can be told.
+        recipient = None
     return [notice, Event(queue_id, Refusal("bounced", words, recipient=recipient))]
 
 
