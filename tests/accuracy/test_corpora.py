@@ -17,6 +17,7 @@ CORPORA = (
     "multi-host",
     "rotation",
     "id-reuse",
+    "postfix-3.12",
 )
 
 
