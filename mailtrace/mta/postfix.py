@@ -149,6 +149,8 @@ def _other(rest: str) -> Rule | None:
             return rule
     if postfix_refusals.is_not_accepted(rest):
         return NOT_ACCEPTED
+    if postfix_noise.is_broken_off(rest):
+        return BROKEN_OFF
     return ONE_HOST if rest.endswith(postfix_noise.ONE_HOST_ENDS) else None
 
 
