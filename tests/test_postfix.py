@@ -177,6 +177,48 @@ def test_a_refused_header_is_read_back(client, sender, recipient, header, text):
     assert parse("postfix/cleanup", line) == Event(QUEUE_ID, expected)
 
 
+@patient
+@given(clients, senders, addresses, hostile, st.text(st.characters(exclude_categories=["C"], exclude_characters=";<>")))
+def test_a_login_behind_a_refusal_is_read_back(client, sender, recipient, text, login):
+    name, ip = client
+    line = f"NOQUEUE: reject: RCPT from {name}[{ip}]: 554 5.7.1 <{recipient}>: {text}"
+    tail = f"; from=<{sender}> to=<{recipient}> proto=ESMTP helo=<h.example.org>"
+    refused = ("rejected", f"rejected (554 5.7.1 <{recipient}>: {text})", recipient, sender, f"{name} [{ip}]")
+    for fields in (f"sasl_username=<{login}>", f"sasl_method=PLAIN sasl_username={login}"):
+        expected = Event("NOQUEUE", Refusal(*refused, login or None))
+        assert parse("postfix/smtpd", f"{line}{tail} {fields}") == expected
+        assert parse("postfix/smtpd", f"{line}{tail} {fields} sasl_sender=boss@example.org") == expected
+
+
+bare_addresses = st.builds(external, hostile | st.text("ab.c-+='", max_size=9), domains)
+
+
+@patient
+@given(bare_addresses, st.none() | bare_addresses, relays, words, hostile)
+def test_a_result_without_angle_brackets_is_read_back(recipient, orig_to, relay, word, text):
+    orig = f", orig_to={orig_to}" if orig_to else ""
+    status = f"{word} ({text})"
+    line = f"to={recipient}{orig}, relay={relay}, delay=0.25, delays=0/0/0/0.25, dsn=4.1.2, status={status}"
+    outcome = {"SOFTBOUNCE": "deferred", "deliverable": "probe", "later": "unknown"}.get(word, word)
+    expected = Result(recipient, orig_to, relay, status, outcome, "4.1.2", 0.25)
+    assert parse("postfix/smtp", f"{QUEUE_ID}: {line}") == Event(QUEUE_ID, expected)
+
+
+@patient
+@given(st.just("") | bare_addresses, st.integers(0, 10**12), st.integers(0, 10**6))
+def test_an_envelope_without_angle_brackets_is_read_back(sender, size, nrcpt):
+    line = f"{QUEUE_ID}: from={sender}, size={size}, nrcpt={nrcpt} (queue active)"
+    assert parse("postfix/qmgr", line) == Event(QUEUE_ID, Envelope(sender, size, nrcpt))
+
+
+@patient
+@given(st.just("") | bare_addresses, bare_addresses, hostile)
+def test_a_refused_recipient_without_angle_brackets_is_read_back(sender, recipient, text):
+    line = f"NOQUEUE: reject: RCPT from x[192.0.2.7]: 554 5.7.1 {text}; from={sender} to={recipient} proto=ESMTP helo=h"
+    expected = Refusal("rejected", f"rejected (554 5.7.1 {text})", recipient, sender, "x [192.0.2.7]")
+    assert parse("postfix/smtpd", line) == Event("NOQUEUE", expected)
+
+
 logins = hostile | st.text(st.characters(exclude_categories=["C"]), max_size=20)
 
 

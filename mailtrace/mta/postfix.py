@@ -150,6 +150,8 @@ def _other(rest: str) -> Rule | None:
             return rule
     if postfix_refusals.is_not_accepted(rest):
         return NOT_ACCEPTED
+    if postfix_noise.is_broken_off(rest):
+        return BROKEN_OFF
     return ONE_HOST if rest.endswith(postfix_noise.ONE_HOST_ENDS) else None
 
 
@@ -228,7 +230,7 @@ def _noqueue(rest: str) -> Rule:
     return TABLE_ACTION if action in _TABLE_ACTIONS else OTHER
 
 
-def _warning(text: str) -> tuple[Rule, str, str]:
+def _warning(text: str) -> tuple[Rule | None, str, str]:
     """Choose the rule of a warning: cleanup(8) refuses whole messages so, and pickup(8) tells it by the file's name."""
     rest = text[9:]
     queue_id, _, said = rest.partition(": ")
@@ -238,7 +240,13 @@ def _warning(text: str) -> tuple[Rule, str, str]:
         queue_id, _, said = said.removeprefix(_ERROR_WRITING).partition(": ")
         if _names_message(queue_id):
             return NOT_ACCEPTED, queue_id, said
-    return WARNING, NOQUEUE, rest
+    is_lost = _may_be_masked(queue_id) and postfix_refusals.is_not_accepted(said)
+    return None if is_lost else WARNING, NOQUEUE, rest
+
+
+def _may_be_masked(word: str) -> bool:
+    """Whether a queue ID may have been masked to this, which is no map's or file's name."""
+    return word[:1].isdigit() and word.isalnum()
 
 
 def _names_message(word: str) -> bool:

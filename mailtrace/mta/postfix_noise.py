@@ -4,6 +4,7 @@ smtp(8) and lmtp(8) log why one host failed before they try the next (smtp_troub
 smtp_proto.c, smtp_sasl_glue.c, smtp_tls_policy.c); the others are details that daemons tell when asked to be verbose.
 """
 
+import re
 from typing import Final
 
 ONE_HOST: Final = (
@@ -80,6 +81,9 @@ ONE_HOST_ENDS: Final = (
 """The same, where the host's name stands first."""
 
 BROKEN_OFF: Final = ("lost connection after ", "timeout after ", "too many errors after ", "improper command ")
+
+is_broken_off = re.compile(r"[^\s\[\]]*\[[^\s\[\]]*\]: [^:]{1,60} while ").match
+"""The same of qmqpd(8): `name[ip]: lost connection while receiving QMQP message` (qmqpd.c)."""
 
 BOUNCE_FAILED: Final = "status=deferred ("
 """abounce.c, bounce.c: the bounce service did not answer. The message is taken up again later."""

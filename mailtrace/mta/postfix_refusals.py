@@ -127,6 +127,6 @@ def _with_login(words: str) -> tuple[re.Match[str] | None, str | None]:
     told = _login(words[at.start(1) :])
     if told is None:
         return found, None
-    login, _, sender = told[1].rpartition(" sasl_sender=")
-    login = told[1] if not login or " " in sender else login
+    login, is_known, sender = told[1].rpartition(" sasl_sender=")
+    login = login if is_known and " " not in sender else told[1]
     return found, address_of(login) or None
