@@ -16,7 +16,7 @@ from mailtrace.journal import Entry, begins_entry
 from mailtrace.prefixes import begun, uncounted, version_at
 from mailtrace.records import Record, Unframed
 from mailtrace.stamps import MONTHS, Stamp, midnight, stamp_of
-from mailtrace.wrappers import MAX_DEPTH, Event, event_at, event_of, is_line, is_line_of, journal_event, text_header
+from mailtrace.wrappers import MAX_DEPTH, Event, event_at, event_of, is_line_in, journal_event, text_header
 from mailtrace.years import Years
 
 __all__ = ["Frames", "Record", "Unframed"]
@@ -257,7 +257,7 @@ class Frames:
 
     def _event(self, event: Event, outer: Stamp | None, depth: int) -> Record | Unframed:
         text = event.text
-        if is_line_of(text, event.program) if event.is_labelled else self._begins_alike(text) or is_line(text):
+        if (not event.is_labelled and self._begins_alike(text)) or is_line_in(event):
             return self._inner(event, outer, depth)
         program, pid = event.program, event.pid
         if not event.is_labelled and (found := text_header(text)):

@@ -122,11 +122,13 @@ def is_line(text: str) -> bool:
     return stamp is not None or text[at : at + 2] == '{"' or version_at(text, at) > 0
 
 
-def is_line_of(text: str, program: str) -> bool:
-    """Return whether a text is a line in a frame, by a program or by one of its parts (`postfix/smtp`)."""
-    stamp = begun(text)[1]
-    header = header_of(text[stamp.end :].lstrip(" ")) if stamp else None
-    return isinstance(header, Header) and header.program.startswith(program)
+def is_line_in(event: Event) -> bool:
+    """Return whether an event's text is a line in a frame: of another program than the event's, it is only a text."""
+    if not event.is_labelled:
+        return is_line(event.text)
+    stamp = None if event.instant else begun(event.text)[1]
+    header = header_of(event.text[stamp.end :].lstrip(" ")) if stamp else None
+    return isinstance(header, Header) and header.program.startswith(event.program)
 
 
 def unwrapped(line: str) -> tuple[str, int | Stamp | None]:
