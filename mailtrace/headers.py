@@ -63,6 +63,12 @@ def header_of(rest: str) -> Header | Unframed:
     host, rest = _host_and_rest(rest)
     if found := facility(rest):
         rest = rest[found.end() :]
+    tag = None if rest[:1] == "<" else tag_of(rest)
+    return Header(host_name(host), tag[1], tag[2] or "", plain(rest[tag.end() :])) if tag else _odd_header(host, rest)
+
+
+def _odd_header(host: str, rest: str) -> Header | Unframed:
+    """The header of what follows a host, where it is not the tag."""
     rest, is_relayed = _without_additions(rest, _BEFORE_TAG)
     if at := version_at(rest, 0):
         return rfc5424_header(rest[at:])[1]

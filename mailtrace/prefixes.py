@@ -85,6 +85,8 @@ def uncounted(line: str, at: int) -> str | None:
     Where senders put no newline between messages, what splits them elsewhere leaves a length behind the text. Its own
     length, in front, says so for certain; without that, digits are one where no text of a mail server has any.
     """
+    if not line[-1:].isdigit() and not line[:1].isdigit():
+        return line
     if found := _count(line[:at]):
         start = found.start() + len(found[1]) + 1
         message = line[start:].encode()

@@ -103,6 +103,8 @@ _year_last = re.compile(r"[ ]{1,3}((?:19|20|21)\d\d)(?=[ ]{1,3}\S{0,255}[^\s:][ 
 _tag_next = re.compile(r"[ ]{1,3}\S{1,255}[:\]](?=[ ]|\Z)").match
 _epoch_stamp = re.compile(r"(\d{9,10})(\d{3})?(?:\.(\d{1,9}))?(?=[ \t\]])", re.ASCII).match
 _tai_stamp = re.compile(r"@([0-9a-f]{16})([0-9a-f]{8})?(?=[ \t])").match
+_DIGITS: Final = frozenset("0123456789@")
+"""How a stamp that counts begins."""
 _TAI_EPOCH: Final = 2**62 + 10
 """The TAI64 label of 1970, as multilog and svlogd write it: without leap seconds."""
 
@@ -147,7 +149,7 @@ def _stamp_at(line: str, at: int) -> Stamp | None:
         if month is None:
             return None
         return _stamp(line, found, int(year) if year else None, month, int(found["day"] or found["day_first"]))
-    return _day_first(line, at) or _counted(line, at)
+    return _day_first(line, at) or (_counted(line, at) if line[at : at + 1] in _DIGITS else None)
 
 
 def _day_first(line: str, at: int) -> Stamp | None:

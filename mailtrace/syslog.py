@@ -16,7 +16,7 @@ from mailtrace.journal import Entry, begins_entry
 from mailtrace.prefixes import begun, uncounted, version_at
 from mailtrace.records import Record, Unframed
 from mailtrace.stamps import MONTHS, Stamp, midnight, stamp_of
-from mailtrace.wrappers import MAX_DEPTH, Event, event_at, event_of, is_line, is_line_of, journal_event, text_header
+from mailtrace.wrappers import MAX_DEPTH, Event, event_at, event_of, is_line_in, journal_event, text_header
 from mailtrace.years import Years
 
 __all__ = ["Frames", "Record", "Unframed"]
@@ -173,7 +173,13 @@ class Frames:
             return records.SEVERAL
         if version := version_at(one, at):
             return self._rfc5424(one[version:])
-        return self._stamped(one, at, stamp, depth) if stamp else unstamped(line, at)
+        if stamp is None:
+            return unstamped(line, at)
+        record = self._stamped(one, at, stamp, depth)
+        if line[at - 1 : at] == ">" and line[-1:].isdigit():
+            # The next line may end in a length too.
+            self._keep_nothing()
+        return record
 
     def _stamped(self, line: str, at: int, stamp: Stamp, depth: int) -> Record | Unframed:
         if "{" in line[stamp.end : stamp.end + _MAX_HEAD] and (start := event_at(line, stamp)):
@@ -184,9 +190,7 @@ class Frames:
         time = self._micros(stamp)
         if isinstance(time, Unframed):
             return time
-        # Behind `<PRI>`, each line's end has to be looked at.
-        if line[at - 1 : at] != ">":
-            self._remember(line, at, stamp, time)
+        self._remember(line, at, stamp, time)
         return _new(Record, (time, *header))
 
     def _header(self, line: str, at: int) -> tuple[str, str, str, str] | Unframed:
@@ -249,25 +253,37 @@ class Frames:
         event = event_of(line)
         if isinstance(event, Unframed):
             return event
-        return self._event(event if event.time is not None else event._replace(time=outer), depth)
+        return self._event(event, outer, depth)
 
-    def _event(self, event: Event, depth: int) -> Record | Unframed:
+    def _event(self, event: Event, outer: Stamp | None, depth: int) -> Record | Unframed:
         text = event.text
-        if is_line(text) and (not event.is_labelled or is_line_of(text, event.program)):
-            return self._inner(event, depth)
+        if (not event.is_labelled and self._begins_alike(text)) or is_line_in(event):
+            return self._inner(event, outer, depth)
         program, pid = event.program, event.pid
         if not event.is_labelled and (found := text_header(text)):
             program, pid, text = found
         if not program and not event.is_labelled:
             return records.NO_PROGRAM
-        time = records.NO_STAMP if event.time is None else self._micros(event.time)
+        written = event.time()
+        if written is None:
+            written = outer
+        time = records.NO_STAMP if written is None else self._micros(written)
         return time if isinstance(time, Unframed) else Record(time, host_name(event.host), program, pid, plain(text))
 
-    def _inner(self, event: Event, depth: int) -> Record | Unframed:
+    def _begins_alike(self, text: str) -> bool:
+        """Whether a text begins as the line before: it is a line then."""
+        return self._at > 0 and text.startswith(self._stamp)
+
+    def _inner(self, event: Event, outer: Stamp | None, depth: int) -> Record | Unframed:
         """The record of a line within an event, whose own time tells the year where the line has none."""
-        if isinstance(event.time, Stamp) and event.time.year is not None:
-            self._years.instant(event.time)
-        record = self._any(event.text.rstrip("\r\n"), depth + 1)
+        text = event.text.rstrip("\r\n")
+        if self._begins_alike(text) and "{" not in text[:_MAX_HEAD]:
+            record = self.record(text)
+        else:
+            written = event.time() or outer
+            if isinstance(written, Stamp) and written.year is not None:
+                self._years.instant(written)
+            record = self._any(text, depth + 1)
         if isinstance(record, Unframed) or record.host or not event.host:
             return record
         return record._replace(host=host_name(event.host))
@@ -292,6 +308,6 @@ class Frames:
 
     def _told(self, entry: Entry) -> Record | Unframed:
         event = journal_event(entry.fields)
-        record = records.NO_STAMP if isinstance(event, Unframed) else self._event(event, 0)
+        record = records.NO_STAMP if isinstance(event, Unframed) else self._event(event, None, 0)
         self._keep_nothing()
         return record

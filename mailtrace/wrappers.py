@@ -24,7 +24,7 @@ _TEXTS: Final = (
 )
 _TIMES: Final = (
     *("timereported", "@timestamp", "timestamp", "time", "timegenerated", "eventtime", "date", "ts", "syslogtimestamp"),
-    "realtimetimestamp",
+    *("realtimetimestamp", "sourcerealtimetimestamp"),
 )
 _HOSTS: Final = (
     *("sysloghost", "logsysloghostname", "sysloghostname", "hostname", "host", "hosthostname", "logsource", "fromhost"),
@@ -37,6 +37,7 @@ _PROGRAMS: Final = (
 _PIDS: Final = ("procid", "pid", "syslogpid", "logsyslogprocid", "processpid", "processid")
 _FOLDED: Final = str.maketrans({**{chr(code): chr(code + 32) for code in range(65, 91)}, **dict.fromkeys("_-. ")})
 """Names are compared in lower case and without what separates their words: `app-name`, `APP_NAME`, `appName`."""
+_LABELS: Final = frozenset((*_PROGRAMS, "syslogtag", "tag"))
 _LEVELS: Final = 3
 """So deep are objects in an event looked into: `{"log": {"syslog": {"appname": ...}}}`."""
 _MAX_DIGITS: Final = 19
@@ -54,13 +55,23 @@ class Event(NamedTuple):
 
     text: str
     """The line, or its text."""
-    time: int | Stamp | None
-    """When it was written: in microseconds since 1970, UTC, or by a stamp."""
-    host: str
     program: str
     pid: str
     is_labelled: bool
     """Whether a member names the program, so that the text is no line of another's making."""
+    members: Mapping[str, Any]
+    """All members, by their names in lower case without `_`, `-` and `.`, from objects within too."""
+    instant: int | None = None
+    """When it was written, in microseconds since 1970, where the journal says so."""
+
+    @property
+    def host(self) -> str:
+        """The host by the event's members; empty where they do not name it."""
+        return _first(self.members, _HOSTS)
+
+    def time(self) -> int | Stamp | None:
+        """Return when it was written: in microseconds since 1970, UTC, or by a stamp."""
+        return _time(self.members) if self.instant is None else self.instant
 
 
 def event_of(line: str) -> Event | Unframed:
@@ -69,17 +80,20 @@ def event_of(line: str) -> Event | Unframed:
         entry = orjson.loads(line)
     except ValueError:
         return NO_JSON
-    if "__REALTIME_TIMESTAMP" in entry:
+    if "__REALTIME_TIMESTAMP" in entry and "MESSAGE" in entry:
         return journal_event(entry)
     source = entry.get("_source")
     members: dict[str, Any] = {}
     _flatten(source if isinstance(source, dict) else entry, "", _LEVELS, members)
-    texts = [text for name in _TEXTS if (text := _text(members, name))]
+    texts = [text for name in _TEXTS if name in members and (text := _text(members, name))]
     if not texts:
         return NO_JSON
-    program, pid, is_labelled = _program(members)
-    text = _whole(texts, members) if is_labelled else next(filter(is_line, texts), texts[0])
-    return Event(text, _time(members), _first(members, _HOSTS), program, pid or _first(members, _PIDS), is_labelled)
+    program, pid, is_labelled = _program(members) if members.keys() & _LABELS else ("", "", False)
+    if is_labelled:
+        text = _whole(texts, members)
+    else:
+        text = texts[0] if len(texts) == 1 else next(filter(is_line, texts), texts[0])
+    return Event(text, program, pid or _first(members, _PIDS), is_labelled, members)
 
 
 def journal_event(entry: Mapping[str, Any]) -> Event | Unframed:
@@ -91,7 +105,7 @@ def journal_event(entry: Mapping[str, Any]) -> Event | Unframed:
     pid = _text(entry, "_PID") or _text(entry, "SYSLOG_PID")
     # Docker's journal driver gives the container's name for the program.
     is_labelled = "CONTAINER_NAME" not in entry
-    return Event(text, int(time), _text(entry, "_HOSTNAME"), program, pid, is_labelled)
+    return Event(text, program, pid, is_labelled, {"hostname": entry.get("_HOSTNAME")}, int(time))
 
 
 def event_at(line: str, stamp: Stamp) -> int:
@@ -108,11 +122,13 @@ def is_line(text: str) -> bool:
     return stamp is not None or text[at : at + 2] == '{"' or version_at(text, at) > 0
 
 
-def is_line_of(text: str, program: str) -> bool:
-    """Return whether a text is a line in a frame, by a program or by one of its parts (`postfix/smtp`)."""
-    stamp = begun(text)[1]
-    header = header_of(text[stamp.end :].lstrip(" ")) if stamp else None
-    return isinstance(header, Header) and header.program.startswith(program)
+def is_line_in(event: Event) -> bool:
+    """Return whether an event's text is a line in a frame: of another program than the event's, it is only a text."""
+    if not event.is_labelled:
+        return is_line(event.text)
+    stamp = None if event.instant else begun(event.text)[1]
+    header = header_of(event.text[stamp.end :].lstrip(" ")) if stamp else None
+    return isinstance(header, Header) and header.program.startswith(event.program)
 
 
 def unwrapped(line: str) -> tuple[str, int | Stamp | None]:
@@ -125,7 +141,7 @@ def unwrapped(line: str) -> tuple[str, int | Stamp | None]:
         event = event_of(line[at:]) if line[at : at + 1] == "{" else NO_JSON
         if isinstance(event, Unframed):
             break
-        line, time = event.text, time if event.time is None else event.time
+        line, time = event.text, time if (own := event.time()) is None else own
     return line, time
 
 
@@ -149,7 +165,7 @@ def _text(entry: Mapping[str, Any], name: str) -> str:
 
 
 def _first(members: Mapping[str, Any], names: Iterable[str]) -> str:
-    return next((text for name in names if (text := _text(members, name)) and text != "-"), "")
+    return next((text for name in names if name in members and (text := _text(members, name)) and text != "-"), "")
 
 
 def _whole(texts: list[str], members: Mapping[str, Any]) -> str:
