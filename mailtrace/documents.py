@@ -14,7 +14,6 @@ from mailtrace.mta.events import (
     Aborted,
     Client,
     Envelope,
-    Expired,
     Fact,
     Login,
     MessageId,
@@ -25,7 +24,8 @@ from mailtrace.mta.events import (
     Sender,
     Submitted,
 )
-from mailtrace.transactions import FINAL, TimedFact, Transaction, joined
+from mailtrace.order import TimedFact
+from mailtrace.transactions import FINAL, Transaction, joined
 
 Document: TypeAlias = dict[str, Any]
 """A transaction as `--format json` prints it, with times in UTC."""
@@ -38,7 +38,6 @@ MAX_LENGTH: Final = 8191
 
 _CUT: Final = ("recipient", "orig_to", "relay", "relay_host", "status", "queued_as")
 
-_ENDS: Final = (Expired, Removed)
 _address = re.compile(r"\[(?:IPv6:)?([0-9A-Fa-f.:]+)\]").search
 
 
@@ -91,18 +90,13 @@ def document(transaction: Transaction) -> Document | None:
 
 
 def _in_course(transaction: Transaction) -> tuple[list[TimedFact], _Facts]:
-    """The facts by time, and those that are no results by their kind.
-
-    Where several lines have the same time, what ends a message stands behind the results it ends.
-    """
+    """The facts in order, and those that are no results by their kind."""
     timed = joined([transaction]).facts
     facts: _Facts = {}
     for _, fact in timed:
         kind = type(fact)
         if kind is not Result:
             facts.setdefault(kind, []).append(fact)
-    if sum(len(facts.get(kind, ())) for kind in _ENDS) > (type(timed[-1][1]) in _ENDS):
-        timed = sorted(timed, key=lambda timed: (timed[0], type(timed[1]) in _ENDS))
     return timed, facts
 
 

@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple, TypeAlias
 
 from mailtrace.dates import iso_time
 from mailtrace.mta.events import Expired, Held, Refusal, Released, Removed, Result
-from mailtrace.transactions import TimedFact
+from mailtrace.order import TimedFact
 
 Who: TypeAlias = tuple[str | None, str | None]
 """A recipient and what it was rewritten from."""
@@ -67,6 +67,8 @@ class _Course:
     standing: dict[Who, str] = field(default_factory=dict)
     is_plain: bool = True
     """Whether there is nothing but results of single recipients."""
+    released: tuple[int, Released] | None = None
+    """The last release from hold."""
 
     def add(self, row: _Row) -> None:
         self.rows.append(row)
@@ -96,9 +98,13 @@ class _Course:
             self.give_waiting(time, "deleted by the operator", "deleted")
         elif kind is Held:
             self.give_waiting(time, fact.status, "held", waiting=("deferred", "queued"))
+            if self.released is not None and self.released[0] == time:
+                # What is held and released within one time is more often released in the end.
+                self.take(*self.released)
         elif kind is Removed and fact.how == "requeued":
             self.give_waiting(time, "requeued under another queue ID", "queued", waiting=("held",))
         elif kind is Released:
+            self.released = time, fact
             self.give_waiting(time, fact.status, "queued", waiting=("held",))
 
 
