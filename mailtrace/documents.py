@@ -6,14 +6,16 @@ same document. Times in it are ISO 8601 in UTC.
 
 import re
 from functools import lru_cache
+from operator import itemgetter
 from typing import Any, Final, TypeAlias
 
 from mailtrace.dates import iso_time
-from mailtrace.entries import entries
+from mailtrace.entries import entries, entry_of_all, requeued_as
 from mailtrace.mta.events import (
     Aborted,
     Client,
     Envelope,
+    Expired,
     Fact,
     Login,
     MessageId,
@@ -66,8 +68,10 @@ def document(transaction: Transaction) -> Document | None:
     told, client, nrcpt = known.get, known.get("client"), known.get("nrcpt")
     sender = _sender(known, transaction.mta)
     to = entries(timed, sender, transaction.mta)
-    if not to and not _is_mail(facts):
-        return None
+    if not to or to[0]["outcome"] == "rejected":
+        if not to and not _is_mail(facts):
+            return None
+        to = _with_queued(to, timed, facts)
     _cut_entries(to)
     return {
         "transaction": transaction.queue_id,
@@ -133,6 +137,31 @@ def _is_mail(facts: _Facts) -> bool:
     if Envelope in facts or MessageId in facts or Submitted in facts:
         return True
     return any(fact.nrcpt != 0 and (fact.size or fact.msgid is not None) for fact in facts.get(Sender, ()))
+
+
+def _with_queued(to: list[dict[str, Any]], timed: list[TimedFact], facts: _Facts) -> list[dict[str, Any]]:
+    """The entries, and one for a message that is in the queue without a result, whatever recipients were refused."""
+    if any(entry["outcome"] != "rejected" or entry["recipient"] is None for entry in to):
+        return to
+    if not _is_mail(facts) or Expired in facts or any(type(fact) is Result for _, fact in timed):
+        return to
+    if Removed not in facts:
+        since, status = _queued_since(timed), "queued (no result yet)"
+    else:
+        since, last = next((time, fact) for time, fact in reversed(timed) if isinstance(fact, Removed))
+        if last.how != "requeued":
+            return to
+        status = requeued_as(last)
+    added = [] if since is None else [entry_of_all(since, status, "queued")]
+    return sorted(to + added, key=itemgetter("date"))
+
+
+def _queued_since(timed: list[TimedFact]) -> int | None:
+    """When the message was first known to be in the queue: active (Postfix), or collected for recipients (sendmail)."""
+    for time, fact in timed:
+        if type(fact) is Envelope or (type(fact) is Sender and fact.nrcpt):
+            return time
+    return None
 
 
 def _all_final(to: list[dict[str, Any]], nrcpt: int | None, mta: str) -> bool:

@@ -33,7 +33,12 @@ DOCUMENT: Final = (
     Field("nrcpt", "integer", "the number of recipients", nullable=True),
     Field("to", "entries", "what became of each recipient, in the order of `date`"),
     Field("removed", "boolean", "whether the message has left the queue"),
-    Field("origin", "text", "the queue ID that this one was made from (notice, clone, split, filter)", nullable=True),
+    Field(
+        "origin",
+        "text",
+        "the queue ID that this one was made from (notice, clone, split, filter, requeue)",
+        nullable=True,
+    ),
 )
 
 ENTRY: Final = (

@@ -34,7 +34,7 @@ _DISORDER: Final = 5 * SECOND
 """How far the lines of one message may stand in the wrong order: daemons write, and relays forward, side by side."""
 _NEVER: Final = 1 << 62
 _LATE_LINK: Final = 3600 * SECOND
-"""How long after a notice has left the queue the line may come that says whose notice it was."""
+"""How long after a message has left the queue the line may come that says whose notice it was, or where it went on."""
 _LONG: Final = 86_400 * SECOND
 """What has lines so far from its first one is not settled."""
 FINAL: Final = frozenset({"sent", "bounced", "expired", "rejected", "discarded", "deleted"})
@@ -163,7 +163,14 @@ class Transaction:
             return self.begun is None and (self.finished is None or time <= self.finished + _LATE_LINK)
         if self.finished is None or time <= self.finished:
             return True
+        if kind is Removed and self._is_requeued:
+            # The file is there until pickup(8) has read it, so the ID is not given again before.
+            return time <= self.finished + _LATE_LINK
         return time <= self.finished + SECOND and not self._begins_another(fact)
+
+    @property
+    def _is_requeued(self) -> bool:
+        return any(type(fact) is Removed and fact.how == "requeued" for _, fact in self.facts)
 
     def _takes_beginning(self, time: int, fact: Fact) -> bool:
         if self.begun is not None:

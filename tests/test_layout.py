@@ -22,7 +22,7 @@ LAYERS = {
     "order": {"mta.events"},
     "transactions": {"mta.events", "order", "queue_ids"},
     "dates": set(),
-    "entries": {"dates", "mta.events", "order"},
+    "entries": {"dates", "mta.events", "order", "queue_ids"},
     "documents": {"dates", "mta.events", "order", "transactions", "entries"},
     "patterns": {"errors"},
     "query": {"documents", "patterns"},

@@ -25,7 +25,7 @@ from ways import (
     to,
 )
 
-from mailtrace.mta.events import Refusal
+from mailtrace.mta.events import Refusal, Removed
 from mailtrace.patterns import Pattern
 from mailtrace.query import Query
 from mailtrace.queue_ids import NOQUEUE
@@ -324,6 +324,20 @@ def test_a_held_and_requeued_message(traced):
         "  mx1 16F49228B8B by origin",
         "    alice@bar.com: sent",
     ]
+
+
+def test_a_requeued_message_whose_other_queue_id_is_known(traced):
+    held, later = held_and_requeued()
+    held.add(later.first, Removed("requeued", later.queue_id))
+    (journey,) = traced([held, later])
+    assert lines(journey) == [
+        "mx1 5298B228B8B",
+        "  None: held",
+        "  None: queued",
+        "  mx1 16F49228B8B",
+        "    alice@bar.com: sent",
+    ]
+    assert journey.results == {"sent": 1}
 
 
 def test_a_message_requeued_after_its_results(traced):

@@ -104,6 +104,8 @@ class Removed(NamedTuple):
 
     how: str
     """removed, deleted (by the operator), requeued (under another queue ID), canceled or discarded."""
+    to: str | None = None
+    """The queue ID under which a requeued message went on; a line of that one tells it."""
 
 
 class Held(NamedTuple):
