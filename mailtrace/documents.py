@@ -14,6 +14,7 @@ from mailtrace.entries import entries, entry_of_all, requeued_as
 from mailtrace.mta.events import (
     Aborted,
     Client,
+    Cloned,
     Envelope,
     Expired,
     Fact,
@@ -143,7 +144,7 @@ def _with_queued(to: list[dict[str, Any]], timed: list[TimedFact], facts: _Facts
     """The entries, and one for a message that is in the queue without a result, whatever recipients were refused."""
     if any(entry["outcome"] != "rejected" or entry["recipient"] is None for entry in to):
         return to
-    if not _is_mail(facts) or Expired in facts or any(type(fact) is Result for _, fact in timed):
+    if not _is_mail(facts) or Expired in facts or Cloned in facts or any(type(fact) is Result for _, fact in timed):
         return to
     if Removed not in facts:
         since, status = _queued_since(timed), "queued (no result yet)"

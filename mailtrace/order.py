@@ -10,6 +10,7 @@ from typing import Any, Final, TypeAlias
 from mailtrace.mta.events import (
     Aborted,
     Client,
+    Cloned,
     Envelope,
     Expired,
     Fact,
@@ -42,6 +43,7 @@ COURSE: Final[tuple[type[Fact], ...]] = (
     Held,
     Expired,
     Aborted,
+    Cloned,
     Removed,
 )
 """Every kind of fact, in the order in which lines of one time tell them: a hold ends nothing but what it finds waiting,

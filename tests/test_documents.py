@@ -10,6 +10,7 @@ from mailtrace.mta import postfix, sendmail
 from mailtrace.mta.events import (
     Aborted,
     Client,
+    Cloned,
     Envelope,
     Event,
     Expired,
@@ -95,6 +96,7 @@ def test_what_was_refused_for_one_recipient_is_queued_for_the_others():
         pytest.param([CLIENT, MessageId("m@x"), Refusal("rejected", "rejected (x)", "b@y")], id="by cleanup"),
         pytest.param([Sender("a@x", 5, 1, "m@x", "a"), Refusal("rejected", "rejected (Milter: data)")], id="by milter"),
         pytest.param([Sender("a@x", 5, 1, "m@x", "a"), Refusal("discarded", "discarded")], id="discarded"),
+        pytest.param([Sender("a@x", 5, 1, "m@x", "a"), Cloned("6AONmMgD012076")], id="went on as a list's clone"),
         pytest.param([Sender("a@x", 5, 1, "m@x", "a"), Refusal("discarded", "discarded", "b@y")], id="discarded for b"),
     ],
 )

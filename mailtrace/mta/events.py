@@ -137,6 +137,13 @@ class Aborted(NamedTuple):
     reason: str
 
 
+class Cloned(NamedTuple):
+    """Recipients, perhaps all, went on under another queue ID, for a list's owner (sendmail)."""
+
+    to: str
+    """That queue ID."""
+
+
 Fact: TypeAlias = (
     Client
     | Submitted
@@ -152,6 +159,7 @@ Fact: TypeAlias = (
     | Released
     | Origin
     | Aborted
+    | Cloned
 )
 """One thing that a line says of a transaction."""
 
@@ -170,6 +178,7 @@ FACTS: Final[tuple[type[Fact], ...]] = (
     Released,
     Origin,
     Aborted,
+    Cloned,
 )
 """Every kind of fact. Stores keep a fact as its place here and its members: new kinds and members go to the ends."""
 

@@ -66,3 +66,26 @@ def test_a_real_log_is_one_however_it_is_cut(corpus, host):
             for number, piece in enumerate(pieces_of(lines, Random(seed))):
                 parts.index(parts.write(f"mail.log.{number}", piece))
             assert parts.found() == whole, seed
+
+
+@pytest.mark.parametrize(("corpus", "host"), LOGS)
+def test_a_real_log_that_grows_is_what_it_is_at_once(corpus, host):
+    lines = log_of(corpus, host)
+    with trial() as growing:
+        for end in [*sorted(Random(corpus).sample(range(1, len(lines)), 9)), len(lines)]:
+            growing.index(growing.write("mail.log", lines[:end]))
+        assert growing.found() == found_of(lines)
+
+
+def test_refusals_of_one_second_in_two_runs():
+    line = "Jun 18 10:00:00 mx sm-mta[4242]: q5IA00Xx004242: Milter: to=<{}@example.org>, reject=550 5.7.1 no"
+    lines = [line.format(name) for name in ("zoe", "kim", "abe")]
+    lines.append(
+        "Jun 18 10:00:01 mx sm-mta[4242]: q5IA00Xx004242: from=<ann@example.com>, size=0, class=0, nrcpts=0, "
+        "proto=SMTP, daemon=MTA, relay=a.example.com [192.0.2.4]"
+    )
+    for cut in range(1, len(lines)):
+        with trial() as growing:
+            growing.index(growing.write("mail.log", lines[:cut]))
+            growing.index(growing.write("mail.log", lines))
+            assert growing.found() == found_of(lines)
