@@ -6,13 +6,15 @@ same document. Times in it are ISO 8601 in UTC.
 
 import re
 from functools import lru_cache
+from operator import itemgetter
 from typing import Any, Final, TypeAlias
 
 from mailtrace.dates import iso_time
-from mailtrace.entries import entries
+from mailtrace.entries import entries, entry_of_all, requeued_as
 from mailtrace.mta.events import (
     Aborted,
     Client,
+    Cloned,
     Envelope,
     Expired,
     Fact,
@@ -25,7 +27,8 @@ from mailtrace.mta.events import (
     Sender,
     Submitted,
 )
-from mailtrace.transactions import FINAL, TimedFact, Transaction, joined
+from mailtrace.order import TimedFact
+from mailtrace.transactions import FINAL, Transaction, joined
 
 Document: TypeAlias = dict[str, Any]
 """A transaction as `--format json` prints it, with times in UTC."""
@@ -38,7 +41,6 @@ MAX_LENGTH: Final = 8191
 
 _CUT: Final = ("recipient", "orig_to", "relay", "relay_host", "status", "queued_as")
 
-_ENDS: Final = (Expired, Removed)
 _address = re.compile(r"\[(?:IPv6:)?([0-9A-Fa-f.:]+)\]").search
 
 
@@ -67,8 +69,10 @@ def document(transaction: Transaction) -> Document | None:
     told, client, nrcpt = known.get, known.get("client"), known.get("nrcpt")
     sender = _sender(known, transaction.mta)
     to = entries(timed, sender, transaction.mta)
-    if not to and not _is_mail(facts):
-        return None
+    if not to or to[0]["outcome"] == "rejected":
+        if not to and not _is_mail(facts):
+            return None
+        to = _with_queued(to, timed, facts)
     _cut_entries(to)
     return {
         "transaction": transaction.queue_id,
@@ -91,18 +95,13 @@ def document(transaction: Transaction) -> Document | None:
 
 
 def _in_course(transaction: Transaction) -> tuple[list[TimedFact], _Facts]:
-    """The facts by time, and those that are no results by their kind.
-
-    Where several lines have the same time, what ends a message stands behind the results it ends.
-    """
+    """The facts in order, and those that are no results by their kind."""
     timed = joined([transaction]).facts
     facts: _Facts = {}
     for _, fact in timed:
         kind = type(fact)
         if kind is not Result:
             facts.setdefault(kind, []).append(fact)
-    if sum(len(facts.get(kind, ())) for kind in _ENDS) > (type(timed[-1][1]) in _ENDS):
-        timed = sorted(timed, key=lambda timed: (timed[0], type(timed[1]) in _ENDS))
     return timed, facts
 
 
@@ -139,6 +138,31 @@ def _is_mail(facts: _Facts) -> bool:
     if Envelope in facts or MessageId in facts or Submitted in facts:
         return True
     return any(fact.nrcpt != 0 and (fact.size or fact.msgid is not None) for fact in facts.get(Sender, ()))
+
+
+def _with_queued(to: list[dict[str, Any]], timed: list[TimedFact], facts: _Facts) -> list[dict[str, Any]]:
+    """The entries, and one for a message that is in the queue without a result, whatever recipients were refused."""
+    if any(entry["outcome"] != "rejected" or entry["recipient"] is None for entry in to):
+        return to
+    if not _is_mail(facts) or Expired in facts or Cloned in facts or any(type(fact) is Result for _, fact in timed):
+        return to
+    if Removed not in facts:
+        since, status = _queued_since(timed), "queued (no result yet)"
+    else:
+        since, last = next((time, fact) for time, fact in reversed(timed) if isinstance(fact, Removed))
+        if last.how != "requeued":
+            return to
+        status = requeued_as(last)
+    added = [] if since is None else [entry_of_all(since, status, "queued")]
+    return sorted(to + added, key=itemgetter("date"))
+
+
+def _queued_since(timed: list[TimedFact]) -> int | None:
+    """When the message was first known to be in the queue: active (Postfix), or collected for recipients (sendmail)."""
+    for time, fact in timed:
+        if type(fact) is Envelope or (type(fact) is Sender and fact.nrcpt):
+            return time
+    return None
 
 
 def _all_final(to: list[dict[str, Any]], nrcpt: int | None, mta: str) -> bool:

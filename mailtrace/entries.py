@@ -5,14 +5,15 @@ in lines without recipients: those are given here to the recipients that were wa
 """
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from mailtrace.dates import iso_time
 from mailtrace.mta.events import Expired, Held, Refusal, Released, Removed, Result
-from mailtrace.transactions import TimedFact
+from mailtrace.order import TimedFact
+from mailtrace.queue_ids import SENDMAIL_ID
 
 Who: TypeAlias = tuple[str | None, str | None]
 """A recipient and what it was rewritten from."""
@@ -20,21 +21,26 @@ Who: TypeAlias = tuple[str | None, str | None]
 _OF_THE_WHOLE: Final = frozenset({Refusal, Expired, Held, Released, Removed})
 _ENDINGS: Final = frozenset({"deleted", "requeued"})
 """The ways out of the queue of which no result tells."""
+_DONE: Final = frozenset({"sent", "bounced"})
+_HANDED_ON: Final = frozenset({"sent", "queued"})
 _WAITING: Final = frozenset({"deferred", "queued", "held"})
 _FAILED: Final = frozenset({"bounced", "unknown"})
 """The outcomes for which a message is returned, so that its return says nothing new."""
 _bracketed = re.compile(r"\[(?:IPv6:)?([0-9A-Fa-f.:]+)\](?::\d+)?$").search
-_ACCEPTED_AS: Final = tuple(
-    (literal, re.compile(pattern).finditer)
-    for literal, pattern in (
-        ("queued as ", r"\bqueued as ([0-9A-Za-z]+)"),
-        ("forwarded as ", r"\bforwarded as ([0-9A-Za-z]+)"),
-        (" Message accepted", r"([0-9A-Za-z]+) Message accepted"),
-        ("OK id=", r"\bOK id=([0-9A-Za-z-]+)"),
-        ("[InternalId=", r"\[InternalId=(\d+)"),
-    )
-)
-"""How servers name the queue ID under which they took a message, each with what it cannot be without."""
+REQUEUED: Final = "queued under "
+"""How the status begins of what waits under another queue ID, which follows."""
+
+_named_behind = re.compile(
+    r"(?:\b(?:queued|forwarded) as |\AREQUEUED|\bOK id=|\[InternalId=)[<\[\"']?"
+    r"([0-9A-Za-z]+(?:-[0-9A-Za-z]+)*)(?![\w@/+=-]|[.:]\w)".replace("REQUEUED", REQUEUED)
+).finditer
+"""How servers name the queue ID under which they took a message: a whole word. Exim's have hyphens."""
+_NAMING: Final = ("ed as ", REQUEUED, "OK id=", "[InternalId=")
+"""What these cannot be without."""
+_ACCEPTED: Final = " Message accepted for delivery"
+"""How sendmail does: the queue ID stands before it."""
+_is_sendmail_id = re.compile(SENDMAIL_ID).fullmatch
+_LONGEST_ID: Final = 40
 
 
 class _Row(NamedTuple):
@@ -69,6 +75,10 @@ class _Course:
     standing: dict[Who, str] = field(default_factory=dict)
     is_plain: bool = True
     """Whether there is nothing but results of single recipients."""
+    released: tuple[int, Released] | None = None
+    """The last release from hold."""
+    requeued: tuple[int, Removed] | None = None
+    """The last line that tells of another queue ID."""
 
     def add(self, row: _Row) -> None:
         self.rows.append(row)
@@ -103,16 +113,38 @@ class _Course:
                 self.add(_Row(time, fact.recipient, None, None, fact.status, fact.outcome))
         elif kind is Expired:
             self.give_waiting(time, fact.status, "expired", waiting=("deferred", "queued"))
-        elif kind is Removed and fact.how == "deleted":
-            self.give_waiting(time, "deleted by the operator", "deleted")
-        elif kind is Removed and fact.is_unsure:
-            self.give_lost(time)
+        elif kind is Removed:
+            self.remove(time, fact)
         elif kind is Held:
             self.give_waiting(time, fact.status, "held", waiting=("deferred", "queued"))
-        elif kind is Removed and fact.how == "requeued":
-            self.give_waiting(time, "requeued under another queue ID", "queued", waiting=("held",))
+            if self.released is not None and self.released[0] == time:
+                # What is held and released within one time is more often released in the end.
+                self.take(*self.released)
         elif kind is Released:
+            self.released = time, fact
             self.give_waiting(time, fact.status, "queued", waiting=("held",))
+
+    def remove(self, time: int, removed: Removed) -> None:
+        """Take in how the message left the queue."""
+        if removed.how == "requeued":
+            self.requeued = time, removed
+        elif removed.how == "deleted":
+            self.give_waiting(time, "deleted by the operator", "deleted")
+        elif removed.is_unsure:
+            self.give_lost(time)
+
+    def requeue(self) -> None:
+        """Let what waits wait under the other queue ID: a delivery under way then has its result later."""
+        if self.requeued is not None:
+            time, removed = self.requeued
+            time = max([time, *(row.time for row in self.rows)])
+            waiting = _WAITING if removed.to else _WAITING - {"queued"}
+            self.give_waiting(time, requeued_as(removed), "queued", waiting=waiting)
+
+
+def requeued_as(removed: Removed) -> str:
+    """Return the status of what waits under another queue ID."""
+    return "requeued" if removed.to is None else REQUEUED + removed.to
 
 
 def _row(time: int, result: Result, sender: str | None, mta: str) -> _Row:
@@ -153,7 +185,13 @@ def entries(facts: Sequence[TimedFact], sender: str | None, mta: str) -> list[di
     course = _Course(sender, mta)
     for time, fact in facts:
         course.take(time, fact)
-    return _condensed(course.rows if course.is_plain else _settled(course.rows))
+    course.requeue()
+    return _condensed(course.rows if course.is_plain else list(_settled(course.rows)))
+
+
+def entry_of_all(time: int, status: str, outcome: str) -> dict[str, Any]:
+    """Return the entry of a message of which no recipient is known."""
+    return _condensed([(time, None, None, None, status, outcome, None, None)])[0]
 
 
 def _are_plain(facts: Iterable[TimedFact]) -> bool:
@@ -188,10 +226,11 @@ def _settled(rows: list[_Row]) -> Iterator[_Row]:
         yield row
 
 
-def _condensed(rows: Iterable[_Values]) -> list[dict[str, Any]]:
+def _condensed(rows: Collection[_Values]) -> list[dict[str, Any]]:
     """One entry for results of a recipient that follow each other with the same relay and status."""
     found: list[dict[str, Any]] = []
     newest: dict[Who, dict[str, Any]] = {}
+    mixed: set[Who] = set()
     for time, recipient, orig_to, relay, status, outcome, dsn, delay in rows:
         who, date = (recipient, orig_to), iso_time(time)
         entry = newest.get(who)
@@ -202,6 +241,8 @@ def _condensed(rows: Iterable[_Values]) -> list[dict[str, Any]]:
                 entry.update(last_date=date, dsn=dsn, delay=delay)
                 continue
             entry["last"] = False
+            if relay == "local" and {entry["outcome"], outcome} == _DONE and orig_to != recipient:
+                mixed.add(who)
         host, ip = _relay_parts(relay)
         newest[who] = entry = {
             "recipient": recipient,
@@ -217,10 +258,21 @@ def _condensed(rows: Iterable[_Values]) -> list[dict[str, Any]]:
             "last_date": date,
             "attempts": 1,
             "last": True,
-            "queued_as": queued_as(status) if outcome == "sent" else None,
+            "queued_as": queued_as(status) if outcome in _HANDED_ON else None,
         }
         found.append(entry)
-    return found
+    return _condensed([_apart(row, mixed) for row in rows]) if mixed else found
+
+
+def _apart(row: _Values, mixed: set[Who]) -> _Values:
+    """Tell an alias's members apart: local(8) logs programs, files and what it forwards under the alias itself.
+
+    Where some bounced and others were delivered, these are told as rewritten from the alias, as other members are.
+    """
+    time, recipient, orig_to, relay, status, outcome, dsn, delay = row
+    if relay == "local" and outcome == "sent" and (recipient, orig_to) in mixed:
+        orig_to = recipient
+    return time, recipient, orig_to, relay, status, outcome, dsn, delay
 
 
 @lru_cache(maxsize=4096)
@@ -244,5 +296,11 @@ def queued_as(status: str) -> str | None:
     if found and after[-1:] == ")" and after[:-1].isalnum() and after.isascii():
         # So nearly all say it: nothing can follow that names another.
         return after[:-1]
-    names = [named for literal, spelling in _ACCEPTED_AS if literal in status for named in spelling(status)]
-    return max(names, key=re.Match.start)[1] if names else None
+    named = [(0, "")]
+    if any(words in status for words in _NAMING):
+        named += [(match.start(), match[1]) for match in _named_behind(status)]
+    if (at := status.rfind(_ACCEPTED)) > 0:
+        word = status[:at].rpartition(" ")[2].lstrip("(<").rstrip(">")
+        if len(word) <= _LONGEST_ID and _is_sendmail_id(word):
+            named.append((at, word))
+    return max(named)[1] or None

@@ -25,7 +25,8 @@ _DEEPEST: Final = 60
 """Hops after each other: Postfix ends a loop after 50 (`hopcount_limit`), and JSON is not nested much deeper."""
 _HIGHEST: Final = 40
 """Hops before a match."""
-_REQUEUED: Final = "requeued under another queue ID"
+_REQUEUED: Final = ("queued under ", "requeued")
+"""How the status begins of what went on under another queue ID of its host."""
 
 
 @dataclass(slots=True)
@@ -258,7 +259,8 @@ def _documents(stops: Iterable[Stop]) -> list[Document]:
 
 def _is_end(entry: Entry, depth: int) -> bool:
     """Whether this is what became of a recipient. What a next hop refused, the hop before tells too."""
-    return entry["last"] and entry["status"] != _REQUEUED and (entry["outcome"] != "rejected" or depth == 1)
+    is_requeued = entry["outcome"] == "queued" and entry["status"].startswith(_REQUEUED)
+    return entry["last"] and not is_requeued and (entry["outcome"] != "rejected" or depth == 1)
 
 
 def _is_notice(sender: str, before: str | None) -> bool:

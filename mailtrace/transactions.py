@@ -12,6 +12,7 @@ from mailtrace.mta.events import (
     BEGINNINGS,
     FACTS,
     Envelope,
+    Expired,
     Fact,
     Login,
     MessageId,
@@ -20,10 +21,8 @@ from mailtrace.mta.events import (
     Result,
     Sender,
 )
+from mailtrace.order import TimedFact, in_order
 from mailtrace.queue_ids import NOQUEUE, time_of
-
-TimedFact: TypeAlias = tuple[int, Fact]
-"""A fact and the time of its line, in microseconds since 1970 UTC."""
 
 Key: TypeAlias = tuple[str, str]
 """What the lines of a transaction share: the host and the queue ID."""
@@ -36,7 +35,7 @@ _DISORDER: Final = 5 * SECOND
 """How far the lines of one message may stand in the wrong order: daemons write, and relays forward, side by side."""
 _NEVER: Final = 1 << 62
 _LATE_LINK: Final = 3600 * SECOND
-"""How long after a notice has left the queue the line may come that says whose notice it was."""
+"""How long after a message has left the queue the line may come that says whose notice it was, or where it went on."""
 _LONG: Final = 86_400 * SECOND
 """What has lines so far from its first one is not settled."""
 FINAL: Final = frozenset({"sent", "bounced", "expired", "rejected", "discarded", "deleted"})
@@ -72,7 +71,7 @@ class Transaction:
     open_from: int = _NEVER
     """From when on any fact that neither begins nor ends a message surely is this one's: begun, and not finished."""
     ordered: int = 0
-    """How many facts are known to be in the order of their times, each once: all of them, where `joined` made it."""
+    """How many facts are known to be in order, each once: all of them, where `joined` made it."""
     written: bool = False
     """Whether a store has it already, in part."""
 
@@ -165,9 +164,16 @@ class Transaction:
             return self.begun is None and (self.finished is None or time <= self.finished + _LATE_LINK)
         if self.finished is None or time <= self.finished:
             return True
+        if kind is Removed and self._is_requeued:
+            # The file is there until pickup(8) has read it, so the ID is not given again before.
+            return time <= self.finished + _LATE_LINK
         # A before-queue filter's client is told behind the message, which may have been delivered meanwhile.
         late = _DISORDER if kind is Login else SECOND
         return time <= self.finished + late and not self._begins_another(fact)
+
+    @property
+    def _is_requeued(self) -> bool:
+        return any(type(fact) is Removed and fact.how == "requeued" for _, fact in self.facts)
 
     def _takes_beginning(self, time: int, fact: Fact) -> bool:
         if self.begun is not None:
@@ -196,27 +202,25 @@ def is_beginning(fact: Fact) -> bool:
 
 
 def joined(parts: Iterable[Transaction]) -> Transaction:
-    """Return one transaction with the facts of all: each once, in the order of their times."""
+    """Return one transaction with the facts of all: each once, in the order that they have by themselves."""
     parts = list(parts)
-    if len(parts) == 1 and _is_ordered(parts[0]):
-        return parts[0]
-    parts.sort(key=lambda part: (part.begun is None, part.first))
-    whole = Transaction(parts[0].host, parts[0].queue_id, parts[0].mta, line=parts[0].line)
-    for time, fact in sorted(dict.fromkeys(fact for part in parts for fact in part.facts), key=by_time):
+    first = parts[0]
+    if len(parts) > 1:
+        return _whole(first, in_order([fact for part in parts for fact in part.facts]))
+    if first.ordered != len(first.facts):
+        facts = in_order(first.facts)
+        if facts is not first.facts:
+            return _whole(first, facts)
+        first.ordered = len(facts)
+    return first
+
+
+def _whole(part: Transaction, facts: list[TimedFact]) -> Transaction:
+    whole = Transaction(part.host, part.queue_id, part.mta, line=part.line)
+    for time, fact in facts:
         whole.add(time, fact)
-    whole.ordered = len(whole.facts)
+    whole.ordered = len(facts)
     return whole
-
-
-def _is_ordered(part: Transaction) -> bool:
-    """Whether facts are in the order of their times, each once: so nearly all transactions are read."""
-    facts = part.facts
-    if part.ordered != len(facts):
-        times = [time for time, _ in facts]
-        if times != sorted(times) or len(set(facts)) != len(facts):
-            return False
-        part.ordered = len(facts)
-    return True
 
 
 def span_of(parts: Iterable[Transaction]) -> Span:
@@ -236,7 +240,7 @@ def segments(parts: Iterable[Transaction]) -> list[Transaction]:
     if whole.is_timed or whole.queue_id == NOQUEUE:
         return [whole]
     found: list[Transaction] = []
-    for time, fact in whole.facts:
+    for time, fact in _in_turns(whole.facts):
         for candidate in reversed(found):
             if candidate.continues(time, fact):
                 candidate.add(time, fact)
@@ -245,6 +249,29 @@ def segments(parts: Iterable[Transaction]) -> list[Transaction]:
             found.append(Transaction(whole.host, whole.queue_id, whole.mta))
             found[-1].add(time, fact)
     return found
+
+
+def _in_turns(facts: list[TimedFact]) -> list[TimedFact]:
+    """Return facts in order, but the end of one use of a queue ID before the next, which may begin in the same second.
+
+    The ID is free only then.
+    """
+    starts = sorted({time for time, fact in facts if type(fact) in _BEGINNINGS})
+    former = dict(zip(starts[1:], starts, strict=False))
+    if not former:
+        return facts
+    ends = [time for time, fact in facts if type(fact) is Removed]
+    open_since = {time: begun for time, begun in former.items() if not any(begun <= end < time for end in ends)}
+    return sorted(facts, key=lambda timed: (timed[0], not _ends_former(*timed, open_since.get(timed[0]))))
+
+
+def _ends_former(time: int, fact: Fact, begun: int | None) -> bool:
+    """Whether a fact of the time at which a message begins is of the one before, begun then and still open."""
+    if begun is None:
+        return False
+    if type(fact) is Result:
+        return fact.delay is None or 2 * fact.delay * SECOND > time - begun
+    return type(fact) in (Expired, Removed)
 
 
 def pack(facts: Iterable[TimedFact]) -> list[list[object]]:

@@ -8,7 +8,8 @@ from collections.abc import Iterable
 from typing import Any, Final, NamedTuple, TypeGuard
 
 from mailtrace.mta.events import REQUEUE, Envelope, Fact, MessageId, Origin, Refusal, Submitted
-from mailtrace.transactions import Key, TimedFact, Transaction
+from mailtrace.order import TimedFact
+from mailtrace.transactions import Key, Transaction
 
 _MOST: Final = 2_000
 

@@ -131,8 +131,8 @@ def test_a_message_to_very_many_fits_on_a_few_screens(traced):
 
 
 def test_many_recipients_of_one_result_are_counted(traced):
-    (journey,) = traced([postfix("mx1", SHORT, *(mailbox(f"user{i}@bar.com") for i in range(10_000)))])
-    assert "user9@bar.com, and 9990 more -> local" in journey_text(journey, CET)
+    (journey,) = traced([postfix("mx1", SHORT, *(mailbox(f"user{i:04}@bar.com") for i in range(10_000)))])
+    assert "user0009@bar.com, and 9990 more -> local" in journey_text(journey, CET)
 
 
 def test_a_loop_of_any_length_can_be_told(traced):

@@ -340,6 +340,20 @@ def test_a_message_never_goes_on_as_what_it_came_from(traced):
     assert lines(journey)[-2:] == ["  mx1 16F49228B8B by origin", "    alice@bar.com: sent, not known where"]
 
 
+def test_a_requeued_message_whose_other_queue_id_is_known(traced):
+    held, later = held_and_requeued()
+    held.add(later.first, Removed("requeued", later.queue_id))
+    (journey,) = traced([held, later])
+    assert lines(journey) == [
+        "mx1 5298B228B8B",
+        "  None: held",
+        "  None: queued",
+        "  mx1 16F49228B8B",
+        "    alice@bar.com: sent",
+    ]
+    assert journey.results == {"sent": 1}
+
+
 def test_a_message_requeued_after_its_results(traced):
     first = to("alice@bar.com", MX2, "deferred (timed out)", outcome="deferred")
     transactions = [

@@ -1,11 +1,27 @@
 """Which lines make one transaction, in whatever order they are read."""
 
 from itertools import permutations
+from random import Random
 
 import pytest
 
 from mailtrace.documents import document
-from mailtrace.mta.events import Client, Envelope, Fact, MessageId, Origin, Removed, Result, Sender
+from mailtrace.mta.events import (
+    FACTS,
+    Client,
+    Envelope,
+    Expired,
+    Fact,
+    Held,
+    MessageId,
+    Origin,
+    Refusal,
+    Released,
+    Removed,
+    Result,
+    Sender,
+)
+from mailtrace.order import COURSE, in_order
 from mailtrace.transactions import SECOND, Transaction, joined, pack, segments, unpack
 
 SHORT = "E92FB9C021B"
@@ -114,3 +130,91 @@ def test_sendmail_is_finished_when_every_recipient_has_a_final_result():
     assert not half.is_finished
     half.add(3 * SECOND, sent("r2@x"))
     assert half.is_finished
+
+
+def result(recipient: str, status: str, delay: float | None, orig_to: str | None = None) -> Result:
+    return Result(recipient, orig_to, "mx[192.0.2.3]:25", status, status.split()[0], None, delay)
+
+
+ONE_SECOND: list[Fact] = [
+    Client("a [192.0.2.1]"),
+    Client("a [192.0.2.1]", "bob"),
+    MessageId("one@x"),
+    MessageId(None),
+    Envelope("one@x", 1, 3),
+    result("r1@x", "deferred (busy)", 0.2),
+    result("r1@x", "sent (ok)", 0.4),
+    result("r2@x", "deferred (busy)", None),
+    result("r2@x", "deferred (busy)", None, "r@x"),
+    result("r3@x", "bounced (no)", 0.4),
+    Refusal("rejected", "rejected (a)", "r4@x"),
+    Refusal("rejected", "rejected (a)"),
+    Held("placed on hold"),
+    Released("released from hold"),
+    Expired("expired, returned to sender"),
+    Removed("removed"),
+]
+
+
+def test_every_kind_of_fact_has_its_place():
+    assert sorted(map(str, FACTS)) == sorted(map(str, COURSE))
+
+
+def test_the_order_within_a_second_is_that_of_what_is_told_and_not_of_the_reading():
+    random = Random(1)
+    wanted = document(part(*((7, fact) for fact in ONE_SECOND)))
+    ordered = in_order([(7, fact) for fact in ONE_SECOND])
+    for _ in range(200):
+        read = [(7, fact) for fact in ONE_SECOND] + [(7, fact) for fact in random.sample(ONE_SECOND, 3)]
+        random.shuffle(read)
+        cut = random.randint(1, len(read) - 1)
+        assert document(part(*read)) == document(joined([part(*read[:cut]), part(*read[cut:])])) == wanted
+        assert in_order(read) == ordered
+    assert in_order(ordered) is ordered
+
+
+@pytest.mark.parametrize(
+    ("facts", "outcome"),
+    [
+        pytest.param([result("r@x", "deferred (a)", 1.0), result("r@x", "sent (a)", 1.0)], "sent", id="deferred, sent"),
+        pytest.param([result("r@x", "sent (a)", 1.0), result("r@x", "deferred (a)", 1.4)], "deferred", id="by delay"),
+        pytest.param([Held("h"), Released("r"), result("r@x", "sent (a)", 1.0)], "sent", id="released and sent"),
+        pytest.param([Held("h"), Released("r")], "queued", id="held and released"),
+        pytest.param([result("r@x", "deferred (a)", 1.0), Held("h")], "held", id="deferred, held"),
+        pytest.param(
+            [result("r@x", "deferred (a)", 1.0), Held("h"), Released("r")], "queued", id="deferred, held, released"
+        ),
+        pytest.param([result("r@x", "deferred (a)", 1.0), Expired("e"), Removed("removed")], "expired", id="expired"),
+        pytest.param([result("r@x", "deferred (a)", 1.0), Removed("deleted")], "deleted", id="deleted"),
+    ],
+)
+def test_what_happened_within_a_second_has_the_outcome_that_it_had(facts, outcome):
+    for order in permutations(facts):
+        made = document(part((6, Client("a [192.0.2.1]")), *((7, fact) for fact in order)))
+        assert made is not None
+        assert [outcome] == [entry["outcome"] for entry in made["to"] if entry["last"]]
+
+
+@pytest.mark.parametrize("swapped", [False, True])
+def test_a_short_id_given_again_in_the_second_in_which_it_was_given_back_is_two_transactions(swapped):
+    """As the five digits of its microseconds are the same, the two began whole seconds apart."""
+    first = [
+        (100, Client("a [192.0.2.1]")),
+        (100, MessageId("one@x")),
+        (100, Envelope("one@x", 1, 2)),
+        (101, result("r1@x", "sent (ok)", 1.5)),
+        (103, result("r2@x", "sent (ok)", 2.9)),
+        (103, Removed("removed")),
+    ]
+    second = [
+        (103, Client("b [192.0.2.2]")),
+        (103, MessageId("two@x")),
+        (103, Envelope("two@x", 1, 1)),
+        (103, result("r3@x", "sent (ok)", 0.1)),
+        (104, Removed("removed")),
+    ]
+    lines = first + second
+    for cut in range(1, len(lines)):
+        halves = [part(*lines[:cut]), part(*lines[cut:])]
+        found = segments(reversed(halves) if swapped else halves)
+        assert [document(part(*first)), document(part(*second))] == [document(each) for each in found]

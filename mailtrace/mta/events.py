@@ -110,7 +110,7 @@ class Removed(NamedTuple):
     how: str
     """removed, deleted (by the operator), requeued (under another queue ID), canceled or discarded."""
     to: str | None = None
-    """The queue ID under which it goes on, where the log says it."""
+    """The queue ID under which a requeued message went on, where a line tells it."""
     is_unsure: bool | None = None
     """Whether it is said removed, but may have been deleted: the line does not tell which program wrote it."""
 
@@ -144,6 +144,13 @@ class Aborted(NamedTuple):
     reason: str
 
 
+class Cloned(NamedTuple):
+    """Recipients, perhaps all, went on under another queue ID, for a list's owner (sendmail)."""
+
+    to: str
+    """That queue ID."""
+
+
 Fact: TypeAlias = (
     Client
     | Submitted
@@ -159,6 +166,7 @@ Fact: TypeAlias = (
     | Released
     | Origin
     | Aborted
+    | Cloned
 )
 """One thing that a line says of a transaction."""
 
@@ -177,6 +185,7 @@ FACTS: Final[tuple[type[Fact], ...]] = (
     Released,
     Origin,
     Aborted,
+    Cloned,
 )
 """Every kind of fact. Stores keep a fact as its place here and its members: new kinds and members go to the ends."""
 

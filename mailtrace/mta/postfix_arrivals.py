@@ -65,20 +65,25 @@ def _without_last(fields: str, name: str) -> tuple[str, str]:
 
 
 def parse_submitted(queue_id: str, _program: str, rest: str) -> Parsed:
-    """Return a local submission: the sender as the program gave it, and the queue ID that `postsuper -r` took away."""
+    """Return a local submission: the sender as the program gave it, and the queue ID that `postsuper -r` took away.
+
+    The line is one of that queue ID too: the message went on under this one.
+    """
     _, found, sender = rest.partition(" from=")
     if not found:
         return None
     if sender[:1] != "<":
         sender, _, origin = sender.partition(" orig_id=")
-        return Event(queue_id, Submitted(sender, origin or None))
-    sender = sender[1:]
-    if sender[-1:] == ">":
-        return Event(queue_id, Submitted(sender[:-1]))
-    before, found, origin = sender.rpartition("> orig_id=")
-    if found:
-        return Event(queue_id, Submitted(before, origin or None))
-    return Event(queue_id, Submitted(sender.partition(">")[0]))
+    elif sender[-1:] == ">":
+        return Event(queue_id, Submitted(sender[1:-1]))
+    else:
+        before, found, origin = sender[1:].rpartition("> orig_id=")
+        sender = before if found else sender[1:].partition(">")[0]
+        origin = origin if found else ""
+    submitted = Event(queue_id, Submitted(sender, origin or None))
+    if _is_id(origin) and origin != queue_id:
+        return [submitted, Event(origin, Removed("requeued", queue_id))]
+    return submitted
 
 
 def parse_message_id(queue_id: str, program: str, rest: str) -> Parsed:

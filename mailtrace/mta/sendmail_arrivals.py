@@ -13,6 +13,7 @@ from typing import Final
 from mailtrace.mta.events import (
     Aborted,
     Authenticated,
+    Cloned,
     Event,
     Expired,
     Held,
@@ -160,7 +161,7 @@ def parse_link(queue_id: str, _program: str, rest: str) -> Parsed:
         return None
     other, kind, text = link[1], link[2], rest[link.end() :]
     if kind is None:
-        return Event(other, Origin(queue_id, "clone", bare(text.removeprefix("owner="))))
+        return _clone(queue_id, other, text.removeprefix("owner="))
     notice = Event(other, Origin(queue_id, "notice"))
     if text.startswith(_TIMED_OUT):
         return [notice, Event(queue_id, Expired(f"expired ({text})"))]
@@ -177,7 +178,12 @@ def parse_link(queue_id: str, _program: str, rest: str) -> Parsed:
 def parse_clone(queue_id: str, _program: str, rest: str) -> Parsed:
     """Return from which transaction an owner's clone was made: up to 8.11 its line names that one."""
     found = _cloned(rest)
-    return Event(queue_id, Origin(found[1], "clone", bare(found[2]))) if found else None
+    return _clone(found[1], queue_id, found[2]) if found else None
+
+
+def _clone(queue_id: str, clone: str, owner: str) -> Parsed:
+    """Both are told: the message that is left may have no recipient of its own any more."""
+    return [Event(clone, Origin(queue_id, "clone", bare(owner))), Event(queue_id, Cloned(clone))]
 
 
 def parse_split(queue_id: str, _program: str, rest: str) -> Parsed:

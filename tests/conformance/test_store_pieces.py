@@ -12,11 +12,12 @@ from storing import found, put
 
 from mailtrace.groups import BY, Grouping, groups_of
 from mailtrace.mta.events import Refusal, Removed
+from mailtrace.order import TimedFact
 from mailtrace.query import Query, matches
 from mailtrace.stores import sqlite_parts
 from mailtrace.stores.base import Store
 from mailtrace.stores.sqlite import SqliteStore
-from mailtrace.transactions import SECOND, TimedFact, Transaction, segments
+from mailtrace.transactions import SECOND, Transaction, segments
 from mailtrace.zones import zone_of
 
 HOUR = 3600 * SECOND

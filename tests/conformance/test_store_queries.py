@@ -20,7 +20,7 @@ from storing import found, put
 
 from mailtrace.documents import document
 from mailtrace.groups import BY, Grouping, groups_of
-from mailtrace.mta.events import Client, Envelope, MessageId, Result
+from mailtrace.mta.events import Client, Envelope, MessageId, Removed, Result
 from mailtrace.patterns import Pattern
 from mailtrace.query import Query, matches
 from mailtrace.stores.base import Store
@@ -43,6 +43,22 @@ def test_queries_find_what_the_specification_says(store, seed):
         assert store.count(query) == len(wanted), query
         hits += len(wanted)
     assert hits > 2000
+
+
+def test_a_message_without_a_result_is_queued_and_one_that_was_requeued_is_deferred_no_more(store):
+    waiting = [(AT, Client("bob.desktop [10.10.10.10]")), (AT, Envelope("bob@foo.com", 1, 1))]
+    deferred = Result("alice@bar.com", None, "none", "deferred (timed out)", "deferred", "4.4.1", 1.0)
+    put(store, transaction(SHORT, waiting), transaction("5298B228B8C", [*waiting, (AT + SECOND, deferred)]))
+    (queued,) = found(store, Query(outcomes=("queued",)))
+    (entry,) = queued["to"]
+    assert (SHORT, None, "queued (no result yet)") == (queued["transaction"], entry["recipient"], entry["status"])
+    assert store.count(Query(outcomes=("deferred",))) == 1
+    put(store, transaction(SHORT, [(AT + SECOND, deferred)]))
+    put(store, transaction("5298B228B8C", [(AT + 9 * SECOND, Removed("requeued", "16F49228B8B"))]))
+    assert [SHORT] == [each["transaction"] for each in found(store, Query(outcomes=("deferred",)))]
+    (requeued,) = found(store, Query(outcomes=("queued",)))
+    assert "queued under 16F49228B8B" == requeued["to"][-1]["status"]
+    assert [requeued] == found(store, Query(links=("16F49228B8B",)))
 
 
 @pytest.mark.parametrize("by", BY)

@@ -1,0 +1,99 @@
+"""The order of a transaction's facts: by time, and within one time by what they say.
+
+Many logs tell whole seconds, so most facts of a transaction have the time of another one. Which line was read first is
+no help: other runs cut the log elsewhere. So the order is a function of the facts alone, and close to that of the log:
+a message comes in, is queued, delivered and removed, and of two results the one with the longer delay is the later.
+"""
+
+from typing import Any, Final, TypeAlias
+
+from mailtrace.mta.events import (
+    Aborted,
+    Client,
+    Cloned,
+    Envelope,
+    Expired,
+    Fact,
+    Held,
+    Login,
+    MessageId,
+    Origin,
+    Refusal,
+    Released,
+    Removed,
+    Result,
+    Sender,
+    Submitted,
+)
+
+TimedFact: TypeAlias = tuple[int, Fact]
+"""A fact and the time of its line, in microseconds since 1970 UTC."""
+
+COURSE: Final[tuple[type[Fact], ...]] = (
+    Client,
+    Submitted,
+    Sender,
+    Login,
+    Origin,
+    Refusal,
+    MessageId,
+    Released,
+    Envelope,
+    Result,
+    Held,
+    Expired,
+    Aborted,
+    Cloned,
+    Removed,
+)
+"""Every kind of fact, in the order in which lines of one time tell them: a hold ends nothing but what it finds waiting,
+and what expires or leaves the queue has had its results."""
+
+_RANK: Final = {kind: i for i, kind in enumerate(COURSE)}
+_BITS: Final = len(COURSE).bit_length()
+_EARLY: Final = {"queued": 0, "deferred": 1, "held": 1}
+_FINAL: Final = 2
+
+
+def in_order(facts: list[TimedFact]) -> list[TimedFact]:
+    """Return the facts in their order, each once: the same list where it is so already, as most are."""
+    places = [time << _BITS | _RANK[type(fact)] for time, fact in facts]
+    if places == sorted(places) and (len(set(places)) == len(places) or _are_told_apart(facts, places)):
+        return facts
+    return sorted(set(facts), key=_place)
+
+
+def _are_told_apart(facts: list[TimedFact], places: list[int]) -> bool:
+    """Whether facts of one time and kind are in order, each once."""
+    return all(
+        _place(one) < _place(next_)
+        for one, next_, place, next_place in zip(facts, facts[1:], places, places[1:], strict=False)
+        if place == next_place
+    )
+
+
+def _place(timed: TimedFact) -> tuple[Any, ...]:
+    time, fact = timed
+    kind = type(fact)
+    place = time << _BITS | _RANK[kind]
+    if kind is Result:
+        return place, *_result_place(fact)
+    return place, *(_refusal_place(fact) if kind is Refusal else _members(fact))
+
+
+def _result_place(result: Any) -> tuple[Any, ...]:
+    """Later results of a message have longer delays; of equal ones, a recipient waits before it is done."""
+    recipient, orig_to, relay, status, outcome, dsn, delay = result
+    early = _EARLY.get(outcome, _FINAL)
+    absent = orig_to is None, relay is None, dsn is None, delay is None
+    return delay or 0.0, early, recipient, orig_to or "", relay or "", status, outcome, dsn or "", absent
+
+
+def _refusal_place(refusal: Any) -> tuple[Any, ...]:
+    """Of several refusals of a message the first is told: the one with the most to say."""
+    return -len(refusal.status), *_members(refusal)
+
+
+def _members(fact: Fact) -> tuple[tuple[bool, Any], ...]:
+    """What tells two facts of a kind apart, so that it can be compared: None before everything else."""
+    return tuple((member is not None, member) for member in fact)

@@ -1,0 +1,245 @@
+"""What a transaction's facts come to: its document, and the entries of its recipients."""
+
+from itertools import permutations
+
+import pytest
+
+from mailtrace.documents import document
+from mailtrace.entries import queued_as
+from mailtrace.mta import postfix, sendmail
+from mailtrace.mta.events import (
+    Aborted,
+    Client,
+    Cloned,
+    Envelope,
+    Event,
+    Expired,
+    Fact,
+    Held,
+    MessageId,
+    Origin,
+    Refusal,
+    Removed,
+    Result,
+    Sender,
+)
+from mailtrace.transactions import SECOND, Transaction
+
+QUEUE_ID = "44CB19C84BB"
+OTHER = "CC4AB9C84D6"
+CLIENT = Client("a [192.0.2.1]")
+ACTIVE = Envelope("ann@x", 1, 2)
+DEFERRED = Result("bob@y", None, "none", "deferred (timed out)", "deferred", "4.4.1", 1.0)
+QUEUED = ("queued (no result yet)", "queued")
+
+
+def made(*facts: Fact, mta: str = "postfix") -> Transaction:
+    """A transaction with a fact in each second."""
+    transaction = Transaction("mx1", QUEUE_ID, mta)
+    for second, fact in enumerate(facts):
+        transaction.add(second * SECOND, fact)
+    return transaction
+
+
+def told(transaction):
+    """Recipient, status and outcome of each entry."""
+    found = document(transaction)
+    return None if found is None else [(entry["recipient"], entry["status"], entry["outcome"]) for entry in found["to"]]
+
+
+def read(mta, program, *texts):
+    """The transactions of lines, one a second, by queue ID."""
+    found: dict[str, Transaction] = {}
+    for second, text in enumerate(texts):
+        parsed = mta.parse(program, text)
+        for event in parsed if isinstance(parsed, list) else [parsed]:
+            assert isinstance(event, Event), text
+            kept = found.setdefault(event.queue_id, Transaction("mx1", event.queue_id, mta.__name__.rpartition(".")[2]))
+            kept.add(second * SECOND, event.fact)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("facts", "mta"),
+    [
+        ([CLIENT, MessageId("m@x"), ACTIVE], "postfix"),
+        ([ACTIVE], "postfix"),
+        ([MessageId("m@x"), ACTIVE, Origin("4A9448F3B4", "notice")], "postfix"),
+        ([Sender("ann@x", 5, 1, "m@x", "a [192.0.2.1]")], "sendmail"),
+        ([Sender("ann@x", 5, 3, None, "ann@localhost")], "sendmail"),
+    ],
+)
+def test_a_message_in_the_queue_without_a_result_is_queued(facts, mta):
+    assert told(made(*facts, mta=mta)) == [(None, *QUEUED)]
+
+
+def test_what_was_refused_for_one_recipient_is_queued_for_the_others():
+    refused = Refusal("rejected", "rejected (554 no)", "eve@y", "ann@x", "a [192.0.2.1]")
+    rejected = ("eve@y", "rejected (554 no)", "rejected")
+    assert told(made(CLIENT, refused, MessageId("m@x"), ACTIVE)) == [rejected, (None, *QUEUED)]
+    begun = Sender("ann@x", 5, 1, "m@x", "a [192.0.2.1]")
+    assert told(made(refused, begun, mta="sendmail")) == [rejected, (None, *QUEUED)]
+    assert told(made(begun, refused, mta="sendmail")) == [(None, *QUEUED), rejected]
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        pytest.param([CLIENT, MessageId("m@x")], id="not active yet"),
+        pytest.param([CLIENT, ACTIVE, Removed("removed")], id="gone, its results are in another log"),
+        pytest.param([CLIENT, ACTIVE, Expired("expired, returned to sender"), Removed("removed")], id="expired"),
+        pytest.param([CLIENT, ACTIVE, DEFERRED], id="has a result"),
+        pytest.param([DEFERRED], id="nothing but a result"),
+        pytest.param([CLIENT, ACTIVE, Removed("deleted")], id="deleted"),
+        pytest.param([CLIENT, ACTIVE, Held("placed on hold")], id="held"),
+        pytest.param([CLIENT, MessageId("m@x"), Refusal("rejected", "rejected (spam)")], id="refused as a whole"),
+        pytest.param([CLIENT, MessageId("m@x"), Refusal("rejected", "rejected (x)", "b@y")], id="by cleanup"),
+        pytest.param([Sender("a@x", 5, 1, "m@x", "a"), Refusal("rejected", "rejected (Milter: data)")], id="by milter"),
+        pytest.param([Sender("a@x", 5, 1, "m@x", "a"), Refusal("discarded", "discarded")], id="discarded"),
+        pytest.param([Sender("a@x", 5, 1, "m@x", "a"), Cloned("6AONmMgD012076")], id="went on as a list's clone"),
+        pytest.param([Sender("a@x", 5, 1, "m@x", "a"), Refusal("discarded", "discarded", "b@y")], id="discarded for b"),
+    ],
+)
+def test_what_is_not_waiting_for_its_first_result_is_not_queued(facts):
+    mta = "sendmail" if isinstance(facts[0], Sender) else "postfix"
+    assert "queued" not in {outcome for _, _, outcome in told(made(*facts, mta=mta))}
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        [Sender("a@x", 0, 0, None, "a")],
+        [Sender("a@x", 0, 1, None, "a")],
+        [Sender("a@x", 5, 1, "m@x", "a"), Aborted("lost input channel")],
+    ],
+)
+def test_what_never_became_mail_is_not_queued(facts):
+    assert told(made(*facts, mta="sendmail")) is None
+
+
+def test_the_queued_entry_goes_when_the_first_result_comes():
+    transaction = made(CLIENT, ACTIVE)
+    transaction.add(9 * SECOND, DEFERRED)
+    assert told(transaction) == [("bob@y", "deferred (timed out)", "deferred")]
+
+
+REQUEUED = (
+    f"{QUEUE_ID}: client=h.example.org[198.51.100.7]",
+    f"{QUEUE_ID}: from=<ann@x>, size=1, nrcpt=2 (queue active)",
+    f"{QUEUE_ID}: to=<bob@y>, relay=none, delay=1, delays=0/0/1/0, dsn=4.4.1, status=deferred (timed out)",
+    f"{QUEUE_ID}: to=<eve@y>, relay=mx[192.0.2.3]:25, delay=1, delays=0/0/1/0, dsn=2.0.0, status=sent (250 ok)",
+    f"{QUEUE_ID}: requeued",
+    f"{OTHER}: uid=100 from=<ann@x> orig_id={QUEUE_ID}",
+)
+
+
+def test_a_requeued_message_waits_under_its_other_queue_id():
+    found = read(postfix, "postfix/any", *REQUEUED)
+    old, new = document(found[QUEUE_ID]), document(found[OTHER])
+    assert old is not None
+    assert new is not None
+    assert new["origin"] == QUEUE_ID
+    assert old["removed"] is True
+    last = {entry["recipient"]: entry for entry in old["to"] if entry["last"]}
+    assert ("queued under CC4AB9C84D6", "queued") == (last["bob@y"]["status"], last["bob@y"]["outcome"])
+    assert (OTHER, 1) == (last["bob@y"]["queued_as"], last["bob@y"]["attempts"])
+    assert "sent (250 ok)" == last["eve@y"]["status"]
+
+
+@pytest.mark.parametrize("missing", range(len(REQUEUED)))
+def test_a_requeued_message_is_deferred_no_more_whatever_line_is_missing(missing):
+    lines = [line for at, line in enumerate(REQUEUED) if at != missing]
+    last = [entry for entry in document(read(postfix, "postfix/any", *lines)[QUEUE_ID])["to"] if entry["last"]]
+    assert "deferred" not in {entry["outcome"] for entry in last}
+
+
+def test_a_delivery_under_way_when_the_message_is_requeued_leaves_nothing_deferred():
+    facts = [CLIENT, ACTIVE, DEFERRED, Removed("requeued"), DEFERRED._replace(delay=9.0), Removed("requeued", OTHER)]
+    assert told(made(*facts))[-1] == ("bob@y", f"queued under {OTHER}", "queued")
+    assert told(made(*facts[:-1]))[-1] == ("bob@y", "requeued", "queued")
+
+
+def test_a_held_message_and_one_without_a_result_can_be_requeued():
+    whole = (None, f"queued under {OTHER}", "queued")
+    assert told(made(CLIENT, ACTIVE, Removed("requeued", OTHER))) == [whole]
+    held = Refusal("held", "held (spam)")
+    assert told(made(CLIENT, MessageId("m@x"), held, Removed("requeued", OTHER)))[-1] == whole
+    refused = Refusal("rejected", "rejected (554 no)", "eve@y")
+    assert told(made(CLIENT, refused, ACTIVE, Removed("requeued", OTHER)))[-1] == whole
+
+
+def test_of_a_queue_id_that_is_known_from_its_successor_alone_there_is_no_document():
+    assert told(made(Removed("requeued", OTHER))) is None
+
+
+ALIAS = (
+    f'{QUEUE_ID}: to=<list@x>, relay=local, delay=1, delays=0/0/1/0, dsn=5.3.0, status=bounced (Command died: "false")',
+    f"{QUEUE_ID}: to=<gone@x>, orig_to=<list@x>, relay=local, delay=1, delays=0/0/1/0, dsn=5.1.1, status=bounced (no)",
+    f"{QUEUE_ID}: to=<list@x>, relay=local, delay=2, delays=0/0/1/0, dsn=2.0.0, status=sent (forwarded as {OTHER})",
+)
+
+
+def test_members_of_an_alias_that_bounced_and_that_were_forwarded_are_both_found():
+    for lines in permutations(ALIAS):
+        found = document(read(postfix, "postfix/local", *lines)[QUEUE_ID])
+        last = sorted((entry["recipient"], entry["outcome"]) for entry in found["to"] if entry["last"])
+        assert last == [("gone@x", "bounced"), ("list@x", "bounced"), ("list@x", "sent")]
+
+
+def test_a_recipient_that_bounced_elsewhere_or_was_deferred_has_one_result():
+    sent = DEFERRED._replace(status="sent (ok)", outcome="sent", relay="local")
+    for first in (DEFERRED, DEFERRED._replace(status="bounced (no)", outcome="bounced", relay="mx[192.0.2.3]:25")):
+        found = document(made(first, sent._replace(relay=first.relay)))
+        assert [entry["orig_to"] for entry in found["to"]] == [None, None]
+        assert [entry["last"] for entry in found["to"]] == [False, True]
+
+
+def test_members_of_sendmails_alias_are_told_apart():
+    head = "q5IA00Xx004242: "
+    found = read(
+        sendmail,
+        "sm-mta",
+        head + "from=<ann@x>, size=5, class=0, nrcpts=1, msgid=<m@x>, relay=a [192.0.2.4]",
+        head + "to=\\\\dave, ctladdr=<dave@x> (8/0), delay=00:00:01, mailer=local, pri=1, dsn=2.0.0, stat=Sent",
+        head + 'to="|/bin/false", ctladdr=<dave@x> (8/0), delay=00:00:01, mailer=prog, pri=1, dsn=5.0.0, stat=unknown '
+        "mailer error 1",
+    )
+    last = [entry for entry in document(found["q5IA00Xx004242"])["to"] if entry["last"]]
+    assert [("sent", "dave@x"), ("bounced", "dave@x")] == [(entry["outcome"], entry["orig_to"]) for entry in last]
+
+
+@pytest.mark.parametrize(
+    ("status", "wanted"),
+    [
+        ("sent (250 2.0.0 Ok: queued as 5298B228B8B)", "5298B228B8B"),
+        ("sent (250 2.0.0 Ok: queued as 4jYzr36nM8z1V3tx)", "4jYzr36nM8z1V3tx"),
+        ("Sent (Ok: queued as 5298B228B8B.)", "5298B228B8B"),
+        ("Sent (ok queued as 5298B228B8B, thanks)", "5298B228B8B"),
+        ("Sent (ok queued as <5298B228B8B>)", "5298B228B8B"),
+        ("Sent (ok queued as 5298B228B8B", "5298B228B8B"),
+        ("Sent (ok queued as 1700000000.12345)", None),
+        ("Sent (ok queued as ab12@mx.example.net)", None),
+        ("Sent (ok queued as ab_12)", None),
+        ("Sent (Mail queued for delivery)", None),
+        ("sent (250 Ok: queued as A1B2C3D4E5 by filter: 250 Ok: queued as 5298B228B8B)", "5298B228B8B"),
+        ("sent (forwarded as 4jcJ6y5vD5z1XmQQ)", "4jcJ6y5vD5z1XmQQ"),
+        ("sent (250 OK id=1qXyz1-000abc-1D)", "1qXyz1-000abc-1D"),
+        ("sent (250 OK id=1qXyz1-00000000abc-1DEF)", "1qXyz1-00000000abc-1DEF"),
+        ("sent (250 2.6.0 Ok, id=12345-01, from MTA: 250 Ok: queued as 5298B228B8B)", "5298B228B8B"),
+        ("sent (250 2.6.0 <m@x> [InternalId=7153339838233, Hostname=h.x] Queued mail for delivery)", "7153339838233"),
+        ("sent (250 2.6.0 <m@x> [InternalId=51CCBDF0398, Hostname=h.x] Queued mail for delivery)", "51CCBDF0398"),
+        ("sent (250 2.6.0 <m@x> [InternalId=51_0398, Hostname=h.x] Queued mail for delivery)", None),
+        ("Sent (2.0.0 pBFERI8l019936 Message accepted for delivery)", "pBFERI8l019936"),
+        ("Sent (QAA12345 Message accepted for delivery)", "QAA12345"),
+        ("sent (250 2.0.0 Message accepted for delivery)", None),
+        ("sent (250 Message accepted for delivery)", None),
+        ("sent (250 Ok, Message accepted for delivery)", None),
+        ("sent (250 ab.pBFERI8l019936 Message accepted for delivery)", None),
+        ("sent (250 2.0.0 OK  1732460839 abc123-20020a170906.123 - gsmtp)", None),
+        ("sent (250 ok: Message 12345 accepted)", None),
+        ("sent (250 ok 1234567890 qp 1234)", None),
+        ("sent (delivered to mailbox)", None),
+    ],
+)
+def test_the_queue_id_that_the_next_hop_told_is_a_whole_word(status, wanted):
+    assert queued_as(status) == wanted
