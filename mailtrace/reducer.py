@@ -83,14 +83,14 @@ class Reducer:
             self._hand_on(found, record, fact)
             return
         found.add(record.time, fact)
-        if self._sessions and isinstance(fact, (Client, Sender)):
+        if self._sessions.open and isinstance(fact, (Client, Sender)):
             for said in self._sessions.begin(record, fact):
                 found.add(record.time, said)
 
     def _refuse(self, record: Record, mta: str, fact: Fact) -> None:
         """Take in what was refused without a queue ID: a transaction of its own."""
         refused = Transaction(record.host, NOQUEUE, mta, line=f"{record.pid} {record.text}")
-        facts = self._sessions.refuse(record, fact) if self._sessions and isinstance(fact, Refusal) else [fact]
+        facts = self._sessions.refuse(record, fact) if self._sessions.open and isinstance(fact, Refusal) else [fact]
         for said in facts:
             refused.add(record.time, said)
         self._complete.append(refused)
