@@ -43,6 +43,7 @@ class Reducer:
         self._older: dict[Key, Transaction] = {}
         self._complete: list[Transaction] = []
         self._sessions, self._waiting = Sessions(), Waiting()
+        self._open_sessions = self._sessions.open
 
     def take(self, record: Record, mta: str, parsed: Parsed) -> None:
         """Take in what a line says."""
@@ -83,14 +84,14 @@ class Reducer:
             self._hand_on(found, record, fact)
             return
         found.add(record.time, fact)
-        if self._sessions and isinstance(fact, (Client, Sender)):
+        if self._open_sessions and (type(fact) is Client or type(fact) is Sender):
             for said in self._sessions.begin(record, fact):
                 found.add(record.time, said)
 
     def _refuse(self, record: Record, mta: str, fact: Fact) -> None:
         """Take in what was refused without a queue ID: a transaction of its own."""
         refused = Transaction(record.host, NOQUEUE, mta, line=f"{record.pid} {record.text}")
-        facts = self._sessions.refuse(record, fact) if self._sessions and isinstance(fact, Refusal) else [fact]
+        facts = self._sessions.refuse(record, fact) if self._open_sessions and isinstance(fact, Refusal) else [fact]
         for said in facts:
             refused.add(record.time, said)
         self._complete.append(refused)

@@ -27,17 +27,19 @@ class _Session(NamedTuple):
     time: int
     """When this was said last, in microseconds since 1970."""
     facts: tuple[Fact, ...]
-    """A `Login` (sendmail), a `Client` (before-queue filter), or the `Refusal` of each hold."""
+    """A `Login` (sendmail), a `Client` (before-queue filter), or the `Refusal` of each hold; none once used."""
+
+    def is_of(self, kind: type[Fact]) -> bool:
+        """Whether facts of this kind were said."""
+        return bool(self.facts) and isinstance(self.facts[0], kind)
 
 
 class Sessions:
     """Keeps what is open, for as many processes as have said something lately."""
 
     def __init__(self) -> None:
-        self._open: OrderedDict[_Process, _Session] = OrderedDict()
-
-    def __len__(self) -> int:
-        return len(self._open)
+        self.open: OrderedDict[_Process, _Session] = OrderedDict()
+        """Empty where nothing need be asked: it is looked at for every message."""
 
     def log_in(self, record: Record, session: Authenticated) -> None:
         """Keep who has logged in, for every message of the session."""
@@ -47,7 +49,7 @@ class Sessions:
         """Keep what was said of the next message; holds of one message are kept together."""
         fact = announced.fact
         facts: tuple[Fact, ...] = (fact,)
-        known = self._open.get((record.host, record.pid))
+        known = self.open.get((record.host, record.pid))
         if known is not None and isinstance(fact, Refusal) and _is_same_message(known, fact):
             facts = tuple(dict.fromkeys((*known.facts, fact)))[-_MOST_HOLDS:]
         self._keep(record, _Session(fact.client or "", record.time, facts))
@@ -59,16 +61,15 @@ class Sessions:
         and that come with every session, so they are not followed: another client's message, or a long time, tell too.
         What is left is a client that goes and comes back to the same process within minutes, with other mail.
         """
-        process = record.host, record.pid
-        session = self._open.get(process)
+        session = self.open.get((record.host, record.pid))
         if session is None:
             return ()
         is_same = session.client == beginning.client
-        if isinstance(session.facts[0], Login):
+        if session.is_of(Login):
             return session.facts if is_same and isinstance(beginning, Sender) else ()
-        if isinstance(session.facts[0], Client):
+        if not session.is_of(Refusal):
             return ()
-        del self._open[process]
+        self._close(record, session)
         return session.facts if is_same and _is_soon(session, record) else ()
 
     def accept(self, record: Record) -> Login | None:
@@ -78,51 +79,58 @@ class Sessions:
 
     def refuse(self, record: Record, refusal: Refusal) -> list[Fact]:
         """Return what a refusal without a queue ID says, with what the process had said before."""
-        process = record.host, record.pid
-        session = self._open.get(process)
-        if session is not None and isinstance(session.facts[0], Refusal):
-            self._refuse_held(process, session, refusal)
+        session = self.open.get((record.host, record.pid))
+        if session is not None and session.is_of(Refusal):
+            self._refuse_held(record, session, refusal)
         elif refusal.client is None and (client := self._take_client(record)) is not None:
             login = _login(client)
             told = refusal._replace(client=client.client)
             return [told] if login is None else [told, login]
         return [refusal]
 
-    def _refuse_held(self, process: _Process, session: _Session, refusal: Refusal) -> None:
+    def _refuse_held(self, record: Record, session: _Session, refusal: Refusal) -> None:
         """A recipient that is refused after all is none of the message, which stays on hold for the next one."""
         if refusal.outcome != "rejected" or not _is_same_message(session, refusal):
-            del self._open[process]
+            self._close(record, session)
         elif refusal.recipient is not None:
             facts = [fact for fact in session.facts if isinstance(fact, Refusal)]
             held = [fact for fact in facts if fact.recipient != refusal.recipient]
-            self._open[process] = session._replace(facts=tuple(held or [facts[0]._replace(recipient=None)]))
+            left = tuple(held or [facts[0]._replace(recipient=None)])
+            self._keep(record, session._replace(time=max(session.time, record.time), facts=left))
 
     def _take_client(self, record: Record) -> Client | None:
-        process = record.host, record.pid
-        session = self._open.get(process)
-        if session is None or not isinstance(session.facts[0], Client):
+        session = self.open.get((record.host, record.pid))
+        if session is None or not session.is_of(Client):
             return None
-        del self._open[process]
-        return session.facts[0]
+        self._close(record, session)
+        (client,) = session.facts
+        return client if isinstance(client, Client) else None
+
+    def _close(self, record: Record, session: _Session) -> None:
+        """Keep that what was said has been used: an older checkpoint of another log may have it as open still."""
+        self._keep(record, session._replace(time=max(session.time, record.time), facts=()))
 
     def _keep(self, record: Record, session: _Session) -> None:
         process = record.host, record.pid
-        self._open[process] = session
-        self._open.move_to_end(process)
-        if len(self._open) > _MOST:
-            self._open.popitem(last=False)
+        self.open[process] = session
+        self.open.move_to_end(process)
+        if len(self.open) > _MOST:
+            self.open.popitem(last=False)
 
     def state(self) -> list[list[Any]]:
         """Return what is open, for a later run to go on with."""
         return [
             [*process, session.client, session.time, pack((session.time, fact) for fact in session.facts)]
-            for process, session in self._open.items()
+            for process, session in self.open.items()
         ]
 
     def resume(self, state: list[list[Any]]) -> None:
-        """Go on with what was open in an earlier run; what this run knows already is newer."""
+        """Go on with what was open in an earlier run, but for what is newer here: checkpoints come in no order."""
         for host, pid, *kept in state:
-            self._open.setdefault((host, pid), _resumed(kept))
+            process, session = (host, pid), _resumed(kept)
+            known = self.open.get(process)
+            if known is None or known.time < session.time or (known.time == session.time and not session.facts):
+                self.open[process] = session
 
 
 def _resumed(kept: list[Any]) -> _Session:
@@ -137,7 +145,7 @@ def _is_same_message(session: _Session, refusal: Refusal) -> bool:
     if session.client != refusal.client:
         return False
     known = [fact.sender for fact in session.facts if isinstance(fact, Refusal) and fact.sender is not None]
-    return isinstance(session.facts[0], Refusal) and (refusal.sender is None or all(refusal.sender == s for s in known))
+    return session.is_of(Refusal) and (refusal.sender is None or all(refusal.sender == s for s in known))
 
 
 def _is_soon(session: _Session, record: Record) -> bool:

@@ -286,6 +286,35 @@ def test_a_log_read_in_two_runs_is_that_read_in_one(tmp_path, name, rotated):
         assert found == expected, f"cut before line {cut + 1}"
 
 
+def test_what_was_used_is_not_found_open_in_the_log_before(tmp_path):
+    """A run looks at the rotated log again, at whose end the hold was open."""
+    trial = Trial(tmp_path)
+    trial.append(lines_of([hold("b@x")]))
+    trial.rotate()
+    trial.append(lines_of(arrival("7D8E9FA0B1")))
+    trial.append(lines_of(arrival("7D8E9FA0B2")))
+    found = {document["transaction"]: results(document) for document in documents(trial.store)}
+    assert found["7D8E9FA0B1"] == [("b@x", "held")]
+    assert "held" not in [outcome for _, outcome in found["7D8E9FA0B2"]]
+
+
+def test_the_newest_login_of_a_process_counts_not_that_at_the_end_of_the_log_before(tmp_path):
+    def session(at, login, queue_id):
+        return [
+            f"Mar  5 {at} mx sm-mta[42]: AUTH=server, relay={login} [192.0.2.1], authid={login}, mech=PLAIN, bits=0",
+            f"Mar  5 {at} mx sm-mta[42]: {queue_id}: from=<a@x>, size=900, class=0, nrcpts=1, msgid=<m@x>,"
+            f" proto=ESMTP, daemon=MTA, relay={login} [192.0.2.1]",
+        ]
+
+    trial = Trial(tmp_path)
+    trial.append(session("10:00:00", "alice", "425A00Xx000042"))
+    trial.rotate()
+    login, message = session("10:01:00", "bob", "425A10Xx000042")
+    trial.append([login])
+    trial.append([message])
+    assert [document["login"] for document in documents(trial.store)] == ["bob", "alice"]
+
+
 def test_a_checkpoint_of_an_earlier_build_knows_who_had_logged_in(tmp_path):
     trial = Trial(tmp_path)
     trial.append(["Mar  5 10:00:00 mx sm-mta[42]: AUTH=server, relay=h [192.0.2.1], authid=alice, mech=PLAIN, bits=0"])
