@@ -28,8 +28,8 @@ _cut_tag = re.compile(r"(?=\S{32} )([^\s\[\]:]+)(?:\[(\d*))?(?: |\] )").match
 """Some relays cut tags at 32 characters (RFC 3164)."""
 whole_tag = re.compile(rf"{_TAG}\Z").match
 
-_FACILITY: Final = r"(?:kern|user|mail|daemon|auth|syslog|lpr|news|uucp|cron|authpriv|ftp|security|local[0-7])"
-_LEVEL: Final = r"(?:emerg|panic|alert|crit|err|error|warn|warning|notice|info|debug)"
+_FACILITY: Final = r"(?i:kern|user|mail|daemon|auth|syslog|lpr|news|uucp|cron|authpriv|ftp|security|local[0-7])"
+_LEVEL: Final = r"(?i:emerg|panic|alert|crit|err|error|warn|warning|notice|info|debug)"
 _named_facility = re.compile(
     rf"(?:<\w{{1,16}}\.\w{{1,16}}>|\[?{_FACILITY}[.:]{_LEVEL}\]?:?|{_FACILITY} {_LEVEL}(?= [^\s:]{{1,255}}:(?: |\Z))) ",
     re.ASCII,
@@ -61,7 +61,7 @@ def header_of(rest: str) -> Header | Unframed:
     if nothing := _nothing(rest):
         return nothing
     host, rest = _host_and_rest(rest)
-    if found := facility(rest):
+    if found := _named_facility(rest) or facility(rest):
         rest = rest[found.end() :]
     tag = None if rest[:1] == "<" else tag_of(rest)
     return Header(host_name(host), tag[1], tag[2] or "", plain(rest[tag.end() :])) if tag else _odd_header(host, rest)
@@ -110,7 +110,7 @@ def learned(head: str) -> tuple[str, str, str] | None:
     elif len(words) == 3 and facility(words[1] + " "):
         del words[1]
     tag = whole_tag(words[-1]) if len(words) == 2 else None
-    if tag is None or not words[0] or words[0][0] == "<" or words[1][0] == "<":
+    if tag is None or not words[0] or "<" in words[0][0] + words[1][0] or _named_facility(words[1] + " "):
         return None
     host = "" if _named_facility(words[0] + " ") else host_name(words[0])
     return host, tag[1], tag[2] or ""

@@ -9,10 +9,10 @@ _COLOR: Final = r"(?:\x1b\[[\d;]{0,16}m)?"
 _PRIORITY: Final = r"(?:(?:\d{1,5}[ ])?<\d{1,3}>)?"
 _prefix = re.compile(
     rf"[\0\ufeff\x1e\s]*(?:{_COLOR}[\w.@-]{{1,192}}{_COLOR}[ ]{{0,64}}\|{_COLOR}[ ])?{_COLOR}"
-    rf"{_PRIORITY}(?:<\d{{1,3}}>)?(?:data:[ ]?(?=\{{))?",
+    rf"{_PRIORITY}(?:<\d{{1,3}}>)?(?:data:[ ]?(?=\{{)|\[(?=\{{\"))?",
     re.ASCII,
 ).match
-"""Records of JSON (RFC 7464) begin with RS, and server-sent events with `data:`."""
+"""Records of JSON (RFC 7464) begin with RS, server-sent events with `data:`, and an array with `[`."""
 _bracketed = re.compile(r"\[[^\s\]]{1,320}(?:[ ][^\s\]]{1,128})?\][ ]").match
 """`[pod/NAME/CONTAINER] ` of kubectl logs --prefix."""
 _POD: Final = r"(?=[a-z.]{0,252}[\d-])[a-z\d][a-z\d.-]{0,252}[ ][a-z\d-]{1,63}[ ]"
@@ -23,7 +23,7 @@ _path = re.compile(r"[\w/.~][^\s|]{1,510}").match
 _separator = re.compile(r"[:-](?=\S)").finditer
 _MAX_SEPARATORS: Final = 48
 _priority = re.compile(_PRIORITY).match
-_version = re.compile(r"[1-9]\d? (?=\d{4}-|- )", re.ASCII).match
+_version = re.compile(r"1 (?=\d{4}-|- )", re.ASCII).match
 _count = re.compile(r"(\d{1,5}) <\d{1,3}>\Z", re.ASCII).search
 _next_count = re.compile(rb"(\d{1,5}) ?(<\d{1,3}>)?").match
 _count_behind = re.compile(r"(?:removed|[)\]>])(\d{2,4})\Z", re.ASCII).search

@@ -82,7 +82,7 @@ _iso_stamp = re.compile(
 _calendar_stamp = re.compile(
     rf"{_WEEKDAY}(?:(?P<year>\d{{4}})[ ]{{1,3}})?"
     r"(?:(?P<month>[^\s\d]\S{2,11})[ ]{1,3}(?P<day>\d{1,2}),?"
-    r"|(?P<day_first>\d{1,2})[ ]{1,3}(?P<month_last>[^\s\d]\S{2,11}))"
+    r"|(?P<day_first>\d{1,2})\.?[ ]{1,3}(?P<month_last>[^\s\d]\S{2,11}))"
     rf"(?:[ ]{{1,3}}(?P<year_second>\d{{4}}),?)?[ ]{{1,3}}(?:@[ ])?{_CLOCK}",
     re.ASCII,
 ).match
@@ -90,7 +90,8 @@ _named_stamp = re.compile(
     rf"{_WEEKDAY}(?P<day>\d{{1,2}})([-/.])(?P<month>[^\s\d./-]{{3,12}})\2(?P<year>\d{{4}})[ :T]{_CLOCK}", re.ASCII
 ).match
 _numeric_stamp = re.compile(
-    rf"{_WEEKDAY}(?P<first>\d{{1,2}})(?P<between>[-/.])(?P<next>\d{{1,2}})(?P=between)(?P<year>\d{{4}}),?[ T]{_CLOCK}",
+    rf"{_WEEKDAY}(?P<first>\d{{1,2}})(?P<between>[-/.])(?P<next>\d{{1,2}})(?P=between)(?P<year>\d{{4}}),?[ \tT]"
+    rf"{_CLOCK}",
     re.ASCII,
 ).match
 _rest_of_stamp = re.compile(
@@ -192,7 +193,12 @@ def _stamp(line: str, found: re.Match[str], year: int | None, month: int, day: i
     if half and year is None and _tag_next(line, end):
         # A host of that name.
         end, half, offset = found.end(), None, None
-    elif offset is None and (name := _zone_name(line, end)) and name[1] in ZONES and not _tag_next(line, name.end()):
+    elif (
+        offset is None
+        and (name := _zone_name(line, end))
+        and name[1] in ZONES
+        and (year or not _tag_next(line, name.end()))
+    ):
         end, offset = name.end(), ZONES[name[1]]
     if year is None and (last := _year_last(line, end)):
         end, year = last.end(), int(last[1])

@@ -29,6 +29,7 @@ _DATES: Final = {
     for day in [f"{day:02}" for day in range(1, 32)] + [f"{day:2}" for day in range(1, 10)]
 }
 """How RFC 3164 writes a month and a day, with the blank behind."""
+_NO_DATES: Final[dict[str, tuple[int, int]]] = {}
 _MINUTES: Final = {f"{minute // 60:02}:{minute % 60:02}:": minute * 60 for minute in range(1440)}
 """Every minute of a day, in seconds."""
 _SECONDS: Final = {f"{number:02}": number for number in range(61)}
@@ -38,8 +39,6 @@ _FRACTION: Final = 6
 _AFTER_FRACTION: Final = 20 + _FRACTION
 _MAX_HEADS: Final = 4096
 _MAX_HEAD: Final = 256
-_TABS: Final = 3
-"""Behind stamp, host and tag, where a template separates them so."""
 _VERBOSE: Final = " [s="
 """What follows the stamp, and perhaps its zone, in journalctl -o verbose."""
 _ZONE: Final = 10
@@ -63,7 +62,7 @@ class Frames:
         frames = cls(zone, None)
         frames._begin(Years(zone, state.get("year"), state.get("latest"), state.get("dated"), state.get("seen")))
         if entry := state.get("entry"):
-            frames._entry = Entry(entry)
+            frames._read_entry(Entry(entry))
         return frames
 
     def state(self) -> dict[str, Any]:
@@ -72,17 +71,21 @@ class Frames:
 
     def _begin(self, years: Years) -> None:
         self._years = years
-        self._entry: Entry | None = None
+        self._read_entry(None)
         self._heads: dict[str, tuple[str, str, str]] = {}
-        # The stamp of the line before is kept: most lines repeat it.
-        self._keep_nothing()
-        self._iso_day, self._iso_zone = "\n", "\n"
-        self._iso_start, self._iso_is_local = 0, False
+        self._iso_zone, self._iso_start, self._iso_is_local = "\n", 0, False
 
     def _keep(self, stamp: str, time: int, at: int) -> None:
         """Keep how a line began, that instant in microseconds, and where the rest begins: maybe behind a fraction."""
         self._stamp, self._time, self._at = stamp, time, at
         self._has_fraction = at > len(stamp)
+
+    def _read_entry(self, entry: Entry | None) -> None:
+        """Read an entry of `journalctl -o export`, in which no line is known by its stamp; None: read lines again."""
+        self._entry = entry
+        self._dates = _NO_DATES if entry else _DATES
+        self._iso_day = "\n"
+        self._keep_nothing()
 
     def _keep_nothing(self) -> None:
         """Compare the next line with no stamp: a newline is in none."""
@@ -133,9 +136,7 @@ class Frames:
 
     def _next_second(self, line: str) -> Record | Unframed:
         """The record of a line whose second is another than before: the two usual kinds of stamps by their columns."""
-        if self._entry is not None:
-            return self._in_entry(line, self._entry)
-        if (date := _DATES.get(line[:7])) is not None:
+        if (date := self._dates.get(line[:7])) is not None:
             minute, second = _MINUTES.get(line[7:13]), _SECONDS.get(line[13:15])
             if minute is not None and second is not None and line[15:16] == " " and self._is_framed(line, 16):
                 return self._without_year(line, *date, minute + second)
@@ -163,6 +164,8 @@ class Frames:
 
     def _any(self, line: str, depth: int = 0) -> Record | Unframed:
         """The record of a line in any frame, within `depth` wrappers."""
+        if self._entry is not None and not depth:
+            return self._in_entry(line, self._entry)
         at, stamp = begun(line)
         if line[at : at + 1] == "{":
             return self._json(line[at:], None, depth)
@@ -198,7 +201,7 @@ class Frames:
         colon = line.find(": ", at)
         head = self._heads.get(line[at + 1 : colon]) or self._learn(line, at + 1, colon)
         if line[at : at + 1] == "\t":
-            return header_of(line[at:].replace("\t", " ", _TABS).lstrip(" "))
+            return header_of(_without_tabs(line, at))
         if line.find(_VERBOSE, at, at + _ZONE) >= 0:
             return records.VERBOSE
         if head is None or colon < 0 or line[at] != " ":
@@ -259,16 +262,20 @@ class Frames:
         text = event.text
         if (not event.is_labelled and self._begins_alike(text)) or is_line_in(event):
             return self._inner(event, outer, depth)
-        program, pid = event.program, event.pid
+        host, program, pid = "", event.program, event.pid
         if not event.is_labelled and (found := text_header(text)):
-            program, pid, text = found
+            host, program, pid, text = found
         if not program and not event.is_labelled:
             return records.NO_PROGRAM
         written = event.time()
         if written is None:
             written = outer
         time = records.NO_STAMP if written is None else self._micros(written)
-        return time if isinstance(time, Unframed) else Record(time, host_name(event.host), program, pid, plain(text))
+        return (
+            time
+            if isinstance(time, Unframed)
+            else Record(time, host or host_name(event.host), program, pid, plain(text))
+        )
 
     def _begins_alike(self, text: str) -> bool:
         """Whether a text begins as the line before: it is a line then."""
@@ -292,7 +299,7 @@ class Frames:
         """A line while an entry of `journalctl -o export` is being read."""
         if entry.take(line):
             return self._told(entry) if entry.is_complete() else records.JOURNAL_FIELD
-        self._entry = None
+        self._read_entry(None)
         if begins_entry(line, 0):
             return self._next_entry(line, entry)
         if line.strip():
@@ -301,13 +308,20 @@ class Frames:
 
     def _next_entry(self, line: str, before: Entry | None) -> Record | Unframed:
         """The first line of an entry: where no blank line was behind the one before, that ends here."""
-        self._entry = Entry()
-        self._entry.take(line)
-        self._keep_nothing()
+        entry = Entry()
+        entry.take(line)
+        self._read_entry(entry)
         return self._told(before) if before and before.is_left() else records.JOURNAL_FIELD
 
     def _told(self, entry: Entry) -> Record | Unframed:
         event = journal_event(entry.fields)
         record = records.NO_STAMP if isinstance(event, Unframed) else self._event(event, None, 0)
-        self._keep_nothing()
+        self._read_entry(self._entry)
         return record
+
+
+def _without_tabs(line: str, at: int) -> str:
+    """The line from a place on, with blanks for the tabs by which a template separates its parts."""
+    ends = [end for mark in (": ", ":\t") if (end := line.find(mark, at)) >= 0]
+    end = min(ends, default=len(line)) + 2
+    return line[at:end].replace("\t", " ").lstrip(" ") + line[end:]

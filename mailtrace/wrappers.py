@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 
 import orjson
 
-from mailtrace.headers import Header, facility, header_of, tag_of, whole_tag
+from mailtrace.headers import Header, facility, header_of, whole_tag
 from mailtrace.prefixes import begun, version_at
 from mailtrace.records import NO_JSON, Unframed
 from mailtrace.stamps import Stamp, stamp_at, stamp_of
@@ -20,11 +20,11 @@ MAX_DEPTH: Final = 3
 
 _TEXTS: Final = (
     *("message", "log", "msg", "shortmessage", "@message", "eventoriginal", "line", "textpayload", "syslogmessage"),
-    *("event", "rawmsg", "raw"),
+    *("event", "content", "text", "body", "bodystringvalue", "rawmsg", "raw"),
 )
 _TIMES: Final = (
     *("timereported", "@timestamp", "timestamp", "time", "timegenerated", "eventtime", "date", "ts", "syslogtimestamp"),
-    *("realtimetimestamp", "sourcerealtimetimestamp"),
+    *("realtimetimestamp", "sourcerealtimetimestamp", "timeunixnano"),
 )
 _HOSTS: Final = (
     *("sysloghost", "logsysloghostname", "sysloghostname", "hostname", "host", "hosthostname", "logsource", "fromhost"),
@@ -32,7 +32,7 @@ _HOSTS: Final = (
 )
 _PROGRAMS: Final = (
     *("programname", "program", "syslogprogram", "logsyslogappname", "appname", "applicationname", "processname"),
-    *("processprogram", "ident", "syslogidentifier", "comm"),
+    *("processprogram", "process", "ident", "syslogidentifier", "comm"),
 )
 _PIDS: Final = ("procid", "pid", "syslogpid", "logsyslogprocid", "processpid", "processid")
 _FOLDED: Final = str.maketrans({**{chr(code): chr(code + 32) for code in range(65, 91)}, **dict.fromkeys("_-. ")})
@@ -77,7 +77,8 @@ class Event(NamedTuple):
 def event_of(line: str) -> Event | Unframed:
     """Return the event that a line of JSON is."""
     try:
-        entry = orjson.loads(line)
+        # One of an array's.
+        entry = orjson.loads(line.rstrip(" \t\r\n,]"))
     except ValueError:
         return NO_JSON
     if "__REALTIME_TIMESTAMP" in entry and "MESSAGE" in entry:
@@ -181,7 +182,9 @@ def _program(members: Mapping[str, Any]) -> tuple[str, str, bool]:
     if tag and tag[1].startswith(name):
         return tag[1], tag[2] or "", True
     if name:
-        return name, "", "containername" not in members
+        tag = whole_tag(name.rstrip(": "))
+        program, pid = (tag[1], tag[2] or "") if tag else (name, "")
+        return program, pid, "containername" not in members
     name = _text(members, "tag").rstrip(": ")
     tag = None if facility(name + " ") else whole_tag(name)
     return (tag[1], tag[2] or "", False) if tag else ("", "", False)
@@ -215,9 +218,8 @@ def _counted(digits: str) -> Stamp | None:
     return stamp_at(int(digits[: whole + 6].ljust(whole + 6, "0")))
 
 
-def text_header(text: str) -> tuple[str, str, str] | None:
-    """Return program, process ID and text of a text with its tag: one with a process ID, or of Postfix's kind."""
-    tag = tag_of(text.lstrip())
-    if tag is None or not (tag[2] or "/" in tag[1]):
-        return None
-    return tag[1], tag[2] or "", text.lstrip()[tag.end() :]
+def text_header(text: str) -> Header | None:
+    """Return the header of a text with its tag: one with a process ID, or of Postfix's kind."""
+    header = header_of(text.strip())
+    is_one = isinstance(header, Header) and (header.pid or "/" in header.program)
+    return header if isinstance(header, Header) and is_one else None
