@@ -61,7 +61,7 @@ LAYERS = {
     "places": {"logfiles", "stores.base"},
     "writer": {"errors", "stores.base", "stores.writing", "transactions"},
     "sessions": {"mta.events", "syslog", "transactions"},
-    "waiting": {"mta.events", "transactions"},
+    "waiting": {"mta.events", "order", "transactions"},
     "reducer": {"mta.events", "queue_ids", "sessions", "syslog", "transactions", "waiting"},
 }
 """What each of these modules may import of mailtrace, and nothing else of it."""

@@ -236,7 +236,10 @@ LOOP = "aliasing/forwarding loop broken"
                 ("bob@example.com", "discarded", "discarded (ruleset=check_compat)"),
             ],
         ),
-        ([f"{QUEUE_ID}: SYSERR(root): queueup: cannot lock: No space left on device"], []),
+        (
+            [f"{QUEUE_ID}: SYSERR(root): queueup: cannot lock: No space left on device"],
+            [(None, "queued", "queued (no result yet)")],
+        ),
     ],
 )
 def test_what_no_delivery_tells_is_an_entry_in_any_order(lines, expected):

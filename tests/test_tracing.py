@@ -337,7 +337,7 @@ def test_a_message_never_goes_on_as_what_it_came_from(traced):
     for fact in (Origin(SHORT, "requeue"), MessageId(MSGID), elsewhere):
         again.add(AT + SECOND, fact)
     (journey,) = traced([held, again])
-    assert lines(journey)[-2:] == ["  mx1 16F49228B8B by origin", "    alice@bar.com: sent, not known where"]
+    assert lines(journey)[-2:] == ["  mx1 16F49228B8B", "    alice@bar.com: sent, not known where"]
 
 
 def test_a_requeued_message_whose_other_queue_id_is_known(traced):
