@@ -33,6 +33,7 @@ lint: $(VENV)/.test-extras
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/mypy --config-file tests/mypy.ini
 
 format: $(VENV)/.test-extras
 	$(BIN)/ruff format .

@@ -63,7 +63,7 @@ def module_of(path: Path) -> str:
 
 def imports_of(path: Path) -> set[str]:
     """Modules that a file imports, those of mailtrace without its name."""
-    found = set()
+    found: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             found.update(alias.name for alias in node.names)
