@@ -262,9 +262,9 @@ REPEATED = [
 def _seconds(text: str) -> float:
     best = float("inf")
     for _ in range(5):
-        start = time.perf_counter()
+        start = time.process_time()
         parse("postfix/smtp", text)
-        best = min(best, time.perf_counter() - start)
+        best = min(best, time.process_time() - start)
     return best
 
 
