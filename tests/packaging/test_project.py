@@ -1,12 +1,13 @@
 """What the project says of itself in several files is the same everywhere."""
 
 import re
+from datetime import date
 from pathlib import Path
 
 import pytest
 import yaml
 
-from mailtrace import toml
+from mailtrace import __version__, toml
 
 ROOT = Path(__file__).parent.parent.parent
 WORKFLOWS = ROOT / ".github" / "workflows"
@@ -58,3 +59,12 @@ def test_actions_are_pinned_to_commits():
     ]
     assert len(used) > 8
     assert [] == [each for each in used if not re.fullmatch(r"[\w./-]+@[0-9a-f]{40} # v[\d.]+|\./\.github/.*", each)]
+
+
+def test_the_changelog_has_this_release_and_room_for_the_next():
+    first, *releases = re.findall(r"^## (.*)$", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    assert "Unreleased" == first
+    parts = [each.split(" - ") for each in releases]
+    assert __version__ == parts[0][0]
+    days = [date.fromisoformat(day) for _, day in parts]
+    assert days == sorted(days, reverse=True)
