@@ -14,7 +14,7 @@ from mailtrace.follower import Follower, can_follow
 from mailtrace.indexer import Indexer
 from mailtrace.lock import BusyError, locked
 from mailtrace.options import Parser, access_from, days, run, stop_at_signals, year
-from mailtrace.progress import progress_of
+from mailtrace.progress import message_line, progress_of
 from mailtrace.render import safe
 from mailtrace.sets import Calendar
 from mailtrace.stores import open_store
@@ -153,7 +153,7 @@ def _expire(store: Store, retention: int | None) -> None:
 
 
 def _tell(message: str) -> None:
-    print(f"mailtrace-index: {safe(message)}", file=sys.stderr, flush=True)
+    print(message_line(f"mailtrace-index: {safe(message)}"), file=sys.stderr, flush=True)
 
 
 def _status(tally: Tally) -> ExitStatus:

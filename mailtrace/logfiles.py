@@ -128,11 +128,7 @@ def _unpacked(raw: io.BufferedReader) -> io.BufferedIOBase:
 
 
 def _zstd(raw: io.BufferedReader) -> io.BufferedIOBase:
-    # Only a log that is packed so pays for these imports.
-    if sys.version_info >= (3, 14):
-        from compression import zstd  # noqa: PLC0415
-
-        return zstd.ZstdFile(raw)
+    # Only a log that is packed so pays for this import.
     from mailtrace.zstd import ZstdText  # noqa: PLC0415
 
     return io.BufferedReader(ZstdText(raw))

@@ -1,41 +1,76 @@
-"""The progress of an indexer, shown on a terminal alone: bytes, lines a second, and the time that is left."""
+"""The progress of an indexer, as one line of a terminal: how much of a log has been read, and lines a second."""
 
+import os
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final, TextIO
 
 from mailtrace.indexer import Progress
+from mailtrace.render import safe
+
+_EVERY_SECONDS: Final = 0.1
+_ERASE: Final = "\x1b[K"
+"""Erases from the cursor to the end of the line (ECMA-48, EL)."""
 
 
 @contextmanager
 def progress_of(*, quiet: bool) -> Iterator[Progress]:
     """Show progress while the indexer reads; only on a terminal, and not when quiet."""
-    if quiet or not sys.stderr.isatty():
+    if quiet or not shows_progress():
         yield lambda *_: None
         return
-    # Only a terminal pays for this import.
-    from rich.console import Console  # noqa: PLC0415
-    from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingColumn  # noqa: PLC0415
-    from rich.progress import Progress as Bar  # noqa: PLC0415
+    try:
+        yield _Line(sys.stderr).show
+    finally:
+        sys.stderr.write(_ERASE)
+        sys.stderr.flush()
 
-    columns = (
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        DownloadColumn(),
-        TextColumn("{task.fields[speed]} lines/s", markup=False),
-        TimeRemainingColumn(),
-    )
-    with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
-        tasks: dict[str, int] = {}
-        began = time.monotonic()
 
-        def show(path: str, position: int, lines: int) -> None:
-            if path not in tasks:
-                total = None if path == "-" else Path(path).stat().st_size
-                tasks[path] = bar.add_task(Path(path).name, total=total, speed=0)
-            speed = int(lines / max(time.monotonic() - began, 0.001))
-            bar.update(tasks[path], completed=position, speed=speed)  # type: ignore[arg-type]
+def shows_progress() -> bool:
+    """Return whether standard error is a terminal that can erase a line."""
+    return sys.stderr.isatty() and os.environ.get("TERM", "") not in ("", "dumb")
 
-        yield show
+
+def message_line(text: str) -> str:
+    """Return a message as it may be written while progress is shown: none of the old line stays behind it."""
+    return f"{_ERASE}{text}" if shows_progress() else text
+
+
+class _Line:
+    """The line that is written over and over. The cursor waits at its start, so that a message takes its place."""
+
+    def __init__(self, terminal: TextIO) -> None:
+        self._terminal = terminal
+        self._began = time.monotonic()
+        self._next = self._began
+        self._sizes: dict[str, int] = {}
+
+    def show(self, path: str, position: int, lines: int) -> None:
+        """Show how far this log has been read, ten times a second at most."""
+        now = time.monotonic()
+        if now < self._next:
+            return
+        self._next = now + _EVERY_SECONDS
+        speed = int(lines / max(now - self._began, 0.001))
+        text = f"{self._percent(path, position)}{speed:,} lines/s  {safe(Path(path).name)}"
+        columns = os.get_terminal_size(self._terminal.fileno()).columns or 80
+        self._terminal.write(f"{text[: columns - 1]}{_ERASE}\r")
+        self._terminal.flush()
+
+    def _percent(self, path: str, position: int) -> str:
+        """How much of a file has been read; nothing for a pipe, whose end nobody knows."""
+        if path not in self._sizes:
+            self._sizes[path] = _size(path)
+        size = self._sizes[path]
+        return f"{min(100 * position // size, 100):3} %  " if size else ""
+
+
+def _size(path: str) -> int:
+    """Return the size of a file; 0 for standard input, and for what has been moved away since it was opened."""
+    try:
+        return 0 if path == "-" else Path(path).stat().st_size
+    except OSError:
+        return 0

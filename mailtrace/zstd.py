@@ -1,22 +1,32 @@
-"""Text of a log that is compressed with zstd, on Pythons that cannot read it themselves (before 3.14)."""
+"""Text of a log that is compressed with zstd: Python itself unpacks it from 3.14 on, `zstandard` before."""
 
 import io
-from typing import Final
+import sys
+from typing import Any, Final
 
-import zstandard
+if sys.version_info >= (3, 14):
+    from compression.zstd import ZstdDecompressor, ZstdError
+else:
+    from zstandard import ZstdDecompressor, ZstdError
 
 _CHUNK: Final = 1 << 17
+
+
+def _frame() -> Any:
+    """Return what unpacks one frame: both libraries give it the same methods."""
+    return ZstdDecompressor() if sys.version_info >= (3, 14) else ZstdDecompressor().decompressobj()
 
 
 class ZstdText(io.RawIOBase):
     """The uncompressed text of one frame after the other.
 
-    The library's own reader takes a file cut short for one that ends.
+    The libraries' own readers hide damage: that of `zstandard` takes a file cut short for one that ends, that of Python
+    ignores whatever follows a frame and is none.
     """
 
     def __init__(self, raw: io.BufferedIOBase) -> None:
         self._raw = raw
-        self._frame = zstandard.ZstdDecompressor().decompressobj()
+        self._frame = _frame()
         self._is_inside = False
         self._text = b""
 
@@ -34,7 +44,7 @@ class ZstdText(io.RawIOBase):
         while not self._text:
             packed = self._frame.unused_data if self._frame.eof else b""
             if self._frame.eof:
-                self._frame, self._is_inside = zstandard.ZstdDecompressor().decompressobj(), False
+                self._frame, self._is_inside = _frame(), False
             packed = packed or self._raw.read(_CHUNK)
             if not packed:
                 if self._is_inside:
@@ -48,6 +58,6 @@ class ZstdText(io.RawIOBase):
 
     def _unpacked(self, packed: bytes) -> bytes:
         try:
-            return self._frame.decompress(packed)
-        except zstandard.ZstdError as error:
+            return bytes(self._frame.decompress(packed))
+        except ZstdError as error:
             raise OSError(str(error)) from error

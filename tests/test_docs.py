@@ -106,10 +106,11 @@ def test_links_lead_somewhere(page):
 def templates() -> list[re.Pattern[str]]:
     """Every text in the code that is long enough to be known again, with anything where it has a value."""
     found = []
+    parts: list[str | None]
     for path in sorted((ROOT / "mailtrace").rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.JoinedStr):
-                parts = [part.value if isinstance(part, ast.Constant) else None for part in node.values]
+                parts = [str(part.value) if isinstance(part, ast.Constant) else None for part in node.values]
             elif isinstance(node, ast.Constant) and isinstance(node.value, str):
                 parts = [node.value]
             else:

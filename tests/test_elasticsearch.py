@@ -175,7 +175,12 @@ def test_a_search_goes_on_when_the_server_has_forgotten_it(client, store_of, mon
     put(store, *mails)
     opened = []
     real = Searches._open
-    monkeypatch.setattr(Searches, "_open", lambda self: opened.append(real(self)) or opened[-1])
+
+    def open_and_note(self):
+        opened.append(real(self))
+        return opened[-1]
+
+    monkeypatch.setattr(Searches, "_open", open_and_note)
     search = store.search(Query())
     seen = [next(search)]
     client.close_point_in_time(id=opened[0])

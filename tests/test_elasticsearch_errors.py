@@ -59,9 +59,9 @@ def test_a_password_is_never_shown():
     with pytest.raises(StoreUnavailableError) as told:
         store.prepare()
     assert "cret" not in str(told.value)
-    with pytest.raises(StoreError) as told:
+    with pytest.raises(StoreError) as refused:
         ElasticsearchStore("ftp://bob:s@cret@host")
-    assert "cret" not in str(told.value).replace("secret", "")
+    assert "cret" not in str(refused.value).replace("secret", "")
 
 
 HTML = {"Content-Type": "text/html; charset=utf-8"}

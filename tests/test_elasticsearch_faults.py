@@ -16,6 +16,7 @@ from http_proxy import proxy
 
 from mailtrace.documents import document
 from mailtrace.errors import StoreError, StoreUnavailableError
+from mailtrace.mta.events import Result
 from mailtrace.query import Query
 from mailtrace.stores.base import Checkpoint
 from mailtrace.stores.writing import write
@@ -135,7 +136,9 @@ def test_an_index_that_is_deleted_between_a_look_up_and_a_write(client, store_of
     before = client.indices.get(index=index)[index]
     more = [mail(number) for number in range(10)]
     for each in more:
-        each.add(AT + 9 * SECOND, each.facts[3][1]._replace(recipient="carol@bar.com"))
+        result = each.facts[3][1]
+        assert isinstance(result, Result)
+        each.add(AT + 9 * SECOND, result._replace(recipient="carol@bar.com"))
     real, doomed = store.replace, [index]
 
     def replace(rows):
@@ -209,8 +212,8 @@ def test_a_backfill_that_the_cluster_has_no_room_for_is_told_before_it_writes(
 
 def test_a_server_that_is_killed_in_the_middle_of_bulk_requests(tmp_path):
     """It comes back with what it acknowledged; the run waits for it, and ends as if nothing had been."""
-    embedded, command = f"sqlite:{tmp_path}/s.db", [COMMAND, "-", "--tz", "UTC", "--store"]
-    generate = [sys.executable, GENERATOR, "--transactions", "6000", "--mta", "mixed", "--hosts", "mx1,mx2"]
+    embedded, command = f"sqlite:{tmp_path}/s.db", [str(COMMAND), "-", "--tz", "UTC", "--store"]
+    generate = [sys.executable, str(GENERATOR), "--transactions", "6000", "--mta", "mixed", "--hosts", "mx1,mx2"]
     log = subprocess.run(generate, capture_output=True, check=True).stdout
     subprocess.run([*command, embedded], input=log, capture_output=True, check=True)
     folder = Path(tempfile.mkdtemp(prefix="mailtrace-data-"))

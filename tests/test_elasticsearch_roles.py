@@ -42,7 +42,7 @@ def run():
                     [path, *arguments], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
                 )
 
-            with Elasticsearch(address, basic_auth=("elastic", PASSWORD), ca_certs=ca) as as_user.admin:
+            with Elasticsearch(address, basic_auth=("elastic", PASSWORD), ca_certs=ca) as as_user.admin:  # type: ignore[attr-defined]
                 yield as_user
     except NoServerError as error:
         give_up(str(error))

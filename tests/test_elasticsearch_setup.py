@@ -7,6 +7,7 @@ from elasticsearch_mails import AT, DAY, mail, put
 from mailtrace import __version__, index_cli
 from mailtrace.documents import document
 from mailtrace.errors import StoreError
+from mailtrace.mta.events import Client
 from mailtrace.query import Query
 from mailtrace.stores.elasticsearch_mapping import UNFINISHED
 from mailtrace.transactions import SECOND
@@ -155,7 +156,7 @@ def test_an_alias_of_what_is_nested_is_refused_outside(client, elasticsearch_pre
 
 def test_an_address_that_is_none_refuses_no_document(client, store_of, elasticsearch_prefix):
     odd = mail(1)
-    odd.facts[0] = (AT, odd.facts[0][1]._replace(client="bad [300.1.1.1]"))
+    odd.facts[0] = (AT, Client("bad [300.1.1.1]"))
     store = store_of()
     assert put(store, odd).refused == []
     assert [each["client_ip"] for each in store.search(Query())] == ["300.1.1.1"]

@@ -80,6 +80,14 @@ def test_a_damaged_file_is_told(tmp_path, packed):
         read(log)
 
 
+@pytest.mark.parametrize("packed", [gzip.compress, zstandard.compress])
+def test_what_follows_a_packed_text_and_is_not_packed_is_told(tmp_path, packed):
+    log = tmp_path / "mail.log"
+    log.write_bytes(packed(LINES) + b"damaged: " + packed(LINES))
+    with pytest.raises(LogError, match="damaged or cut short"):
+        read(log)
+
+
 @pytest.mark.parametrize("packed", [bytes, gzip.compress])
 @pytest.mark.parametrize("size", [10, 4096, 5000, 300_000])
 def test_a_place_is_found_again_and_only_in_the_same_text(tmp_path, packed, size):

@@ -18,7 +18,8 @@ NOW = 1_795_568_400.0
 
 def utc(*parts: int) -> int:
     return int(
-        (datetime(*parts, tzinfo=timezone.utc) - datetime(1970, 1, 1, tzinfo=timezone.utc)) / timedelta(microseconds=1)
+        (datetime(*parts, tzinfo=timezone.utc) - datetime(1970, 1, 1, tzinfo=timezone.utc))  # type: ignore[arg-type, misc]
+        / timedelta(microseconds=1)
     )
 
 

@@ -40,14 +40,14 @@ def sent(to: str) -> Result:
     return Result(to, None, "mx.example.net[192.0.2.3]:25", "sent (250 ok)", "sent", "2.0.0", 1.0)
 
 
-FIRST = [
+FIRST: list[tuple[int, Fact]] = [
     (100, Client("a [192.0.2.1]")),
     (100, MessageId("one@x")),
     (101, Envelope("one@x", 1, 1)),
     (102, sent("r1@x")),
     (103, Removed("removed")),
 ]
-SECOND_USE = [
+SECOND_USE: list[tuple[int, Fact]] = [
     (118, Client("b [192.0.2.2]")),
     (118, MessageId("two@x")),
     (119, Envelope("two@x", 1, 1)),
@@ -74,7 +74,7 @@ def test_the_same_lines_read_twice_are_one_transaction():
 
 def test_lines_within_a_second_make_one_transaction_in_any_order():
     """Removed and delivery can be logged before client and sender."""
-    lines = [
+    lines: list[tuple[int, Fact]] = [
         (105, Removed("removed")),
         (105, sent("r@x")),
         (104, Client("a [192.0.2.1]")),
@@ -90,13 +90,14 @@ def test_lines_within_a_second_make_one_transaction_in_any_order():
 
 def test_a_notice_under_an_id_that_was_given_back_is_a_transaction_of_its_own():
     """Notices have no beginning: no client, no uid."""
-    notice = [(130, MessageId("n@mx1")), (130, Envelope("", 1, 1)), (131, sent("one@x")), (131, Removed("removed"))]
+    end: list[tuple[int, Fact]] = [(131, sent("one@x")), (131, Removed("removed"))]
+    notice: list[tuple[int, Fact]] = [(130, MessageId("n@mx1")), (130, Envelope("", 1, 1)), *end]
     found = segments([part(*FIRST, *notice)])
     assert [document(part(*FIRST)), document(part(*notice))] == [document(each) for each in found]
 
 
 def test_the_line_that_links_a_notice_may_come_after_its_end():
-    notice = [(130, MessageId("n@mx1")), (130, Envelope("", 1, 1)), (131, Removed("removed"))]
+    notice: list[tuple[int, Fact]] = [(130, MessageId("n@mx1")), (130, Envelope("", 1, 1)), (131, Removed("removed"))]
     (found,) = segments([part(*notice), part((132, Origin("E347540", "notice")))])
     made = document(found)
     assert made is not None
@@ -120,7 +121,7 @@ def test_joining_keeps_each_fact_once_in_the_order_of_time():
 
 
 def test_packed_facts_come_back_as_they_were():
-    facts = [(1, Sender("a@b", 3, 1, None, "h [192.0.2.1]")), (2, sent('"ü"@x'))]
+    facts: list[tuple[int, Fact]] = [(1, Sender("a@b", 3, 1, None, "h [192.0.2.1]")), (2, sent('"ü"@x'))]
     assert facts == unpack(pack(facts))
 
 

@@ -16,6 +16,14 @@ from mailtrace.years import LocalTime, Years, first_year, midnight
 
 UTC = timezone.utc
 BERLIN = ZoneInfo("Europe/Berlin")
+
+
+def dateutil_zone(name):
+    zone = tz.gettz(name)
+    assert zone is not None
+    return zone
+
+
 ZONES = [
     UTC,
     BERLIN,
@@ -25,7 +33,7 @@ ZONES = [
     ZoneInfo("Australia/Lord_Howe"),
     ZoneInfo("Pacific/Auckland"),
     ZoneInfo("Asia/Beirut"),
-    tz.gettz("Europe/Madrid"),
+    dateutil_zone("Europe/Madrid"),
     timezone(timedelta(hours=-3, minutes=-30)),
 ]
 MONTH_NAMES = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -63,7 +71,9 @@ gaps = st.lists(
 
 def is_near_a_repeated_hour(instant, zone):
     """Whether the zone's clock goes back within some hours of an instant."""
-    offsets = [datetime.fromtimestamp(instant + hours * 3600, zone).utcoffset() for hours in range(-4, 5)]
+    offsets = [
+        datetime.fromtimestamp(instant + hours * 3600, zone).utcoffset() or timedelta(0) for hours in range(-4, 5)
+    ]
     return any(later < sooner for sooner, later in pairwise(offsets))
 
 
@@ -89,7 +99,7 @@ def test_stamps_of_increasing_instants_give_the_instants(start, steps, zone):
             (ZoneInfo("America/New_York"), "2021-11-07T05:00:00"),
             (ZoneInfo("America/Havana"), "2021-11-07T04:00:00"),
             (ZoneInfo("Asia/Beirut"), "2021-10-30T20:00:00"),
-            (tz.gettz("Europe/Madrid"), "2020-10-25T00:00:00"),
+            (dateutil_zone("Europe/Madrid"), "2020-10-25T00:00:00"),
         ]
     ),
     # An instant in each quarter of an hour at least: who steps back on the wall has gone a long way back.
@@ -168,7 +178,7 @@ def test_years_that_cannot_be_date_nothing(year):
 
 
 def test_skipped_times_are_taken_by_the_offset_before():
-    for zone in (BERLIN, tz.gettz("Europe/Berlin")):
+    for zone in (BERLIN, dateutil_zone("Europe/Berlin")):
         assert times(Frames(zone, 2021), ["Mar 28 01:59:59", "Mar 28 02:30:00", "Mar 28 03:00:00"]) == [
             seconds("2021-03-28T00:59:59"),
             seconds("2021-03-28T01:30:00"),
@@ -176,7 +186,7 @@ def test_skipped_times_are_taken_by_the_offset_before():
         ]
 
 
-@pytest.mark.parametrize("zone", [BERLIN, tz.gettz("Europe/Berlin")])
+@pytest.mark.parametrize("zone", [BERLIN, dateutil_zone("Europe/Berlin")])
 def test_the_repeated_hour(zone):
     stamps = [
         "02:59:46",

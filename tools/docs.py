@@ -7,7 +7,7 @@ In README.md, docs/ and man/ a comment `made by "make docs": flags of mailtrace-
 import argparse
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -81,7 +81,7 @@ def _cell(text: str) -> str:
     return "".join(part if part[:1] == "`" else re.sub(r"([<*])", r"\\\1", part) for part in parts)
 
 
-def _table(heads: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+def _table(heads: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     lines = [heads, ("---",) * len(heads), *rows]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
@@ -169,9 +169,13 @@ def _epilog_roff(command: str) -> str:
     return f".EX\n{_roff((COMMANDS[command]().epilog or '').strip())}\n.EE\n"
 
 
+def _maker(make: Callable[[str], str], command: str) -> Callable[[bool], str]:
+    return lambda _: make(command)
+
+
 MAKERS: dict[str, Callable[[bool], str]] = {
-    **{f"flags of {command}": lambda _, command=command: _flags_roff(command) for command in COMMANDS},
-    **{f"the end of {command} --help": lambda _, command=command: _epilog_roff(command) for command in COMMANDS},
+    **{f"flags of {command}": _maker(_flags_roff, command) for command in COMMANDS},
+    **{f"the end of {command} --help": _maker(_epilog_roff, command) for command in COMMANDS},
     "flags": lambda _: _flags_markdown(),
     "settings": lambda manual: _settings_roff() if manual else _settings_markdown(),
     "members of a document": lambda _: _fields_markdown(DOCUMENT),

@@ -74,4 +74,7 @@ def default_path() -> str:
     folder = system.parent
     if folder.exists() or os.access(folder.parent, os.W_OK):
         return str(system)
-    return str(Path(os.environ.get("XDG_DATA_HOME") or "~/.local/share").expanduser() / "mailtrace" / _FILE)
+    home = os.environ.get("XDG_DATA_HOME", "")
+    if not home.startswith("/"):  # a relative one is to be ignored (XDG Base Directory Specification)
+        home = "~/.local/share"
+    return str(Path(home).expanduser() / "mailtrace" / _FILE)

@@ -77,7 +77,7 @@ class SqliteStore:
             if not self.path.parent.exists():
                 self.path.parent.mkdir(parents=True)
                 self.path.parent.chmod(0o2750)
-            os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o640))
+            _touch(self.path)
         except OSError as error:
             raise StoreError(
                 f"{self.path} cannot be written ({error.strerror}): choose another with --store"
@@ -339,7 +339,8 @@ class SqliteStore:
             connection.execute("DELETE FROM checkpoints WHERE saved < ?", (before,))
             connection.execute("COMMIT")
             if gone:
-                connection.execute("PRAGMA incremental_vacuum").fetchall()
+                # Each step frees one page, and execute() makes but one of a statement without columns.
+                connection.executescript("PRAGMA incremental_vacuum")
         return gone
 
     def close(self) -> None:
@@ -348,3 +349,14 @@ class SqliteStore:
             with suppress(sqlite3.Error):
                 self._writer.close()
             self._writer = None
+
+
+def _touch(path: Path) -> None:
+    """See that a file can be written; make it where it is missing, readable for the group whatever the umask."""
+    try:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o640)
+    except FileExistsError:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o640)
+    else:
+        os.fchmod(handle, 0o640)
+    os.close(handle)

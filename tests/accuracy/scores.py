@@ -41,6 +41,7 @@ def noted(reports: Iterable[pytest.TestReport]) -> list[Score]:
     for report in reports:
         for name, value in report.user_properties:
             if name == _PROPERTY:
+                assert isinstance(value, list)
                 score = Score(*value)
                 found[score.name] = found[score.name] | score if score.name in found else score
     return [found[name] for name in sorted(found)]

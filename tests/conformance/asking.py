@@ -125,7 +125,7 @@ def random_queries(random: Random, transactions: list[Transaction]) -> Iterator[
     yield Query()
     yield Query(oldest_first=True)
     for member, (make, values) in ASKED.items():
-        yield from (Query(**{member: (make(asked),)}) for asked in values)
+        yield from (Query(**{member: (make(asked),)}) for asked in values)  # type: ignore[arg-type]
     yield from (Query(queue_ids=(asked,)) for asked in (queue_ids[0], queue_ids[1].lower(), "*", "NOQUEUE"))
     yield from (Query(links=(asked,)) for asked in (*queue_ids[:3], "5298B228B8B", "5298b228b8b", "*", ""))
     yield from (Query(since=at) for at in times[:10])

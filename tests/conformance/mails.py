@@ -152,9 +152,10 @@ def _random_transaction(random: Random, number: int, at: int) -> Transaction:
     if random.random() < 0.9:
         facts.append((at + 1, Envelope(random.choice(ADDRESSES), number, 1)))
     for i in range(random.choice([0, 1, 1, 2, 3])):
-        facts.append((at + 2 + i, _random_result(random)))
+        result = _random_result(random)
+        facts.append((at + 2 + i, result))
         if random.random() < 0.3:
-            facts.append((at + 9 + i, facts[-1][1]._replace(status="later", outcome=random.choice(OUTCOMES[:3]))))
+            facts.append((at + 9 + i, result._replace(status="later", outcome=random.choice(OUTCOMES[:3]))))
     if random.random() < 0.7:
         facts.append((at + SECOND, Removed("removed")))
     mta = random.choice(["postfix", "postfix", "sendmail"])

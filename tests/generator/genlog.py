@@ -37,7 +37,7 @@ import sys
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 
-from genlog_hosts import BASE60, EPOCH, MAILBOX, REJECT, SPAM, Postfix, Sendmail
+from genlog_hosts import BASE60, EPOCH, MAILBOX, REJECT, SPAM, Host, Postfix, Sendmail
 
 MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 LIFETIME = 3 * 3600  # a message deferred for longer expires
@@ -122,7 +122,12 @@ class Generator:
     def __init__(self, args, out):
         self.random, self.out, self.truth = random.Random(args.seed).random, out, args.truth
         self.iso, self.start, self.span = args.timestamps == "iso8601", args.start.timestamp(), args.days * 86400
-        mtas = {"postfix": [Postfix], "sendmail": [Sendmail], "mixed": [Postfix, Sendmail]}[args.mta]
+        known: dict[str, list[type[Host]]] = {
+            "postfix": [Postfix],
+            "sendmail": [Sendmail],
+            "mixed": [Postfix, Sendmail],
+        }
+        mtas = known[args.mta]
         self.hosts = [mtas[i % len(mtas)](self, i, name, i // len(mtas) % 2) for i, name in enumerate(args.hosts)]
         self.heap, self.added, self.second, self.stamp, self.docs, self.made = [], 0, None, "", [], 0
 
@@ -215,11 +220,11 @@ class Generator:
         qid, to, tag, begun = host.arrive(t, mail, client, how)
         if to:
             return qid, f"550 {SPAM}", begun
-        end, bounced = begun, ""
+        end, bounced = begun, False
         for i, (hop, rcpts) in enumerate(self.routes(host, mail, how)):
             for at, verdict, some, *answer in self.plan(host, begun, mail, hop, rcpts, i == 0):
                 host.attempt(at, t, qid, tag, mail, verdict, some, *answer, to)
-                end, bounced = max(end, at), bounced or (verdict in ("bounced", "expired") and mail.sender)
+                end, bounced = max(end, at), bounced or bool(verdict in ("bounced", "expired") and mail.sender)
         to.sort(key=lambda entry: entry.pop("at"))
         if bounced:
             end = host.bounced(end + 0.02, qid, tag, mail)

@@ -65,6 +65,12 @@ class Host:
         heapq.heappush(pool, (end, pid))
         return f"{program}[{pid}]"
 
+    attack: tuple[tuple[float, str, str], ...] = ()
+
+    def reject(self, *_):
+        """Log a refusal; return whether that was all of the connection."""
+        raise NotImplementedError
+
     def other(self, t, lines):
         """The lines of a connection without a transaction."""
         gen, tags = self.gen, {"": "dovecot"}
@@ -90,8 +96,8 @@ class Postfix(Host):
         if not self.long_ids:
             return f"{usec:05X}{0x200000 + inode * 47:X}"
         digits = [int(t) // 52**i % 52 for i in (5, 4, 3, 2, 1, 0)] + [usec // 52**i % 52 for i in (3, 2, 1, 0)]
-        inode = [(inode + 200_000) // 51**i % 51 for i in (3, 2, 1, 0)]
-        return "".join([BASE52[i] for i in digits]) + "z" + "".join([BASE52[i] for i in inode])
+        rest = [(inode + 200_000) // 51**i % 51 for i in (3, 2, 1, 0)]
+        return "".join([BASE52[i] for i in digits]) + "z" + "".join([BASE52[i] for i in rest])
 
     def arrive(self, t, mail, client, how):
         """Log that a message comes in. Returns its queue id, the document's `to`, the tag, and when it is in."""

@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from lacking import lacking
 
+from mailtrace import __version__
+
 ROOT = Path(__file__).parent.parent.parent
 
 
@@ -68,7 +70,11 @@ def test_the_source_archive_is_whole(packages):
     expected = files(
         "mailtrace/**/*.py", "docs/*", "man/*", "contrib/**/*", "tools/*.py", "tests/**/*.py", "sample_logs/*"
     )
-    assert expected | {"LICENSE", "README.md", "CHANGELOG.md", "CONTRIBUTING.md", "Makefile", "pyproject.toml"} <= names
+    assert (
+        expected
+        | {"LICENSE", "README.md", "CHANGELOG.md", "CONTRIBUTING.md", "Makefile", "SECURITY.md", "pyproject.toml"}
+        <= names
+    )
     assert not {name for name in names if "__pycache__" in name or name.startswith((".venv", "build/", "dist/"))}
 
 
@@ -76,10 +82,16 @@ def test_it_says_what_it_is(packages):
     with zipfile.ZipFile(packages[1]) as archive:
         name = next(name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
         metadata = message_from_bytes(archive.read(name))
-    assert ("mailtrace-logs", "MIT", ">=3.10") == tuple(
-        metadata[member] for member in ("Name", "License-Expression", "Requires-Python")
+    assert ("mailtrace-logs", __version__, "MIT", ">=3.10") == tuple(
+        metadata[member] for member in ("Name", "Version", "License-Expression", "Requires-Python")
     )
     assert metadata.get_payload().startswith("# mailtrace\n")
+
+
+@pytest.mark.parametrize("command", ["mailtrace-index", "mailtrace-search"])
+def test_the_commands_say_their_version(installed, command):
+    done = subprocess.run([installed / "bin" / command, "--version"], capture_output=True, text=True, check=True)
+    assert f"{command} {__version__}\n" == done.stdout
 
 
 def test_manual_pages_and_units_are_installed(installed):

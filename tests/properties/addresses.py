@@ -13,7 +13,7 @@ _ODD = (
     "A.Lice@BAR.com",
 )
 _words = st.text(
-    st.characters(min_codepoint=32, max_codepoint=0x2FF, exclude_characters='<>,\x85"\\', exclude_categories=("Cc",)),
+    st.characters(min_codepoint=32, max_codepoint=0x2FF, exclude_characters='<>,\x85"\\', exclude_categories=["Cc"]),
     max_size=30,
 )
 

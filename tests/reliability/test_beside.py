@@ -13,7 +13,7 @@ RUNNER = Path(__file__).with_name("run_indexer.py")
 
 
 def start(store: str, *arguments: object) -> "subprocess.Popen[str]":
-    command = [sys.executable, RUNNER, store, "20000", *map(str, arguments)]
+    command = [sys.executable, str(RUNNER), store, "20000", *map(str, arguments)]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 

@@ -31,7 +31,7 @@ def never_ending(number: int):
 
 def peak_memory(store: Path, log: Path) -> int:
     """Bytes of memory that a run takes at most."""
-    command = [sys.executable, RUNNER, store, str(Limits().save_bytes), "--peak", log]
+    command = [sys.executable, str(RUNNER), str(store), str(Limits().save_bytes), "--peak", str(log)]
     return int(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
 
 
