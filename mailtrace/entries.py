@@ -31,12 +31,10 @@ REQUEUED: Final = "queued under "
 """How the status begins of what waits under another queue ID, which follows."""
 
 _named_behind = re.compile(
-    r"(?:\b(?:queued|forwarded) as |\AREQUEUED|\bOK id=|\[InternalId=)[<\[\"']?"
-    r"([0-9A-Za-z]+(?:-[0-9A-Za-z]+)*)(?![\w@/+=-]|[.:]\w)".replace("REQUEUED", REQUEUED)
+    rf"(?:\b(?:queued|forwarded) as |\A{REQUEUED}|\bOK id=|\[InternalId=)[<\[\"']?"
+    r"([0-9A-Za-z][0-9A-Za-z-]*)(?![\w@/+=-]|[.:]\w)"
 ).finditer
 """How servers name the queue ID under which they took a message: a whole word. Exim's have hyphens."""
-_NAMING: Final = ("ed as ", REQUEUED, "OK id=", "[InternalId=")
-"""What these cannot be without."""
 _ACCEPTED: Final = " Message accepted for delivery"
 """How sendmail does: the queue ID stands before it."""
 _is_sendmail_id = re.compile(SENDMAIL_ID).fullmatch
@@ -296,11 +294,11 @@ def queued_as(status: str) -> str | None:
     if found and after[-1:] == ")" and after[:-1].isalnum() and after.isascii():
         # So nearly all say it: nothing can follow that names another.
         return after[:-1]
-    named = [(0, "")]
-    if any(words in status for words in _NAMING):
-        named += [(match.start(), match[1]) for match in _named_behind(status)]
+    named: list[tuple[int, str]] = []
+    if "d as " in status or "d=" in status or status.startswith(REQUEUED):
+        named = [(match.start(), match[1]) for match in _named_behind(status)]
     if (at := status.rfind(_ACCEPTED)) > 0:
         word = status[:at].rpartition(" ")[2].lstrip("(<").rstrip(">")
         if len(word) <= _LONGEST_ID and _is_sendmail_id(word):
             named.append((at, word))
-    return max(named)[1] or None
+    return max(named)[1] if named else None
