@@ -113,7 +113,7 @@ class Indexer:
             raise LogError("; ".join(wrong))
 
     def _read(self, plan: Planned) -> None:
-        log = opened(plan, self._calendar, self._checkpoints.values(), self._now(), again=self._from_start)
+        log = opened(plan, self._calendar, self._checkpoints.values(), self._now, again=self._from_start)
         if log is None:
             return
         self._reducer.resume(log.logins)
@@ -128,6 +128,11 @@ class Indexer:
             self._settle()
         if is_new and self.tally.lines > before[0] and self.tally.mail_lines == before[1]:
             self.tally.without_mail.append(reader.path)
+        if log.guessed is not None:
+            self.tally.notes.append(
+                f"{reader.path}: no line tells its year, assuming {log.guessed} for the first one:"
+                " if that is wrong, index into a new --store with -y YEAR"
+            )
         if damage:
             raise damage
 

@@ -1,24 +1,24 @@
 """How a log is opened: where an earlier run ended, or at its start with the right year."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timezone, tzinfo
-from itertools import chain
 from typing import Any, Final
 
 from mailtrace.errors import LogError
 from mailtrace.logfiles import Block, LogFile, Reader, decoded
-from mailtrace.places import known_place
-from mailtrace.sets import Calendar, Planned, year_of
+from mailtrace.places import Place, known_place
+from mailtrace.sets import Calendar, Planned
 from mailtrace.stores.base import Checkpoint
-from mailtrace.syslog import Frames, Record
+from mailtrace.survey import Survey
+from mailtrace.syslog import Frames
+from mailtrace.turns import Found, Prior, found
 from mailtrace.zones import zone_of
 
-_DAY: Final = 86400
-_GRACE: Final = _DAY
-"""By so many seconds may a log's first line be younger than its file, whose clock is another machine's."""
-_DISORDER: Final = 60 * _DAY
-"""So many seconds behind the latest line of a set is soon after it."""
+_WINDOW: Final = 4 << 20
+"""So much of a stream, in bytes, is looked at before its lines are dated, where none tells its year."""
+_NO_LINES: Final = Block([], 0, 0)
 
 
 @dataclass(slots=True)
@@ -35,17 +35,21 @@ class Opened:
     """The state of the frames at the log's first line: to read it again in the same way."""
     logins: list[list[Any]]
     """Sessions that had logged in where an earlier run ended."""
+    shift: int = 0
+    """By so many years the lines are later than what tells their years, as `-y` asks for."""
+    guessed: int | None = None
+    """The year of the first line, where nothing told it."""
 
     def state(self) -> dict[str, Any]:
         """Return what a later run needs to go on, or to read all again."""
         frames = self.frames.state()
         instant = frames["dated"] if frames["latest"] is None else frames["latest"]
         offset = None if instant is None else _offset(self.zone, instant)
-        return {"frames": frames, "begin": self.begin, "zone": self.zone_name, "offset": offset}
+        return {"frames": frames, "begin": self.begin, "zone": self.zone_name, "offset": offset, "shift": self.shift}
 
 
 def opened(
-    plan: Planned, calendar: Calendar, known: Collection[Checkpoint], now: float, *, again: bool
+    plan: Planned, calendar: Calendar, known: Collection[Checkpoint], now: Callable[[], float], *, again: bool
 ) -> Opened | None:
     """Open a log; `again` at its start though it is known. None where there is nothing new in it.
 
@@ -55,19 +59,36 @@ def opened(
     log = plan.log
     place = known_place(log, known)
     if place is None:
-        return _new(plan, calendar, now)
-    state, reader = place.checkpoint.state, place.reader
+        return _stream(plan, calendar, now) if log.is_stream else _new(plan, calendar)
+    _check(plan, calendar, place.checkpoint.state)
+    if again:
+        return _again(plan, calendar, place)
+    return None if place.reader is None else _resumed(log, calendar, place.checkpoint.state, place.reader)
+
+
+def _resumed(log: LogFile, calendar: Calendar, state: dict[str, Any], reader: Reader) -> Opened:
     zone, name = _zone(calendar, state)
-    _check(plan, calendar, state)
-    if not again:
-        if reader is None:
-            return None
-        frames = Frames.resume(zone, state["frames"])
-        return Opened(log, reader, frames, reader.blocks(), zone, name, state["begin"], state["logins"])
-    if reader is not None:
-        reader.close()
-    reader = log.open()
-    return Opened(log, reader, Frames.resume(zone, state["begin"]), reader.blocks(), zone, name, state["begin"], [])
+    frames, shift = Frames.resume(zone, state["frames"]), state.get("shift", 0)
+    latest = state["frames"]["latest"]
+    # A log whose stamps have had years so far is not looked through for others.
+    if latest is not None and (years := _years(log, zone, Prior(latest, shift=shift), reader)):
+        frames.follow(years.plan)
+    return Opened(log, reader, frames, reader.blocks(), zone, name, state["begin"], state["logins"], shift)
+
+
+def _again(plan: Planned, calendar: Calendar, place: Place) -> Opened:
+    if place.reader is not None:
+        place.reader.close()
+    state = place.checkpoint.state
+    zone, name = _zone(calendar, state)
+    begin = {**state["begin"], "year": state["begin"]["year"] or plan.year}
+    frames = Frames.resume(zone, begin)
+    prior = Prior(begin["latest"], begin["year"] if begin["latest"] is None else None, state.get("shift", 0))
+    years = _years(plan.log, zone, prior) if _lacks_year(plan.log, zone) else None
+    if years:
+        frames.follow(years.plan)
+    reader = plan.log.open()
+    return Opened(plan.log, reader, frames, reader.blocks(), zone, name, begin, [], years.shift if years else 0)
 
 
 def _zone(calendar: Calendar, state: dict[str, Any]) -> tuple[tzinfo, str]:
@@ -76,34 +97,85 @@ def _zone(calendar: Calendar, state: dict[str, Any]) -> tuple[tzinfo, str]:
     return (calendar.zone if name == calendar.zone_name else zone_of(name)), name
 
 
-def _new(plan: Planned, calendar: Calendar, now: float) -> Opened:
+def _new(plan: Planned, calendar: Calendar) -> Opened:
+    """A log that begins, in its own year or after those before it in its set."""
     log, year, follows = plan
     zone, name = (calendar.zone, calendar.zone_name) if follows is None else _zone(calendar, follows.state)
+    prior, frames = Prior(year=year), Frames(zone, year)
+    if follows is not None and follows.state["frames"]["year"] is not None:
+        state = follows.state["frames"]
+        frames = Frames.resume(zone, state)
+        prior = Prior(
+            state["latest"], state["year"] if state["latest"] is None else None, follows.state.get("shift", 0)
+        )
+    years = _years(log, zone, prior) if _lacks_year(log, zone) else None
+    if years:
+        if prior.latest is None:
+            frames = Frames(zone, years.year)
+        frames.follow(years.plan)
     reader = log.open()
-    blocks = reader.blocks()
-    if follows is not None and _goes_on(log, zone, follows.state["frames"]):
-        frames = Frames.resume(zone, follows.state["frames"])
-    else:
-        head = [] if log.is_stream else decoded(log.head).split("\n")
-        if log.is_stream and (first := next(blocks, None)):
-            head, blocks = first.lines, chain([first], blocks)
-        frames = Frames(zone, year or year_of(log, head, zone, now))
-    return Opened(log, reader, frames, blocks, zone, name, frames.state(), [])
+    return Opened(log, reader, frames, reader.blocks(), zone, name, frames.state(), [], years.shift if years else 0)
 
 
-def _goes_on(log: LogFile, zone: tzinfo, state: dict[str, Any]) -> bool:
-    """Whether the years of a log's set go on in it: not where its first line would be younger than the file.
+def _lacks_year(log: LogFile, zone: tzinfo) -> bool:
+    """Whether any of a log's first lines has a stamp without a year."""
+    survey = Survey(zone)
+    survey.add(decoded(log.head).split("\n"))
+    return bool(survey.days)
 
-    An old log that is copied beside newer ones is such a file. Soon after the set's latest line it may seem younger:
-    the file's time is then that of another clock.
-    """
-    if state["year"] is None:
-        return False
-    frames = Frames.resume(zone, state)
-    records = (frames.record(line) for line in decoded(log.head).split("\n"))
-    first = next((record.time / 1_000_000 for record in records if type(record) is Record), None)
-    limit = max(log.modified + _GRACE, (state["latest"] or 0) + _DISORDER)
-    return first is None or first <= limit
+
+def _years(log: LogFile, zone: tzinfo, prior: Prior, at: Reader | None = None) -> Found | None:
+    """The years of all lines of a log, or of those behind a place in it, before any of them is dated."""
+    survey = Survey(zone)
+    # A damaged file is reported when it is read.
+    with suppress(LogError), log.open() as reader:
+        if at is not None:
+            reader.skip_to(at.offset)
+            reader.is_skipping = at.is_skipping
+        for block in reader.blocks():
+            survey.add(block.lines)
+        if last := reader.last_line():
+            survey.add(last.lines)
+    return found(survey.end(), zone, log.modified, prior)
+
+
+def _stream(plan: Planned, calendar: Calendar, now: Callable[[], float]) -> Opened:
+    """A log that can be read once only."""
+    reader, frames = plan.log.open(), Frames(calendar.zone, plan.year)
+    zone, name = calendar.zone, calendar.zone_name
+    log = Opened(plan.log, reader, frames, iter(()), zone, name, frames.state(), [])
+    log.blocks = _dated(log, Prior(year=plan.year), now)
+    return log
+
+
+def _dated(log: Opened, prior: Prior, now: Callable[[], float]) -> Iterator[Block]:
+    """The blocks of a stream, with their years found just before: of as much as can be held."""
+    blocks, window = log.reader.blocks(), [_NO_LINES]
+    while window:
+        survey = Survey(log.zone)
+        window = _window(blocks, survey)
+        if not window and log.reader.rest:
+            survey.add([decoded(log.reader.rest)])
+        years = found(survey.end(), log.zone, now(), prior)
+        if years:
+            log.frames.follow(years.plan)
+            log.shift = years.shift
+            if prior == Prior() and not years.is_told:
+                log.guessed = years.year
+        yield from window
+        latest = log.frames.state()["latest"]
+        prior = prior if latest is None else Prior(latest, shift=log.shift)
+
+
+def _window(blocks: Iterator[Block], survey: Survey) -> list[Block]:
+    """Some of the next blocks: until a line of their last day tells its year, or they are many."""
+    window: list[Block] = []
+    for block in blocks:
+        window.append(block)
+        survey.add(block.lines)
+        if survey.is_settled or block.end - window[0].end > _WINDOW:
+            break
+    return window
 
 
 def _check(plan: Planned, calendar: Calendar, state: dict[str, Any]) -> None:

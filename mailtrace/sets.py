@@ -11,7 +11,7 @@ from mailtrace.places import candidates
 from mailtrace.rotation import rotated_from
 from mailtrace.stores.base import Checkpoint
 from mailtrace.syslog import Frames, Record
-from mailtrace.years import first_year
+from mailtrace.turns import first_year
 
 _HEAD_LINES: Final = 2000
 _YEAR_SECONDS: Final = 366 * 86400

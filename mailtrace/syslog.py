@@ -8,12 +8,12 @@ docker compose's `name | ` or within a shipper's JSON.
 
 import re
 from collections.abc import Mapping
-from datetime import tzinfo
+from datetime import timezone, tzinfo
 from typing import Any, Final, NamedTuple
 
 import orjson
 
-from mailtrace.years import MONTHS, Stamp, Years, beginning_of, midnight, stamp_of
+from mailtrace.years import MONTHS, Plan, Stamp, Years, beginning_of, instant_of, midnight, stamp_of
 
 
 class Record(NamedTuple):
@@ -101,6 +101,18 @@ class Frames:
         frames = cls(zone, None)
         frames._begin(Years(zone, state.get("year"), state.get("latest"), state.get("dated"), state.get("seen")))
         return frames
+
+    @classmethod
+    def dated_by(cls, years: Years) -> "Frames":
+        """Begin a log whose stamps are given to `years`."""
+        frames = cls(timezone.utc, None)
+        frames._begin(years)
+        return frames
+
+    def follow(self, plan: Plan) -> None:
+        """Take the years of the next lines from a plan, and look at each stamp anew."""
+        self._years.follow(plan)
+        self._keep("\n", 0)
 
     def state(self) -> dict[str, Any]:
         """Return what `resume` needs, as JSON: the year, and the latest instants in seconds since 1970."""
@@ -266,7 +278,10 @@ class Frames:
             return _NO_JSON
         line = entry.get("log", entry.get("message"))
         if isinstance(line, str) and not line.lstrip().startswith("{"):
-            return self._any(line.rstrip("\n"))
+            self._years.told = instant_of(entry.get("time", entry.get("@timestamp")))
+            record = self._any(line.rstrip("\n"))
+            self._years.told = None
+            return record
         time, text = _field(entry, "__REALTIME_TIMESTAMP"), _field(entry, "MESSAGE")
         if not (time.isdecimal() and len(time) < 18 and "MESSAGE" in entry):
             return _NO_JSON
