@@ -1,7 +1,6 @@
 """How a log is opened: where an earlier run ended, or at its start with the right year."""
 
 from collections.abc import Callable, Collection, Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timezone, tzinfo
 from typing import Any, Final
@@ -9,7 +8,7 @@ from typing import Any, Final
 from mailtrace.errors import LogError
 from mailtrace.logfiles import Block, LogFile, Reader, decoded
 from mailtrace.places import Place, known_place
-from mailtrace.sets import Calendar, Planned
+from mailtrace.sets import Calendar, Planned, surveyed
 from mailtrace.stores.base import Checkpoint
 from mailtrace.survey import Survey
 from mailtrace.syslog import Frames
@@ -35,6 +34,8 @@ class Opened:
     """The state of the frames at the log's first line: to read it again in the same way."""
     logins: list[list[Any]]
     """Sessions that had logged in where an earlier run ended."""
+    is_known: bool = False
+    """Whether an earlier run has read some of it."""
     shift: int = 0
     """By so many years the lines are later than what tells their years, as `-y` asks for."""
     guessed: int | None = None
@@ -58,12 +59,25 @@ def opened(
     """
     log = plan.log
     place = known_place(log, known)
+    if place is not None and plan.year is not None and _is_undated(place.checkpoint.state):
+        _close(place)
+        place = None
     if place is None:
         return _stream(plan, calendar, now) if log.is_stream else _new(plan, calendar)
     _check(plan, calendar, place.checkpoint.state)
     if again:
         return _again(plan, calendar, place)
     return None if place.reader is None else _resumed(log, calendar, place.checkpoint.state, place.reader)
+
+
+def _is_undated(state: dict[str, Any]) -> bool:
+    """Whether an earlier run dated no line by its stamp, so that the year which is given now may date them."""
+    return all(value is None for value in state["frames"].values())
+
+
+def _close(place: Place) -> None:
+    if place.reader is not None:
+        place.reader.close()
 
 
 def _resumed(log: LogFile, calendar: Calendar, state: dict[str, Any], reader: Reader) -> Opened:
@@ -73,12 +87,13 @@ def _resumed(log: LogFile, calendar: Calendar, state: dict[str, Any], reader: Re
     # A log whose stamps have had years so far is not looked through for others.
     if latest is not None and (years := _years(log, zone, Prior(latest, shift=shift), reader)):
         frames.follow(years.plan)
-    return Opened(log, reader, frames, reader.blocks(), zone, name, state["begin"], state["logins"], shift)
+    return Opened(
+        log, reader, frames, reader.blocks(), zone, name, state["begin"], state["logins"], is_known=True, shift=shift
+    )
 
 
 def _again(plan: Planned, calendar: Calendar, place: Place) -> Opened:
-    if place.reader is not None:
-        place.reader.close()
+    _close(place)
     state = place.checkpoint.state
     zone, name = _zone(calendar, state)
     begin = {**state["begin"], "year": state["begin"]["year"] or plan.year}
@@ -88,7 +103,18 @@ def _again(plan: Planned, calendar: Calendar, place: Place) -> Opened:
     if years:
         frames.follow(years.plan)
     reader = plan.log.open()
-    return Opened(plan.log, reader, frames, reader.blocks(), zone, name, begin, [], years.shift if years else 0)
+    return Opened(
+        plan.log,
+        reader,
+        frames,
+        reader.blocks(),
+        zone,
+        name,
+        begin,
+        [],
+        is_known=True,
+        shift=years.shift if years else 0,
+    )
 
 
 def _zone(calendar: Calendar, state: dict[str, Any]) -> tuple[tzinfo, str]:
@@ -114,7 +140,9 @@ def _new(plan: Planned, calendar: Calendar) -> Opened:
             frames = Frames(zone, years.year)
         frames.follow(years.plan)
     reader = log.open()
-    return Opened(log, reader, frames, reader.blocks(), zone, name, frames.state(), [], years.shift if years else 0)
+    return Opened(
+        log, reader, frames, reader.blocks(), zone, name, frames.state(), [], shift=years.shift if years else 0
+    )
 
 
 def _lacks_year(log: LogFile, zone: tzinfo) -> bool:
@@ -126,17 +154,7 @@ def _lacks_year(log: LogFile, zone: tzinfo) -> bool:
 
 def _years(log: LogFile, zone: tzinfo, prior: Prior, at: Reader | None = None) -> Found | None:
     """The years of all lines of a log, or of those behind a place in it, before any of them is dated."""
-    survey = Survey(zone)
-    # A damaged file is reported when it is read.
-    with suppress(LogError), log.open() as reader:
-        if at is not None:
-            reader.skip_to(at.offset)
-            reader.is_skipping = at.is_skipping
-        for block in reader.blocks():
-            survey.add(block.lines)
-        if last := reader.last_line():
-            survey.add(last.lines)
-    return found(survey.end(), zone, log.modified, prior)
+    return found(surveyed(log, zone, at), zone, log.modified, prior)
 
 
 def _stream(plan: Planned, calendar: Calendar, now: Callable[[], float]) -> Opened:

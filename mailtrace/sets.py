@@ -1,21 +1,25 @@
 """Sets of logs: which is the oldest, and in which year each begins."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime, timezone, tzinfo
 from itertools import islice
 from typing import Final, NamedTuple
 
 from mailtrace.errors import LogError
-from mailtrace.logfiles import LogFile, decoded
+from mailtrace.logfiles import LogFile, Reader, decoded
 from mailtrace.places import candidates
 from mailtrace.rotation import rotated_from
 from mailtrace.stores.base import Checkpoint
+from mailtrace.survey import Survey
 from mailtrace.syslog import Frames, Record
-from mailtrace.turns import first_year
+from mailtrace.turns import Prior, first_year, found
 
 _HEAD_LINES: Final = 2000
 _YEAR_SECONDS: Final = 366 * 86400
 _LAST_BYTES: Final = 1 << 17
+_SOON: Final = 2 * 86400
+"""Seconds in which a log's last writing follows its last line, where the file's time is not that of a copy."""
 
 
 class Calendar(NamedTuple):
@@ -109,9 +113,58 @@ def in_order(logs: Sequence[LogFile], calendar: Calendar) -> list[tuple[LogFile,
         return [(begins[i][1], None) for _, _, i in dated] + [
             (log, calendar.year) for begin, log in begins if not begin
         ]
+    if calendar.year is not None and (placed := _placed(begins, calendar)):
+        return _shifted(placed, calendar.year)
     start = _after_widest_gap(without_year)
     turned = sorted((_turned(begin, start), _written(log), i) for i, (begin, log) in enumerate(begins))
     return [(begins[i][1], _year(begins[i][0], start, calendar.year)) for _, _, i in turned]
+
+
+class _Placed(NamedTuple):
+    """A log, and the instant of its first line."""
+
+    begin: float
+    written: float
+    log: LogFile
+    year: int | None
+    """Of its first line, where its stamp has none."""
+
+
+def _placed(begins: Sequence[tuple[_Begin | None, LogFile]], calendar: Calendar) -> list[_Placed] | None:
+    """The logs in order where each tells its years, by its lines or by when it was last written; else None."""
+    placed = []
+    for begin, log in begins:
+        if begin is None:
+            placed.append(_Placed(float("inf"), _written(log), log, None))
+        elif begin.has_year:
+            placed.append(_Placed(begin.time.timestamp(), log.modified, log, None))
+        else:
+            years = found(surveyed(log, calendar.zone), calendar.zone, log.modified, Prior())
+            if years is None or not (years.is_told or abs(years.silence) < _SOON):
+                return None
+            placed.append(_Placed(years.begin, log.modified, log, years.year))
+    return sorted(placed, key=lambda place: place[:2])
+
+
+def _shifted(placed: Sequence[_Placed], year: int) -> list[tuple[LogFile, int | None]]:
+    """The logs with the years of their first lines, so that the oldest one's is the given one."""
+    oldest = next(place.year for place in placed if place.year is not None)
+    return [(place.log, year if place.year is None else place.year + year - oldest) for place in placed]
+
+
+def surveyed(log: LogFile, zone: tzinfo, at: Reader | None = None) -> Survey:
+    """Return what all lines of a log, or those behind a place in it, tell of their years."""
+    survey = Survey(zone)
+    # A damaged file is reported when it is read.
+    with suppress(LogError), log.open() as reader:
+        if at is not None:
+            reader.skip_to(at.offset)
+            reader.is_skipping = at.is_skipping
+        for block in reader.blocks():
+            survey.add(block.lines)
+        if last := reader.last_line():
+            survey.add(last.lines)
+    return survey.end()
 
 
 def _written(log: LogFile) -> float:

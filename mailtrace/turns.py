@@ -56,6 +56,10 @@ class Found(NamedTuple):
     """By so many years they are later than what tells them, since the first one's was given."""
     is_told: bool
     """Whether any line told its year."""
+    begin: int
+    """The instant of the first line, in seconds since 1970."""
+    silence: float
+    """Seconds between the last line and the time at which the log was last written."""
 
     @property
     def year(self) -> int:
@@ -84,7 +88,8 @@ def found(survey: Survey, zone: tzinfo, modified: float, prior: Prior) -> Found 
         Turn(stretch.number, stretch.first.month, stretch.first.day, year)
         for stretch, year in zip(stretches, chosen, strict=True)
     ]
-    return Found(Plan(turns, survey.days), shift, is_told)
+    begin, silence = search.instant(stretches[0].first, chosen[0]), search.silence(chosen[-1])
+    return Found(Plan(turns, survey.days), shift, is_told, begin, silence)
 
 
 class _Search:
@@ -105,7 +110,7 @@ class _Search:
         if latest is not None:
             self._limit = max(self._limit, latest + _SOON)
         first = years[0]
-        if first is not None and self._instant(stretches[0].latest, first) > self._limit:
+        if first is not None and self.instant(stretches[0].latest, first) > self._limit:
             # Who says the year knows better than the file.
             self._limit = float("inf")
         self._candidates = self._tried()
@@ -125,9 +130,9 @@ class _Search:
         ways: list[dict[int, int]] = []
         for i in range(1, len(self._stretches)):
             before, costs, way = costs, {}, {}
-            ends = {year: self._instant(self._stretches[i - 1].last, year) for year in before}
+            ends = {year: self.instant(self._stretches[i - 1].last, year) for year in before}
             for year in self._years_of(i):
-                begin = self._instant(self._stretches[i].first, year)
+                begin = self.instant(self._stretches[i].first, year)
                 cost, way[year] = min((before[y] + _step(begin - ends[y], step_back), -y) for y in before)
                 costs[year] = cost + self._alone(i, year)
             ways.append(way)
@@ -144,7 +149,7 @@ class _Search:
     def _begin(self, year: int, step_back: float) -> float:
         cost = self._alone(0, year)
         if self._latest is not None:
-            cost += _step(self._instant(self._stretches[0].first, year) - self._latest, step_back)
+            cost += _step(self.instant(self._stretches[0].first, year) - self._latest, step_back)
         return cost
 
     def _alone(self, i: int, year: int) -> float:
@@ -152,15 +157,19 @@ class _Search:
         stretch, cost = self._stretches[i], 0.0
         if stretch.has_leap_day and not isleap(year):
             cost += _NO_SUCH_DAY
-        if self._years[i] is None and (late := self._instant(stretch.latest, year) - self._limit) > 0:
+        if self._years[i] is None and (late := self.instant(stretch.latest, year) - self._limit) > 0:
             cost += _FUTURE + late / _DAY
         return cost
 
     def _end(self, year: int) -> float:
-        silent = (self._written - self._instant(self._stretches[-1].latest, year)) / _DAY
-        return _SILENT_END * min(max(silent, 0.0), _LONGEST_END)
+        return _SILENT_END * min(max(self.silence(year) / _DAY, 0.0), _LONGEST_END)
 
-    def _instant(self, day: Day, year: int) -> int:
+    def silence(self, year: int) -> float:
+        """Return the seconds from the last stretch, in that year, to the last writing."""
+        return self._written - self.instant(self._stretches[-1].latest, year)
+
+    def instant(self, day: Day, year: int) -> int:
+        """Return the second since 1970 of a line in a year; for 29 February in another than a leap year, 1 March."""
         start = midnight(year, day.month, day.day)
         if start is None:
             start = midnight(year, 3, 1) or 0
