@@ -128,27 +128,35 @@ class _Placed(NamedTuple):
     log: LogFile
     year: int | None
     """Of its first line, where its stamp has none."""
+    is_told: bool = False
+    """Whether its lines tell their years."""
+    is_copy: bool = False
+    """Whether nothing tells its years: it was written long after its last line."""
 
 
 def _placed(begins: Sequence[tuple[_Begin | None, LogFile]], calendar: Calendar) -> list[_Placed] | None:
-    """The logs in order where each tells its years, by its lines or by when it was last written; else None."""
+    """The logs in order, where lines of any tell their years or the times at which all were written do; else None."""
     placed = []
     for begin, log in begins:
         if begin is None:
             placed.append(_Placed(float("inf"), _written(log), log, None))
         elif begin.has_year:
             placed.append(_Placed(begin.time.timestamp(), log.modified, log, None))
+        elif years := found(surveyed(log, calendar.zone), calendar.zone, log.modified, Prior()):
+            is_copy = not years.is_told and abs(years.silence) > _SOON
+            placed.append(_Placed(years.begin, log.modified, log, years.year, years.is_told, is_copy))
         else:
-            years = found(surveyed(log, calendar.zone), calendar.zone, log.modified, Prior())
-            if years is None or not (years.is_told or abs(years.silence) < _SOON):
-                return None
-            placed.append(_Placed(years.begin, log.modified, log, years.year))
+            return None
+    if any(place.is_copy for place in placed) and not any(place.is_told for place in placed):
+        return None
     return sorted(placed, key=lambda place: place[:2])
 
 
 def _shifted(placed: Sequence[_Placed], year: int) -> list[tuple[LogFile, int | None]]:
-    """The logs with the years of their first lines, so that the oldest one's is the given one."""
+    """The logs with the years of their first lines, so that the oldest one's is the given one, if it is known which."""
     oldest = next(place.year for place in placed if place.year is not None)
+    if any(place.is_copy for place in placed):
+        oldest = year
     return [(place.log, year if place.year is None else place.year + year - oldest) for place in placed]
 
 

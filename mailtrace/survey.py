@@ -112,15 +112,17 @@ class Survey:
         """Take in the next lines. Most begin with the same day as the one before, and cost next to nothing."""
         before = self._before
         for line in lines:
-            if line.startswith(self._prefix) and (
-                self._is_told or (self._looks <= 0 and not _may_hold_own_message_id(line))
-            ):
+            if line.startswith(self._prefix) and (self._is_told or self._is_dull(line)):
                 before = line
                 continue
             self._before = before
             self._take(line)
             before = line
         self._before = before
+
+    def _is_dull(self, line: str) -> bool:
+        """Whether a line of the same day as the one before is not looked at."""
+        return self._looks <= 0 and not _may_hold_own_message_id(line)
 
     @property
     def is_settled(self) -> bool:
