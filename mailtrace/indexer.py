@@ -69,7 +69,7 @@ class Indexer:
         self._has_years = True
         """Whether all stamps have had their years so far."""
         self._unmoved: int | None = None
-        """Mail lines before a log that is new; as long as there are no more, it gets no checkpoint."""
+        """Known lines before a log that is new; as long as there are no more, it gets no checkpoint."""
         self._checkpoints: dict[str, Checkpoint] = {}
         self._saving: list[Checkpoint] = []
 
@@ -128,7 +128,7 @@ class Indexer:
         # A log just begun by logrotate may well begin with lines of others.
         is_new = log.reader.offset == 0 and plan.follows is None
         before = self.tally.lines, self.tally.mail_lines
-        self._unmoved = None if log.is_known else self.tally.mail_lines
+        self._unmoved = None if log.is_known else self.tally.known_lines
         with log.reader as reader:
             damage = self._read_blocks(log)
             # Only here all lines before the reader's offset have been taken in: a save is right at no other place.
@@ -138,11 +138,8 @@ class Indexer:
         if is_new and self.tally.lines > before[0] and self.tally.mail_lines == before[1]:
             self.tally.without_mail.append(reader.path)
         self._keep_year(log)
-        if log.guessed is not None:
-            self.tally.notes.append(
-                f"{reader.path}: no line tells its year, assuming {log.guessed} for the first one:"
-                " if that is wrong, index into a new --store with -y YEAR"
-            )
+        if log.note:
+            self.tally.notes.append(f"{reader.path}: {log.note}")
         if damage:
             raise damage
 
@@ -219,7 +216,7 @@ class Indexer:
         if packed is not None:
             state["packed"] = packed
         checkpoint = checkpoint_of(log.reader, state, self._now())
-        is_understood = self.tally.mail_lines != self._unmoved
+        is_understood = self.tally.known_lines != self._unmoved
         self._put(self._reducer.hand_over(), [checkpoint] if checkpoint and is_understood else [])
         if checkpoint and not is_understood:
             # Another run reads it from its start, maybe with other flags; this one goes on.

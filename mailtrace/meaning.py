@@ -22,7 +22,8 @@ class NotUnderstood(NamedTuple):
 Used: TypeAlias = tuple[Record, str, Parsed]
 """A line of a mail server that says something of a transaction: its record, the MTA, and what it says."""
 
-_OTHER_PROGRAM: Final = Foreign("another program")
+OTHER_PROGRAM: Final = "another program"
+_OTHER_PROGRAM: Final = Foreign(OTHER_PROGRAM)
 
 
 def meaning_of(line: str, frames: Frames) -> Used | Ignored | Foreign | NotUnderstood:

@@ -17,6 +17,9 @@ from mailtrace.zones import zone_of
 
 _WINDOW: Final = 4 << 20
 """So much of a stream, in bytes, is looked at before its lines are dated, where none tells its year."""
+_GUESSED: Final = (
+    "no line tells its year, assuming {} for the first one: if that is wrong, index into a new --store with -y YEAR"
+)
 _NO_LINES: Final = Block([], 0, 0)
 
 
@@ -36,17 +39,23 @@ class Opened:
     """Sessions that had logged in where an earlier run ended."""
     is_known: bool = False
     """Whether an earlier run has read some of it."""
-    shift: int = 0
-    """By so many years the lines are later than what tells their years, as `-y` asks for."""
-    guessed: int | None = None
-    """The year of the first line, where nothing told it."""
+    given_year: int | None = None
+    """The first line's, as it was given when the log was first read."""
+    note: str = ""
+    """What is to be said of the first line's year."""
 
     def state(self) -> dict[str, Any]:
         """Return what a later run needs to go on, or to read all again."""
         frames = self.frames.state()
         instant = frames["dated"] if frames["latest"] is None else frames["latest"]
         offset = None if instant is None else _offset(self.zone, instant)
-        return {"frames": frames, "begin": self.begin, "zone": self.zone_name, "offset": offset, "shift": self.shift}
+        return {
+            "frames": frames,
+            "begin": self.begin,
+            "zone": self.zone_name,
+            "offset": offset,
+            "given": self.given_year,
+        }
 
 
 def opened(
@@ -82,14 +91,13 @@ def _close(place: Place) -> None:
 
 def _resumed(log: LogFile, calendar: Calendar, state: dict[str, Any], reader: Reader) -> Opened:
     zone, name = _zone(calendar, state)
-    frames, shift = Frames.resume(zone, state["frames"]), state.get("shift", 0)
+    frames = Frames.resume(zone, state["frames"])
     latest = state["frames"]["latest"]
     # A log whose stamps have had years so far is not looked through for others.
-    if latest is not None and (years := _years(log, zone, Prior(latest, shift=shift), reader)):
+    if latest is not None and (years := _years(log, zone, Prior(latest), reader)):
         frames.follow(years.plan)
-    return Opened(
-        log, reader, frames, reader.blocks(), zone, name, state["begin"], state["logins"], is_known=True, shift=shift
-    )
+    given = state.get("given")
+    return Opened(log, reader, frames, reader.blocks(), zone, name, state["begin"], state["logins"], True, given)
 
 
 def _again(plan: Planned, calendar: Calendar, place: Place) -> Opened:
@@ -98,23 +106,11 @@ def _again(plan: Planned, calendar: Calendar, place: Place) -> Opened:
     zone, name = _zone(calendar, state)
     begin = {**state["begin"], "year": state["begin"]["year"] or plan.year}
     frames = Frames.resume(zone, begin)
-    prior = Prior(begin["latest"], begin["year"] if begin["latest"] is None else None, state.get("shift", 0))
-    years = _years(plan.log, zone, prior) if _lacks_year(plan.log, zone) else None
-    if years:
+    prior = Prior(begin["latest"], begin["year"] if begin["latest"] is None else None)
+    if years := _years_from_start(plan.log, zone, prior):
         frames.follow(years.plan)
     reader = plan.log.open()
-    return Opened(
-        plan.log,
-        reader,
-        frames,
-        reader.blocks(),
-        zone,
-        name,
-        begin,
-        [],
-        is_known=True,
-        shift=years.shift if years else 0,
-    )
+    return Opened(plan.log, reader, frames, reader.blocks(), zone, name, begin, [], True, state.get("given"))
 
 
 def _zone(calendar: Calendar, state: dict[str, Any]) -> tuple[tzinfo, str]:
@@ -131,25 +127,29 @@ def _new(plan: Planned, calendar: Calendar) -> Opened:
     if follows is not None and follows.state["frames"]["year"] is not None:
         state = follows.state["frames"]
         frames = Frames.resume(zone, state)
-        prior = Prior(
-            state["latest"], state["year"] if state["latest"] is None else None, follows.state.get("shift", 0)
-        )
-    years = _years(log, zone, prior) if _lacks_year(log, zone) else None
-    if years:
+        prior = Prior(state["latest"], state["year"] if state["latest"] is None else None)
+    note = ""
+    if years := _years_from_start(log, zone, prior):
         if prior.latest is None:
             frames = Frames(zone, years.year)
+            note = _other_year(prior.year, years)
         frames.follow(years.plan)
     reader = log.open()
-    return Opened(
-        log, reader, frames, reader.blocks(), zone, name, frames.state(), [], shift=years.shift if years else 0
-    )
+    return Opened(log, reader, frames, reader.blocks(), zone, name, frames.state(), [], False, year, note)
 
 
-def _lacks_year(log: LogFile, zone: tzinfo) -> bool:
-    """Whether any of a log's first lines has a stamp without a year."""
+def _other_year(given: int | None, years: Found) -> str:
+    """What is to be said where lines tell another year than was given."""
+    if given in (None, years.year):
+        return ""
+    return f"queue IDs and message IDs are of {years.year}, so -y {given} is not used: the right one is -y {years.year}"
+
+
+def _years_from_start(log: LogFile, zone: tzinfo, prior: Prior) -> Found | None:
+    """The years of all lines of a log; None where none of the first lacks its year."""
     survey = Survey(zone)
     survey.add(decoded(log.head).split("\n"))
-    return bool(survey.days)
+    return _years(log, zone, prior) if survey.days else None
 
 
 def _years(log: LogFile, zone: tzinfo, prior: Prior, at: Reader | None = None) -> Found | None:
@@ -177,12 +177,13 @@ def _dated(log: Opened, prior: Prior, now: Callable[[], float]) -> Iterator[Bloc
         years = found(survey.end(), log.zone, now(), prior)
         if years:
             log.frames.follow(years.plan)
-            log.shift = years.shift
             if prior == Prior() and not years.is_told:
-                log.guessed = years.year
+                log.note = _GUESSED.format(years.year)
+            elif prior.latest is None:
+                log.note = _other_year(prior.year, years)
         yield from window
         latest = log.frames.state()["latest"]
-        prior = prior if latest is None else Prior(latest, shift=log.shift)
+        prior = prior if latest is None else Prior(latest)
 
 
 def _window(blocks: Iterator[Block], survey: Survey) -> list[Block]:
@@ -200,7 +201,7 @@ def _check(plan: Planned, calendar: Calendar, state: dict[str, Any]) -> None:
     """See that a log's stamps are read as they were before: otherwise its mail would be stored twice, at two times."""
     frames, begin, path = state["frames"], state["begin"], plan.log.path
     without_year = frames["latest"] is not None
-    if without_year and begin["latest"] is None and plan.year not in (None, begin["year"]):
+    if without_year and begin["latest"] is None and plan.year not in (None, begin["year"], state.get("given")):
         raise LogError(
             f"{path} was read before with the year {begin['year']}, now with {plan.year}:"
             " leave -y out, or index into a new --store"

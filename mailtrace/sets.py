@@ -153,11 +153,16 @@ def _placed(begins: Sequence[tuple[_Begin | None, LogFile]], calendar: Calendar)
 
 
 def _shifted(placed: Sequence[_Placed], year: int) -> list[tuple[LogFile, int | None]]:
-    """The logs with the years of their first lines, so that the oldest one's is the given one, if it is known which."""
-    oldest = next(place.year for place in placed if place.year is not None)
-    if any(place.is_copy for place in placed):
-        oldest = year
-    return [(place.log, year if place.year is None else place.year + year - oldest) for place in placed]
+    """The logs with the years of their first lines, so that the oldest one's is the given one.
+
+    What lines tell stands.
+    """
+    oldest = next(place for place in placed if place.year is not None)
+    shift = 0 if any(place.is_told for place in placed) else year - (oldest.year or 0)
+    return [
+        (place.log, year if place.year is None or place is oldest else None if place.is_told else place.year + shift)
+        for place in placed
+    ]
 
 
 def surveyed(log: LogFile, zone: tzinfo, at: Reader | None = None) -> Survey:

@@ -43,17 +43,13 @@ class Prior(NamedTuple):
     latest: int | None = None
     """The instant of the line before, in seconds since 1970."""
     year: int | None = None
-    """The first line's year."""
-    shift: int = 0
-    """By so many years lines are later than what tells their years."""
+    """The first line's year, as it was given."""
 
 
 class Found(NamedTuple):
     """The years of the lines of a survey."""
 
     plan: Plan
-    shift: int
-    """By so many years they are later than what tells them, since the first one's was given."""
     is_told: bool
     """Whether any line told its year."""
     begin: int
@@ -75,58 +71,60 @@ def found(survey: Survey, zone: tzinfo, modified: float, prior: Prior) -> Found 
     stretches = survey.stretches
     if not stretches:
         return None
-    told, shift = stretches[0].year, prior.shift
-    if prior.year is not None and told is not None:
-        shift = prior.year - told
-    years = [None if stretch.year is None else stretch.year + shift for stretch in stretches]
-    is_told = any(year is not None for year in years)
-    if prior.year is not None:
-        years[0] = prior.year
-    search = _Search(stretches, years, zone, modified, prior.latest)
-    chosen = search.cheapest(_STEP_BACK_AMONG_OTHERS if survey.is_disordered else _STEP_BACK)
+    search = _Search(stretches, zone, modified, prior)
+    step_back = _STEP_BACK_AMONG_OTHERS if survey.is_disordered else _STEP_BACK
+    is_told = any(stretch.year is not None for stretch in stretches)
+    chosen = search.cheapest(step_back, prior.year)
+    if is_told and prior.year is not None:
+        freely = search.cheapest(step_back, None)
+        # A year that was given may add a silence, but what lines tell it cannot change.
+        if stretches[0].year not in (None, prior.year) or chosen.cost > freely.cost + _LONGEST_END:
+            chosen = freely
     turns = [
         Turn(stretch.number, stretch.first.month, stretch.first.day, year)
-        for stretch, year in zip(stretches, chosen, strict=True)
+        for stretch, year in zip(stretches, chosen.years, strict=True)
     ]
-    begin, silence = search.instant(stretches[0].first, chosen[0]), search.silence(chosen[-1])
-    return Found(Plan(turns, survey.days), shift, is_told, begin, silence)
+    begin, silence = search.instant(stretches[0].first, chosen.years[0]), search.silence(chosen.years[-1])
+    return Found(Plan(turns, survey.days), is_told, begin, silence)
+
+
+class _Choice(NamedTuple):
+    """Years of the stretches, and what they cost."""
+
+    cost: float
+    years: list[int]
 
 
 class _Search:
     """Finds the cheapest years."""
 
-    def __init__(
-        self,
-        stretches: Sequence[Stretch],
-        years: Sequence[int | None],
-        zone: tzinfo,
-        modified: float,
-        latest: int | None,
-    ) -> None:
-        self._stretches, self._years, self._latest = stretches, years, latest
+    def __init__(self, stretches: Sequence[Stretch], zone: tzinfo, modified: float, prior: Prior) -> None:
+        self._stretches, self._latest = stretches, prior.latest
+        self._years = [stretch.year for stretch in stretches]
         self._local = LocalTime(zone)
         self._written = min(max(0.0, modified), 7e9)
         self._limit = self._written + _GRACE
-        if latest is not None:
-            self._limit = max(self._limit, latest + _SOON)
-        first = years[0]
+        if prior.latest is not None:
+            self._limit = max(self._limit, prior.latest + _SOON)
+        first = prior.year
         if first is not None and self.instant(stretches[0].latest, first) > self._limit:
             # Who says the year knows better than the file.
             self._limit = float("inf")
-        self._candidates = self._tried()
+        self._candidates = self._tried(first)
 
-    def _tried(self) -> range:
+    def _tried(self, first_year: int | None) -> range:
         """The years that are tried for a stretch that tells none."""
-        known = [year for year in self._years if year is not None]
+        known = [year for year in (*self._years, first_year) if year is not None]
         if self._latest is not None:
             known.append(gmtime(self._latest).tm_year)
         last = max(gmtime(self._written + _GRACE).tm_year, *known, _FIRST) + 1
         first = min(known, default=last - _LEAP_YEARS) - min(len(self._stretches), _MANY)
         return range(max(first, _FIRST), min(last, _LAST) + 1)
 
-    def cheapest(self, step_back: float) -> list[int]:
-        """Return the years of the stretches; `step_back` is what a step back costs at most."""
-        costs = {year: self._begin(year, step_back) for year in self._years_of(0)}
+    def cheapest(self, step_back: float, first: int | None) -> _Choice:
+        """Return the best years; `step_back` is what a step back costs at most, `first` the first line's year."""
+        begins = self._years_of(0) if first is None else [first]
+        costs = {year: self._begin(year, step_back) for year in begins}
         ways: list[dict[int, int]] = []
         for i in range(1, len(self._stretches)):
             before, costs, way = costs, {}, {}
@@ -136,11 +134,11 @@ class _Search:
                 cost, way[year] = min((before[y] + _step(begin - ends[y], step_back), -y) for y in before)
                 costs[year] = cost + self._alone(i, year)
             ways.append(way)
-        _, year = min((cost + self._end(year), -year) for year, cost in costs.items())
+        cost, year = min((cost + self._end(year), -year) for year, cost in costs.items())
         chosen = [-year]
         for way in reversed(ways):
             chosen.append(-way[chosen[-1]])
-        return chosen[::-1]
+        return _Choice(cost, chosen[::-1])
 
     def _years_of(self, i: int) -> Sequence[int]:
         year = self._years[i]
