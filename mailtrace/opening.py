@@ -18,7 +18,7 @@ from mailtrace.zones import zone_of
 _WINDOW: Final = 4 << 20
 """So much of a stream, in bytes, is looked at before its lines are dated, where none tells its year."""
 _GUESSED: Final = (
-    "no line tells its year, assuming {} for the first one: if that is wrong, index into a new --store with -y YEAR"
+    "no line tells the year: using {} for the first; if it is wrong, index into a new --store with -y YEAR"
 )
 _NO_LINES: Final = Block([], 0, 0)
 
@@ -42,7 +42,7 @@ class Opened:
     given_year: int | None = None
     """The first line's, as it was given when the log was first read."""
     note: str = ""
-    """What is to be said of the first line's year."""
+    """A message about the first line's year."""
 
     def state(self) -> dict[str, Any]:
         """Return what a later run needs to go on, or to read all again."""
@@ -139,10 +139,10 @@ def _new(plan: Planned, calendar: Calendar) -> Opened:
 
 
 def _other_year(given: int | None, years: Found) -> str:
-    """What is to be said where lines tell another year than was given."""
+    """The message where lines tell another year than was given."""
     if given in (None, years.year):
         return ""
-    return f"queue IDs and message IDs are of {years.year}, so -y {given} is not used: the right one is -y {years.year}"
+    return f"the queue IDs are of {years.year}, so -y {given} is not used: the right flag is -y {years.year}"
 
 
 def _years_from_start(log: LogFile, zone: tzinfo, prior: Prior) -> Found | None:

@@ -1,52 +1,20 @@
 """Every line is of its year, wherever the lines or the time of the file tell it."""
 
 import gzip
-import io
 import os
 import random
-import sys
-from datetime import datetime, timezone
+from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from types import SimpleNamespace
 
 import pytest
+from dating import DAY, NOW, UTC, dated, long_id, piped, sendmail_id, stamp, when
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from mailtrace.opening import opened
-from mailtrace.sets import Calendar, planned
-from mailtrace.syslog import Record
-
 EXAMPLES = os.environ.get("MAILTRACE_TEST_EXAMPLES")
 many = settings(max_examples=int(EXAMPLES or 100), deadline=None, derandomize=EXAMPLES is None)
-
-DAY = 86400
-UTC = timezone.utc
-NOW = round(datetime(2026, 11, 25, 12, tzinfo=UTC).timestamp())
-MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-BASE52 = "0123456789BCDFGHJKLMNPQRSTVWXYZbcdfghjklmnpqrstvwxyz"
-BASE60 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwx"
-
-
-def stamp(instant):
-    time = datetime.fromtimestamp(instant, UTC)
-    return f"{MONTHS[time.month - 1]} {time.day:2} {time:%H:%M:%S}"
-
-
-def long_id(instant):
-    digits = ""
-    for _ in range(6):
-        instant, digit = divmod(instant, 52)
-        digits = BASE52[digit] + digits
-    return f"{digits}0000z1v3"
-
-
-def sendmail_id(instant):
-    time = datetime.fromtimestamp(instant, UTC)
-    fields = ((time.year - 1900) % 60, time.month - 1, time.day, time.hour, time.minute, time.second)
-    return "".join(BASE60[field] for field in fields) + "0c016570"
 
 
 def postfix(instant, number, delay):
@@ -116,26 +84,8 @@ def names_of(data, number):
     return [f"{n:02}.log{data.draw(st.sampled_from(['', '.gz']))}" for n in order]
 
 
-def dated(paths, year=None):
-    """The instant that each line is given, by its text."""
-    found = {}
-    for plan in planned(paths, Calendar(UTC, "UTC", year), []):
-        log = opened(plan, Calendar(UTC, "UTC", year), [], lambda: NOW, again=False)
-        with log.reader:
-            for block in log.blocks:
-                for line in block.lines:
-                    record = log.frames.record(line)
-                    assert type(record) is Record, (line, record)
-                    found[line] = record.time // 1_000_000
-    return found
-
-
 def check(found, log):
     assert {line: when(instant) for line, instant in found.items()} == {line: when(instant) for instant, line in log}
-
-
-def when(instant):
-    return datetime.fromtimestamp(instant, UTC).isoformat()
 
 
 def year_of(log):
@@ -173,12 +123,6 @@ def test_the_first_year_and_the_order_tell_the_others(log, late):
 
 def tells(piece):
     return any(SILENT not in line for _, line in piece)
-
-
-def piped(monkey, lines, year=None):
-    """The instants of lines that come through a pipe."""
-    monkey.setattr(sys, "stdin", SimpleNamespace(buffer=io.BufferedReader(io.BytesIO("".join(lines).encode()))))
-    return dated(["-"], year)
 
 
 @many
