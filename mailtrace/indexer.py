@@ -139,7 +139,7 @@ class Indexer:
             self.tally.without_mail.append(reader.path)
         self._keep_year(log)
         if log.note:
-            self.tally.notes.append(f"{reader.path}: {log.note}")
+            self.tally.notes.append(log.note)
         if damage:
             raise damage
 

@@ -17,9 +17,6 @@ from mailtrace.zones import zone_of
 
 _WINDOW: Final = 4 << 20
 """So much of a stream, in bytes, is looked at before its lines are dated, where none tells its year."""
-_GUESSED: Final = (
-    "no line tells the year: using {} for the first; if it is wrong, index into a new --store with -y YEAR"
-)
 _NO_LINES: Final = Block([], 0, 0)
 
 
@@ -132,17 +129,24 @@ def _new(plan: Planned, calendar: Calendar) -> Opened:
     if years := _years_from_start(log, zone, prior):
         if prior.latest is None:
             frames = Frames(zone, years.year)
-            note = _other_year(prior.year, years)
+            note = _other_year(log.path, prior.year, years)
         frames.follow(years.plan)
     reader = log.open()
     return Opened(log, reader, frames, reader.blocks(), zone, name, frames.state(), [], False, year, note)
 
 
-def _other_year(given: int | None, years: Found) -> str:
+def _other_year(path: str, given: int | None, years: Found) -> str:
     """The message where lines tell another year than was given."""
     if given in (None, years.year):
         return ""
-    return f"the queue IDs are of {years.year}, so -y {given} is not used: the right flag is -y {years.year}"
+    return f"{path}: the queue IDs are of {years.year}, so -y {given} is not used: the right flag is -y {years.year}"
+
+
+def _guessed(path: str, year: int) -> str:
+    return (
+        f"{path}: no line tells the year: using {year} for the first;"
+        " if it is wrong, index into a new --store with -y YEAR"
+    )
 
 
 def _years_from_start(log: LogFile, zone: tzinfo, prior: Prior) -> Found | None:
@@ -178,9 +182,9 @@ def _dated(log: Opened, prior: Prior, now: Callable[[], float]) -> Iterator[Bloc
         if years:
             log.frames.follow(years.plan)
             if prior == Prior() and not years.is_told:
-                log.note = _GUESSED.format(years.year)
+                log.note = _guessed(log.reader.path, years.year)
             elif prior.latest is None:
-                log.note = _other_year(prior.year, years)
+                log.note = _other_year(log.reader.path, prior.year, years)
         yield from window
         latest = log.frames.state()["latest"]
         prior = prior if latest is None else Prior(latest)
