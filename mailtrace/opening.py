@@ -10,9 +10,10 @@ from mailtrace.logfiles import Block, LogFile, Reader, decoded
 from mailtrace.places import Place, known_place
 from mailtrace.sets import Calendar, Planned, surveyed
 from mailtrace.stores.base import Checkpoint
-from mailtrace.survey import Survey
+from mailtrace.survey import NO_PLAN, Survey
 from mailtrace.syslog import Frames
 from mailtrace.turns import Found, Prior, found
+from mailtrace.years import Plan, Turn
 from mailtrace.zones import zone_of
 
 _WINDOW: Final = 4 << 20
@@ -91,10 +92,17 @@ def _resumed(log: LogFile, calendar: Calendar, state: dict[str, Any], reader: Re
     frames = Frames.resume(zone, state["frames"])
     latest = state["frames"]["latest"]
     # A log whose stamps have had years so far is not looked through for others.
-    if latest is not None and (years := _years(log, zone, Prior(latest), reader)):
-        frames.follow(years.plan)
+    if latest is not None:
+        survey = surveyed(log, zone, reader, _plan(state["frames"].get("plan")))
+        if years := found(survey, zone, log.modified, Prior(latest)):
+            frames.follow(years.plan)
     given = state.get("given")
     return Opened(log, reader, frames, reader.blocks(), zone, name, state["begin"], state["logins"], True, given)
+
+
+def _plan(state: Any) -> Plan:
+    """The rest of a plan, where a run ended before the log did."""
+    return NO_PLAN if state is None else Plan([Turn(*turn) for turn in state[0]], state[1])
 
 
 def _again(plan: Planned, calendar: Calendar, place: Place) -> Opened:
@@ -153,12 +161,7 @@ def _years_from_start(log: LogFile, zone: tzinfo, prior: Prior) -> Found | None:
     """The years of all lines of a log; None where none of the first lacks its year."""
     survey = Survey(zone)
     survey.add(decoded(log.head).split("\n"))
-    return _years(log, zone, prior) if survey.days else None
-
-
-def _years(log: LogFile, zone: tzinfo, prior: Prior, at: Reader | None = None) -> Found | None:
-    """The years of all lines of a log, or of those behind a place in it, before any of them is dated."""
-    return found(surveyed(log, zone, at), zone, log.modified, prior)
+    return found(surveyed(log, zone), zone, log.modified, prior) if survey.days else None
 
 
 def _stream(plan: Planned, calendar: Calendar, now: Callable[[], float]) -> Opened:

@@ -11,9 +11,10 @@ from mailtrace.logfiles import LogFile, Reader, decoded
 from mailtrace.places import candidates
 from mailtrace.rotation import rotated_from
 from mailtrace.stores.base import Checkpoint
-from mailtrace.survey import Survey
+from mailtrace.survey import NO_PLAN, Survey
 from mailtrace.syslog import Frames, Record
 from mailtrace.turns import Prior, first_year, found
+from mailtrace.years import Plan
 
 _HEAD_LINES: Final = 2000
 _YEAR_SECONDS: Final = 366 * 86400
@@ -165,9 +166,12 @@ def _shifted(placed: Sequence[_Placed], year: int) -> list[tuple[LogFile, int | 
     ]
 
 
-def surveyed(log: LogFile, zone: tzinfo, at: Reader | None = None) -> Survey:
-    """Return what all lines of a log, or those behind a place in it, tell of their years."""
-    survey = Survey(zone)
+def surveyed(log: LogFile, zone: tzinfo, at: Reader | None = None, planned: Plan = NO_PLAN) -> Survey:
+    """Return what all lines of a log, or those behind a place in it, tell of their years.
+
+    `planned` is what an earlier run had found of those behind the place.
+    """
+    survey = Survey(zone, planned)
     # A damaged file is reported when it is read.
     with suppress(LogError), log.open() as reader:
         if at is not None:

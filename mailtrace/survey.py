@@ -27,12 +27,12 @@ _QUEUED: Final = 40 * _DAY
 _MOST: Final = 1000
 """Stretches of one survey: a log in good order has one a year."""
 
-_OWN, _BEGINNING, _QUEUE, _WRAPPED, _NEIGHBOUR, _OLD, _NOTHING = range(7)
+_PLANNED, _OWN, _BEGINNING, _QUEUE, _WRAPPED, _NEIGHBOUR, _OLD, _NOTHING = range(8)
 """What tells a year, the surest first."""
 _CERTAIN: Final = _WRAPPED
 """The last of them that is believed against the order of the lines."""
 _DOCKER: Final = '{"log":"'
-_NO_PLAN: Final = Plan((), 0)
+NO_PLAN: Final = Plan((), 0)
 
 
 class Day(NamedTuple):
@@ -92,7 +92,9 @@ class _Looked(Years):
 class Survey:
     """The order of a log's days, and what is known of their years."""
 
-    def __init__(self, zone: tzinfo) -> None:
+    def __init__(self, zone: tzinfo, planned: Plan = NO_PLAN) -> None:
+        """Begin where lines begin; or where a run ended before the end of its plan, which holds for the next days."""
+        self._planned, self._begun = planned, 0
         self.stretches: list[Stretch] = []
         self.days = 0
         """How many days the lines are of; where the day steps back, it counts again."""
@@ -152,7 +154,7 @@ class Survey:
     def _look(self, line: str) -> Record | None:
         """A line's record; its stamp is in `_looked`, unless the line has a year and is like the one before."""
         self._looked.stamp = self._looked.wrapped = None
-        self._frames.follow(_NO_PLAN)
+        self._frames.follow(NO_PLAN)
         record = self._frames.record(line)
         return record if type(record) is Record else None
 
@@ -185,6 +187,8 @@ class Survey:
         if self._before is not self._taken and self._look(self._before) and (stamp := self._looked.stamp):
             last = Day(stamp.month, stamp.day, stamp.second)
             self._last = last if stamp.year is None and last[:2] == first[:2] else self._last
+        if (planned := self._planned_year(first)) is not None:
+            self._vote(_PLANNED, planned)
         source = min(self._votes, default=_NOTHING)
         votes = self._votes.pop(source, Counter())
         self._votes.clear()
@@ -194,6 +198,16 @@ class Survey:
         stretch = self.stretches[-1]
         self.is_disordered |= first.place < stretch.last.place - _DAY
         stretch.add(first, self._last, source, year)
+
+    def _planned_year(self, first: Day) -> int | None:
+        turns = self._planned.turns
+        if turns and self.days == 1:
+            # The plan begins with the day that had begun, of which there may be no more lines.
+            self._begun = int(first[:2] != turns[0][1:3])
+        number = self.days - 1 + self._begun
+        if number >= self._planned.days:
+            return None
+        return [turn.year for turn in turns if turn.number <= number][-1]
 
     def _vote(self, source: int, year: int | None) -> None:
         if year is not None:

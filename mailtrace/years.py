@@ -253,7 +253,16 @@ class Years:
 
     def state(self) -> dict[str, Any]:
         """Return what a later run needs to go on."""
-        return {"year": self.year, "latest": self.latest, "dated": self._dated, "seen": self._seen}
+        plan = self._rest_of_plan()
+        return {"year": self.year, "latest": self.latest, "dated": self._dated, "seen": self._seen, "plan": plan}
+
+    def _rest_of_plan(self) -> list[Any] | None:
+        """The plan from the latest day on, as lists."""
+        turns, begun = self._plan.turns, self._number - 1
+        if begun < 0 or self._number >= self._plan.days:
+            return None
+        rest = [[turn.number - begun, *turn[1:]] for turn in turns[self._turn :]]
+        return [[[0, *self._day, turns[self._turn - 1].year], *rest], self._plan.days - begun]
 
     def instant(self, stamp: Stamp) -> int | None:
         """Return the second since 1970 of the next line's stamp; None where there is no such date."""

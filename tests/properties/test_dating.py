@@ -1,6 +1,7 @@
 """Every line is of its year, wherever the lines or the time of the file tell it."""
 
 import gzip
+import json
 import os
 import random
 from datetime import datetime
@@ -12,6 +13,11 @@ import pytest
 from dating import DAY, NOW, UTC, dated, long_id, piped, sendmail_id, stamp, when
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+
+from mailtrace.survey import NO_PLAN, Survey
+from mailtrace.syslog import Frames
+from mailtrace.turns import Prior, found
+from mailtrace.years import Plan, Turn
 
 EXAMPLES = os.environ.get("MAILTRACE_TEST_EXAMPLES")
 many = settings(max_examples=int(EXAMPLES or 100), deadline=None, derandomize=EXAMPLES is None)
@@ -146,3 +152,29 @@ def test_files_that_are_joined_in_any_order_are_never_of_the_future(data, log):
     joined = [line + "\n" for piece in pieces for _, line in piece]
     with pytest.MonkeyPatch.context() as monkey:
         assert max(piped(monkey, joined).values()) <= NOW + DAY
+
+
+@many
+@given(st.data(), logs(has_ids=False, longest=DAY))
+def test_a_run_that_ends_early_leaves_its_plan_to_the_next(data, log):
+    """Whatever of a log in no order the later run sees alone."""
+    pieces = data.draw(st.permutations(pieces_of(data, log)))
+    lines = [line for piece in pieces for _, line in piece]
+    at = data.draw(st.integers(1, len(lines)))
+    whole, frames, rest = planned_frames(lines), planned_frames(lines), lines[at:]
+    times = [whole.record(line).time for line in lines]
+    assert times[:at] == [frames.record(line).time for line in lines[:at]]
+    state = json.loads(json.dumps(frames.state()))
+    later = planned_frames(rest, state)
+    assert times[at:] == [later.record(line).time for line in rest]
+
+
+def planned_frames(lines, state=None):
+    """Frames that give lines the years of a survey; the survey of what follows on a state."""
+    plan = state and state["plan"]
+    survey = Survey(UTC, Plan([Turn(*turn) for turn in plan[0]], plan[1]) if plan else NO_PLAN)
+    survey.add(lines)
+    frames = Frames.resume(UTC, state) if state else Frames(UTC, 2000)
+    if years := found(survey.end(), UTC, NOW, Prior(state and state["latest"])):
+        frames.follow(years.plan)
+    return frames
