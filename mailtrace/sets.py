@@ -177,7 +177,7 @@ def surveyed(log: LogFile, zone: tzinfo, at: Reader | None = None, planned: Plan
         if at is not None:
             reader.skip_to(at.offset)
             reader.is_skipping = at.is_skipping
-        for block in reader.blocks():
+        for block in reader.blocks(survey.skip):
             survey.add(block.lines)
         if last := reader.last_line():
             survey.add(last.lines)

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from datetime import timezone, tzinfo
 from typing import Final, NamedTuple
 
+from mailtrace.logfiles import decoded
 from mailtrace.mta.grammars import grammar_of
 from mailtrace.queue_ids import time_in_message_id, time_of
 from mailtrace.syslog import Frames, Record
@@ -31,7 +32,6 @@ _PLANNED, _OWN, _BEGINNING, _QUEUE, _WRAPPED, _NEIGHBOUR, _OLD, _NOTHING = range
 """What tells a year, the surest first."""
 _CERTAIN: Final = _WRAPPED
 """The last of them that is believed against the order of the lines."""
-_DOCKER: Final = '{"log":"'
 NO_PLAN: Final = Plan((), 0)
 
 
@@ -104,6 +104,7 @@ class Survey:
         self._looked = _Looked(timezone.utc, None)
         self._frames = Frames.dated_by(self._looked)
         self._prefix, self._before, self._taken = "\n", "", ""
+        self._mark = "\n"
         self._first: Day | None = None
         self._last = Day(1, 1, 0)
         self._votes: dict[int, Counter[int]] = defaultdict(Counter)
@@ -122,9 +123,24 @@ class Survey:
             before = line
         self._before = before
 
+    def skip(self, lines: bytes) -> bool:
+        """Take in whole lines at once where all are of the same day as the line before; return whether they are."""
+        day = self._prefix.encode()
+        if not lines.startswith(day) or (not self._is_told and (self._looks > 0 or b"id=<" in lines)):
+            return False
+        if lines.count(b"\n") != lines.count(b"\n" + day) + 1:
+            return False
+        self._before = decoded(lines[lines.rfind(b"\n", 0, -1) + 1 : -1])
+        return True
+
     def _is_dull(self, line: str) -> bool:
         """Whether a line of the same day as the one before is not looked at."""
         return self._looks <= 0 and not _may_hold_own_message_id(line)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether there may be more lines than were looked at."""
+        return len(self.stretches) >= _MOST
 
     @property
     def is_settled(self) -> bool:
@@ -139,6 +155,8 @@ class Survey:
         return self
 
     def _take(self, line: str) -> None:
+        if line[:1] == "{" and self._mark in line and (self._is_told or self._is_dull(line)):
+            return
         record = self._look(line)
         if record is None:
             return
@@ -147,8 +165,8 @@ class Survey:
             self._take_dated(record.time // 1_000_000 if stamp is None else instant_of_stamp(stamp))
         else:
             self._take_day(Day(stamp.month, stamp.day, stamp.second), record)
-        self._prefix, self._taken = _prefix_of(line, stamp), line
-        if len(self.stretches) >= _MOST:
+        self._prefix, self._mark, self._taken = _prefix_of(line, stamp), _mark_of(line, stamp), line
+        if self.is_full:
             self._prefix, self._is_told = "", True
 
     def _look(self, line: str) -> Record | None:
@@ -257,9 +275,27 @@ def _prefix_of(line: str, stamp: Stamp | None) -> str:
     """What every further line of the same day begins with, as far as can be told: the line up to its hour."""
     if stamp is None:
         return line[:11] if line[4:5] == "-" and line[10:11] in ("T", " ") else "\n"
-    at = line.find(":", len(_DOCKER) if line.startswith(_DOCKER) else beginning_of(line))
-    minutes = stamp.second // 60
-    if line[at - 2 : at + 4] != f"{minutes // 60:02}:{minutes % 60:02}:":
+    at = line.find(":", beginning_of(line))
+    if line[at - 2 : at + 6] != _clock(stamp):
         return "\n"
     prefix = line[: at - 2]
     return prefix if stamp.year is None or str(stamp.year) in prefix else "\n"
+
+
+def _mark_of(line: str, stamp: Stamp | None) -> str:
+    """What every further line of the same day holds where it is JSON: the member's name, and the stamp up to its hour.
+
+    Whoever writes into a member cannot write it: quotes are escaped there.
+    """
+    if stamp is None or stamp.year is not None or line[:1] != "{":
+        return "\n"
+    end = line.find(" " + _clock(stamp)) + 1
+    value = line.rfind('"', 0, end)
+    name = line.rfind('"', 0, line.rfind('"', 0, value))
+    mark = line[name:end] if name >= 0 else ""
+    return "\n" if not mark or "-" in mark or "\\" in line[name - 1 : end] else mark
+
+
+def _clock(stamp: Stamp) -> str:
+    minutes = stamp.second // 60
+    return f"{minutes // 60:02}:{minutes % 60:02}:{stamp.second % 60:02}"

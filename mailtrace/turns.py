@@ -85,7 +85,8 @@ def found(survey: Survey, zone: tzinfo, modified: float, prior: Prior) -> Found 
         for stretch, year in zip(stretches, chosen.years, strict=True)
     ]
     begin, silence = search.instant(stretches[0].first, chosen.years[0]), search.silence(chosen.years[-1])
-    return Found(Plan(turns, survey.days), is_told, begin, silence)
+    limit = search.limit if survey.is_full else float("inf")
+    return Found(Plan(turns, survey.days, limit), is_told, begin, silence)
 
 
 class _Choice(NamedTuple):
@@ -103,13 +104,14 @@ class _Search:
         self._years = [stretch.year for stretch in stretches]
         self._local = LocalTime(zone)
         self._written = min(max(0.0, modified), 7e9)
-        self._limit = self._written + _GRACE
+        self.limit = self._written + _GRACE
+        """The latest instant of a line that tells no year."""
         if prior.latest is not None:
-            self._limit = max(self._limit, prior.latest + _SOON)
+            self.limit = max(self.limit, prior.latest + _SOON)
         first = prior.year
-        if first is not None and self.instant(stretches[0].latest, first) > self._limit:
+        if first is not None and self.instant(stretches[0].latest, first) > self.limit:
             # Who says the year knows better than the file.
-            self._limit = float("inf")
+            self.limit = float("inf")
         self._candidates = self._tried(first)
 
     def _tried(self, first_year: int | None) -> range:
@@ -155,7 +157,7 @@ class _Search:
         stretch, cost = self._stretches[i], 0.0
         if stretch.has_leap_day and not isleap(year):
             cost += _NO_SUCH_DAY
-        if self._years[i] is None and (late := self.instant(stretch.latest, year) - self._limit) > 0:
+        if self._years[i] is None and (late := self.instant(stretch.latest, year) - self.limit) > 0:
             cost += _FUTURE + late / _DAY
         return cost
 

@@ -219,6 +219,8 @@ class Plan(NamedTuple):
     """The first is of the first line."""
     days: int
     """How many days the lines are of; where the day steps back, it counts again."""
+    limit: float = float("inf")
+    """The latest instant of lines behind these."""
 
 
 class Years:
@@ -316,8 +318,9 @@ class Years:
         year = gmtime(self.latest).tm_year - 1
         for candidate in range(year, year + 4):
             start = midnight(candidate, 3, 1) if is_leap_day else midnight(candidate, month, day)
-            if start is not None and self._local.instant(start + second, self.latest) >= self.latest - _DISORDER:
-                return midnight(candidate, month, day)
+            if start is None or (instant := self._local.instant(start + second, self.latest)) < self.latest - _DISORDER:
+                continue
+            return midnight(candidate - (instant > self._plan.limit), month, day)
         return None
 
     def _planned(self, month: int, day: int) -> int | None:

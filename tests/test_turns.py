@@ -12,7 +12,13 @@ import pytest
 from commands import documents, index
 from dating import NOW, UTC, dated, long_id, piped, sendmail_id, stamp
 
+from mailtrace.logfiles import LogFile
 from mailtrace.queue_ids import time_in_message_id
+from mailtrace.sets import surveyed
+from mailtrace.survey import NO_PLAN, Survey
+from mailtrace.syslog import Frames
+from mailtrace.turns import Prior, found
+from mailtrace.years import Plan, Turn
 
 
 def seconds(text):
@@ -233,3 +239,47 @@ def test_a_run_that_could_date_nothing_leaves_the_log_for_the_next(commands_log)
     lines = ["Feb 30 10:00:00 mx postfix/smtp[5]: 40BC39868A: removed", "words"]
     for _ in range(2):
         assert "2 lines: 0 used, 0 ignored, 2 not understood" in commands_log(lines)[1]
+
+
+def test_a_run_that_goes_on_keeps_to_the_plan_of_the_one_before():
+    """It does not see that the lines before were out of order."""
+    lines = [plain(day) for day in ("Nov 18", "Nov 16", "Nov 18", "Jun  1", "Jun  2")]
+    first, times = Frames(UTC, 2020), []
+    first.follow(found(survey_of(lines), UTC, NOW, Prior(year=2020)).plan)
+    for number, line in enumerate(lines):
+        state = json.loads(json.dumps(first.state()))
+        times.append(first.record(line).time)
+        if number:
+            turns, last = state["plan"]
+            rest = survey_of(lines[number:], Plan([Turn(*turn) for turn in turns], last))
+            later = Frames.resume(UTC, state)
+            later.follow(found(rest, UTC, NOW, Prior(state["latest"])).plan)
+            assert later.record(line).time == times[-1]
+    assert datetime.fromtimestamp(times[-1] / 1e6, UTC).year == 2020
+
+
+def survey_of(lines, planned=NO_PLAN):
+    survey = Survey(UTC, planned)
+    survey.add(lines)
+    return survey.end()
+
+
+@pytest.mark.parametrize("wrap", [str, lambda line: json.dumps({"stream": "stdout", "log": line})])
+@pytest.mark.parametrize("name", ["mail.log", "mail.log.gz"])
+def test_blocks_of_one_day_are_passed_over_at_once(log, name, wrap):
+    lines = [wrap(plain(day, n)) for day in ("Dec 30", "Dec 31", "Jan  1") for n in range(30_000)]
+    lines += [wrap(received("2023-01-01T10:00:00")), wrap(plain("Jan  2"))]
+    quick, slow = surveyed(LogFile(log(lines, name=name)), UTC), survey_of(lines)
+    assert (quick.days, slow.days) == (4, 4)
+    for survey in (quick, slow):
+        assert [(turn.first, turn.last, turn.latest) for turn in survey.stretches] == [
+            ((12, 30, 28800), (12, 31, 28800), (12, 31, 28800)),
+            ((1, 1, 28800), (1, 2, 28800), (1, 2, 28800)),
+        ]
+    assert len(lines) * len(lines[0]) > 3 << 20
+
+
+def test_a_line_that_is_out_of_all_order_costs_no_more_than_its_time(log):
+    """Stretches beyond a thousand are not looked at: lines are dated all the same."""
+    lines = [plain(day, n) for n in range(3000) for day in ("Jan  1", "Jul  1")]
+    assert max(dated([log(lines)]).values()) < NOW
