@@ -1,7 +1,8 @@
 """What queue IDs say about the clock: whether a log's stamps were read in its zone and year.
 
-sendmail's and long Postfix queue IDs carry the second at which the message began to come in. The line that logs it is
-written by the same machine moments later, so a difference is the reader's: a wrong zone or year.
+sendmail's and long Postfix queue IDs carry the second at which the message began to come in, and so do the message IDs
+that the MTA gives to mail without one. The line that logs it is written by the same machine moments later, so a
+difference is the reader's: a wrong zone or year.
 """
 
 from collections.abc import Sequence
@@ -10,7 +11,7 @@ from statistics import median
 from typing import Final, NamedTuple
 
 from mailtrace.errors import UsageError
-from mailtrace.queue_ids import time_of
+from mailtrace.queue_ids import time_in_message_id, time_of
 from mailtrace.zones import zone_of
 
 _ENOUGH: Final = 200
@@ -50,11 +51,17 @@ class ClockCheck:
         if len(self._samples) < _ENOUGH and (told := time_of(queue_id, mta)) is not None:
             self._samples.append(_Sample(time // 1_000_000, told))
 
-    def message(self, zone_name: str | None, given_year: int | None) -> str | None:
+    def sample_message_id(self, time: int, queue_id: str, msgid: str) -> None:
+        """Take in the line that logs a message ID, which the MTA may have made itself at that time."""
+        if len(self._samples) < _ENOUGH and (told := time_in_message_id(msgid, queue_id)) is not None:
+            self._samples.append(_Sample(time // 1_000_000, told))
+
+    def message(self, zone_name: str | None, given_year: int | None, *, has_years: bool = False) -> str | None:
         """Return one line that names the flag which mends the clock; None where the queue IDs agree with the lines.
 
-        `zone_name` is the zone in which the lines were read, None for the machine's own; `given_year` the year that
-        was given for the first line. Messages that took minutes to come in do not matter: a median decides.
+        `zone_name` is the zone in which the lines were read, None for the machine's own; `given_year` the year of the
+        first line as it was read; `has_years` says that the stamps have years, which no flag changes. Messages that
+        took minutes to come in do not matter: a median decides.
         """
         if not self._samples:
             return None
@@ -66,7 +73,7 @@ class ClockCheck:
         except UsageError:
             return None
         if years := round(difference / _YEAR):
-            return self._other_year(difference, years, given_year, zone)
+            return None if has_years else self._other_year(difference, years, given_year, zone)
         return self._other_zone(difference, zone)
 
     def _other_year(self, difference: float, years: int, given_year: int | None, zone: tzinfo) -> str | None:

@@ -26,7 +26,7 @@ def explain(paths: Sequence[str], calendar: Calendar, now: float, out: TextIO) -
         raise LogError("; ".join(wrong))
     counts = Counter({"used": 0, "ignored": 0, "not understood": 0})
     for plan in planned(good, calendar, []):
-        if log := opened(plan, calendar, [], now, again=False):
+        if log := opened(plan, calendar, [], lambda: now, again=False):
             with log.reader:
                 for line, kind, words in _explained(log):
                     counts[kind] += 1

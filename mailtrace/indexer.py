@@ -9,7 +9,7 @@ from mailtrace.clocks import ClockCheck
 from mailtrace.errors import LogError
 from mailtrace.logfiles import Block
 from mailtrace.meaning import Foreign, NotUnderstood, meaning_of
-from mailtrace.mta.events import BEGINNINGS, Event, Ignored
+from mailtrace.mta.events import BEGINNINGS, Event, Ignored, MessageId
 from mailtrace.opening import Opened, opened
 from mailtrace.places import checkpoint_of
 from mailtrace.reducer import MAX_HELD, Reducer
@@ -64,6 +64,12 @@ class Indexer:
         self._limits = limits
         self._writer = Writer(store, patience)
         self._reducer, self._clock = Reducer(), ClockCheck()
+        self._first_year: int | None = None
+        """The year of the first line of the oldest log, where its stamp has none."""
+        self._has_years = True
+        """Whether all stamps have had their years so far."""
+        self._unmoved: int | None = None
+        """Known lines before a log that is new; as long as there are no more, it gets no checkpoint."""
         self._checkpoints: dict[str, Checkpoint] = {}
         self._saving: list[Checkpoint] = []
 
@@ -80,7 +86,9 @@ class Indexer:
         try:
             self.read_new(paths)
         finally:
-            if note := self._clock.message(self._calendar.zone_name or None, self._calendar.year):
+            if note := self._clock.message(
+                self._calendar.zone_name or None, self._calendar.year or self._first_year, has_years=self._has_years
+            ):
                 self.tally.notes.append(note)
         return self.tally
 
@@ -113,13 +121,14 @@ class Indexer:
             raise LogError("; ".join(wrong))
 
     def _read(self, plan: Planned) -> None:
-        log = opened(plan, self._calendar, self._checkpoints.values(), self._now(), again=self._from_start)
+        log = opened(plan, self._calendar, self._checkpoints.values(), self._now, again=self._from_start)
         if log is None:
             return
         self._reducer.resume(log.reducer)
         # A log just begun by logrotate may well begin with lines of others.
         is_new = log.reader.offset == 0 and plan.follows is None
         before = self.tally.lines, self.tally.mail_lines
+        self._unmoved = None if log.is_known else self.tally.known_lines
         with log.reader as reader:
             damage = self._read_blocks(log)
             # Only here all lines before the reader's offset have been taken in: a save is right at no other place.
@@ -128,8 +137,18 @@ class Indexer:
             self._settle()
         if is_new and self.tally.lines > before[0] and self.tally.mail_lines == before[1]:
             self.tally.without_mail.append(reader.path)
+        self._keep_year(log)
+        if log.note:
+            self.tally.notes.append(log.note)
         if damage:
             raise damage
+
+    def _keep_year(self, log: Opened) -> None:
+        """Keep what a message about another clock has to know."""
+        if log.frames.state()["latest"] is not None:
+            if self._has_years:
+                self._first_year = log.begin["year"]
+            self._has_years = False
 
     def _read_blocks(self, log: Opened) -> LogError | None:
         """Read to the end, or until stopped; return what is wrong with the file."""
@@ -174,8 +193,12 @@ class Indexer:
                 record, mta, parsed = meaning
                 tally.used += 1
                 take(record, mta, parsed)
-                if type(parsed) is Event and type(parsed.fact) in BEGINNINGS:
-                    self._clock.sample(record.time, parsed.queue_id, mta)
+                if type(parsed) is Event:
+                    fact = parsed.fact
+                    if type(fact) in BEGINNINGS:
+                        self._clock.sample(record.time, parsed.queue_id, mta)
+                    elif isinstance(fact, MessageId) and fact.msgid:
+                        self._clock.sample_message_id(record.time, parsed.queue_id, fact.msgid)
 
     def _take_last_line(self, log: Opened) -> None:
         """A last line without an end is left for later where its end may still come."""
@@ -194,7 +217,11 @@ class Indexer:
         if packed is not None:
             state["packed"] = packed
         checkpoint = checkpoint_of(log.reader, state, self._now())
-        self._put(touched, [checkpoint] if checkpoint else [])
+        is_understood = self.tally.known_lines != self._unmoved
+        self._put(touched, [checkpoint] if checkpoint and is_understood else [])
+        if checkpoint and not is_understood:
+            # Another run reads it from its start, maybe with other flags; this one goes on.
+            self._checkpoints[checkpoint.log] = checkpoint
         gc.collect(1)
 
     def _put(self, transactions: Sequence[Transaction], checkpoints: list[Checkpoint]) -> None:

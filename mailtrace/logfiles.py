@@ -11,7 +11,7 @@ import lzma
 import stat
 import sys
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
@@ -166,14 +166,16 @@ class Reader:
         """Bytes on the disk that have been read: for the progress."""
         return self._raw.tell() if self._raw is not None and self._raw.seekable() else self.offset
 
-    def blocks(self) -> Iterator[Block]:
+    def blocks(self, is_dull: Callable[[bytes], bool] = lambda _: False) -> Iterator[Block]:
         """Read whole lines up to the end of the file as it is now; called again, what has come since.
+
+        Lines that `is_dull` says nobody needs are not given.
 
         Raises:
             LogError: the file is damaged or cut short; what came before has been given.
         """
         while data := self._read():
-            block = self._take(data)
+            block = self._take(data, is_dull)
             if block.lines or block.too_long:
                 yield block
 
@@ -196,7 +198,7 @@ class Reader:
             raise LogError(words) from self._damage
         return b"".join(pieces)
 
-    def _take(self, data: bytes) -> Block:
+    def _take(self, data: bytes, is_dull: Callable[[bytes], bool]) -> Block:
         """Cut data into whole lines, and keep what is left over."""
         too_long = 0
         if self.is_skipping:
@@ -209,7 +211,7 @@ class Reader:
         end = data.rfind(b"\n") + 1
         whole, self.rest = data[:end], data[end:]
         self._pass(whole)
-        lines = _lines(whole)
+        lines = [] if is_dull(whole) else _lines(whole)
         short = lines
         if len(max(lines, key=len, default="")) > MAX_LINE:
             short = [line for line in lines if len(line) <= MAX_LINE]

@@ -23,7 +23,8 @@ class NotUnderstood(NamedTuple):
 Used: TypeAlias = tuple[Record, str, Parsed]
 """A line of a mail server that says something of a transaction: its record, the MTA, and what it says."""
 
-_OTHER_PROGRAM: Final = Foreign(ANOTHER_PROGRAM.reason)
+OTHER_PROGRAM: Final = ANOTHER_PROGRAM.reason
+_OTHER_PROGRAM: Final = Foreign(OTHER_PROGRAM)
 
 
 def meaning_of(line: str, frames: Frames) -> Used | Ignored | Foreign | NotUnderstood:

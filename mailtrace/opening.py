@@ -1,24 +1,24 @@
 """How a log is opened: where an earlier run ended, or at its start with the right year."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timezone, tzinfo
-from itertools import chain
 from typing import Any, Final
 
 from mailtrace.errors import LogError
 from mailtrace.logfiles import Block, LogFile, Reader, decoded
-from mailtrace.places import known_place
-from mailtrace.sets import Calendar, Planned, year_of
+from mailtrace.places import Place, known_place
+from mailtrace.sets import Calendar, Planned, surveyed
 from mailtrace.stores.base import Checkpoint
-from mailtrace.syslog import Frames, Record
+from mailtrace.survey import NO_PLAN, Survey
+from mailtrace.syslog import Frames
+from mailtrace.turns import Found, Prior, found
+from mailtrace.years import Plan, Turn
 from mailtrace.zones import zone_of
 
-_DAY: Final = 86400
-_GRACE: Final = _DAY
-"""By so many seconds may a log's first line be younger than its file, whose clock is another machine's."""
-_DISORDER: Final = 60 * _DAY
-"""So many seconds behind the latest line of a set is soon after it."""
+_WINDOW: Final = 4 << 20
+"""So much of a stream, in bytes, is looked at before its lines are dated, where none tells its year."""
+_NO_LINES: Final = Block([], 0, 0)
 
 
 @dataclass(slots=True)
@@ -35,17 +35,29 @@ class Opened:
     """The state of the frames at the log's first line: to read it again in the same way."""
     reducer: dict[str, Any]
     """What the reducer had open where an earlier run ended, in this log or in the one before it in its rotation set."""
+    is_known: bool = False
+    """Whether an earlier run has read some of it."""
+    given_year: int | None = None
+    """The first line's, as it was given when the log was first read."""
+    note: str = ""
+    """A message about the first line's year."""
 
     def state(self) -> dict[str, Any]:
         """Return what a later run needs to go on, or to read all again."""
         frames = self.frames.state()
         instant = frames["dated"] if frames["latest"] is None else frames["latest"]
         offset = None if instant is None else _offset(self.zone, instant)
-        return {"frames": frames, "begin": self.begin, "zone": self.zone_name, "offset": offset}
+        return {
+            "frames": frames,
+            "begin": self.begin,
+            "zone": self.zone_name,
+            "offset": offset,
+            "given": self.given_year,
+        }
 
 
 def opened(
-    plan: Planned, calendar: Calendar, known: Collection[Checkpoint], now: float, *, again: bool
+    plan: Planned, calendar: Calendar, known: Collection[Checkpoint], now: Callable[[], float], *, again: bool
 ) -> Opened | None:
     """Open a log; `again` at its start though it is known. None where there is nothing new in it.
 
@@ -54,20 +66,56 @@ def opened(
     """
     log = plan.log
     place = known_place(log, known)
+    if place is not None and plan.year is not None and _is_undated(place.checkpoint.state):
+        _close(place)
+        place = None
     if place is None:
-        return _new(plan, calendar, known, now)
-    state, reader = place.checkpoint.state, place.reader
+        return _stream(plan, calendar, now) if log.is_stream else _new(plan, calendar, known)
+    _check(plan, calendar, place.checkpoint.state)
+    if again:
+        return _again(plan, calendar, place)
+    return None if place.reader is None else _resumed(log, calendar, place.checkpoint.state, place.reader)
+
+
+def _is_undated(state: dict[str, Any]) -> bool:
+    """Whether an earlier run dated no line by its stamp, so that the year which is given now may date them."""
+    return all(value is None for value in state["frames"].values())
+
+
+def _close(place: Place) -> None:
+    if place.reader is not None:
+        place.reader.close()
+
+
+def _resumed(log: LogFile, calendar: Calendar, state: dict[str, Any], reader: Reader) -> Opened:
     zone, name = _zone(calendar, state)
-    _check(plan, calendar, state)
-    if not again:
-        if reader is None:
-            return None
-        frames = Frames.resume(zone, state["frames"])
-        return Opened(log, reader, frames, reader.blocks(), zone, name, state["begin"], _reducer_state(state))
-    if reader is not None:
-        reader.close()
-    reader = log.open()
-    return Opened(log, reader, Frames.resume(zone, state["begin"]), reader.blocks(), zone, name, state["begin"], {})
+    frames = Frames.resume(zone, state["frames"])
+    latest = state["frames"]["latest"]
+    # A log whose stamps have had years so far is not looked through for others.
+    if latest is not None:
+        survey = surveyed(log, zone, reader, _plan(state["frames"].get("plan")))
+        if years := found(survey, zone, log.modified, Prior(latest)):
+            frames.follow(years.plan)
+    given = state.get("given")
+    return Opened(log, reader, frames, reader.blocks(), zone, name, state["begin"], _reducer_state(state), True, given)
+
+
+def _plan(state: Any) -> Plan:
+    """The rest of a plan, where a run ended before the log did."""
+    return NO_PLAN if state is None else Plan([Turn(*turn) for turn in state[0]], state[1])
+
+
+def _again(plan: Planned, calendar: Calendar, place: Place) -> Opened:
+    _close(place)
+    state = place.checkpoint.state
+    zone, name = _zone(calendar, state)
+    begin = {**state["begin"], "year": state["begin"]["year"] or plan.year}
+    frames = Frames.resume(zone, begin)
+    prior = Prior(begin["latest"], begin["year"] if begin["latest"] is None else None)
+    if years := _years_from_start(plan.log, zone, prior):
+        frames.follow(years.plan)
+    reader = plan.log.open()
+    return Opened(plan.log, reader, frames, reader.blocks(), zone, name, begin, {}, True, state.get("given"))
 
 
 def _zone(calendar: Calendar, state: dict[str, Any]) -> tuple[tzinfo, str]:
@@ -90,41 +138,92 @@ def _left_open(follows: Checkpoint | None, known: Collection[Checkpoint]) -> dic
     return _reducer_state(newest.state)
 
 
-def _new(plan: Planned, calendar: Calendar, known: Collection[Checkpoint], now: float) -> Opened:
+def _new(plan: Planned, calendar: Calendar, known: Collection[Checkpoint]) -> Opened:
+    """A log that begins, in its own year or after those before it in its set."""
     log, year, follows = plan
     zone, name = (calendar.zone, calendar.zone_name) if follows is None else _zone(calendar, follows.state)
+    prior, frames = Prior(year=year), Frames(zone, year)
+    if follows is not None and follows.state["frames"]["year"] is not None:
+        state = follows.state["frames"]
+        frames = Frames.resume(zone, state)
+        prior = Prior(state["latest"], state["year"] if state["latest"] is None else None)
+    note = ""
+    if years := _years_from_start(log, zone, prior):
+        if prior.latest is None:
+            frames = Frames(zone, years.year)
+            note = _other_year(log.path, prior.year, years)
+        frames.follow(years.plan)
     reader = log.open()
-    blocks = reader.blocks()
-    if follows is not None and _goes_on(log, zone, follows.state["frames"]):
-        frames = Frames.resume(zone, follows.state["frames"])
-    else:
-        head = [] if log.is_stream else decoded(log.head).split("\n")
-        if log.is_stream and (first := next(blocks, None)):
-            head, blocks = first.lines, chain([first], blocks)
-        frames = Frames(zone, year or year_of(log, head, zone, now))
-    return Opened(log, reader, frames, blocks, zone, name, frames.state(), _left_open(follows, known))
+    blocks, left_open = reader.blocks(), _left_open(follows, known)
+    return Opened(log, reader, frames, blocks, zone, name, frames.state(), left_open, False, year, note)
 
 
-def _goes_on(log: LogFile, zone: tzinfo, state: dict[str, Any]) -> bool:
-    """Whether the years of a log's set go on in it: not where its first line would be younger than the file.
+def _other_year(path: str, given: int | None, years: Found) -> str:
+    """The message where lines tell another year than was given."""
+    if given in (None, years.year):
+        return ""
+    return f"{path}: the queue IDs are of {years.year}, so -y {given} is not used: the right flag is -y {years.year}"
 
-    An old log that is copied beside newer ones is such a file. Soon after the set's latest line it may seem younger:
-    the file's time is then that of another clock.
-    """
-    if state["year"] is None:
-        return False
-    frames = Frames.resume(zone, state)
-    records = (frames.record(line) for line in decoded(log.head).split("\n"))
-    first = next((record.time / 1_000_000 for record in records if type(record) is Record), None)
-    limit = max(log.modified + _GRACE, (state["latest"] or 0) + _DISORDER)
-    return first is None or first <= limit
+
+def _guessed(path: str, year: int) -> str:
+    return (
+        f"{path}: no line tells the year: using {year} for the first;"
+        " if it is wrong, index into a new --store with -y YEAR"
+    )
+
+
+def _years_from_start(log: LogFile, zone: tzinfo, prior: Prior) -> Found | None:
+    """The years of all lines of a log; None where none of the first lacks its year."""
+    survey = Survey(zone)
+    survey.add(decoded(log.head).split("\n"))
+    return found(surveyed(log, zone), zone, log.modified, prior) if survey.days else None
+
+
+def _stream(plan: Planned, calendar: Calendar, now: Callable[[], float]) -> Opened:
+    """A log that can be read once only."""
+    reader, frames = plan.log.open(), Frames(calendar.zone, plan.year)
+    zone, name = calendar.zone, calendar.zone_name
+    log = Opened(plan.log, reader, frames, iter(()), zone, name, frames.state(), {})
+    log.blocks = _dated(log, Prior(year=plan.year), now)
+    return log
+
+
+def _dated(log: Opened, prior: Prior, now: Callable[[], float]) -> Iterator[Block]:
+    """The blocks of a stream, with their years found just before: of as much as can be held."""
+    blocks, window = log.reader.blocks(), [_NO_LINES]
+    while window:
+        survey = Survey(log.zone)
+        window = _window(blocks, survey)
+        if not window and log.reader.rest:
+            survey.add([decoded(log.reader.rest)])
+        years = found(survey.end(), log.zone, now(), prior)
+        if years:
+            log.frames.follow(years.plan)
+            if prior == Prior() and not years.is_told:
+                log.note = _guessed(log.reader.path, years.year)
+            elif prior.latest is None:
+                log.note = _other_year(log.reader.path, prior.year, years)
+        yield from window
+        latest = log.frames.state()["latest"]
+        prior = prior if latest is None else Prior(latest)
+
+
+def _window(blocks: Iterator[Block], survey: Survey) -> list[Block]:
+    """Some of the next blocks: until a line of their last day tells its year, or they are many."""
+    window: list[Block] = []
+    for block in blocks:
+        window.append(block)
+        survey.add(block.lines)
+        if survey.is_settled or block.end - window[0].end > _WINDOW:
+            break
+    return window
 
 
 def _check(plan: Planned, calendar: Calendar, state: dict[str, Any]) -> None:
     """See that a log's stamps are read as they were before: otherwise its mail would be stored twice, at two times."""
     frames, begin, path = state["frames"], state["begin"], plan.log.path
     without_year = frames["latest"] is not None
-    if without_year and begin["latest"] is None and plan.year not in (None, begin["year"]):
+    if without_year and begin["latest"] is None and plan.year not in (None, begin["year"], state.get("given")):
         raise LogError(
             f"{path} was read before with the year {begin['year']}, now with {plan.year}:"
             " leave -y out, or index into a new --store"

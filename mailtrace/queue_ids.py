@@ -58,3 +58,20 @@ def _sendmail_time(queue_id: str) -> int | None:
         return None
     year += 1960 if year >= 37 else 2020
     return timegm((year, month + 1, day, hour, minute, second))
+
+
+@lru_cache(maxsize=4096)
+def time_in_message_id(msgid: str, queue_id: str) -> int | None:
+    """Return the second since 1970 that a message ID which the MTA made itself carries; None where it is another's.
+
+    Postfix (cleanup_message.c) and sendmail (`$t.$i@$j`) write the time, in UTC, and the queue ID that the message has
+    there; sendmail without seconds.
+    """
+    time, _, rest = msgid.partition(".")
+    if not rest.startswith(queue_id + "@") or len(time) not in (12, 14) or not (time.isascii() and time.isdecimal()):
+        return None
+    year, fields = int(time[:4]), [int(time[i : i + 2]) for i in range(4, len(time), 2)]
+    month, day, hour, minute, second = (*fields, 0)[:5]
+    if not (1990 <= year < 2100 and 1 <= month <= 12 and 1 <= day <= 31 and hour < 24 and minute < 60 and second < 61):
+        return None
+    return timegm((year, month, day, hour, minute, second))

@@ -1,21 +1,26 @@
 """Sets of logs: which is the oldest, and in which year each begins."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime, timezone, tzinfo
 from itertools import islice
 from typing import Final, NamedTuple
 
 from mailtrace.errors import LogError
-from mailtrace.logfiles import LogFile, decoded
+from mailtrace.logfiles import LogFile, Reader, decoded
 from mailtrace.places import candidates
 from mailtrace.rotation import rotated_from
 from mailtrace.stores.base import Checkpoint
+from mailtrace.survey import NO_PLAN, Survey
 from mailtrace.syslog import Frames, Record
-from mailtrace.years import first_year
+from mailtrace.turns import Prior, first_year, found
+from mailtrace.years import Plan
 
 _HEAD_LINES: Final = 2000
 _YEAR_SECONDS: Final = 366 * 86400
 _LAST_BYTES: Final = 1 << 17
+_SOON: Final = 2 * 86400
+"""Seconds in which a log's last writing follows its last line, where the file's time is not that of a copy."""
 
 
 class Calendar(NamedTuple):
@@ -109,9 +114,74 @@ def in_order(logs: Sequence[LogFile], calendar: Calendar) -> list[tuple[LogFile,
         return [(begins[i][1], None) for _, _, i in dated] + [
             (log, calendar.year) for begin, log in begins if not begin
         ]
+    if calendar.year is not None and (placed := _placed(begins, calendar)):
+        return _shifted(placed, calendar.year)
     start = _after_widest_gap(without_year)
     turned = sorted((_turned(begin, start), _written(log), i) for i, (begin, log) in enumerate(begins))
     return [(begins[i][1], _year(begins[i][0], start, calendar.year)) for _, _, i in turned]
+
+
+class _Placed(NamedTuple):
+    """A log, and the instant of its first line."""
+
+    begin: float
+    written: float
+    log: LogFile
+    year: int | None
+    """Of its first line, where its stamp has none."""
+    is_told: bool = False
+    """Whether its lines tell their years."""
+    is_copy: bool = False
+    """Whether nothing tells its years: it was written long after its last line."""
+
+
+def _placed(begins: Sequence[tuple[_Begin | None, LogFile]], calendar: Calendar) -> list[_Placed] | None:
+    """The logs in order, where lines of any tell their years or the times at which all were written do; else None."""
+    placed = []
+    for begin, log in begins:
+        if begin is None:
+            placed.append(_Placed(float("inf"), _written(log), log, None))
+        elif begin.has_year:
+            placed.append(_Placed(begin.time.timestamp(), log.modified, log, None))
+        elif years := found(surveyed(log, calendar.zone), calendar.zone, log.modified, Prior()):
+            is_copy = not years.is_told and abs(years.silence) > _SOON
+            placed.append(_Placed(years.begin, log.modified, log, years.year, years.is_told, is_copy))
+        else:
+            return None
+    if any(place.is_copy for place in placed) and not any(place.is_told for place in placed):
+        return None
+    return sorted(placed, key=lambda place: place[:2])
+
+
+def _shifted(placed: Sequence[_Placed], year: int) -> list[tuple[LogFile, int | None]]:
+    """The logs with the years of their first lines, so that the oldest one's is the given one.
+
+    What lines tell stands.
+    """
+    oldest = next(place for place in placed if place.year is not None)
+    shift = 0 if any(place.is_told for place in placed) else year - (oldest.year or 0)
+    return [
+        (place.log, year if place.year is None or place is oldest else None if place.is_told else place.year + shift)
+        for place in placed
+    ]
+
+
+def surveyed(log: LogFile, zone: tzinfo, at: Reader | None = None, planned: Plan = NO_PLAN) -> Survey:
+    """Return what all lines of a log, or those behind a place in it, tell of their years.
+
+    `planned` is what an earlier run had found of those behind the place.
+    """
+    survey = Survey(zone, planned)
+    # A damaged file is reported when it is read.
+    with suppress(LogError), log.open() as reader:
+        if at is not None:
+            reader.skip_to(at.offset)
+            reader.is_skipping = at.is_skipping
+        for block in reader.blocks(survey.skip):
+            survey.add(block.lines)
+        if last := reader.last_line():
+            survey.add(last.lines)
+    return survey.end()
 
 
 def _written(log: LogFile) -> float:

@@ -7,7 +7,7 @@ stamps of `stamps.py` in front of the same; RFC 5424; journalctl's outputs; and 
 """
 
 from collections.abc import Mapping
-from datetime import tzinfo
+from datetime import timezone, tzinfo
 from typing import Any, Final
 
 from mailtrace import records
@@ -17,7 +17,7 @@ from mailtrace.prefixes import begun, uncounted, version_at
 from mailtrace.records import Record, Unframed
 from mailtrace.stamps import MONTHS, Stamp, midnight, stamp_of
 from mailtrace.wrappers import MAX_DEPTH, Event, event_at, event_of, is_line_in, journal_event, text_header
-from mailtrace.years import Years
+from mailtrace.years import Plan, Years, instant_of_stamp
 
 __all__ = ["Frames", "Record", "Unframed"]
 
@@ -64,6 +64,18 @@ class Frames:
         if entry := state.get("entry"):
             frames._read_entry(Entry(entry))
         return frames
+
+    @classmethod
+    def dated_by(cls, years: Years) -> "Frames":
+        """Begin a log whose stamps are given to `years`."""
+        frames = cls(timezone.utc, None)
+        frames._begin(years)
+        return frames
+
+    def follow(self, plan: Plan) -> None:
+        """Take the years of the next lines from a plan, and look at each stamp anew."""
+        self._years.follow(plan)
+        self._keep_nothing()
 
     def state(self) -> dict[str, Any]:
         """Return what `resume` needs, as JSON: the year, the latest instants in seconds since 1970, half an entry."""
@@ -172,12 +184,10 @@ class Frames:
         if not depth and begins_entry(line, at):
             return self._next_entry(line[at:], None)
         one = uncounted(line, at) if line[at - 1 : at] == ">" else line
-        if one is None:
-            return records.SEVERAL
-        if version := version_at(one, at):
+        if one is not None and (version := version_at(one, at)):
             return self._rfc5424(one[version:])
-        if stamp is None:
-            return unstamped(line, at)
+        if one is None or stamp is None:
+            return records.SEVERAL if one is None else unstamped(line, at)
         record = self._stamped(one, at, stamp, depth)
         if line[at - 1 : at] == ">" and line[-1:].isdigit():
             # The next line may end in a length too.
@@ -288,9 +298,10 @@ class Frames:
             record = self.record(text)
         else:
             written = event.time() or outer
-            if isinstance(written, Stamp) and written.year is not None:
-                self._years.instant(written)
+            told = written // 1_000_000 if type(written) is int else None
+            self._years.told = instant_of_stamp(written) if isinstance(written, Stamp) else told
             record = self._any(text, depth + 1)
+            self._years.told = None
         if isinstance(record, Unframed) or record.host or not event.host:
             return record
         return record._replace(host=host_name(event.host))

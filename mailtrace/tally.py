@@ -3,6 +3,7 @@
 from collections import Counter
 from dataclasses import dataclass, field
 
+from mailtrace.meaning import OTHER_PROGRAM
 from mailtrace.stores.base import Refused
 
 
@@ -33,3 +34,8 @@ class Tally:
     def mail_lines(self) -> int:
         """Lines of a mail server that were understood."""
         return self.used + self.silent
+
+    @property
+    def known_lines(self) -> int:
+        """Lines whose time and program were understood."""
+        return self.mail_lines + self.ignored[OTHER_PROGRAM]

@@ -4,20 +4,22 @@ RFC 3164 stamps have neither year nor zone. Lines go forward in time, so the yea
 and the order of lines tells apart the two passes through the hour that the end of summer time repeats.
 """
 
-from calendar import isleap
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta, timezone, tzinfo
 from time import gmtime
 from typing import Any, Final, NamedTuple
 
-from mailtrace.prefixes import beginning_of
-from mailtrace.queue_ids import time_of
-from mailtrace.stamps import FIRST_YEAR, Stamp, midnight, stamp_of
+from mailtrace.stamps import FIRST_YEAR, Stamp, midnight
 
 _DAY: Final = 86400
 _DISORDER: Final = 60 * _DAY
 """Seconds by which a line may step back without being of the next year."""
+
+
+def instant_of_stamp(stamp: Stamp) -> int | None:
+    """Return the second since 1970 of a stamp with its year, in UTC unless it says its zone."""
+    start = None if stamp.year is None else midnight(stamp.year, stamp.month, stamp.day)
+    return None if start is None else start + stamp.second - (stamp.offset or 0)
 
 
 class LocalTime:
@@ -65,6 +67,27 @@ class LocalTime:
         return round(time.timestamp())
 
 
+class Turn(NamedTuple):
+    """Where the year of a log's lines changes."""
+
+    number: int
+    """How many times the day changes before, from where the plan begins."""
+    month: int
+    day: int
+    year: int
+
+
+class Plan(NamedTuple):
+    """The years of lines that have been surveyed."""
+
+    turns: Sequence[Turn]
+    """The first is of the first line."""
+    days: int
+    """How many days the lines are of; where the day steps back, it counts again."""
+    limit: float = float("inf")
+    """The latest instant of lines behind these."""
+
+
 class Years:
     """Gives stamps their instants, in the order of the lines; its state is the latest instant so far."""
 
@@ -83,19 +106,39 @@ class Years:
         """The latest instant of the stamps without a year, in seconds since 1970."""
         self._dated = dated
         self._seen = seen
+        self.told: int | None = None
+        """When the next line was written, by what it is wrapped in."""
         self._day = (0, 0)
         self._midnight: int | None = None
         self._year_of_day: int | None = None
+        self.follow(Plan((), 0))
+
+    def follow(self, plan: Plan) -> None:
+        """Take the years of the next lines from a plan, as far as it goes."""
+        self._plan, self._number, self._turn = plan, 0, 0
+        self._day = (0, 0)
 
     def state(self) -> dict[str, Any]:
         """Return what a later run needs to go on."""
-        return {"year": self.year, "latest": self.latest, "dated": self._dated, "seen": self._seen}
+        plan = self._rest_of_plan()
+        return {"year": self.year, "latest": self.latest, "dated": self._dated, "seen": self._seen, "plan": plan}
+
+    def _rest_of_plan(self) -> list[Any] | None:
+        """The plan from the latest day on, as lists."""
+        turns, begun = self._plan.turns, self._number - 1
+        if begun < 0 or self._number >= self._plan.days:
+            return None
+        rest = [[turn.number - begun, *turn[1:]] for turn in turns[self._turn :]]
+        return [[[0, *self._day, turns[self._turn - 1].year], *rest], self._plan.days - begun]
 
     def instant(self, stamp: Stamp) -> int | None:
         """Return the second since 1970 of the next line's stamp; None where there is no such date."""
-        if stamp.year is None:
-            return self.without_year(stamp.month, stamp.day, stamp.second, stamp.offset)
-        start = midnight(stamp.year, stamp.month, stamp.day)
+        year = stamp.year
+        if year is None:
+            day = (stamp.month, stamp.day, stamp.second)
+            if self.told is None or self._plan.days or (year := nearest_year(day, self.told, self._local)) is None:
+                return self.without_year(*day)
+        start = midnight(year, stamp.month, stamp.day)
         if start is None:
             return None
         wall = start + stamp.second
@@ -109,26 +152,30 @@ class Years:
             self._dated = instant
         return instant
 
-    def without_year(self, month: int, day: int, second: int, offset: int | None = None) -> int | None:
+    def without_year(self, month: int, day: int, second: int) -> int | None:
         """Return the instant of the next line's stamp without year; None where there is no such date in its year.
 
-        `offset` is that of a zone which the stamp names, in seconds east of UTC.
-
-        The year is the one in which the stamp is nearest to the latest one, but at most 60 days before it.
+        Without a plan, it is the year in which the stamp is nearest to the latest one, but at most 60 days before it.
         """
         if (month, day) != self._day:
+            if midnight(2000, month, day) is None:
+                return None
             self._midnight = self._start_of(month, day, second)
             self._day = (month, day)
             self._year_of_day = None if self._midnight is None else gmtime(self._midnight).tm_year
         if self._midnight is None:
             return None
-        wall = self._midnight + second
-        instant = self._local.instant(wall, self.latest) if offset is None else wall - offset
+        instant = self._local.instant(self._midnight + second, self.latest)
         if self.latest is None or instant > self.latest:
             self.latest, self.year = instant, self._year_of_day
         return instant
 
     def _start_of(self, month: int, day: int, second: int) -> int | None:
+        if (year := self._planned(month, day)) is not None:
+            start = midnight(year, month, day)
+            if start is not None and self.latest is not None and start < self.latest - _DISORDER:
+                self.latest = None
+            return start
         if self.latest is None:
             year = self._first_year((month, day, second))
             return None if year is None else midnight(year, month, day)
@@ -136,90 +183,33 @@ class Years:
         year = gmtime(self.latest).tm_year - 1
         for candidate in range(year, year + 4):
             start = midnight(candidate, 3, 1) if is_leap_day else midnight(candidate, month, day)
-            if start is not None and self._local.instant(start + second, self.latest) >= self.latest - _DISORDER:
-                return midnight(candidate, month, day)
+            if start is None or (instant := self._local.instant(start + second, self.latest)) < self.latest - _DISORDER:
+                continue
+            return midnight(candidate - (instant > self._plan.limit), month, day)
         return None
+
+    def _planned(self, month: int, day: int) -> int | None:
+        """The year of the next day; None behind the plan's end, and where the lines are others than were surveyed."""
+        turns, number = self._plan.turns, self._number
+        if number >= self._plan.days:
+            return None
+        self._number += 1
+        if self._turn < len(turns) and turns[self._turn].number == number:
+            self._turn += 1
+            if turns[self._turn - 1][1:3] != (month, day):
+                self._plan = Plan((), 0)
+                return None
+        return turns[self._turn - 1].year
 
     def _first_year(self, day: tuple[int, int, int]) -> int | None:
         """The year of the first stamp without one: of the dated line before it, unless that is of another than told."""
         if self._seen is None or self.year not in (None, gmtime(self._seen).tm_year):
             return self.year
-        return _nearest_year(day, self._seen, self._local)
+        return nearest_year(day, self._seen, self._local)
 
 
-class _Head(NamedTuple):
-    """A line without year among a log's first."""
-
-    stamp: Stamp
-    turn: int
-    """How many times the year has changed since the first of them."""
-    line: str
-
-
-def first_year(head: Sequence[str], last: str | None, modified: float, zone: tzinfo) -> int | None:
-    """Return the year of a log's first line where its stamps carry none; None where no line of `head` lacks its year.
-
-    `head` is the log's first lines, some 2000 at most, `last` its last; `modified` is when it was last written, in
-    seconds since 1970. A queue ID that carries its time tells the year; otherwise it is the latest in which the last
-    line is not after `modified`, with a day of grace.
-    """
-    lines = list(_turned(head))
-    if not lines:
-        return None
-    local = LocalTime(zone)
-    told = _told_by_queue_ids(lines, local)
-    if told is None:
-        told = _told_by_dated(head, local)
-    return told if told is not None else _told_by_last(lines, last, modified, local)
-
-
-def _turned(head: Iterable[str]) -> Iterator[_Head]:
-    latest = None
-    for line in head:
-        stamp = stamp_of(line, beginning_of(line))
-        if stamp is None or stamp.year is not None or midnight(2000, stamp.month, stamp.day) is None:
-            continue
-        # Years of 366 days, so that 29 February has its place in each.
-        place = _of_year(stamp)
-        if latest is None:
-            latest = place
-        turn = -((place - latest + _DISORDER) // (366 * _DAY))
-        latest = max(latest, turn * 366 * _DAY + place)
-        yield _Head(stamp, turn, line)
-
-
-def _of_year(stamp: Stamp) -> int:
-    """Seconds since the start of a leap year."""
-    return (midnight(2000, stamp.month, stamp.day) or 0) - (midnight(2000, 1, 1) or 0) + stamp.second
-
-
-def _told_by_queue_ids(lines: Sequence[_Head], local: LocalTime) -> int | None:
-    """The first line's year by the queue IDs of messages that come in; else by the newest of any."""
-    beginnings, others = Counter[int](), Counter[int]()
-    for stamp, turn, line in lines:
-        time, is_beginning = _queue_id_time(line, stamp.end)
-        day = (stamp.month, stamp.day, stamp.second)
-        if time is not None and (year := _nearest_year(day, time, local)) is not None:
-            (beginnings if is_beginning else others)[year - turn] += 1
-    if beginnings:
-        return beginnings.most_common(1)[0][0]
-    return max(others, default=None)
-
-
-def _queue_id_time(line: str, at: int) -> tuple[int | None, bool]:
-    """The time that a line's queue ID carries, and whether the message begins with this line."""
-    head, _, text = line[at:].partition(": ")
-    if text.startswith("[ID "):
-        text = text.partition("] ")[2]
-    queue_id, _, what = text.partition(": ")
-    program = head.rpartition(" ")[2].partition("[")[0]
-    is_postfix = "/" in program
-    time = time_of(queue_id, "postfix" if is_postfix else "sendmail") if len(queue_id) < 32 else None
-    return time, what.startswith(("client=", "uid=") if is_postfix else "from=")
-
-
-def _nearest_year(day: tuple[int, int, int], time: int, local: LocalTime) -> int | None:
-    """The year in which a month, day and second are nearest to an instant."""
+def nearest_year(day: tuple[int, int, int], time: int, local: LocalTime) -> int | None:
+    """Return the year in which a month, day and second of the day are nearest to an instant."""
     year = gmtime(time).tm_year
     month, number, second = day
     found = [
@@ -228,37 +218,3 @@ def _nearest_year(day: tuple[int, int, int], time: int, local: LocalTime) -> int
         if (start := midnight(candidate, month, number)) is not None
     ]
     return min(found)[1] if found else None
-
-
-def _told_by_dated(head: Sequence[str], local: LocalTime) -> int | None:
-    """The first line's year by the first of the others whose stamp has one."""
-    for i, line in enumerate(head):
-        dated = stamp_of(line, beginning_of(line))
-        start = midnight(dated.year, dated.month, dated.day) if dated and dated.year is not None else None
-        if dated is None or start is None:
-            continue
-        before = list(_turned(head[:i])) or list(_turned(head[i:]))[:1]
-        stamp, turn, _ = before[-1]
-        year = _nearest_year((stamp.month, stamp.day, stamp.second), start + dated.second - (dated.offset or 0), local)
-        return None if year is None else year - turn
-    return None
-
-
-def _told_by_last(lines: Sequence[_Head], last: str | None, modified: float, local: LocalTime) -> int | None:
-    """The first line's year by the time of the log's last writing."""
-    newest = lines[-1]
-    stamp = stamp_of(last, beginning_of(last)) if last else None
-    if stamp is None or midnight(stamp.year or 2000, stamp.month, stamp.day) is None:
-        stamp = newest.stamp
-    turns = newest.turn + (_of_year(stamp) < _of_year(newest.stamp) - _DAY)
-    if stamp.year is not None:
-        return stamp.year - turns
-    limit = min(max(0.0, modified), 7e9) + _DAY
-    leap_days = {line.turn for line in lines if (line.stamp.month, line.stamp.day) == (2, 29)}
-    for year in range(gmtime(limit).tm_year + 1, FIRST_YEAR, -1):
-        start = midnight(year, stamp.month, stamp.day)
-        if start is None or local.instant(start + stamp.second, None) > limit:
-            continue
-        if all(isleap(year - turns + turn) for turn in leap_days):
-            return year - turns
-    return None

@@ -1,0 +1,60 @@
+"""The instants that lines of a log are given."""
+
+import io
+import sys
+from datetime import datetime, timezone
+from types import SimpleNamespace
+
+from mailtrace.opening import opened
+from mailtrace.sets import Calendar, planned
+from mailtrace.syslog import Record
+
+DAY = 86400
+UTC = timezone.utc
+NOW = round(datetime(2026, 11, 25, 12, tzinfo=UTC).timestamp())
+MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+BASE52 = "0123456789BCDFGHJKLMNPQRSTVWXYZbcdfghjklmnpqrstvwxyz"
+BASE60 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwx"
+
+
+def stamp(instant):
+    time = datetime.fromtimestamp(instant, UTC)
+    return f"{MONTHS[time.month - 1]} {time.day:2} {time:%H:%M:%S}"
+
+
+def long_id(instant):
+    digits = ""
+    for _ in range(6):
+        instant, digit = divmod(instant, 52)
+        digits = BASE52[digit] + digits
+    return f"{digits}0000z1v3"
+
+
+def sendmail_id(instant):
+    time = datetime.fromtimestamp(instant, UTC)
+    fields = ((time.year - 1900) % 60, time.month - 1, time.day, time.hour, time.minute, time.second)
+    return "".join(BASE60[field] for field in fields) + "0c016570"
+
+
+def dated(paths, year=None):
+    """The instant that each line is given, by its text."""
+    found = {}
+    for plan in planned(paths, Calendar(UTC, "UTC", year), []):
+        log = opened(plan, Calendar(UTC, "UTC", year), [], lambda: NOW, again=False)
+        with log.reader:
+            for block in log.blocks:
+                for line in block.lines:
+                    record = log.frames.record(line)
+                    assert type(record) is Record, (line, record)
+                    found[line] = record.time // 1_000_000
+    return found
+
+
+def when(instant):
+    return datetime.fromtimestamp(instant, UTC).isoformat()
+
+
+def piped(monkey, lines, year=None):
+    """The instants of lines that come through a pipe."""
+    monkey.setattr(sys, "stdin", SimpleNamespace(buffer=io.BufferedReader(io.BytesIO("".join(lines).encode()))))
+    return dated(["-"], year)
