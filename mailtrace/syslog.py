@@ -160,7 +160,7 @@ class Frames:
                     instant = self._years.local(instant)
                 self._keep(line[:20], instant * 1_000_000, _AFTER_FRACTION)
                 return self.record(line)
-        return self._any(line)
+        return self._any(line) if self._entry is None else self._in_entry(line, self._entry)
 
     def _is_framed(self, line: str, at: int) -> bool:
         """Whether host and program follow: if not, there may be more of the stamp, and its year."""
@@ -176,8 +176,6 @@ class Frames:
 
     def _any(self, line: str, depth: int = 0) -> Record | Unframed:
         """The record of a line in any frame, within `depth` wrappers."""
-        if self._entry is not None and not depth:
-            return self._in_entry(line, self._entry)
         at, stamp = begun(line)
         if line[at : at + 1] == "{":
             return self._json(line[at:], None, depth)
