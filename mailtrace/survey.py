@@ -13,7 +13,18 @@ from mailtrace.logfiles import decoded
 from mailtrace.mta.grammars import grammar_of
 from mailtrace.queue_ids import time_in_message_id, time_of
 from mailtrace.syslog import Frames, Record
-from mailtrace.years import LocalTime, Plan, Stamp, Years, beginning_of, instant_of_stamp, midnight, nearest_year
+from mailtrace.years import (
+    LocalTime,
+    Plan,
+    Stamp,
+    Years,
+    beginning_of,
+    instant_of_stamp,
+    midnight,
+    nearest_year,
+    year_after,
+    year_before,
+)
 
 _DAY: Final = 86400
 _DISORDER: Final = 60 * _DAY
@@ -198,7 +209,7 @@ class Survey:
         self._last = day
         self._looks -= 1
         if wrapped is not None:
-            self._vote(_WRAPPED, nearest_year(day, wrapped, self._local))
+            self._vote(_WRAPPED, year_before(day, wrapped, self._local))
         self._search(record, day)
 
     def _end_day(self, first: Day) -> None:
@@ -257,7 +268,7 @@ class Survey:
 
     def _vote_queued(self, day: Day, time: int) -> None:
         """The time at which the message of a line came in: it is no older than a year."""
-        year = nearest_year(day, time + 180 * _DAY, self._local)
+        year = year_after(day, time, self._local)
         if year is not None:
             is_old = not -_PROMPT <= self._instant(day, year) - time <= _QUEUED
             self._vote(_OLD if is_old else _QUEUE, year)

@@ -13,6 +13,7 @@ from typing import Any, Final, NamedTuple
 _DAY: Final = 86400
 _DISORDER: Final = 60 * _DAY
 """Seconds by which a line may step back without being of the next year."""
+_HALF_YEAR: Final = 180 * _DAY
 _FIRST, _LAST = 1970, 2199
 
 _ABBREVIATIONS: Final = (
@@ -271,7 +272,8 @@ class Years:
         year = stamp.year
         if year is None:
             day = (stamp.month, stamp.day, stamp.second)
-            if self.told is None or self._plan.days or (year := nearest_year(day, self.told, self._local)) is None:
+            year = None if self.told is None or self._plan.days else year_before(day, self.told, self._local)
+            if year is None:
                 return self.without_year(*day)
         start = midnight(year, stamp.month, stamp.day)
         if start is None:
@@ -353,3 +355,13 @@ def nearest_year(day: tuple[int, int, int], time: int, local: LocalTime) -> int 
         if (start := midnight(candidate, month, number)) is not None
     ]
     return min(found)[1] if found else None
+
+
+def year_before(day: tuple[int, int, int], time: int, local: LocalTime) -> int | None:
+    """Return the latest year in which a month, day and second are not after an instant, but for a day or two."""
+    return nearest_year(day, time - _HALF_YEAR, local)
+
+
+def year_after(day: tuple[int, int, int], time: int, local: LocalTime) -> int | None:
+    """Return the first year in which a month, day and second are not before an instant, but for a day or two."""
+    return nearest_year(day, time + _HALF_YEAR, local)
