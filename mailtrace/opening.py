@@ -8,7 +8,7 @@ from typing import Any, Final
 from mailtrace.errors import LogError
 from mailtrace.logfiles import Block, LogFile, Reader, decoded
 from mailtrace.places import Place, known_place
-from mailtrace.sets import Calendar, Planned, surveyed
+from mailtrace.sets import Calendar, Planned, surveyed, years_of
 from mailtrace.stores.base import Checkpoint
 from mailtrace.survey import NO_PLAN, Survey
 from mailtrace.syslog import Frames
@@ -112,7 +112,7 @@ def _again(plan: Planned, calendar: Calendar, place: Place) -> Opened:
     begin = {**state["begin"], "year": state["begin"]["year"] or plan.year}
     frames = Frames.resume(zone, begin)
     prior = Prior(begin["latest"], begin["year"] if begin["latest"] is None else None)
-    if years := _years_from_start(plan.log, zone, prior):
+    if years := years_of(plan.log, zone, prior):
         frames.follow(years.plan)
     reader = plan.log.open()
     return Opened(plan.log, reader, frames, reader.blocks(), zone, name, begin, {}, True, state.get("given"))
@@ -148,7 +148,7 @@ def _new(plan: Planned, calendar: Calendar, known: Collection[Checkpoint]) -> Op
         frames = Frames.resume(zone, state)
         prior = Prior(state["latest"], state["year"] if state["latest"] is None else None)
     note = ""
-    if years := _years_from_start(log, zone, prior):
+    if years := years_of(log, zone, prior):
         if prior.latest is None:
             frames = Frames(zone, years.year)
             note = _other_year(log.path, prior.year, years)
@@ -170,13 +170,6 @@ def _guessed(path: str, year: int) -> str:
         f"{path}: no line tells the year: using {year} for the first;"
         " if it is wrong, index into a new --store with -y YEAR"
     )
-
-
-def _years_from_start(log: LogFile, zone: tzinfo, prior: Prior) -> Found | None:
-    """The years of all lines of a log; None where none of the first lacks its year."""
-    survey = Survey(zone)
-    survey.add(decoded(log.head).split("\n"))
-    return found(surveyed(log, zone), zone, log.modified, prior) if survey.days else None
 
 
 def _stream(plan: Planned, calendar: Calendar, now: Callable[[], float]) -> Opened:

@@ -13,12 +13,11 @@ from mailtrace.rotation import rotated_from
 from mailtrace.stores.base import Checkpoint
 from mailtrace.survey import NO_PLAN, Survey
 from mailtrace.syslog import Frames, Record
-from mailtrace.turns import Prior, first_year, found
+from mailtrace.turns import Found, Prior, found
 from mailtrace.years import Plan
 
 _HEAD_LINES: Final = 2000
 _YEAR_SECONDS: Final = 366 * 86400
-_LAST_BYTES: Final = 1 << 17
 _SOON: Final = 2 * 86400
 """Seconds in which a log's last writing follows its last line, where the file's time is not that of a copy."""
 
@@ -166,6 +165,17 @@ def _shifted(placed: Sequence[_Placed], year: int) -> list[tuple[LogFile, int | 
     ]
 
 
+def years_of(log: LogFile, zone: tzinfo, prior: Prior) -> Found | None:
+    """Return the years of all lines of a log; None where none of the first lacks its year.
+
+    Raises:
+        LogError: it cannot be read.
+    """
+    survey = Survey(zone)
+    survey.add(decoded(log.head).split("\n"))
+    return found(surveyed(log, zone), zone, log.modified, prior) if survey.days else None
+
+
 def surveyed(log: LogFile, zone: tzinfo, at: Reader | None = None, planned: Plan = NO_PLAN) -> Survey:
     """Return what all lines of a log, or those behind a place in it, tell of their years.
 
@@ -221,20 +231,3 @@ def _year(begin: _Begin | None, start: datetime, year: int | None) -> int | None
     if begin is None or begin.has_year or year is None:
         return year
     return year + (begin.time < start)
-
-
-def year_of(log: LogFile, head: Sequence[str], zone: tzinfo, now: float) -> int | None:
-    """Return the year in which a log's first lines were written; None where their stamps say it, or nothing does."""
-    modified = now if log.is_stream else log.modified
-    return first_year(head[:_HEAD_LINES], _last_line(log, head), modified, zone)
-
-
-def _last_line(log: LogFile, head: Sequence[str]) -> str | None:
-    """The log's last whole line; of one that cannot be read from its end, the last of its head."""
-    if not log.is_stream:
-        with log.open() as reader:
-            if not reader.is_packed:
-                reader.skip_to(max(0, log.size - _LAST_BYTES))
-                lines = [line for block in reader.blocks() for line in block.lines]
-                return lines[-1] if lines else None
-    return head[-1] if head else None

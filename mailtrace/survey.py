@@ -15,7 +15,7 @@ from mailtrace.prefixes import beginning_of
 from mailtrace.queue_ids import time_in_message_id, time_of
 from mailtrace.stamps import Stamp, midnight
 from mailtrace.syslog import Frames, Record
-from mailtrace.years import LocalTime, Plan, Years, instant_of_stamp, nearest_year
+from mailtrace.years import LocalTime, Plan, Years, instant_of_stamp, nearest_year, year_after, year_before
 
 _DAY: Final = 86400
 _DISORDER: Final = 60 * _DAY
@@ -87,8 +87,8 @@ class _Looked(Years):
         self.stamp, self.wrapped = stamp, self.told
         return None if midnight(stamp.year or 2000, stamp.month, stamp.day) is None else 0
 
-    def without_year(self, month: int, day: int, second: int) -> int | None:
-        return self.instant(Stamp(None, month, day, second, 0, None, 0))
+    def without_year(self, month: int, day: int, second: int, offset: int | None = None) -> int | None:
+        return self.instant(Stamp(None, month, day, second, 0, offset, 0))
 
 
 class Survey:
@@ -200,7 +200,7 @@ class Survey:
         self._last = day
         self._looks -= 1
         if wrapped is not None:
-            self._vote(_WRAPPED, nearest_year(day, wrapped, self._local))
+            self._vote(_WRAPPED, year_before(day, wrapped, self._local))
         self._search(record, day)
 
     def _end_day(self, first: Day) -> None:
@@ -259,7 +259,7 @@ class Survey:
 
     def _vote_queued(self, day: Day, time: int) -> None:
         """The time at which the message of a line came in: it is no older than a year."""
-        year = nearest_year(day, time + 180 * _DAY, self._local)
+        year = year_after(day, time, self._local)
         if year is not None:
             is_old = not -_PROMPT <= self._instant(day, year) - time <= _QUEUED
             self._vote(_OLD if is_old else _QUEUE, year)

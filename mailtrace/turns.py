@@ -55,6 +55,8 @@ class Found(NamedTuple):
     """Whether any line told its year."""
     begin: int
     """The instant of the first line, in seconds since 1970."""
+    end: int
+    """The instant of the latest of the last lines."""
     silence: float
     """Seconds between the last line and the time at which the log was last written."""
 
@@ -85,9 +87,10 @@ def found(survey: Survey, zone: tzinfo, modified: float, prior: Prior) -> Found 
         Turn(stretch.number, stretch.first.month, stretch.first.day, year)
         for stretch, year in zip(stretches, chosen.years, strict=True)
     ]
-    begin, silence = search.instant(stretches[0].first, chosen.years[0]), search.silence(chosen.years[-1])
+    begin = search.instant(stretches[0].first, chosen.years[0])
+    end = search.instant(stretches[-1].latest, chosen.years[-1])
     limit = search.limit if survey.is_full else float("inf")
-    return Found(Plan(turns, survey.days, limit), is_told, begin, silence)
+    return Found(Plan(turns, survey.days, limit), is_told, begin, end, search.silence(chosen.years[-1]))
 
 
 class _Choice(NamedTuple):
@@ -182,18 +185,3 @@ def _step(seconds: float, step_back: float) -> float:
     if seconds >= 0:
         return seconds / _DAY
     return min(-seconds / _DAY * _STEP_BACK_PER_DAY, step_back)
-
-
-def first_year(head: Sequence[str], last: str | None, modified: float, zone: tzinfo) -> int | None:
-    """Estimate the year of a log's first line by its first lines and its last; None where no line of `head` lacks it.
-
-    `modified` is when it was last written, in seconds since 1970.
-    """
-    survey = Survey(zone)
-    survey.add(head)
-    if not survey.days:
-        return None
-    if last:
-        survey.add([last])
-    years = found(survey.end(), zone, modified, Prior())
-    return None if years is None else years.year

@@ -14,6 +14,7 @@ from mailtrace.stamps import FIRST_YEAR, Stamp, midnight
 _DAY: Final = 86400
 _DISORDER: Final = 60 * _DAY
 """Seconds by which a line may step back without being of the next year."""
+_HALF_YEAR: Final = 180 * _DAY
 
 
 def instant_of_stamp(stamp: Stamp) -> int | None:
@@ -136,8 +137,9 @@ class Years:
         year = stamp.year
         if year is None:
             day = (stamp.month, stamp.day, stamp.second)
-            if self.told is None or self._plan.days or (year := nearest_year(day, self.told, self._local)) is None:
-                return self.without_year(*day)
+            year = None if self.told is None or self._plan.days else year_before(day, self.told, self._local)
+            if year is None:
+                return self.without_year(*day, stamp.offset)
         start = midnight(year, stamp.month, stamp.day)
         if start is None:
             return None
@@ -152,10 +154,11 @@ class Years:
             self._dated = instant
         return instant
 
-    def without_year(self, month: int, day: int, second: int) -> int | None:
+    def without_year(self, month: int, day: int, second: int, offset: int | None = None) -> int | None:
         """Return the instant of the next line's stamp without year; None where there is no such date in its year.
 
         Without a plan, it is the year in which the stamp is nearest to the latest one, but at most 60 days before it.
+        `offset` is that of a zone which the stamp names, in seconds east of UTC.
         """
         if (month, day) != self._day:
             if midnight(2000, month, day) is None:
@@ -165,7 +168,8 @@ class Years:
             self._year_of_day = None if self._midnight is None else gmtime(self._midnight).tm_year
         if self._midnight is None:
             return None
-        instant = self._local.instant(self._midnight + second, self.latest)
+        wall = self._midnight + second
+        instant = self._local.instant(wall, self.latest) if offset is None else wall - offset
         if self.latest is None or instant > self.latest:
             self.latest, self.year = instant, self._year_of_day
         return instant
@@ -218,3 +222,13 @@ def nearest_year(day: tuple[int, int, int], time: int, local: LocalTime) -> int 
         if (start := midnight(candidate, month, number)) is not None
     ]
     return min(found)[1] if found else None
+
+
+def year_before(day: tuple[int, int, int], time: int, local: LocalTime) -> int | None:
+    """Return the latest year in which a month, day and second are not after an instant, but for a day or two."""
+    return nearest_year(day, time - _HALF_YEAR, local)
+
+
+def year_after(day: tuple[int, int, int], time: int, local: LocalTime) -> int | None:
+    """Return the first year in which a month, day and second are not before an instant, but for a day or two."""
+    return nearest_year(day, time + _HALF_YEAR, local)

@@ -7,7 +7,9 @@ from types import SimpleNamespace
 
 from mailtrace.opening import opened
 from mailtrace.sets import Calendar, planned
+from mailtrace.survey import Survey
 from mailtrace.syslog import Record
+from mailtrace.turns import Prior, found
 
 DAY = 86400
 UTC = timezone.utc
@@ -38,7 +40,7 @@ def sendmail_id(instant):
 
 def dated(paths, year=None):
     """The instant that each line is given, by its text."""
-    found = {}
+    times = {}
     for plan in planned(paths, Calendar(UTC, "UTC", year), []):
         log = opened(plan, Calendar(UTC, "UTC", year), [], lambda: NOW, again=False)
         with log.reader:
@@ -46,8 +48,8 @@ def dated(paths, year=None):
                 for line in block.lines:
                     record = log.frames.record(line)
                     assert type(record) is Record, (line, record)
-                    found[line] = record.time // 1_000_000
-    return found
+                    times[line] = record.time // 1_000_000
+    return times
 
 
 def when(instant):
@@ -58,3 +60,15 @@ def piped(monkey, lines, year=None):
     """The instants of lines that come through a pipe."""
     monkey.setattr(sys, "stdin", SimpleNamespace(buffer=io.BufferedReader(io.BytesIO("".join(lines).encode()))))
     return dated(["-"], year)
+
+
+def first_year(head, last, modified, zone):
+    """The year of the first of a log's lines, of which `head` are the first and `last` is the last."""
+    survey = Survey(zone)
+    survey.add(head)
+    if not survey.days:
+        return None
+    if last:
+        survey.add([last])
+    years = found(survey.end(), zone, modified, Prior())
+    return None if years is None else years.year

@@ -44,7 +44,7 @@ LAYERS = {
     "stores.base": {"documents", "groups", "query", "transactions"},
     "stores.writing": {"documents", "errors", "stores.base", "transactions"},
     "access": {"errors"},
-    "backfill": {"errors", "logfiles", "sets", "syslog"},
+    "backfill": {"errors", "logfiles", "sets", "syslog", "turns"},
     "checking": {"errors", "query", "render", "render_times", "stores.base"},
     "stores.elasticsearch_faults": {"errors"},
     "stores.elasticsearch_periods": set(),

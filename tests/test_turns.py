@@ -163,6 +163,12 @@ def test_what_a_line_is_wrapped_in_tells_its_year(log, name, text):
     assert dates(dated([log(lines)])) == ["2019-12-31", "2020-01-01", "2021-06-04"]
 
 
+def test_a_shipper_that_came_later_than_the_line(log):
+    line = json.dumps({"@timestamp": "2024-03-04T10:00:00.000Z", "message": plain("Dec 20")})
+    assert dates(dated([log([line])])) == ["2023-12-20"]
+    assert dates(dated([log([line, json.dumps({"message": received("2021-12-20T10:00:00")})])])) == ["2021-12-20"] * 2
+
+
 # The time of the file.
 
 

@@ -8,11 +8,11 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from dateutil import tz
+from dating import first_year
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mailtrace.syslog import Frames
-from mailtrace.turns import first_year
 from mailtrace.years import LocalTime, Years, midnight
 
 UTC = timezone.utc
