@@ -87,7 +87,7 @@ class Indexer:
             self.read_new(paths)
         finally:
             if note := self._clock.message(
-                self._calendar.zone_name or None, self._calendar.year or self._first_year, has_years=self._has_years
+                self._calendar.zone_name or None, self._first_year or self._calendar.year, has_years=self._has_years
             ):
                 self.tally.notes.append(note)
         return self.tally

@@ -154,7 +154,14 @@ def test_a_requeued_message_is_deferred_no_more_whatever_line_is_missing(missing
 
 
 def test_a_delivery_under_way_when_the_message_is_requeued_leaves_nothing_deferred():
-    facts = [CLIENT, ACTIVE, DEFERRED, Removed("requeued"), DEFERRED._replace(delay=9.0), Removed("requeued", OTHER)]
+    facts: list[Fact] = [
+        CLIENT,
+        ACTIVE,
+        DEFERRED,
+        Removed("requeued"),
+        DEFERRED._replace(delay=9.0),
+        Removed("requeued", OTHER),
+    ]
     assert told(made(*facts))[-1] == ("bob@y", f"queued under {OTHER}", "queued")
     assert told(made(*facts[:-1]))[-1] == ("bob@y", "requeued", "queued")
 

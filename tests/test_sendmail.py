@@ -1,4 +1,5 @@
 import time
+from collections.abc import Sequence
 from itertools import permutations
 
 import pytest
@@ -7,7 +8,7 @@ from hypothesis import strategies as st
 from samples_reader import described, samples
 
 from mailtrace.documents import document
-from mailtrace.mta.events import FACTS, Authenticated, Event, Ignored, Result, Sender
+from mailtrace.mta.events import FACTS, Authenticated, Event, Ignored, Parsed, Result, Sender
 from mailtrace.mta.sendmail import RULES, is_sendmail, parse, rule_of
 from mailtrace.queue_ids import NOQUEUE
 from mailtrace.transactions import SECOND, Transaction, joined
@@ -189,7 +190,8 @@ def transaction(queue_id, lines):
     made = Transaction("mx1", queue_id, "sendmail")
     for second, text in lines:
         parsed = parse("sm-mta", text)
-        for event in parsed if isinstance(parsed, list) else [parsed]:
+        events: Sequence[Parsed] = parsed if isinstance(parsed, list) else [parsed]
+        for event in events:
             if isinstance(event, Event) and event.queue_id == queue_id:
                 made.add(second * SECOND, event.fact)
     return made

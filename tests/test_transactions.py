@@ -21,7 +21,7 @@ from mailtrace.mta.events import (
     Result,
     Sender,
 )
-from mailtrace.order import COURSE, in_order
+from mailtrace.order import COURSE, TimedFact, in_order
 from mailtrace.transactions import SECOND, Transaction, joined, pack, segments, unpack
 
 SHORT = "E92FB9C021B"
@@ -199,7 +199,7 @@ def test_what_happened_within_a_second_has_the_outcome_that_it_had(facts, outcom
 @pytest.mark.parametrize("swapped", [False, True])
 def test_a_short_id_given_again_in_the_second_in_which_it_was_given_back_is_two_transactions(swapped):
     """As the five digits of its microseconds are the same, the two began whole seconds apart."""
-    first = [
+    first: list[TimedFact] = [
         (100, Client("a [192.0.2.1]")),
         (100, MessageId("one@x")),
         (100, Envelope("one@x", 1, 2)),
@@ -207,7 +207,7 @@ def test_a_short_id_given_again_in_the_second_in_which_it_was_given_back_is_two_
         (103, result("r2@x", "sent (ok)", 2.9)),
         (103, Removed("removed")),
     ]
-    second = [
+    second: list[TimedFact] = [
         (103, Client("b [192.0.2.2]")),
         (103, MessageId("two@x")),
         (103, Envelope("two@x", 1, 1)),

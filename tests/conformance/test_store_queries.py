@@ -21,10 +21,11 @@ from storing import found, put
 from mailtrace.documents import document
 from mailtrace.groups import BY, Grouping, groups_of
 from mailtrace.mta.events import Client, Envelope, MessageId, Removed, Result
+from mailtrace.order import TimedFact
 from mailtrace.patterns import Pattern
 from mailtrace.query import Query, matches
 from mailtrace.stores.base import Store
-from mailtrace.transactions import SECOND, TimedFact, Transaction
+from mailtrace.transactions import SECOND, Transaction
 from mailtrace.zones import zone_of
 
 SHORT = "5298B228B8B"
@@ -46,7 +47,7 @@ def test_queries_find_what_the_specification_says(store, seed):
 
 
 def test_a_message_without_a_result_is_queued_and_one_that_was_requeued_is_deferred_no_more(store):
-    waiting = [(AT, Client("bob.desktop [10.10.10.10]")), (AT, Envelope("bob@foo.com", 1, 1))]
+    waiting: list[TimedFact] = [(AT, Client("bob.desktop [10.10.10.10]")), (AT, Envelope("bob@foo.com", 1, 1))]
     deferred = Result("alice@bar.com", None, "none", "deferred (timed out)", "deferred", "4.4.1", 1.0)
     put(store, transaction(SHORT, waiting), transaction("5298B228B8C", [*waiting, (AT + SECOND, deferred)]))
     (queued,) = found(store, Query(outcomes=("queued",)))
