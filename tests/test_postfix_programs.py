@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pytest
 
 from mailtrace.documents import Document, document
-from mailtrace.mta.events import Client, Envelope, Event, Ignored, MessageId, Parsed, Removed
+from mailtrace.mta.events import Client, Envelope, Event, Ignored, MessageId, Removed
 from mailtrace.mta.grammars import grammar_of
 from mailtrace.mta.postfix_programs import instance_of, is_postfix
 from mailtrace.mta.rules import ANOTHER_PROGRAM
@@ -267,7 +267,7 @@ def document_of(course: list[tuple[str, str]], tag: str) -> Document | None:
         grammar = grammar_of(program)
         assert grammar is not None
         parsed = grammar.parse(program, f"5F0C000001: {text}")
-        events: Sequence[Parsed] = parsed if isinstance(parsed, list) else [parsed]
+        events: Sequence[object] = parsed if isinstance(parsed, list) else [parsed]
         for event in events:
             assert isinstance(event, Event)
             found.add((1_000_000 + second) * SECOND, event.fact)

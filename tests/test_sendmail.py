@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from samples_reader import described, samples
 
 from mailtrace.documents import document
-from mailtrace.mta.events import FACTS, Authenticated, Event, Ignored, Parsed, Result, Sender
+from mailtrace.mta.events import FACTS, Authenticated, Event, Ignored, Result, Sender
 from mailtrace.mta.sendmail import RULES, is_sendmail, parse, rule_of
 from mailtrace.queue_ids import NOQUEUE
 from mailtrace.transactions import SECOND, Transaction, joined
@@ -190,7 +190,7 @@ def transaction(queue_id, lines):
     made = Transaction("mx1", queue_id, "sendmail")
     for second, text in lines:
         parsed = parse("sm-mta", text)
-        events: Sequence[Parsed] = parsed if isinstance(parsed, list) else [parsed]
+        events: Sequence[object] = parsed if isinstance(parsed, list) else [parsed]
         for event in events:
             if isinstance(event, Event) and event.queue_id == queue_id:
                 made.add(second * SECOND, event.fact)
