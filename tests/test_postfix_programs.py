@@ -1,7 +1,5 @@
 """Which lines are taken for Postfix's: by the program's name, and by the text where that does not tell."""
 
-from collections.abc import Sequence
-
 import pytest
 
 from mailtrace.documents import Document, document
@@ -267,9 +265,9 @@ def document_of(course: list[tuple[str, str]], tag: str) -> Document | None:
         grammar = grammar_of(program)
         assert grammar is not None
         parsed = grammar.parse(program, f"5F0C000001: {text}")
-        events: Sequence[object] = parsed if isinstance(parsed, list) else [parsed]
+        events = parsed if isinstance(parsed, list) else [parsed] if isinstance(parsed, Event) else []
+        assert events
         for event in events:
-            assert isinstance(event, Event)
             found.add((1_000_000 + second) * SECOND, event.fact)
     return document(found)
 

@@ -1,5 +1,4 @@
 import time
-from collections.abc import Sequence
 from itertools import permutations
 
 import pytest
@@ -190,9 +189,9 @@ def transaction(queue_id, lines):
     made = Transaction("mx1", queue_id, "sendmail")
     for second, text in lines:
         parsed = parse("sm-mta", text)
-        events: Sequence[object] = parsed if isinstance(parsed, list) else [parsed]
+        events = parsed if isinstance(parsed, list) else [parsed] if isinstance(parsed, Event) else []
         for event in events:
-            if isinstance(event, Event) and event.queue_id == queue_id:
+            if event.queue_id == queue_id:
                 made.add(second * SECOND, event.fact)
     return made
 
