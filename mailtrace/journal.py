@@ -15,6 +15,8 @@ _first_field = re.compile(r"__[A-Z_]{1,62}=", re.ASCII).match
 _escape = re.compile(r"\\x[0-9a-f]{2}")
 _LENGTH: Final = 8
 _MAX_BYTES: Final = 1 << 16
+_MAX_NEWLINES: Final = 500
+"""Each line of a field's bytes counts them anew. No mail server writes so many."""
 _FIRST: Final = "__CURSOR"
 _TIME: Final = "__REALTIME_TIMESTAMP"
 
@@ -83,11 +85,11 @@ class Entry:
         self._bytes += line
         length, start = _length(self._bytes)
         value = self._bytes[start:]
-        least = len(_escape.sub("x", value).encode())
-        most = len(value.encode())
+        least = len(_escape.sub("x", value).encode("utf-8", "surrogatepass"))
+        most = len(value.encode("utf-8", "surrogatepass"))
         if length is not None and least <= length <= most and (most - length) % 3 == 0:
             self._keep(name, value)
-        elif len(self._bytes) <= _MAX_BYTES and (length is None or least <= length <= _MAX_BYTES):
+        elif self._bytes.count("\n") < _MAX_NEWLINES and (length is None or least <= length <= _MAX_BYTES):
             self._bytes += "\n"
             return True
         self._name, self._bytes = None, ""
@@ -102,6 +104,6 @@ def _length(text: str) -> tuple[int | None, int]:
             data += bytes.fromhex(found[0][2:])
             at = found.end()
         else:
-            data += text[at].encode("utf-8", "replace")
+            data += text[at].encode("utf-8", "surrogatepass")
             at += 1
     return (int.from_bytes(data[:_LENGTH], "little"), at) if len(data) >= _LENGTH else (None, at)

@@ -89,7 +89,7 @@ def uncounted(line: str, at: int) -> str | None:
         return line
     if found := _count(line[:at]):
         start = found.start() + len(found[1]) + 1
-        message = line[start:].encode()
+        message = line[start:].encode("utf-8", "surrogatepass")
         rest = _next_count(message, int(found[1]))
         if rest and rest[2]:
             return None

@@ -193,6 +193,7 @@ class Frames:
         return record
 
     def _stamped(self, line: str, at: int, stamp: Stamp, depth: int) -> Record | Unframed:
+        """The record of a line that begins with a stamp."""
         if "{" in line[stamp.end : stamp.end + _MAX_HEAD] and (start := event_at(line, stamp)):
             return self._json(line[start:], stamp, depth)
         header = self._header(line, stamp.end)
@@ -275,15 +276,11 @@ class Frames:
             host, program, pid, text = found
         if not program and not event.is_labelled:
             return records.NO_PROGRAM
-        written = event.time()
-        if written is None:
-            written = outer
+        written = event.time() or outer
         time = records.NO_STAMP if written is None else self._micros(written)
-        return (
-            time
-            if isinstance(time, Unframed)
-            else Record(time, host or host_name(event.host), program, pid, plain(text))
-        )
+        if isinstance(time, Unframed):
+            return time
+        return Record(time, host or host_name(event.host), program, pid, plain(text))
 
     def _begins_alike(self, text: str) -> bool:
         """Whether a text begins as the line before: it is a line then."""
