@@ -172,3 +172,20 @@ def test_a_zone_that_is_none_says_nothing():
 
 def test_offsets_in_seconds_are_taken():
     assert checked([(SUMMER + round(timedelta(hours=5, minutes=45).total_seconds()), SUMMER)] * 5).message("UTC", None)
+
+
+def test_message_ids_of_the_servers_own_tell_the_zone():
+    check = ClockCheck()
+    for i in range(5):
+        told = datetime.fromtimestamp(SUMMER + 60 * i, UTC)
+        msgid = f"{told:%Y%m%d%H%M%S}.4C8A2C0A1F@mx.example.com"
+        check.sample_message_id((SUMMER + 60 * i + 7200) * 1_000_000, "4C8A2C0A1F", msgid)
+        check.sample_message_id((SUMMER + 60 * i) * 1_000_000, "4C8A2C0A1E", msgid)
+        check.sample_message_id((SUMMER + 60 * i) * 1_000_000, "4C8A2C0A1F", "another@example.com")
+    assert check.message("UTC", None) == CLOCK.format("UTC+02:00", "--tz Europe/Madrid")
+
+
+def test_no_flag_mends_the_year_of_a_stamp():
+    check = checked([(read_as(SUMMER + i, UTC, UTC, year=2020), SUMMER + i) for i in range(5)])
+    assert check.message("UTC", 2020) == YEAR.format(2024)
+    assert check.message("UTC", 2020, has_years=True) is None
