@@ -12,7 +12,7 @@ from typing import Final
 from mailtrace.errors import LogError
 from mailtrace.logfiles import LogFile, decoded
 from mailtrace.sets import Calendar, in_order, readable, years_of
-from mailtrace.syslog import Frames, Record
+from mailtrace.syslog.frame import Frames, Record
 from mailtrace.turns import Prior
 
 _HEAD_LINES: Final = 2000

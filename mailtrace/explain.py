@@ -12,7 +12,7 @@ from mailtrace.mta.events import Accepted, Announced, Authenticated, Event, Fact
 from mailtrace.opening import Opened, opened
 from mailtrace.render import safe
 from mailtrace.sets import Calendar, planned, readable
-from mailtrace.syslog import Frames
+from mailtrace.syslog.frame import Frames
 
 
 def explain(paths: Sequence[str], calendar: Calendar, now: float, out: TextIO) -> None:

@@ -19,8 +19,8 @@ from mailtrace.render import safe
 from mailtrace.sets import Calendar
 from mailtrace.stores import open_store
 from mailtrace.stores.base import INDEX_PERIODS, RETENTION_DAYS, Partitioned, Store
+from mailtrace.syslog.timezones import zone_of
 from mailtrace.tally import Tally
-from mailtrace.zones import zone_of
 
 _DESCRIPTION = "Index the mail logs of Postfix and sendmail for mailtrace-search."
 _EPILOG = """\

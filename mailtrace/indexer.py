@@ -5,7 +5,6 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
-from mailtrace.clocks import ClockCheck
 from mailtrace.errors import LogError
 from mailtrace.logfiles import Block
 from mailtrace.meaning import Foreign, NotUnderstood, meaning_of
@@ -15,7 +14,8 @@ from mailtrace.places import checkpoint_of
 from mailtrace.reducer import MAX_HELD, Reducer
 from mailtrace.sets import Calendar, Planned, planned, readable
 from mailtrace.stores.base import Checkpoint, Store
-from mailtrace.syslog import Frames
+from mailtrace.syslog.clock_check import ClockCheck
+from mailtrace.syslog.frame import Frames
 from mailtrace.tally import Tally
 from mailtrace.transactions import Transaction
 from mailtrace.writer import Patience, Writer, impatient

@@ -11,10 +11,10 @@ from mailtrace.places import Place, known_place
 from mailtrace.sets import Calendar, Planned, surveyed, years_of
 from mailtrace.stores.base import Checkpoint
 from mailtrace.survey import NO_PLAN, Survey
-from mailtrace.syslog import Frames
+from mailtrace.syslog.frame import Frames
+from mailtrace.syslog.timezones import zone_of
+from mailtrace.syslog.year import Plan, Turn
 from mailtrace.turns import Found, Prior, found
-from mailtrace.years import Plan, Turn
-from mailtrace.zones import zone_of
 
 _WINDOW: Final = 4 << 20
 """So much of a stream, in bytes, is looked at before its lines are dated, where none tells its year."""

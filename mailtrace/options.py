@@ -152,7 +152,7 @@ def access_from(arguments: argparse.Namespace) -> Access:
 
 def zone(text: str) -> str:
     """Return the name of `--tz`, which is a zone's."""
-    from mailtrace.zones import zone_of  # noqa: PLC0415 # --help does not pay for it
+    from mailtrace.syslog.timezones import zone_of  # noqa: PLC0415 # --help does not pay for it
 
     try:
         zone_of(text)

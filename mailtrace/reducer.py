@@ -22,7 +22,7 @@ from mailtrace.mta.events import (
 )
 from mailtrace.queue_ids import NOQUEUE, time_of
 from mailtrace.sessions import Sessions
-from mailtrace.syslog import Record
+from mailtrace.syslog.frame import Record
 from mailtrace.transactions import TURNING, Key, Transaction
 from mailtrace.waiting import Waiting
 

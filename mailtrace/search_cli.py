@@ -17,7 +17,7 @@ from mailtrace.options import access_from, run
 from mailtrace.query import Query
 from mailtrace.search_options import hint_of, parser, query_of
 from mailtrace.stores import open_store
-from mailtrace.zones import zone_of
+from mailtrace.syslog.timezones import zone_of
 
 if TYPE_CHECKING:  # for the sake of `--help`, which needs none
     from mailtrace.documents import Document

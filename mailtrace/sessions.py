@@ -8,7 +8,7 @@ from collections import OrderedDict
 from typing import Any, Final, NamedTuple
 
 from mailtrace.mta.events import Announced, Authenticated, Client, Fact, Login, Refusal, Sender
-from mailtrace.syslog import Record
+from mailtrace.syslog.frame import Record
 from mailtrace.transactions import SECOND, pack, unpack
 
 _MOST: Final = 5_000

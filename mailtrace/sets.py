@@ -12,9 +12,9 @@ from mailtrace.places import candidates
 from mailtrace.rotation import rotated_from
 from mailtrace.stores.base import Checkpoint
 from mailtrace.survey import NO_PLAN, Survey
-from mailtrace.syslog import Frames, Record
+from mailtrace.syslog.frame import Frames, Record
+from mailtrace.syslog.year import Plan
 from mailtrace.turns import Found, Prior, found
-from mailtrace.years import Plan
 
 _HEAD_LINES: Final = 2000
 _YEAR_SECONDS: Final = 366 * 86400

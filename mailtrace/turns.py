@@ -9,9 +9,9 @@ from datetime import tzinfo
 from time import gmtime
 from typing import Final, NamedTuple
 
-from mailtrace.stamps import midnight
 from mailtrace.survey import Day, Stretch, Survey
-from mailtrace.years import LocalTime, Plan, Turn
+from mailtrace.syslog.stamp import midnight
+from mailtrace.syslog.year import LocalTime, Plan, Turn
 
 _DAY: Final = 86400
 _GRACE: Final = _DAY

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 from mailtrace.opening import opened
 from mailtrace.sets import Calendar, planned
 from mailtrace.survey import Survey
-from mailtrace.syslog import Record
+from mailtrace.syslog.frame import Record
 from mailtrace.turns import Prior, found
 
 DAY = 86400

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mailtrace.clocks import ClockCheck
-from mailtrace.zones import zone_of
+from mailtrace.syslog.clock_check import ClockCheck
+from mailtrace.syslog.timezones import zone_of
 
 UTC = timezone.utc
 DAY = 86400

@@ -6,7 +6,7 @@ from plain import HOP, TWO, document, entry
 from mailtrace.groups import BY, Group, Grouping, groups_of
 from mailtrace.patterns import Pattern
 from mailtrace.query import Query, Word
-from mailtrace.zones import zone_of
+from mailtrace.syslog.timezones import zone_of
 
 UTC = zone_of("UTC")
 

@@ -14,7 +14,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 LAYERS = {
     "errors": set(),
     "queue_ids": set(),
-    "zones": {"errors"},
+    "syslog.timezones": {"errors"},
     "settings": set(),
     "fields": set(),
     "toml": set(),
@@ -44,7 +44,7 @@ LAYERS = {
     "stores.base": {"documents", "groups", "query", "transactions"},
     "stores.writing": {"documents", "errors", "stores.base", "transactions"},
     "access": {"errors"},
-    "backfill": {"errors", "logfiles", "sets", "syslog", "turns"},
+    "backfill": {"errors", "logfiles", "sets", "syslog.frame", "turns"},
     "checking": {"errors", "query", "render", "render_times", "stores.base"},
     "stores.elasticsearch_faults": {"errors"},
     "stores.elasticsearch_periods": set(),
@@ -53,20 +53,28 @@ LAYERS = {
     "zstd": set(),
     "logfiles": {"errors", "zstd"},
     "rotation": set(),
-    "records": set(),
-    "stamps": set(),
-    "prefixes": {"stamps"},
-    "journal": set(),
-    "headers": {"prefixes", "records", "stamps"},
-    "wrappers": {"headers", "prefixes", "records", "stamps"},
-    "years": {"stamps"},
-    "survey": {"logfiles", "mta.grammars", "prefixes", "queue_ids", "stamps", "syslog", "years"},
-    "turns": {"stamps", "survey", "years"},
+    "syslog.records": set(),
+    "syslog.stamp": set(),
+    "syslog.prefixes": {"syslog.stamp"},
+    "syslog.journal": set(),
+    "syslog.headers": {"syslog.prefixes", "syslog.records", "syslog.stamp"},
+    "syslog.wrappers": {"syslog.headers", "syslog.prefixes", "syslog.records", "syslog.stamp"},
+    "syslog.year": {"syslog.stamp"},
+    "survey": {
+        "logfiles",
+        "mta.grammars",
+        "syslog.prefixes",
+        "queue_ids",
+        "syslog.stamp",
+        "syslog.frame",
+        "syslog.year",
+    },
+    "turns": {"syslog.stamp", "survey", "syslog.year"},
     "places": {"logfiles", "stores.base"},
     "writer": {"errors", "stores.base", "stores.writing", "transactions"},
-    "sessions": {"mta.events", "syslog", "transactions"},
+    "sessions": {"mta.events", "syslog.frame", "transactions"},
     "waiting": {"mta.events", "order", "transactions"},
-    "reducer": {"mta.events", "queue_ids", "sessions", "syslog", "transactions", "waiting"},
+    "reducer": {"mta.events", "queue_ids", "sessions", "syslog.frame", "transactions", "waiting"},
 }
 """What each of these modules may import of mailtrace, and nothing else of it."""
 
@@ -107,7 +115,9 @@ def test_who_may_import_what(path):
     if not module.startswith("stores.elasticsearch"):
         assert not {name for name in imported if name.split(".")[0] in ("elasticsearch", "elastic_transport")}
     if module.startswith("stores."):
-        assert not {name for name in ours(path) if name.startswith("mta.") or name in ("syslog", "reducer", "indexer")}
+        assert not {
+            name for name in ours(path) if name.startswith("mta.") or name in ("syslog.frame", "reducer", "indexer")
+        }
     if module.startswith("mta."):
         assert {name for name in ours(path) if not name.startswith("mta.")} <= {"queue_ids"}
 
@@ -125,7 +135,10 @@ def loaded_by(code: str) -> set[str]:
 
 def test_a_search_pays_for_no_parser_and_no_client_that_it_does_not_use():
     loaded = loaded_by("import mailtrace.search_cli, mailtrace.stores.sqlite")
-    assert not {"elasticsearch", "dateutil", "mailtrace.syslog", "mailtrace.mta.postfix", "mailtrace.indexer"} & loaded
+    assert (
+        not {"elasticsearch", "dateutil", "mailtrace.syslog.frame", "mailtrace.mta.postfix", "mailtrace.indexer"}
+        & loaded
+    )
 
 
 def test_help_is_shown_at_once():

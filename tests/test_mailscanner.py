@@ -5,8 +5,8 @@ from samples_reader import Sample, described, samples
 
 from mailtrace.meaning import Foreign, meaning_of
 from mailtrace.mta.mailscanner import RULES, parse, rule_of
-from mailtrace.syslog import Frames
-from mailtrace.zones import zone_of
+from mailtrace.syslog.frame import Frames
+from mailtrace.syslog.timezones import zone_of
 
 SAMPLES = samples("mailscanner.log")
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from mailtrace.errors import UsageError
 from mailtrace.moments import last, moment
-from mailtrace.zones import zone_of
+from mailtrace.syslog.timezones import zone_of
 
 MADRID = zone_of("Europe/Madrid")
 NOW = 1_795_568_400.0

@@ -9,7 +9,7 @@ from commands import documents, index
 from mailtrace.mta.events import Authenticated, Client, Envelope, Event, MessageId, Refusal
 from mailtrace.reducer import Reducer
 from mailtrace.stores.sqlite import SqliteStore
-from mailtrace.syslog import Record
+from mailtrace.syslog.frame import Record
 
 CLIENT = "h.example.org[198.51.100.7]"
 TAIL = "proto=ESMTP helo=<h.example.org>"

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mailtrace.syslog import Frames, Record, Unframed
-from mailtrace.wrappers import unwrapped
-from mailtrace.zones import zone_of
+from mailtrace.syslog.frame import Frames, Record, Unframed
+from mailtrace.syslog.timezones import zone_of
+from mailtrace.syslog.wrappers import unwrapped
 
 SEVERAL = "several messages in one line"
 RECORDS = Path(__file__).parent / "samples" / "records"

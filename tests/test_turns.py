@@ -16,9 +16,9 @@ from mailtrace.logfiles import LogFile
 from mailtrace.queue_ids import time_in_message_id
 from mailtrace.sets import surveyed
 from mailtrace.survey import NO_PLAN, Survey
-from mailtrace.syslog import Frames
+from mailtrace.syslog.frame import Frames
+from mailtrace.syslog.year import Plan, Turn
 from mailtrace.turns import Prior, found
-from mailtrace.years import Plan, Turn
 
 
 def seconds(text):

@@ -12,8 +12,8 @@ from dating import first_year
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mailtrace.syslog import Frames
-from mailtrace.years import LocalTime, Years, midnight
+from mailtrace.syslog.frame import Frames
+from mailtrace.syslog.year import LocalTime, Years, midnight
 
 UTC = timezone.utc
 BERLIN = ZoneInfo("Europe/Berlin")

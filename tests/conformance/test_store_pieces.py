@@ -17,8 +17,8 @@ from mailtrace.query import Query, matches
 from mailtrace.stores import sqlite_parts
 from mailtrace.stores.base import Store
 from mailtrace.stores.sqlite import SqliteStore
+from mailtrace.syslog.timezones import zone_of
 from mailtrace.transactions import SECOND, Transaction, segments
-from mailtrace.zones import zone_of
 
 HOUR = 3600 * SECOND
 

@@ -25,8 +25,8 @@ from mailtrace.order import TimedFact
 from mailtrace.patterns import Pattern
 from mailtrace.query import Query, matches
 from mailtrace.stores.base import Store
+from mailtrace.syslog.timezones import zone_of
 from mailtrace.transactions import SECOND, Transaction
-from mailtrace.zones import zone_of
 
 SHORT = "5298B228B8B"
 

@@ -15,9 +15,9 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from mailtrace.survey import NO_PLAN, Survey
-from mailtrace.syslog import Frames
+from mailtrace.syslog.frame import Frames
+from mailtrace.syslog.year import Plan, Turn
 from mailtrace.turns import Prior, found
-from mailtrace.years import Plan, Turn
 
 EXAMPLES = os.environ.get("MAILTRACE_TEST_EXAMPLES")
 many = settings(max_examples=int(EXAMPLES or 100), deadline=None, derandomize=EXAMPLES is None)

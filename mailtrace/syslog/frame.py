@@ -2,7 +2,7 @@
 
 Understood are, mixed as they come: RFC 3164 as syslogd, rsyslog, syslog-ng and Postfix's postlogd write it, with the
 additions of BSD (`<mail.info>`), Solaris (`[ID 801593 mail.info]`), AIX (`mail:info`) and BusyBox (`mail.info`); the
-stamps of `stamps.py` in front of the same; RFC 5424; journalctl's outputs; and any of these behind the prefixes of
+stamps of `stamp.py` in front of the same; RFC 5424; journalctl's outputs; and any of these behind the prefixes of
 `prefixes.py` or within the JSON of `wrappers.py`. docs/indexing.md lists them.
 """
 
@@ -10,14 +10,14 @@ from collections.abc import Mapping
 from datetime import timezone, tzinfo
 from typing import Any, Final
 
-from mailtrace import records
-from mailtrace.headers import header_of, host_name, learned, plain, rfc5424_header, unstamped
-from mailtrace.journal import Entry, begins_entry
-from mailtrace.prefixes import begun, uncounted, version_at
-from mailtrace.records import Record, Unframed
-from mailtrace.stamps import MONTHS, Stamp, midnight, stamp_of
-from mailtrace.wrappers import MAX_DEPTH, Event, event_at, event_of, is_line_in, journal_event, text_header
-from mailtrace.years import Plan, Years, instant_of_stamp
+from mailtrace.syslog import records
+from mailtrace.syslog.headers import header_of, host_name, learned, plain, rfc5424_header, unstamped
+from mailtrace.syslog.journal import Entry, begins_entry
+from mailtrace.syslog.prefixes import begun, uncounted, version_at
+from mailtrace.syslog.records import Record, Unframed
+from mailtrace.syslog.stamp import MONTHS, Stamp, midnight, stamp_of
+from mailtrace.syslog.wrappers import MAX_DEPTH, Event, event_at, event_of, is_line_in, journal_event, text_header
+from mailtrace.syslog.year import Plan, Years, instant_of_stamp
 
 __all__ = ["Frames", "Record", "Unframed"]
 

@@ -3,7 +3,7 @@
 import re
 from typing import Final
 
-from mailtrace.stamps import Stamp, stamp_of
+from mailtrace.syslog.stamp import Stamp, stamp_of
 
 _COLOR: Final = r"(?:\x1b\[[\d;]{0,16}m)?"
 _PRIORITY: Final = r"(?:(?:\d{1,5}[ ])?<\d{1,3}>)?"

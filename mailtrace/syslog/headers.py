@@ -4,9 +4,9 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple, TypeAlias
 
-from mailtrace.prefixes import version_at
-from mailtrace.records import BLANK, JOURNAL_NOTE, MARK, NO_STAMP, READERS_NOTE, REPEATED, Unframed
-from mailtrace.stamps import stamp_of
+from mailtrace.syslog.prefixes import version_at
+from mailtrace.syslog.records import BLANK, JOURNAL_NOTE, MARK, NO_STAMP, READERS_NOTE, REPEATED, Unframed
+from mailtrace.syslog.stamp import stamp_of
 
 _Prefix: TypeAlias = Callable[[str], re.Match[str] | None]
 

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta, timezone, tzinfo
 from time import gmtime
 from typing import Any, Final, NamedTuple
 
-from mailtrace.stamps import FIRST_YEAR, Stamp, midnight
+from mailtrace.syslog.stamp import FIRST_YEAR, Stamp, midnight
 
 _DAY: Final = 86400
 _DISORDER: Final = 60 * _DAY

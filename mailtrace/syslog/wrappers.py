@@ -10,10 +10,10 @@ from typing import Any, Final, NamedTuple
 
 import orjson
 
-from mailtrace.headers import Header, facility, header_of, whole_tag
-from mailtrace.prefixes import begun, version_at
-from mailtrace.records import NO_JSON, Unframed
-from mailtrace.stamps import Stamp, stamp_at, stamp_of
+from mailtrace.syslog.headers import Header, facility, header_of, whole_tag
+from mailtrace.syslog.prefixes import begun, version_at
+from mailtrace.syslog.records import NO_JSON, Unframed
+from mailtrace.syslog.stamp import Stamp, stamp_at, stamp_of
 
 MAX_DEPTH: Final = 3
 """A wrapper is looked for in a wrapper in a wrapper, and no deeper."""

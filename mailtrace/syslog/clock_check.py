@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 
 from mailtrace.errors import UsageError
 from mailtrace.queue_ids import time_in_message_id, time_of
-from mailtrace.zones import zone_of
+from mailtrace.syslog.timezones import zone_of
 
 _ENOUGH: Final = 200
 _AGREE: Final = 300
