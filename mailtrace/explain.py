@@ -6,12 +6,12 @@ from itertools import chain
 from typing import TextIO
 
 from mailtrace.errors import LogError
-from mailtrace.logfiles import Block, Reader
+from mailtrace.logs.file import Block, Reader
+from mailtrace.logs.open import Opened, opened
+from mailtrace.logs.rotation import Calendar, planned, readable
 from mailtrace.meaning import Foreign, NotUnderstood, meaning_of
 from mailtrace.mta.events import Accepted, Announced, Authenticated, Event, Fact, Ignored, Parsed
-from mailtrace.opening import Opened, opened
 from mailtrace.render import safe
-from mailtrace.sets import Calendar, planned, readable
 from mailtrace.syslog.frame import Frames
 
 

@@ -6,17 +6,17 @@ import time
 from argparse import BooleanOptionalAction, Namespace
 from collections.abc import Sequence
 
-from mailtrace.backfill import days_of
 from mailtrace.checking import check
 from mailtrace.errors import ExitStatus, LogError, UsageError
 from mailtrace.explain import explain
 from mailtrace.follower import Follower, can_follow
 from mailtrace.indexer import Indexer
 from mailtrace.lock import BusyError, locked
+from mailtrace.logs.backfill import days_of
+from mailtrace.logs.rotation import Calendar
 from mailtrace.options import Parser, access_from, days, run, stop_at_signals, year
 from mailtrace.progress import message_line, progress_of
 from mailtrace.render import safe
-from mailtrace.sets import Calendar
 from mailtrace.stores import open_store
 from mailtrace.stores.base import INDEX_PERIODS, RETENTION_DAYS, Partitioned, Store
 from mailtrace.syslog.timezones import zone_of

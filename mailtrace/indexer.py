@@ -6,13 +6,13 @@ from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
 from mailtrace.errors import LogError
-from mailtrace.logfiles import Block
+from mailtrace.logs.file import Block
+from mailtrace.logs.open import Opened, opened
+from mailtrace.logs.recognition import checkpoint_of
+from mailtrace.logs.rotation import Calendar, Planned, planned, readable
 from mailtrace.meaning import Foreign, NotUnderstood, meaning_of
 from mailtrace.mta.events import BEGINNINGS, Event, Ignored, MessageId
-from mailtrace.opening import Opened, opened
-from mailtrace.places import checkpoint_of
 from mailtrace.reducer import MAX_HELD, Reducer
-from mailtrace.sets import Calendar, Planned, planned, readable
 from mailtrace.stores.base import Checkpoint, Store
 from mailtrace.syslog.clock_check import ClockCheck
 from mailtrace.syslog.frame import Frames

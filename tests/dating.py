@@ -5,11 +5,11 @@ import sys
 from datetime import datetime, timezone
 from types import SimpleNamespace
 
-from mailtrace.opening import opened
-from mailtrace.sets import Calendar, planned
-from mailtrace.survey import Survey
+from mailtrace.logs.open import opened
+from mailtrace.logs.rotation import Calendar, planned
+from mailtrace.logs.survey import Survey
+from mailtrace.logs.years import Prior, found
 from mailtrace.syslog.frame import Record
-from mailtrace.turns import Prior, found
 
 DAY = 86400
 UTC = timezone.utc

@@ -15,8 +15,8 @@ from mailtrace.documents import document
 from mailtrace.errors import StoreUnavailableError
 from mailtrace.follower import Follower
 from mailtrace.indexer import Indexer
+from mailtrace.logs.rotation import Calendar
 from mailtrace.query import Query
-from mailtrace.sets import Calendar
 from mailtrace.stores.elasticsearch import ElasticsearchStore
 from mailtrace.stores.writing import write
 

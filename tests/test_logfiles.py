@@ -9,8 +9,8 @@ import pytest
 import zstandard
 
 from mailtrace.errors import LogError
-from mailtrace.logfiles import MAX_LINE, LogFile, digest, mark_of
-from mailtrace.places import checkpoint_of, known_place
+from mailtrace.logs.file import MAX_LINE, LogFile, digest, mark_of
+from mailtrace.logs.recognition import checkpoint_of, known_place
 
 LINES = b"".join(b"line %d\n" % i for i in range(1000))
 

@@ -12,13 +12,13 @@ import pytest
 from commands import documents, index
 from dating import NOW, UTC, dated, long_id, piped, sendmail_id, stamp
 
-from mailtrace.logfiles import LogFile
+from mailtrace.logs.file import LogFile
+from mailtrace.logs.rotation import surveyed
+from mailtrace.logs.survey import NO_PLAN, Survey
+from mailtrace.logs.years import Prior, found
 from mailtrace.queue_ids import time_in_message_id
-from mailtrace.sets import surveyed
-from mailtrace.survey import NO_PLAN, Survey
 from mailtrace.syslog.frame import Frames
 from mailtrace.syslog.year import Plan, Turn
-from mailtrace.turns import Prior, found
 
 
 def seconds(text):

@@ -70,7 +70,7 @@ class Checkpoint:
     """How far a log has been read. A log is known by its content, not by its name."""
 
     log: str
-    """Identifies the log's beginning: see `logfiles.py`."""
+    """Identifies the log's beginning: see `logs/file.py`."""
     offset: int
     """Bytes of uncompressed text that have been read."""
     tail: str

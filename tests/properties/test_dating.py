@@ -14,10 +14,10 @@ from dating import DAY, NOW, UTC, dated, long_id, piped, sendmail_id, stamp, whe
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from mailtrace.survey import NO_PLAN, Survey
+from mailtrace.logs.survey import NO_PLAN, Survey
+from mailtrace.logs.years import Prior, found
 from mailtrace.syslog.frame import Frames
 from mailtrace.syslog.year import Plan, Turn
-from mailtrace.turns import Prior, found
 
 EXAMPLES = os.environ.get("MAILTRACE_TEST_EXAMPLES")
 many = settings(max_examples=int(EXAMPLES or 100), deadline=None, derandomize=EXAMPLES is None)

@@ -11,9 +11,9 @@ from pathlib import Path
 from run_indexer import open_store
 
 from mailtrace.indexer import Indexer, Limits
+from mailtrace.logs.rotation import Calendar
 from mailtrace.query import Query
 from mailtrace.render import as_json
-from mailtrace.sets import Calendar
 from mailtrace.tally import Tally
 
 USUAL = Limits()

@@ -11,9 +11,9 @@ from pathlib import Path
 
 from mailtrace.follower import Follower
 from mailtrace.indexer import Indexer, Limits
+from mailtrace.logs.rotation import Calendar
 from mailtrace.options import stop_at_signals
 from mailtrace.reducer import MAX_HELD
-from mailtrace.sets import Calendar
 from mailtrace.stores.base import Store, Tell
 
 

@@ -10,10 +10,10 @@ from itertools import islice, zip_longest
 from typing import Final
 
 from mailtrace.errors import LogError
-from mailtrace.logfiles import LogFile, decoded
-from mailtrace.sets import Calendar, in_order, readable, years_of
+from mailtrace.logs.file import LogFile, decoded
+from mailtrace.logs.rotation import Calendar, in_order, readable, years_of
+from mailtrace.logs.years import Prior
 from mailtrace.syslog.frame import Frames, Record
-from mailtrace.turns import Prior
 
 _HEAD_LINES: Final = 2000
 _DAY: Final = 86_400

@@ -9,7 +9,7 @@ from datetime import tzinfo
 from time import gmtime
 from typing import Final, NamedTuple
 
-from mailtrace.survey import Day, Stretch, Survey
+from mailtrace.logs.survey import Day, Stretch, Survey
 from mailtrace.syslog.stamp import midnight
 from mailtrace.syslog.year import LocalTime, Plan, Turn
 

@@ -7,14 +7,14 @@ from itertools import islice
 from typing import Final, NamedTuple
 
 from mailtrace.errors import LogError
-from mailtrace.logfiles import LogFile, Reader, decoded
-from mailtrace.places import candidates
-from mailtrace.rotation import rotated_from
+from mailtrace.logs.file import LogFile, Reader, decoded
+from mailtrace.logs.recognition import candidates
+from mailtrace.logs.rotated_names import rotated_from
+from mailtrace.logs.survey import NO_PLAN, Survey
+from mailtrace.logs.years import Found, Prior, found
 from mailtrace.stores.base import Checkpoint
-from mailtrace.survey import NO_PLAN, Survey
 from mailtrace.syslog.frame import Frames, Record
 from mailtrace.syslog.year import Plan
-from mailtrace.turns import Found, Prior, found
 
 _HEAD_LINES: Final = 2000
 _YEAR_SECONDS: Final = 366 * 86400

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from datetime import timezone, tzinfo
 from typing import Final, NamedTuple
 
-from mailtrace.logfiles import decoded
+from mailtrace.logs.file import decoded
 from mailtrace.mta.grammars import grammar_of
 from mailtrace.queue_ids import time_in_message_id, time_of
 from mailtrace.syslog.frame import Frames, Record

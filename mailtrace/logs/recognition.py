@@ -7,7 +7,7 @@ the log is read from its start, which harms nothing.
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-from mailtrace.logfiles import LogFile, Reader, digest, mark_of
+from mailtrace.logs.file import LogFile, Reader, digest, mark_of
 from mailtrace.stores.base import Checkpoint
 
 

@@ -129,7 +129,7 @@ def _unpacked(raw: io.BufferedReader) -> io.BufferedIOBase:
 
 def _zstd(raw: io.BufferedReader) -> io.BufferedIOBase:
     # Only a log that is packed so pays for this import.
-    from mailtrace.zstd import ZstdText  # noqa: PLC0415
+    from mailtrace.logs.compression import ZstdText  # noqa: PLC0415
 
     return io.BufferedReader(ZstdText(raw))
 

@@ -6,15 +6,15 @@ from datetime import datetime, timezone, tzinfo
 from typing import Any, Final
 
 from mailtrace.errors import LogError
-from mailtrace.logfiles import Block, LogFile, Reader, decoded
-from mailtrace.places import Place, known_place
-from mailtrace.sets import Calendar, Planned, surveyed, years_of
+from mailtrace.logs.file import Block, LogFile, Reader, decoded
+from mailtrace.logs.recognition import Place, known_place
+from mailtrace.logs.rotation import Calendar, Planned, surveyed, years_of
+from mailtrace.logs.survey import NO_PLAN, Survey
+from mailtrace.logs.years import Found, Prior, found
 from mailtrace.stores.base import Checkpoint
-from mailtrace.survey import NO_PLAN, Survey
 from mailtrace.syslog.frame import Frames
 from mailtrace.syslog.timezones import zone_of
 from mailtrace.syslog.year import Plan, Turn
-from mailtrace.turns import Found, Prior, found
 
 _WINDOW: Final = 4 << 20
 """So much of a stream, in bytes, is looked at before its lines are dated, where none tells its year."""
