@@ -7,8 +7,9 @@ import orjson
 
 from mailtrace.documents import Document
 from mailtrace.groups import Group, Grouping
+from mailtrace.logs.checkpoint import Checkpoint
 from mailtrace.query import Query
-from mailtrace.stores.base import Checkpoint, Outcome, Removal, Replacement, Row, Stored
+from mailtrace.stores.base import Outcome, Removal, Replacement, Row, Stored
 from mailtrace.transactions import Key, Span, Transaction
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
 from mailtrace.errors import LogError
+from mailtrace.logs.checkpoint import Checkpoint
 from mailtrace.logs.file import Block
 from mailtrace.logs.open import Opened, opened
 from mailtrace.logs.recognition import checkpoint_of
@@ -13,7 +14,7 @@ from mailtrace.logs.rotation import Calendar, Planned, planned, readable
 from mailtrace.meaning import Foreign, NotUnderstood, meaning_of
 from mailtrace.mta.events import BEGINNINGS, Event, Ignored, MessageId
 from mailtrace.reducer import MAX_HELD, Reducer
-from mailtrace.stores.base import Checkpoint, Store
+from mailtrace.stores.base import Store
 from mailtrace.syslog.clock_check import ClockCheck
 from mailtrace.syslog.frame import Frames
 from mailtrace.tally import Tally

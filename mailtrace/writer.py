@@ -6,7 +6,8 @@ from threading import Thread
 from typing import TypeAlias
 
 from mailtrace.errors import StoreUnavailableError
-from mailtrace.stores.base import Checkpoint, Store
+from mailtrace.logs.checkpoint import Checkpoint
+from mailtrace.stores.base import Store
 from mailtrace.stores.writing import Written, write
 from mailtrace.transactions import Transaction
 

@@ -10,10 +10,10 @@ from http_proxy import proxy
 
 from mailtrace import __version__
 from mailtrace.documents import document
+from mailtrace.logs.checkpoint import Checkpoint
 from mailtrace.mta.events import Client, Envelope, MessageId
 from mailtrace.patterns import Pattern
 from mailtrace.query import Query
-from mailtrace.stores.base import Checkpoint
 from mailtrace.stores.elasticsearch_searches import Searches
 from mailtrace.transactions import SECOND, Transaction
 

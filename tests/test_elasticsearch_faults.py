@@ -16,9 +16,9 @@ from http_proxy import proxy
 
 from mailtrace.documents import document
 from mailtrace.errors import StoreError, StoreUnavailableError
+from mailtrace.logs.checkpoint import Checkpoint
 from mailtrace.mta.events import Result
 from mailtrace.query import Query
-from mailtrace.stores.base import Checkpoint
 from mailtrace.stores.writing import write
 from mailtrace.transactions import SECOND
 

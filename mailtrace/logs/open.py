@@ -6,12 +6,12 @@ from datetime import datetime, timezone, tzinfo
 from typing import Any, Final
 
 from mailtrace.errors import LogError
+from mailtrace.logs.checkpoint import Checkpoint
 from mailtrace.logs.file import Block, LogFile, Reader, decoded
 from mailtrace.logs.recognition import Place, known_place
 from mailtrace.logs.rotation import Calendar, Planned, surveyed, years_of
 from mailtrace.logs.survey import NO_PLAN, Survey
 from mailtrace.logs.years import Found, Prior, found
-from mailtrace.stores.base import Checkpoint
 from mailtrace.syslog.frame import Frames
 from mailtrace.syslog.timezones import zone_of
 from mailtrace.syslog.year import Plan, Turn

@@ -7,8 +7,8 @@ the log is read from its start, which harms nothing.
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
+from mailtrace.logs.checkpoint import Checkpoint
 from mailtrace.logs.file import LogFile, Reader, digest, mark_of
-from mailtrace.stores.base import Checkpoint
 
 
 class Place(NamedTuple):

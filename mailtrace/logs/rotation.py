@@ -7,12 +7,12 @@ from itertools import islice
 from typing import Final, NamedTuple
 
 from mailtrace.errors import LogError
+from mailtrace.logs.checkpoint import Checkpoint
 from mailtrace.logs.file import LogFile, Reader, decoded
 from mailtrace.logs.recognition import candidates
 from mailtrace.logs.rotated_names import rotated_from
 from mailtrace.logs.survey import NO_PLAN, Survey
 from mailtrace.logs.years import Found, Prior, found
-from mailtrace.stores.base import Checkpoint
 from mailtrace.syslog.frame import Frames, Record
 from mailtrace.syslog.year import Plan
 

@@ -6,11 +6,11 @@ reads, replaces and deletes rows, each under a condition, so that two writers en
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 from mailtrace.documents import Document
 from mailtrace.groups import Group, Grouping
+from mailtrace.logs.checkpoint import Checkpoint
 from mailtrace.query import Query
 from mailtrace.transactions import Key, Span, Transaction
 
@@ -63,24 +63,6 @@ class Refused(NamedTuple):
     transaction: str
     """Its queue ID."""
     reason: str
-
-
-@dataclass(slots=True)
-class Checkpoint:
-    """How far a log has been read. A log is known by its content, not by its name."""
-
-    log: str
-    """Identifies the log's beginning: see `logs/file.py`."""
-    offset: int
-    """Bytes of uncompressed text that have been read."""
-    tail: str
-    """A digest of the bytes just before the offset."""
-    path: str
-    """Where the log was last seen: to tell people, and to find what was rotated away."""
-    state: dict[str, Any] = field(default_factory=dict)
-    """What reading goes on with: the year, the zone, sessions that had logged in."""
-    saved: float = 0.0
-    """When it was saved, in seconds since 1970."""
 
 
 class Outcome(NamedTuple):

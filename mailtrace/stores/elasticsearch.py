@@ -13,8 +13,9 @@ from mailtrace.access import Access
 from mailtrace.documents import Document
 from mailtrace.errors import StoreError
 from mailtrace.groups import Group, Grouping
+from mailtrace.logs.checkpoint import Checkpoint
 from mailtrace.query import Query
-from mailtrace.stores.base import Checkpoint, Description, Outcome, Refused, Removal, Replacement, Row, Stored, Tell
+from mailtrace.stores.base import Description, Outcome, Refused, Removal, Replacement, Row, Stored, Tell
 from mailtrace.stores.elasticsearch_bulk import Answer, Bulk, Operation
 from mailtrace.stores.elasticsearch_checkpoints import Checkpoints
 from mailtrace.stores.elasticsearch_description import describe

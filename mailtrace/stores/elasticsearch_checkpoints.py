@@ -6,7 +6,7 @@ from dataclasses import asdict, fields
 from typing import Any, Final
 
 from mailtrace.errors import StoreError
-from mailtrace.stores.base import Checkpoint
+from mailtrace.logs.checkpoint import Checkpoint
 from mailtrace.stores.elasticsearch_bulk import Bulk, Operation
 from mailtrace.stores.elasticsearch_server import Server
 

@@ -17,8 +17,9 @@ import orjson
 from mailtrace.documents import Document
 from mailtrace.errors import StoreError, StoreMissingError, StoreUnavailableError
 from mailtrace.groups import Group, Grouping
+from mailtrace.logs.checkpoint import Checkpoint
 from mailtrace.query import Query
-from mailtrace.stores.base import Checkpoint, Outcome, Removal, Replacement, Row, Stored
+from mailtrace.stores.base import Outcome, Removal, Replacement, Row, Stored
 from mailtrace.stores.sqlite_columns import Columns, drop
 from mailtrace.stores.sqlite_parts import Parts
 from mailtrace.stores.sqlite_rows import FIELDS, stored, values_of
