@@ -5,12 +5,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import orjson
 
-from mailtrace.documents import Document
 from mailtrace.groups import Group, Grouping
 from mailtrace.logs.checkpoint import Checkpoint
+from mailtrace.message.document import Document
+from mailtrace.message.transaction import Key, Span, Transaction
 from mailtrace.query import Query
 from mailtrace.stores.base import Outcome, Removal, Replacement, Row, Stored
-from mailtrace.transactions import Key, Span, Transaction
 
 
 class Counting:

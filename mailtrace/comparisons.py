@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 from mailtrace.patterns import Pattern, normal_ip
 
 if TYPE_CHECKING:  # keeps `--help` quick
-    from mailtrace.documents import Document
+    from mailtrace.message.document import Document
 
 Result: TypeAlias = dict[str, Any]
 """A recipient result: an element of a document's `to`."""

@@ -11,7 +11,7 @@ from mailtrace.query import Query, holds, is_outside, is_recipient
 from mailtrace.reasons import reason_of
 
 if TYPE_CHECKING:  # for the sake of `--help`, which needs none
-    from mailtrace.documents import Document
+    from mailtrace.message.document import Document
 
 _Entry: TypeAlias = dict[str, Any]
 

@@ -12,13 +12,13 @@ from mailtrace.logs.open import Opened, opened
 from mailtrace.logs.recognition import checkpoint_of
 from mailtrace.logs.rotation import Calendar, Planned, planned, readable
 from mailtrace.meaning import Foreign, NotUnderstood, meaning_of
+from mailtrace.message.transaction import Transaction
 from mailtrace.mta.events import BEGINNINGS, Event, Ignored, MessageId
 from mailtrace.reducer import MAX_HELD, Reducer
 from mailtrace.stores.base import Store
 from mailtrace.syslog.clock_check import ClockCheck
 from mailtrace.syslog.frame import Frames
 from mailtrace.tally import Tally
-from mailtrace.transactions import Transaction
 from mailtrace.writer import Patience, Writer, impatient
 
 _SETTLED_SECONDS: Final = 60

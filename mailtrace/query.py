@@ -22,7 +22,7 @@ from mailtrace.comparisons import (
 from mailtrace.patterns import Pattern
 
 if TYPE_CHECKING:  # for the sake of `--help`, which needs none
-    from mailtrace.documents import Document
+    from mailtrace.message.document import Document
 
 OUTCOMES: Final = (
     "sent",

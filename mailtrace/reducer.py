@@ -7,6 +7,7 @@ rest, and joins what belongs together.
 from dataclasses import replace
 from typing import Any, Final
 
+from mailtrace.message.transaction import TURNING, Key, Transaction
 from mailtrace.mta.events import (
     REQUEUE,
     Accepted,
@@ -23,7 +24,6 @@ from mailtrace.mta.events import (
 from mailtrace.queue_ids import NOQUEUE, time_of
 from mailtrace.sessions import Sessions
 from mailtrace.syslog.frame import Record
-from mailtrace.transactions import TURNING, Key, Transaction
 from mailtrace.waiting import Waiting
 
 MAX_HELD: Final = 3_000

@@ -5,7 +5,7 @@ from datetime import tzinfo
 
 import orjson
 
-from mailtrace.documents import Document
+from mailtrace.message.document import Document
 from mailtrace.render_times import in_zone
 
 # C0 and C1 controls, line and paragraph separators, and what turns the direction of text around.

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import tzinfo
 from typing import Any, Final
 
-from mailtrace.documents import Document
-from mailtrace.fields import DOCUMENT, ENTRY, csv_header
+from mailtrace.message.document import Document
+from mailtrace.message.fields import DOCUMENT, ENTRY, csv_header
 from mailtrace.render import safe
 from mailtrace.render_times import in_zone
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import orjson
 
-from mailtrace.documents import Document
+from mailtrace.message.document import Document
 from mailtrace.render import as_json, safe
 from mailtrace.render_times import duration, in_zone, local_time
 from mailtrace.tracing import Branch, Hop, Journey

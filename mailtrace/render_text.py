@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime, tzinfo
 from typing import Any, Final, NamedTuple
 
-from mailtrace.documents import Document
+from mailtrace.message.document import Document
 from mailtrace.render import safe
 from mailtrace.render_times import duration, local_time
 

@@ -20,7 +20,7 @@ from mailtrace.stores import open_store
 from mailtrace.syslog.timezones import zone_of
 
 if TYPE_CHECKING:  # for the sake of `--help`, which needs none
-    from mailtrace.documents import Document
+    from mailtrace.message.document import Document
     from mailtrace.stores.base import Store
 
 _GROUPS = 20

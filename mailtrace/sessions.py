@@ -7,9 +7,9 @@ filter has. What is said before a message's first line is a part of it.
 from collections import OrderedDict
 from typing import Any, Final, NamedTuple
 
+from mailtrace.message.transaction import SECOND, pack, unpack
 from mailtrace.mta.events import Announced, Authenticated, Client, Fact, Login, Refusal, Sender
 from mailtrace.syslog.frame import Record
-from mailtrace.transactions import SECOND, pack, unpack
 
 _MOST: Final = 5_000
 _MOST_HOLDS: Final = 100

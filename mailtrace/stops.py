@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from itertools import islice
 from typing import Final
 
-from mailtrace.documents import Document
+from mailtrace.message.document import Document
 from mailtrace.patterns import Pattern
 from mailtrace.query import Query, links_of
 from mailtrace.queue_ids import NOQUEUE

@@ -12,7 +12,7 @@ from ipaddress import ip_address
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from mailtrace.comparisons import client_names
-from mailtrace.documents import Document
+from mailtrace.message.document import Document
 from mailtrace.query import microseconds
 from mailtrace.queue_ids import time_of
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Final
 
-from mailtrace.documents import Document
+from mailtrace.message.document import Document
 from mailtrace.query import Query, matches
 from mailtrace.queue_ids import NOQUEUE
 from mailtrace.stops import Stops

@@ -7,9 +7,9 @@ from collections import OrderedDict
 from collections.abc import Iterable
 from typing import Any, Final, NamedTuple, TypeGuard
 
+from mailtrace.message.order import TimedFact
+from mailtrace.message.transaction import Key, Transaction
 from mailtrace.mta.events import REQUEUE, Envelope, Fact, MessageId, Origin, Refusal, Submitted
-from mailtrace.order import TimedFact
-from mailtrace.transactions import Key, Transaction
 
 _MOST: Final = 2_000
 

@@ -4,8 +4,9 @@ from itertools import permutations
 
 import pytest
 
-from mailtrace.documents import document
-from mailtrace.entries import queued_as
+from mailtrace.message.document import document
+from mailtrace.message.recipients import queued_as
+from mailtrace.message.transaction import SECOND, Transaction
 from mailtrace.mta import postfix, sendmail
 from mailtrace.mta.events import (
     Aborted,
@@ -23,7 +24,6 @@ from mailtrace.mta.events import (
     Result,
     Sender,
 )
-from mailtrace.transactions import SECOND, Transaction
 
 QUEUE_ID = "44CB19C84BB"
 OTHER = "CC4AB9C84D6"

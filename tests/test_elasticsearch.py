@@ -9,13 +9,13 @@ from elasticsearch_mails import AT, DAY, EVER, INDEX, mail, put
 from http_proxy import proxy
 
 from mailtrace import __version__
-from mailtrace.documents import document
 from mailtrace.logs.checkpoint import Checkpoint
+from mailtrace.message.document import document
+from mailtrace.message.transaction import SECOND, Transaction
 from mailtrace.mta.events import Client, Envelope, MessageId
 from mailtrace.patterns import Pattern
 from mailtrace.query import Query
 from mailtrace.stores.elasticsearch_searches import Searches
-from mailtrace.transactions import SECOND, Transaction
 
 
 def test_the_template_is_that_of_daily_indices(client, store_of, elasticsearch_prefix):

@@ -14,13 +14,13 @@ from elasticsearch_mails import AT, DAY, INDEX, mail
 from elasticsearch_node import SERVERS, free_port, give_up, version_options
 from http_proxy import proxy
 
-from mailtrace.documents import document
 from mailtrace.errors import StoreError, StoreUnavailableError
 from mailtrace.logs.checkpoint import Checkpoint
+from mailtrace.message.document import document
+from mailtrace.message.transaction import SECOND
 from mailtrace.mta.events import Result
 from mailtrace.query import Query
 from mailtrace.stores.writing import write
-from mailtrace.transactions import SECOND
 
 GENERATOR = Path(__file__).parent / "generator" / "genlog.py"
 COMMAND = Path(sys.executable).parent / "mailtrace-index"

@@ -11,11 +11,11 @@ from elasticsearch_mails import mail
 from elasticsearch_node import free_port
 from http_proxy import proxy
 
-from mailtrace.documents import document
 from mailtrace.errors import StoreUnavailableError
 from mailtrace.follower import Follower
 from mailtrace.indexer import Indexer
 from mailtrace.logs.rotation import Calendar
+from mailtrace.message.document import document
 from mailtrace.query import Query
 from mailtrace.stores.elasticsearch import ElasticsearchStore
 from mailtrace.stores.writing import write

@@ -8,10 +8,10 @@ from elasticsearch import Elasticsearch
 from elasticsearch_mails import AT, DAY, INDEX, mail, put
 from elasticsearch_node import NoServerError, elasticsearch_server, give_up, own_prefix
 
-from mailtrace.documents import document
+from mailtrace.message.document import document
+from mailtrace.message.transaction import SECOND
 from mailtrace.query import Query
 from mailtrace.stores.elasticsearch import ElasticsearchStore
-from mailtrace.transactions import SECOND
 
 
 def origination(client, index):

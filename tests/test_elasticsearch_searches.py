@@ -12,8 +12,8 @@ import pytest
 from elasticsearch_mails import AT, DAY, mail, put
 
 from mailtrace.groups import Grouping
+from mailtrace.message.transaction import SECOND
 from mailtrace.query import Query
-from mailtrace.transactions import SECOND
 
 MANY = int(os.environ.get("MAILTRACE_MANY_DOCUMENTS", "12000"))
 """More than one search gives (`index.max_result_window` is 10,000)."""

@@ -5,12 +5,12 @@ from commands import index as run_index
 from elasticsearch_mails import AT, DAY, mail, put
 
 from mailtrace import __version__, index_cli
-from mailtrace.documents import document
 from mailtrace.errors import StoreError
+from mailtrace.message.document import document
+from mailtrace.message.transaction import SECOND
 from mailtrace.mta.events import Client
 from mailtrace.query import Query
 from mailtrace.stores.elasticsearch_mapping import UNFINISHED
-from mailtrace.transactions import SECOND
 
 MINE = {"phases": {"delete": {"min_age": "365d", "actions": {"delete": {}}}}}
 NEW_FIELDS = {"email", "source", "@timestamp"}

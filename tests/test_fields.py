@@ -8,8 +8,8 @@ import pytest
 from commands import documents, index
 
 from mailtrace.comparisons import CRITERIA
-from mailtrace.fields import DOCUMENT, ENTRY
 from mailtrace.groups import VALUES
+from mailtrace.message.fields import DOCUMENT, ENTRY
 from mailtrace.query import OUTCOMES
 from mailtrace.stores.elasticsearch_mapping import template
 

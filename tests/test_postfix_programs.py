@@ -2,12 +2,12 @@
 
 import pytest
 
-from mailtrace.documents import Document, document
+from mailtrace.message.document import Document, document
+from mailtrace.message.transaction import SECOND, Transaction
 from mailtrace.mta.events import Client, Envelope, Event, Ignored, MessageId, Removed
 from mailtrace.mta.grammars import grammar_of
 from mailtrace.mta.postfix_programs import instance_of, is_postfix
 from mailtrace.mta.rules import ANOTHER_PROGRAM
-from mailtrace.transactions import SECOND, Transaction
 
 RESULT = (
     "to=<a@example.com>, relay=mx.example.com[192.0.2.9]:25, delay=1, delays=0/0/0/1, dsn=2.0.0, status=sent (250 ok)"

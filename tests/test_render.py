@@ -6,14 +6,14 @@ from datetime import timedelta, timezone
 import orjson
 import pytest
 
-from mailtrace.documents import document
 from mailtrace.groups import BY, Group, Grouping
+from mailtrace.message.document import document
+from mailtrace.message.transaction import Transaction
 from mailtrace.mta.events import Result, Sender
 from mailtrace.render import as_json, safe
 from mailtrace.render_csv import csv_lines
 from mailtrace.render_groups import groups_csv, groups_text
 from mailtrace.render_text import Style, as_text
-from mailtrace.transactions import Transaction
 
 CET = timezone(timedelta(hours=1))
 

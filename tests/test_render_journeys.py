@@ -6,13 +6,13 @@ import orjson
 import pytest
 from ways import AT, MSGID, OTHER, SHORT, list_mail, loop, mailbox, postfix, queued, spread, through_both, to
 
+from mailtrace.message.transaction import SECOND
 from mailtrace.patterns import Pattern
 from mailtrace.query import Query
 from mailtrace.render_journeys import journey_json, journey_text
 from mailtrace.stores.sqlite import SqliteStore
 from mailtrace.stores.writing import write
 from mailtrace.tracing import journeys
-from mailtrace.transactions import SECOND
 
 CET = timezone(timedelta(hours=1))
 MX1 = "mx1.bar.com[192.0.2.25]:25"

@@ -6,11 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from samples_reader import described, samples
 
-from mailtrace.documents import document
+from mailtrace.message.document import document
+from mailtrace.message.transaction import SECOND, Transaction, joined
 from mailtrace.mta.events import FACTS, Authenticated, Event, Ignored, Result, Sender
 from mailtrace.mta.sendmail import RULES, is_sendmail, parse, rule_of
 from mailtrace.queue_ids import NOQUEUE
-from mailtrace.transactions import SECOND, Transaction, joined
 
 SAMPLES = samples("sendmail-*.log")
 QUEUE_ID = "6AONmkQ0012330"

@@ -25,6 +25,7 @@ from ways import (
     to,
 )
 
+from mailtrace.message.transaction import SECOND, Transaction
 from mailtrace.mta.events import Client, MessageId, Origin, Refusal, Removed
 from mailtrace.patterns import Pattern
 from mailtrace.query import Query
@@ -33,7 +34,6 @@ from mailtrace.stores.sqlite import SqliteStore
 from mailtrace.stores.writing import write
 from mailtrace.ties import same_host, same_message
 from mailtrace.tracing import journeys
-from mailtrace.transactions import SECOND, Transaction
 
 MX1 = "mx1.bar.com[192.0.2.25]:25"
 MX2 = "mx2.bar.com[192.0.2.26]:25"

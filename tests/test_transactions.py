@@ -5,7 +5,9 @@ from random import Random
 
 import pytest
 
-from mailtrace.documents import document
+from mailtrace.message.document import document
+from mailtrace.message.order import COURSE, TimedFact, in_order
+from mailtrace.message.transaction import SECOND, Transaction, joined, pack, segments, unpack
 from mailtrace.mta.events import (
     FACTS,
     Client,
@@ -21,8 +23,6 @@ from mailtrace.mta.events import (
     Result,
     Sender,
 )
-from mailtrace.order import COURSE, TimedFact, in_order
-from mailtrace.transactions import SECOND, Transaction, joined, pack, segments, unpack
 
 SHORT = "E92FB9C021B"
 LONG = "4jYzr36nM8z1V3tx"

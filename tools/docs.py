@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from mailtrace import index_cli, search_options
-from mailtrace.fields import DOCUMENT, ENTRY, Field
+from mailtrace.message.fields import DOCUMENT, ENTRY, Field
 from mailtrace.options import Parser
 from mailtrace.query import OUTCOMES
 from mailtrace.settings import SETTINGS, Setting

@@ -10,10 +10,11 @@ from itertools import islice
 from typing import Any, Final, NamedTuple
 
 from mailtrace.access import Access
-from mailtrace.documents import Document
 from mailtrace.errors import StoreError
 from mailtrace.groups import Group, Grouping
 from mailtrace.logs.checkpoint import Checkpoint
+from mailtrace.message.document import Document
+from mailtrace.message.transaction import Key, Span, Transaction
 from mailtrace.query import Query
 from mailtrace.stores.base import Description, Outcome, Refused, Removal, Replacement, Row, Stored, Tell
 from mailtrace.stores.elasticsearch_bulk import Answer, Bulk, Operation
@@ -26,7 +27,6 @@ from mailtrace.stores.elasticsearch_rows import FACTS, day_of, source, stored
 from mailtrace.stores.elasticsearch_searches import Searches
 from mailtrace.stores.elasticsearch_server import Server
 from mailtrace.stores.elasticsearch_setup import SetUp
-from mailtrace.transactions import Key, Span, Transaction
 
 _BATCH: Final = 1000
 """How many rows one request reads by their IDs."""

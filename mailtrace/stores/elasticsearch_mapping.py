@@ -11,7 +11,7 @@ there for people's queries, in Kibana say, some under the names of the Elastic C
 from typing import Any, Final
 
 from mailtrace import __version__
-from mailtrace.fields import DOCUMENT, ENTRY, Field
+from mailtrace.message.fields import DOCUMENT, ENTRY, Field
 
 ARRAY_OBJECTS: Final = "index.mapping.array_objects.limit"
 """A limit that Elasticsearch 9 has and 8.19 refuses as unknown."""

@@ -30,8 +30,8 @@ from mailtrace.comparisons import (
     host_names,
     relay_names,
 )
-from mailtrace.documents import Document
 from mailtrace.groups import delay_of, domain_of, folded
+from mailtrace.message.document import Document
 from mailtrace.patterns import Pattern, ip_key, network_keys
 from mailtrace.query import WORD_CRITERIA, Query, Word, links_of
 from mailtrace.reasons import reason_of

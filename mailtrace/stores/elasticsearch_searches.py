@@ -6,15 +6,15 @@ from dataclasses import replace
 from itertools import islice
 from typing import Any, Final
 
-from mailtrace.documents import Document
 from mailtrace.errors import StoreError, StoreMissingError
+from mailtrace.message.document import Document
+from mailtrace.message.transaction import Key
 from mailtrace.query import Query, matches
 from mailtrace.stores.elasticsearch_indices import Indices
 from mailtrace.stores.elasticsearch_mapping import PRIVATE
 from mailtrace.stores.elasticsearch_query import Clause, Conditions, of_headless, of_keys, order
 from mailtrace.stores.elasticsearch_rows import FACTS, document_of
 from mailtrace.stores.elasticsearch_server import AnswerError, Server
-from mailtrace.transactions import Key
 
 _PAGE: Final = 1000
 _KEEP_ALIVE: Final = "5m"

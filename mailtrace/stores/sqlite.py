@@ -14,10 +14,11 @@ from typing import Any, Final
 
 import orjson
 
-from mailtrace.documents import Document
 from mailtrace.errors import StoreError, StoreMissingError, StoreUnavailableError
 from mailtrace.groups import Group, Grouping
 from mailtrace.logs.checkpoint import Checkpoint
+from mailtrace.message.document import Document
+from mailtrace.message.transaction import Key, Span, Transaction, span_of, starts_near
 from mailtrace.query import Query
 from mailtrace.stores.base import Outcome, Removal, Replacement, Row, Stored
 from mailtrace.stores.sqlite_columns import Columns, drop
@@ -26,7 +27,6 @@ from mailtrace.stores.sqlite_rows import FIELDS, stored, values_of
 from mailtrace.stores.sqlite_schema import PLACE_BITS, check, insert, is_empty, marks, set_up, sliced
 from mailtrace.stores.sqlite_search import Search
 from mailtrace.stores.sqlite_terms import queue_id_term, terms_of
-from mailtrace.transactions import Key, Span, Transaction, span_of, starts_near
 
 _WAIT_SECONDS: Final = 60
 _SLICE: Final = 1_000

@@ -11,8 +11,8 @@ from typing import Any, Final, NamedTuple, TypeAlias
 
 import orjson
 
-from mailtrace.documents import Document
-from mailtrace.fields import DOCUMENT, ENTRY
+from mailtrace.message.document import Document
+from mailtrace.message.fields import DOCUMENT, ENTRY
 
 OF_DOCUMENTS: Final = tuple(field.name for field in DOCUMENT if field.searched)
 """Columns of which each row has a value."""

@@ -7,7 +7,7 @@ from typing import Any, Final, TypeAlias
 
 import orjson
 
-from mailtrace.documents import Document
+from mailtrace.message.document import Document
 from mailtrace.reasons import reason_of
 from mailtrace.stores.sqlite_chunk import (
     DATES,

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any, Final
 
 from mailtrace.comparisons import CLIENTS, CRITERIA, MSGIDS, PART, RECIPIENTS, RELAYS, Criterion
-from mailtrace.documents import Document
+from mailtrace.message.document import Document
 from mailtrace.patterns import Pattern
 from mailtrace.query import WORD_CRITERIA, Query, Word, matches
 from mailtrace.stores.sqlite_chunk import Chunk

@@ -5,8 +5,8 @@ from typing import Any, Final
 
 import orjson
 
+from mailtrace.message.transaction import Transaction, pack, unpack
 from mailtrace.stores.base import Row, Stored
-from mailtrace.transactions import Transaction, pack, unpack
 
 FIELDS: Final = "number, version, id, host, queue_id, mta, line, facts"
 """What `stored` takes."""

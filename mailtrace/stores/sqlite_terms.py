@@ -20,7 +20,7 @@ from mailtrace.comparisons import (
     Criterion,
     client_names,
 )
-from mailtrace.documents import Document
+from mailtrace.message.document import Document
 from mailtrace.patterns import Pattern
 from mailtrace.query import WORD_CRITERIA, Query, Word, links_of
 

@@ -9,10 +9,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from operator import add
 from typing import Final, NamedTuple
 
-from mailtrace.documents import document
 from mailtrace.errors import StoreError
+from mailtrace.message.document import document
+from mailtrace.message.transaction import Key, Transaction, joined, segments, span_of
 from mailtrace.stores.base import Refused, Removal, Replacement, Row, Store, Stored
-from mailtrace.transactions import Key, Transaction, joined, segments, span_of
 
 _ROUNDS: Final = 100
 """How often a write is tried against other writers: each round that fails, another's has succeeded."""

@@ -6,9 +6,9 @@ from typing import Any
 
 from mails import ADDRESSES, LOGINS, MSGIDS
 
+from mailtrace.message.transaction import Transaction
 from mailtrace.patterns import Pattern
 from mailtrace.query import OUTCOMES, Query, Word
-from mailtrace.transactions import Transaction
 
 PATTERNS = (
     *ADDRESSES,

@@ -3,11 +3,11 @@
 from collections.abc import Iterable
 from random import Random
 
-from mailtrace.documents import Document, document
+from mailtrace.message.document import Document, document
+from mailtrace.message.order import TimedFact
+from mailtrace.message.transaction import SECOND, Transaction
 from mailtrace.mta.events import Client, Envelope, Fact, MessageId, Refusal, Removed, Result, Sender
-from mailtrace.order import TimedFact
 from mailtrace.query import OUTCOMES
-from mailtrace.transactions import SECOND, Transaction
 
 AT = 1323962839 * SECOND
 """2011-12-15 15:27:19 UTC."""

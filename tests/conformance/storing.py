@@ -2,10 +2,10 @@
 
 from mails import EVER
 
+from mailtrace.message.transaction import Transaction
 from mailtrace.query import Query
 from mailtrace.stores.base import Store
 from mailtrace.stores.writing import Written, write
-from mailtrace.transactions import Transaction
 
 
 def put(store: Store, *transactions: Transaction) -> Written:

@@ -16,16 +16,16 @@ from mails import (
 )
 from storing import found, put, state
 
-from mailtrace.documents import document
 from mailtrace.errors import StoreMissingError
 from mailtrace.logs.checkpoint import Checkpoint
+from mailtrace.message.document import document
+from mailtrace.message.transaction import SECOND, Transaction, joined
 from mailtrace.mta.events import Client, Envelope, MessageId, Refusal
 from mailtrace.patterns import Pattern
 from mailtrace.query import Query
 from mailtrace.queue_ids import NOQUEUE
 from mailtrace.stores.base import Removal, Replacement, Row
 from mailtrace.stores.writing import Written
-from mailtrace.transactions import SECOND, Transaction, joined
 
 SHORT = "5298B228B8B"
 TIMED = sendmail_id(AT, 1)

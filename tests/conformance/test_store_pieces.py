@@ -11,14 +11,14 @@ from mails import AT, DAY, EVER, newest_first, random_transactions, sent, transa
 from storing import found, put
 
 from mailtrace.groups import BY, Grouping, groups_of
+from mailtrace.message.order import TimedFact
+from mailtrace.message.transaction import SECOND, Transaction, segments
 from mailtrace.mta.events import Refusal, Removed
-from mailtrace.order import TimedFact
 from mailtrace.query import Query, matches
 from mailtrace.stores import sqlite_parts
 from mailtrace.stores.base import Store
 from mailtrace.stores.sqlite import SqliteStore
 from mailtrace.syslog.timezones import zone_of
-from mailtrace.transactions import SECOND, Transaction, segments
 
 HOUR = 3600 * SECOND
 

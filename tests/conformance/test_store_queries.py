@@ -18,15 +18,15 @@ from mails import (
 )
 from storing import found, put
 
-from mailtrace.documents import document
 from mailtrace.groups import BY, Grouping, groups_of
+from mailtrace.message.document import document
+from mailtrace.message.order import TimedFact
+from mailtrace.message.transaction import SECOND, Transaction
 from mailtrace.mta.events import Client, Envelope, MessageId, Removed, Result
-from mailtrace.order import TimedFact
 from mailtrace.patterns import Pattern
 from mailtrace.query import Query, matches
 from mailtrace.stores.base import Store
 from mailtrace.syslog.timezones import zone_of
-from mailtrace.transactions import SECOND, Transaction
 
 SHORT = "5298B228B8B"
 

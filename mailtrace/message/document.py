@@ -9,8 +9,10 @@ from functools import lru_cache
 from operator import itemgetter
 from typing import Any, Final, TypeAlias
 
-from mailtrace.dates import iso_time
-from mailtrace.entries import entries, entry_of_all, requeued_as
+from mailtrace.message.dates import iso_time
+from mailtrace.message.order import TimedFact
+from mailtrace.message.recipients import entries, entry_of_all, requeued_as
+from mailtrace.message.transaction import FINAL, Transaction, joined
 from mailtrace.mta.events import (
     Aborted,
     Client,
@@ -27,8 +29,6 @@ from mailtrace.mta.events import (
     Sender,
     Submitted,
 )
-from mailtrace.order import TimedFact
-from mailtrace.transactions import FINAL, Transaction, joined
 
 Document: TypeAlias = dict[str, Any]
 """A transaction as `--format json` prints it, with times in UTC."""

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 
+from mailtrace.message.order import TimedFact, in_order
 from mailtrace.mta.events import (
     BEGINNINGS,
     FACTS,
@@ -21,7 +22,6 @@ from mailtrace.mta.events import (
     Result,
     Sender,
 )
-from mailtrace.order import TimedFact, in_order
 from mailtrace.queue_ids import NOQUEUE, time_of
 
 Key: TypeAlias = tuple[str, str]

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Final, NamedTuple, TypeAlias
 
-from mailtrace.dates import iso_time
+from mailtrace.message.dates import iso_time
+from mailtrace.message.order import TimedFact
 from mailtrace.mta.events import Expired, Held, Refusal, Released, Removed, Result
-from mailtrace.order import TimedFact
 from mailtrace.queue_ids import SENDMAIL_ID
 
 Who: TypeAlias = tuple[str | None, str | None]

@@ -1,0 +1,1 @@
+"""A transaction, and the document derived from it."""
