@@ -13,7 +13,7 @@ from mailtrace.logs.recognition import checkpoint_of
 from mailtrace.logs.rotation import Calendar, Planned, planned, readable
 from mailtrace.meaning import Foreign, NotUnderstood, meaning_of
 from mailtrace.message.transaction import Transaction
-from mailtrace.mta.events import BEGINNINGS, Event, Ignored, MessageId
+from mailtrace.mta.facts import BEGINNINGS, Event, Ignored, MessageId
 from mailtrace.reducer import MAX_HELD, Reducer
 from mailtrace.stores.base import Store
 from mailtrace.syslog.clock_check import ClockCheck

@@ -2,7 +2,7 @@
 
 from typing import Final, NamedTuple, TypeAlias
 
-from mailtrace.mta.events import Ignored, Parsed
+from mailtrace.mta.facts import Ignored, Parsed
 from mailtrace.mta.grammars import grammar_of
 from mailtrace.mta.rules import ANOTHER_PROGRAM
 from mailtrace.syslog.frame import Frames, Record, Unframed

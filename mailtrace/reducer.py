@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from mailtrace.message.transaction import TURNING, Key, Transaction
-from mailtrace.mta.events import (
+from mailtrace.mta.facts import (
     REQUEUE,
     Accepted,
     Announced,
@@ -21,7 +21,7 @@ from mailtrace.mta.events import (
     Refusal,
     Sender,
 )
-from mailtrace.queue_ids import NOQUEUE, time_of
+from mailtrace.mta.queue_ids import NOQUEUE, time_of
 from mailtrace.sessions import Sessions
 from mailtrace.syslog.frame import Record
 from mailtrace.waiting import Waiting

@@ -8,7 +8,7 @@ from collections import OrderedDict
 from typing import Any, Final, NamedTuple
 
 from mailtrace.message.transaction import SECOND, pack, unpack
-from mailtrace.mta.events import Announced, Authenticated, Client, Fact, Login, Refusal, Sender
+from mailtrace.mta.facts import Announced, Authenticated, Client, Fact, Login, Refusal, Sender
 from mailtrace.syslog.frame import Record
 
 _MOST: Final = 5_000

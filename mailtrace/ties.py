@@ -13,8 +13,8 @@ from typing import Any, Final, NamedTuple, TypeAlias
 
 from mailtrace.comparisons import client_names
 from mailtrace.message.document import Document
+from mailtrace.mta.queue_ids import time_of
 from mailtrace.query import microseconds
-from mailtrace.queue_ids import time_of
 
 Entry: TypeAlias = dict[str, Any]
 """An entry of a document's `to`."""

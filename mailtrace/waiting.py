@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple, TypeGuard
 
 from mailtrace.message.order import TimedFact
 from mailtrace.message.transaction import Key, Transaction
-from mailtrace.mta.events import REQUEUE, Envelope, Fact, MessageId, Origin, Refusal, Submitted
+from mailtrace.mta.facts import REQUEUE, Envelope, Fact, MessageId, Origin, Refusal, Submitted
 
 _MOST: Final = 2_000
 

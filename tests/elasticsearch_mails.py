@@ -1,7 +1,7 @@
 """Mails for the tests of Elasticsearch alone, and how they are stored."""
 
 from mailtrace.message.transaction import SECOND, Transaction
-from mailtrace.mta.events import Client, Envelope, MessageId, Removed, Result
+from mailtrace.mta.facts import Client, Envelope, MessageId, Removed, Result
 from mailtrace.stores.writing import write
 
 AT = 1323962839 * SECOND

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from mailtrace.mta.events import Accepted, Announced, Authenticated, Event, Fact, Ignored, Parsed
+from mailtrace.mta.facts import Accepted, Announced, Authenticated, Event, Fact, Ignored, Parsed
 
 SAMPLES = Path(__file__).parent / "samples" / "events"
 

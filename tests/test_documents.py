@@ -8,7 +8,7 @@ from mailtrace.message.document import document
 from mailtrace.message.recipients import queued_as
 from mailtrace.message.transaction import SECOND, Transaction
 from mailtrace.mta import postfix, sendmail
-from mailtrace.mta.events import (
+from mailtrace.mta.facts import (
     Aborted,
     Client,
     Cloned,

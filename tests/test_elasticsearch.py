@@ -12,7 +12,7 @@ from mailtrace import __version__
 from mailtrace.logs.checkpoint import Checkpoint
 from mailtrace.message.document import document
 from mailtrace.message.transaction import SECOND, Transaction
-from mailtrace.mta.events import Client, Envelope, MessageId
+from mailtrace.mta.facts import Client, Envelope, MessageId
 from mailtrace.patterns import Pattern
 from mailtrace.query import Query
 from mailtrace.stores.elasticsearch_searches import Searches

@@ -18,7 +18,7 @@ from mailtrace.errors import StoreError, StoreUnavailableError
 from mailtrace.logs.checkpoint import Checkpoint
 from mailtrace.message.document import document
 from mailtrace.message.transaction import SECOND
-from mailtrace.mta.events import Result
+from mailtrace.mta.facts import Result
 from mailtrace.query import Query
 from mailtrace.stores.writing import write
 

@@ -8,7 +8,7 @@ from mailtrace import __version__, index_cli
 from mailtrace.errors import StoreError
 from mailtrace.message.document import document
 from mailtrace.message.transaction import SECOND
-from mailtrace.mta.events import Client
+from mailtrace.mta.facts import Client
 from mailtrace.query import Query
 from mailtrace.stores.elasticsearch_mapping import UNFINISHED
 

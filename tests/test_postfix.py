@@ -7,9 +7,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from samples_reader import Sample, described, samples
 
-from mailtrace.mta.events import Client, Envelope, Event, Expired, Refusal, Removed, Result, Submitted
+from mailtrace.mta.facts import Client, Envelope, Event, Expired, Refusal, Removed, Result, Submitted
 from mailtrace.mta.postfix import RULES, parse, rule_of
-from mailtrace.mta.postfix_programs import is_postfix
+from mailtrace.mta.postfix.programs import is_postfix
 
 SAMPLES = samples("postfix-*.log")
 QUEUE_ID = "9566447DCA"

@@ -4,9 +4,9 @@ import pytest
 
 from mailtrace.message.document import Document, document
 from mailtrace.message.transaction import SECOND, Transaction
-from mailtrace.mta.events import Client, Envelope, Event, Ignored, MessageId, Removed
+from mailtrace.mta.facts import Client, Envelope, Event, Ignored, MessageId, Removed
 from mailtrace.mta.grammars import grammar_of
-from mailtrace.mta.postfix_programs import instance_of, is_postfix
+from mailtrace.mta.postfix.programs import instance_of, is_postfix
 from mailtrace.mta.rules import ANOTHER_PROGRAM
 
 RESULT = (

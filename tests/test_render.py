@@ -9,7 +9,7 @@ import pytest
 from mailtrace.groups import BY, Group, Grouping
 from mailtrace.message.document import document
 from mailtrace.message.transaction import Transaction
-from mailtrace.mta.events import Result, Sender
+from mailtrace.mta.facts import Result, Sender
 from mailtrace.render import as_json, safe
 from mailtrace.render_csv import csv_lines
 from mailtrace.render_groups import groups_csv, groups_text

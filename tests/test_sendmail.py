@@ -8,9 +8,9 @@ from samples_reader import described, samples
 
 from mailtrace.message.document import document
 from mailtrace.message.transaction import SECOND, Transaction, joined
-from mailtrace.mta.events import FACTS, Authenticated, Event, Ignored, Result, Sender
+from mailtrace.mta.facts import FACTS, Authenticated, Event, Ignored, Result, Sender
+from mailtrace.mta.queue_ids import NOQUEUE
 from mailtrace.mta.sendmail import RULES, is_sendmail, parse, rule_of
-from mailtrace.queue_ids import NOQUEUE
 
 SAMPLES = samples("sendmail-*.log")
 QUEUE_ID = "6AONmkQ0012330"

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from commands import documents, index
 
-from mailtrace.mta.events import Authenticated, Client, Envelope, Event, MessageId, Refusal
+from mailtrace.mta.facts import Authenticated, Client, Envelope, Event, MessageId, Refusal
 from mailtrace.reducer import Reducer
 from mailtrace.stores.sqlite import SqliteStore
 from mailtrace.syslog.frame import Record

@@ -8,7 +8,7 @@ import pytest
 from mailtrace.message.document import document
 from mailtrace.message.order import COURSE, TimedFact, in_order
 from mailtrace.message.transaction import SECOND, Transaction, joined, pack, segments, unpack
-from mailtrace.mta.events import (
+from mailtrace.mta.facts import (
     FACTS,
     Client,
     Envelope,

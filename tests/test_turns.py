@@ -16,7 +16,7 @@ from mailtrace.logs.file import LogFile
 from mailtrace.logs.rotation import surveyed
 from mailtrace.logs.survey import NO_PLAN, Survey
 from mailtrace.logs.years import Prior, found
-from mailtrace.queue_ids import time_in_message_id
+from mailtrace.mta.queue_ids import time_in_message_id
 from mailtrace.syslog.frame import Frames
 from mailtrace.syslog.year import Plan, Turn
 

@@ -1,7 +1,7 @@
 """Transactions of messages on their way: what the hosts of a journey would have logged."""
 
 from mailtrace.message.transaction import SECOND, Transaction
-from mailtrace.mta.events import Client, Envelope, Held, MessageId, Origin, Released, Removed, Result, Sender, Submitted
+from mailtrace.mta.facts import Client, Envelope, Held, MessageId, Origin, Released, Removed, Result, Sender, Submitted
 
 AT = 1323962839 * SECOND
 """2011-12-15 15:27:19 UTC."""

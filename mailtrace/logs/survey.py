@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 
 from mailtrace.logs.file import decoded
 from mailtrace.mta.grammars import grammar_of
-from mailtrace.queue_ids import time_in_message_id, time_of
+from mailtrace.mta.queue_ids import time_in_message_id, time_of
 from mailtrace.syslog.frame import Frames, Record
 from mailtrace.syslog.prefixes import beginning_of
 from mailtrace.syslog.stamp import Stamp, midnight

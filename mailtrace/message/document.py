@@ -13,7 +13,7 @@ from mailtrace.message.dates import iso_time
 from mailtrace.message.order import TimedFact
 from mailtrace.message.recipients import entries, entry_of_all, requeued_as
 from mailtrace.message.transaction import FINAL, Transaction, joined
-from mailtrace.mta.events import (
+from mailtrace.mta.facts import (
     Aborted,
     Client,
     Cloned,

@@ -7,7 +7,7 @@ a message comes in, is queued, delivered and removed, and of two results the one
 
 from typing import Any, Final, TypeAlias
 
-from mailtrace.mta.events import (
+from mailtrace.mta.facts import (
     Aborted,
     Client,
     Cloned,

@@ -12,8 +12,8 @@ from typing import Any, Final, NamedTuple, TypeAlias
 
 from mailtrace.message.dates import iso_time
 from mailtrace.message.order import TimedFact
-from mailtrace.mta.events import Expired, Held, Refusal, Released, Removed, Result
-from mailtrace.queue_ids import SENDMAIL_ID
+from mailtrace.mta.facts import Expired, Held, Refusal, Released, Removed, Result
+from mailtrace.mta.queue_ids import SENDMAIL_ID
 
 Who: TypeAlias = tuple[str | None, str | None]
 """A recipient and what it was rewritten from."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 
 from mailtrace.message.order import TimedFact, in_order
-from mailtrace.mta.events import (
+from mailtrace.mta.facts import (
     BEGINNINGS,
     FACTS,
     Envelope,
@@ -22,7 +22,7 @@ from mailtrace.mta.events import (
     Result,
     Sender,
 )
-from mailtrace.queue_ids import NOQUEUE, time_of
+from mailtrace.mta.queue_ids import NOQUEUE, time_of
 
 Key: TypeAlias = tuple[str, str]
 """What the lines of a transaction share: the host and the queue ID."""

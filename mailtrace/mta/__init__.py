@@ -1,1 +1,1 @@
-"""The grammars of the mail servers' lines: one file a server, and the vocabulary that they share."""
+"""The grammars of the mail servers' lines: one folder a server, and the vocabulary that they share."""

@@ -4,8 +4,9 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Final, NamedTuple
 
-from mailtrace.mta import mailscanner, postfix, postfix_programs, postfix_shapes, sendmail
-from mailtrace.mta.events import Parsed
+from mailtrace.mta import mailscanner, postfix, sendmail
+from mailtrace.mta.facts import Parsed
+from mailtrace.mta.postfix import programs, shapes
 from mailtrace.mta.rules import ANOTHER_PROGRAM
 
 
@@ -19,7 +20,7 @@ class Grammar(NamedTuple):
 
 def _parse_by_text(program: str, text: str) -> Parsed:
     """Read a line of a program whose name does not tell whether it is Postfix's."""
-    return postfix.parse(program, text) if postfix_shapes.is_postfix_text(text) else ANOTHER_PROGRAM
+    return postfix.parse(program, text) if shapes.is_postfix_text(text) else ANOTHER_PROGRAM
 
 
 _POSTFIX: Final = Grammar("postfix", postfix.parse)
@@ -31,10 +32,10 @@ _MAILSCANNER: Final = Grammar("postfix", mailscanner.parse)
 @lru_cache(maxsize=4096)
 def grammar_of(program: str) -> Grammar | None:
     """Return the grammar of a program's lines, or None for one that is no part of an MTA."""
-    if postfix_programs.is_postfix(program):
+    if programs.is_postfix(program):
         return _POSTFIX
     if sendmail.is_sendmail(program):
         return _SENDMAIL
     if program == mailscanner.PROGRAM:
         return _MAILSCANNER
-    return _POSTFIX_BY_TEXT if postfix_programs.may_be_postfix(program) else None
+    return _POSTFIX_BY_TEXT if programs.may_be_postfix(program) else None

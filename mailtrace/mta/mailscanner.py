@@ -9,9 +9,9 @@ file (Postfix.pm, PFDiskStore.pm). It adds a random part to the old queue ID, wh
 import re
 from typing import Final
 
-from mailtrace.mta.events import REQUEUE, Event, Origin, Parsed, Removed
+from mailtrace.mta.facts import REQUEUE, Event, Origin, Parsed, Removed
+from mailtrace.mta.queue_ids import POSTFIX_ID
 from mailtrace.mta.rules import ANOTHER_PROGRAM, Rule
-from mailtrace.queue_ids import POSTFIX_ID
 
 PROGRAM: Final = "MailScanner"
 

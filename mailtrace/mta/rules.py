@@ -7,7 +7,7 @@ that every one of them can be shown to have a sample, and a line can be asked wh
 from collections.abc import Callable
 from typing import Final, NamedTuple, TypeAlias
 
-from mailtrace.mta.events import Ignored, Parsed
+from mailtrace.mta.facts import Ignored, Parsed
 
 ANOTHER_PROGRAM: Final = Ignored("another program")
 """What a grammar says of a line by whose text it is no mail server's."""

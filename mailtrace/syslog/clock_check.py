@@ -11,7 +11,7 @@ from statistics import median
 from typing import Final, NamedTuple
 
 from mailtrace.errors import UsageError
-from mailtrace.queue_ids import time_in_message_id, time_of
+from mailtrace.mta.queue_ids import time_in_message_id, time_of
 from mailtrace.syslog.timezones import zone_of
 
 _ENOUGH: Final = 200

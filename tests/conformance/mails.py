@@ -6,7 +6,7 @@ from random import Random
 from mailtrace.message.document import Document, document
 from mailtrace.message.order import TimedFact
 from mailtrace.message.transaction import SECOND, Transaction
-from mailtrace.mta.events import Client, Envelope, Fact, MessageId, Refusal, Removed, Result, Sender
+from mailtrace.mta.facts import Client, Envelope, Fact, MessageId, Refusal, Removed, Result, Sender
 from mailtrace.query import OUTCOMES
 
 AT = 1323962839 * SECOND

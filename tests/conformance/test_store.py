@@ -20,10 +20,10 @@ from mailtrace.errors import StoreMissingError
 from mailtrace.logs.checkpoint import Checkpoint
 from mailtrace.message.document import document
 from mailtrace.message.transaction import SECOND, Transaction, joined
-from mailtrace.mta.events import Client, Envelope, MessageId, Refusal
+from mailtrace.mta.facts import Client, Envelope, MessageId, Refusal
+from mailtrace.mta.queue_ids import NOQUEUE
 from mailtrace.patterns import Pattern
 from mailtrace.query import Query
-from mailtrace.queue_ids import NOQUEUE
 from mailtrace.stores.base import Removal, Replacement, Row
 from mailtrace.stores.writing import Written
 

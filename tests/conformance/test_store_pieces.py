@@ -13,7 +13,7 @@ from storing import found, put
 from mailtrace.groups import BY, Grouping, groups_of
 from mailtrace.message.order import TimedFact
 from mailtrace.message.transaction import SECOND, Transaction, segments
-from mailtrace.mta.events import Refusal, Removed
+from mailtrace.mta.facts import Refusal, Removed
 from mailtrace.query import Query, matches
 from mailtrace.stores import sqlite_parts
 from mailtrace.stores.base import Store

@@ -22,7 +22,7 @@ from mailtrace.groups import BY, Grouping, groups_of
 from mailtrace.message.document import document
 from mailtrace.message.order import TimedFact
 from mailtrace.message.transaction import SECOND, Transaction
-from mailtrace.mta.events import Client, Envelope, MessageId, Removed, Result
+from mailtrace.mta.facts import Client, Envelope, MessageId, Removed, Result
 from mailtrace.patterns import Pattern
 from mailtrace.query import Query, matches
 from mailtrace.stores.base import Store

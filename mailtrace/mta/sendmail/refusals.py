@@ -3,8 +3,8 @@
 import re
 from typing import Final
 
-from mailtrace.mta.events import Event, Ignored, Parsed, Refusal
-from mailtrace.mta.sendmail_addresses import address_end, bare, refused_address, without_dot
+from mailtrace.mta.facts import Event, Ignored, Parsed, Refusal
+from mailtrace.mta.sendmail.addresses import address_end, bare, refused_address, without_dot
 
 _ruleset = re.compile(r"ruleset=([^,\s]+), arg1=").match
 _VERDICT: Final = r", (reject=|discard\Z|quarantine=)"

@@ -9,11 +9,11 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import Final
 
-from mailtrace.mta import sendmail_arrivals, sendmail_refusals, sendmail_results
-from mailtrace.mta.events import Event, Ignored, Parsed
+from mailtrace.mta.facts import Event, Ignored, Parsed
+from mailtrace.mta.queue_ids import NOQUEUE, SENDMAIL_ID
 from mailtrace.mta.rules import Parse, Rule
-from mailtrace.mta.sendmail_addresses import refused_address
-from mailtrace.queue_ids import NOQUEUE, SENDMAIL_ID
+from mailtrace.mta.sendmail import arrivals, refusals, results
+from mailtrace.mta.sendmail.addresses import refused_address
 
 
 def _ignoring(reason: str) -> Parse:
@@ -21,31 +21,31 @@ def _ignoring(reason: str) -> Parse:
     return lambda _queue_id, _program, _rest: ignored
 
 
-DELIVERY: Final = Rule("delivery", sendmail_results.parse_delivery)
-SENDER: Final = Rule("sender", sendmail_arrivals.parse_sender)
-LINK: Final = Rule("link", sendmail_arrivals.parse_link)
-CLONE: Final = Rule("clone", sendmail_arrivals.parse_clone)
-SPLIT: Final = Rule("split", sendmail_arrivals.parse_split)
-LOGIN: Final = Rule("login", sendmail_arrivals.parse_login)
-COLLECT: Final = Rule("collect", sendmail_arrivals.parse_collect)
-LOST: Final = Rule("lost", sendmail_arrivals.parse_lost)
-TIMEOUT: Final = Rule("timeout", sendmail_arrivals.parse_timeout)
-QUARANTINED: Final = Rule("quarantined", sendmail_arrivals.parse_quarantined)
-UNQUARANTINED: Final = Rule("unquarantined", sendmail_arrivals.parse_unquarantined)
-REFUSED_ADDRESS: Final = Rule("refused-address", sendmail_refusals.parse_refused_address)
-RULESET: Final = Rule("ruleset", sendmail_refusals.parse_ruleset)
-MILTER: Final = Rule("milter", sendmail_refusals.parse_milter)
-MILTER_ACTION: Final = Rule("milter-action", sendmail_refusals.parse_milter_action)
-DISCARDED: Final = Rule("discarded", sendmail_refusals.parse_discarded)
-SIZE: Final = Rule("size", sendmail_refusals.parse_size)
-WRAPPERS: Final = Rule("tcpwrappers", sendmail_refusals.parse_wrappers)
+DELIVERY: Final = Rule("delivery", results.parse_delivery)
+SENDER: Final = Rule("sender", arrivals.parse_sender)
+LINK: Final = Rule("link", arrivals.parse_link)
+CLONE: Final = Rule("clone", arrivals.parse_clone)
+SPLIT: Final = Rule("split", arrivals.parse_split)
+LOGIN: Final = Rule("login", arrivals.parse_login)
+COLLECT: Final = Rule("collect", arrivals.parse_collect)
+LOST: Final = Rule("lost", arrivals.parse_lost)
+TIMEOUT: Final = Rule("timeout", arrivals.parse_timeout)
+QUARANTINED: Final = Rule("quarantined", arrivals.parse_quarantined)
+UNQUARANTINED: Final = Rule("unquarantined", arrivals.parse_unquarantined)
+REFUSED_ADDRESS: Final = Rule("refused-address", refusals.parse_refused_address)
+RULESET: Final = Rule("ruleset", refusals.parse_ruleset)
+MILTER: Final = Rule("milter", refusals.parse_milter)
+MILTER_ACTION: Final = Rule("milter-action", refusals.parse_milter_action)
+DISCARDED: Final = Rule("discarded", refusals.parse_discarded)
+SIZE: Final = Rule("size", refusals.parse_size)
+WRAPPERS: Final = Rule("tcpwrappers", refusals.parse_wrappers)
 MILTER_NOISE: Final = Rule("milter-noise", _ignoring("milter"))
 SESSION: Final = Rule("session", _ignoring("session"))
 TLS: Final = Rule("tls", _ignoring("TLS"))
 AUTHENTICATION: Final = Rule("authentication", _ignoring("authentication"))
-SYSTEM_ERROR: Final = Rule("system-error", sendmail_arrivals.parse_system_error)
-LOOP: Final = Rule("loop", sendmail_arrivals.parse_loop)
-SAVED: Final = Rule("saved", sendmail_arrivals.parse_saved)
+SYSTEM_ERROR: Final = Rule("system-error", arrivals.parse_system_error)
+LOOP: Final = Rule("loop", arrivals.parse_loop)
+SAVED: Final = Rule("saved", arrivals.parse_saved)
 WARNING: Final = Rule("warning", _ignoring("warning"))
 EXPANSION: Final = Rule("expansion", _ignoring("expansion of an address"))
 NEXT_HOP: Final = Rule("next-hop", _ignoring("connection to a next hop"))

@@ -7,8 +7,8 @@ the text decides then. Lines of logs whose queue IDs were masked have these shap
 import re
 from typing import Final
 
-from mailtrace.mta.postfix_refusals import is_not_accepted
-from mailtrace.queue_ids import NOQUEUE, POSTFIX_ID
+from mailtrace.mta.postfix.refusals import is_not_accepted
+from mailtrace.mta.queue_ids import NOQUEUE, POSTFIX_ID
 
 _LONGEST_ID: Final = 40
 

@@ -12,8 +12,8 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import Final, TypeAlias
 
-from mailtrace.mta.events import Event, Ignored, Parsed, Result
-from mailtrace.mta.sendmail_addresses import ADDRESS, NO_RECIPIENT, bare, named, recipients, without_dot
+from mailtrace.mta.facts import Event, Ignored, Parsed, Result
+from mailtrace.mta.sendmail.addresses import ADDRESS, NO_RECIPIENT, bare, named, recipients, without_dot
 
 _new: Final = tuple.__new__
 """Makes a named tuple of all its members, in half the time of calling its class: for the lines of every message."""

@@ -10,7 +10,7 @@ import re
 from functools import lru_cache
 from typing import Final
 
-from mailtrace.mta.events import (
+from mailtrace.mta.facts import (
     Aborted,
     Authenticated,
     Cloned,
@@ -24,9 +24,9 @@ from mailtrace.mta.events import (
     Released,
     Sender,
 )
-from mailtrace.mta.sendmail_addresses import address_end, bare, refused_address, without_dot
-from mailtrace.mta.sendmail_results import GIVEN_UP, KEPT
-from mailtrace.queue_ids import NOQUEUE, SENDMAIL_ID
+from mailtrace.mta.queue_ids import NOQUEUE, SENDMAIL_ID
+from mailtrace.mta.sendmail.addresses import address_end, bare, refused_address, without_dot
+from mailtrace.mta.sendmail.results import GIVEN_UP, KEPT
 
 _new: Final = tuple.__new__
 """Makes a named tuple of all its members, in half the time of calling its class: for the lines of every message."""

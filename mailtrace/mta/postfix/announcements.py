@@ -14,11 +14,11 @@ A message for a before-queue filter (smtpd_proxy_filter), which passes it on to 
 import re
 from typing import Final
 
-from mailtrace.mta.events import Accepted, Announced, Client, Event, Ignored, Parsed, Refusal
-from mailtrace.mta.postfix_arrivals import parse_client
-from mailtrace.mta.postfix_refusals import parse_command_refusal, without_tail
-from mailtrace.mta.postfix_results import says_discarded
-from mailtrace.queue_ids import NOQUEUE, POSTFIX_ID
+from mailtrace.mta.facts import Accepted, Announced, Client, Event, Ignored, Parsed, Refusal
+from mailtrace.mta.postfix.arrivals import parse_client
+from mailtrace.mta.postfix.refusals import parse_command_refusal, without_tail
+from mailtrace.mta.postfix.results import says_discarded
+from mailtrace.mta.queue_ids import NOQUEUE, POSTFIX_ID
 
 _HOLD: Final = Ignored("table action")
 _FILTER: Final = Ignored("proxy filter")

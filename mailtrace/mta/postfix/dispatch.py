@@ -8,11 +8,11 @@ import re
 from functools import lru_cache
 from typing import Final
 
-from mailtrace.mta import postfix_announcements, postfix_arrivals, postfix_noise, postfix_refusals, postfix_results
-from mailtrace.mta.events import Ignored, Parsed
-from mailtrace.mta.postfix_shapes import is_masked
+from mailtrace.mta.facts import Ignored, Parsed
+from mailtrace.mta.postfix import announcements, arrivals, noise, refusals, results
+from mailtrace.mta.postfix.shapes import is_masked
+from mailtrace.mta.queue_ids import NOQUEUE, POSTFIX_ID
 from mailtrace.mta.rules import Parse, Rule
-from mailtrace.queue_ids import NOQUEUE, POSTFIX_ID
 
 
 def _ignoring(reason: str) -> Parse:
@@ -20,22 +20,22 @@ def _ignoring(reason: str) -> Parse:
     return lambda _queue_id, _program, _rest: ignored
 
 
-DELIVERY: Final = Rule("delivery", postfix_results.parse_result)
-BARE_DELIVERY: Final = Rule("bare-delivery", postfix_results.parse_inwards)
-CLIENT: Final = Rule("client", postfix_arrivals.parse_client)
-SUBMITTED: Final = Rule("submitted", postfix_arrivals.parse_submitted)
-MESSAGE_ID: Final = Rule("message-id", postfix_arrivals.parse_message_id)
-ENVELOPE: Final = Rule("envelope", postfix_arrivals.parse_envelope)
-BARE_ENVELOPE: Final = Rule("bare-envelope", postfix_arrivals.parse_bare_envelope)
-EXPIRED: Final = Rule("expired", postfix_arrivals.parse_expired)
-REMOVED: Final = Rule("removed", postfix_arrivals.parse_removed)
-REQUEUED: Final = Rule("requeued", postfix_arrivals.parse_requeued)
-HELD: Final = Rule("held", postfix_arrivals.parse_held)
-RELEASED: Final = Rule("released", postfix_arrivals.parse_released)
-NOTICE: Final = Rule("notice", postfix_arrivals.parse_notice)
-COMMAND_REFUSAL: Final = Rule("command-refusal", postfix_refusals.parse_command_refusal)
-CONTENT_REFUSAL: Final = Rule("content-refusal", postfix_refusals.parse_content_refusal)
-NOT_ACCEPTED: Final = Rule("not-accepted", postfix_refusals.parse_not_accepted)
+DELIVERY: Final = Rule("delivery", results.parse_result)
+BARE_DELIVERY: Final = Rule("bare-delivery", results.parse_inwards)
+CLIENT: Final = Rule("client", arrivals.parse_client)
+SUBMITTED: Final = Rule("submitted", arrivals.parse_submitted)
+MESSAGE_ID: Final = Rule("message-id", arrivals.parse_message_id)
+ENVELOPE: Final = Rule("envelope", arrivals.parse_envelope)
+BARE_ENVELOPE: Final = Rule("bare-envelope", arrivals.parse_bare_envelope)
+EXPIRED: Final = Rule("expired", arrivals.parse_expired)
+REMOVED: Final = Rule("removed", arrivals.parse_removed)
+REQUEUED: Final = Rule("requeued", arrivals.parse_requeued)
+HELD: Final = Rule("held", arrivals.parse_held)
+RELEASED: Final = Rule("released", arrivals.parse_released)
+NOTICE: Final = Rule("notice", arrivals.parse_notice)
+COMMAND_REFUSAL: Final = Rule("command-refusal", refusals.parse_command_refusal)
+CONTENT_REFUSAL: Final = Rule("content-refusal", refusals.parse_content_refusal)
+NOT_ACCEPTED: Final = Rule("not-accepted", refusals.parse_not_accepted)
 RESENT: Final = Rule("resent-message-id", _ignoring("resent message ID"))
 SKIPPED: Final = Rule("skipped", _ignoring("still being delivered"))
 FORCED: Final = Rule("forced-expiry", _ignoring("expiry follows"))
@@ -46,8 +46,8 @@ DETAIL: Final = Rule("detail", _ignoring("detail without a result"))
 POLICY: Final = Rule("policy", _ignoring("policy service"))
 TABLE_ACTION: Final = Rule("table-action", _ignoring("table action"))
 BROKEN_OFF: Final = Rule("broken-off", _ignoring("session broken off"))
-ANNOUNCED: Final = Rule("announced", postfix_announcements.parse_announced)
-PROXY_ACCEPT: Final = Rule("proxy-accept", postfix_announcements.parse_proxy_accept)
+ANNOUNCED: Final = Rule("announced", announcements.parse_announced)
+PROXY_ACCEPT: Final = Rule("proxy-accept", announcements.parse_proxy_accept)
 CONNECTION: Final = Rule("connection", _ignoring("connection"))
 NEXT_HOP: Final = Rule("next-hop", _ignoring("connection to a next hop"))
 TLS: Final = Rule("tls", _ignoring("TLS"))
@@ -94,7 +94,7 @@ _TABLE_ACTIONS: Final = frozenset(
 )
 _REFUSING_ACTIONS: Final = frozenset(
     prefix + action
-    for action in postfix_refusals.OUTCOMES
+    for action in refusals.OUTCOMES
     for prefix in ("", "milter-", "milter-header-", "milter-body-", "proxy-")
 )
 _LONGEST_ACTION: Final = 40
@@ -129,12 +129,12 @@ _BY_HEAD: Final[dict[str, tuple[str, Rule]]] = {
 _BY_BEGINNING: Final[tuple[tuple[str | tuple[str, ...], Rule], ...]] = (
     ("to=", BARE_DELIVERY),
     ("from=", BARE_ENVELOPE),
-    (postfix_noise.ONE_HOST, ONE_HOST),
-    (postfix_noise.BROKEN_OFF, BROKEN_OFF),
-    (postfix_noise.BOUNCE_FAILED, BOUNCE_FAILED),
-    (postfix_noise.NOTICE_NOT_SENT, NOTICE_NOT_SENT),
-    (postfix_noise.DETAILS, DETAIL),
-    (postfix_noise.POLICY, POLICY),
+    (noise.ONE_HOST, ONE_HOST),
+    (noise.BROKEN_OFF, BROKEN_OFF),
+    (noise.BOUNCE_FAILED, BOUNCE_FAILED),
+    (noise.NOTICE_NOT_SENT, NOTICE_NOT_SENT),
+    (noise.DETAILS, DETAIL),
+    (noise.POLICY, POLICY),
 )
 """The rules of rarer lines: what remote servers say begins with their host, and is asked for first."""
 
@@ -148,11 +148,11 @@ def _other(rest: str) -> Rule | None:
     for beginnings, rule in _BY_BEGINNING:
         if rest.startswith(beginnings):
             return rule
-    if postfix_refusals.is_not_accepted(rest):
+    if refusals.is_not_accepted(rest):
         return NOT_ACCEPTED
-    if postfix_noise.is_broken_off(rest):
+    if noise.is_broken_off(rest):
         return BROKEN_OFF
-    return ONE_HOST if rest.endswith(postfix_noise.ONE_HOST_ENDS) else None
+    return ONE_HOST if rest.endswith(noise.ONE_HOST_ENDS) else None
 
 
 def _action(rest: str) -> Rule | None:
@@ -234,13 +234,13 @@ def _warning(text: str) -> tuple[Rule | None, str, str]:
     """Choose the rule of a warning: cleanup(8) refuses whole messages so, and pickup(8) tells it by the file's name."""
     rest = text[9:]
     queue_id, _, said = rest.partition(": ")
-    if (queue_id == NOQUEUE or _names_message(queue_id)) and postfix_refusals.is_not_accepted(said):
+    if (queue_id == NOQUEUE or _names_message(queue_id)) and refusals.is_not_accepted(said):
         return NOT_ACCEPTED, queue_id, said
     if said.startswith(_ERROR_WRITING):
         queue_id, _, said = said.removeprefix(_ERROR_WRITING).partition(": ")
         if _names_message(queue_id):
             return NOT_ACCEPTED, queue_id, said
-    is_lost = _may_be_masked(queue_id) and postfix_refusals.is_not_accepted(said)
+    is_lost = _may_be_masked(queue_id) and refusals.is_not_accepted(said)
     return None if is_lost else WARNING, NOQUEUE, rest
 
 

@@ -15,8 +15,8 @@ WORDS and TEXT may imitate the fields. HELO names cannot: Postfix masks brackets
 import re
 from typing import Final
 
-from mailtrace.mta.events import Event, Parsed, Refusal
-from mailtrace.mta.postfix_addresses import FIELD, address_of, client_of
+from mailtrace.mta.facts import Event, Parsed, Refusal
+from mailtrace.mta.postfix.addresses import FIELD, address_of, client_of
 
 OUTCOMES: Final = {"reject": "rejected", "discard": "discarded", "hold": "held"}
 """What the actions, and the last words of `milter-reject`, `milter-header-discard` and the like, stand for."""

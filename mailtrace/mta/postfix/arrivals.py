@@ -7,7 +7,7 @@ The shapes are those of smtpd(8) (`client=`), pickup(8) (`uid=`), cleanup(8) (`m
 import re
 from typing import Final
 
-from mailtrace.mta.events import (
+from mailtrace.mta.facts import (
     Client,
     Envelope,
     Event,
@@ -21,9 +21,9 @@ from mailtrace.mta.events import (
     Removed,
     Submitted,
 )
-from mailtrace.mta.postfix_addresses import client_of
-from mailtrace.mta.postfix_programs import instance_of, names_daemon
-from mailtrace.queue_ids import POSTFIX_ID
+from mailtrace.mta.postfix.addresses import client_of
+from mailtrace.mta.postfix.programs import instance_of, names_daemon
+from mailtrace.mta.queue_ids import POSTFIX_ID
 
 _MAX_DIGITS: Final = 18
 """Stores keep 64 bits."""

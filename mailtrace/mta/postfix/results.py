@@ -9,8 +9,8 @@ line is read from its fixed ends inwards.
 import re
 from typing import Final
 
-from mailtrace.mta.events import Event, Parsed, Result
-from mailtrace.mta.postfix_addresses import FIELD, address_of
+from mailtrace.mta.facts import Event, Parsed, Result
+from mailtrace.mta.postfix.addresses import FIELD, address_of
 
 _OUTCOMES: Final = {
     "sent": "sent",
