@@ -5,11 +5,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import orjson
 
-from mailtrace.groups import Group, Grouping
 from mailtrace.logs.checkpoint import Checkpoint
 from mailtrace.message.document import Document
 from mailtrace.message.transaction import Key, Span, Transaction
-from mailtrace.query import Query
+from mailtrace.search.groups import Group, Grouping
+from mailtrace.search.query import Query
 from mailtrace.stores.base import Outcome, Removal, Replacement, Row, Stored
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Final, TextIO
 
 from mailtrace.errors import ExitStatus, StoreMissingError
-from mailtrace.query import Query
 from mailtrace.render import safe
 from mailtrace.render_times import local_time
+from mailtrace.search.query import Query
 from mailtrace.stores.base import Described, Description, Store
 
 _WIDTH: Final = 12

@@ -5,10 +5,10 @@ from typing import Any, Final
 
 import orjson
 
-from mailtrace.groups import Group, Grouping
 from mailtrace.render import safe
 from mailtrace.render_csv import csv_line
 from mailtrace.render_times import duration
+from mailtrace.search.groups import Group, Grouping
 
 _BAR: Final = 24
 _ADDRESSES: Final = ("from", "from-domain", "to", "to-domain")

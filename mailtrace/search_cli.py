@@ -12,9 +12,9 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from mailtrace.errors import ExitStatus, UsageError
-from mailtrace.groups import Grouping
 from mailtrace.options import access_from, run
-from mailtrace.query import Query
+from mailtrace.search.groups import Grouping
+from mailtrace.search.query import Query
 from mailtrace.search_options import hint_of, parser, query_of
 from mailtrace.stores import open_store
 from mailtrace.syslog.timezones import zone_of

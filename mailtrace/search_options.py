@@ -7,11 +7,11 @@ from datetime import tzinfo
 from typing import Any, Final
 
 from mailtrace.errors import UsageError
-from mailtrace.groups import BY
 from mailtrace.moments import last, moment
 from mailtrace.options import Parser, count
-from mailtrace.patterns import Pattern, ip_key, normal_ip
-from mailtrace.query import MTAS, OUTCOMES, Query, Word
+from mailtrace.search.groups import BY
+from mailtrace.search.patterns import Pattern, ip_key, normal_ip
+from mailtrace.search.query import MTAS, OUTCOMES, Query, Word
 
 _DESCRIPTION = "Search the mail transactions that mailtrace-index has read from mail logs, newest first."
 _EPILOG = """\

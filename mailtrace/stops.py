@@ -7,8 +7,8 @@ from typing import Final
 
 from mailtrace.message.document import Document
 from mailtrace.mta.queue_ids import NOQUEUE
-from mailtrace.patterns import Pattern
-from mailtrace.query import Query, links_of
+from mailtrace.search.patterns import Pattern
+from mailtrace.search.query import Query, links_of
 from mailtrace.stores.base import Store
 from mailtrace.ties import Entry, Stop, Tie, is_open, is_program, may_go_on, msgid_tie, origin_tie, queue_id_tie
 

@@ -11,10 +11,10 @@ from functools import lru_cache
 from ipaddress import ip_address
 from typing import Any, Final, NamedTuple, TypeAlias
 
-from mailtrace.comparisons import client_names
 from mailtrace.message.document import Document
 from mailtrace.mta.queue_ids import time_of
-from mailtrace.query import microseconds
+from mailtrace.search.comparisons import client_names
+from mailtrace.search.query import microseconds
 
 Entry: TypeAlias = dict[str, Any]
 """An entry of a document's `to`."""

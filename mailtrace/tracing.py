@@ -13,7 +13,7 @@ from typing import Final
 
 from mailtrace.message.document import Document
 from mailtrace.mta.queue_ids import NOQUEUE
-from mailtrace.query import Query, matches
+from mailtrace.search.query import Query, matches
 from mailtrace.stops import Stops
 from mailtrace.stores.base import Store
 from mailtrace.ties import Entry, Stop, is_open

@@ -13,8 +13,8 @@ from mailtrace.logs.checkpoint import Checkpoint
 from mailtrace.message.document import document
 from mailtrace.message.transaction import SECOND, Transaction
 from mailtrace.mta.facts import Client, Envelope, MessageId
-from mailtrace.patterns import Pattern
-from mailtrace.query import Query
+from mailtrace.search.patterns import Pattern
+from mailtrace.search.query import Query
 from mailtrace.stores.elasticsearch_searches import Searches
 
 

@@ -7,7 +7,7 @@ from elasticsearch_node import free_port
 from http_proxy import proxy
 
 from mailtrace.errors import StoreError, StoreUnavailableError
-from mailtrace.query import Query
+from mailtrace.search.query import Query
 from mailtrace.stores.elasticsearch import ElasticsearchStore
 
 

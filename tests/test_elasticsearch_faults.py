@@ -19,7 +19,7 @@ from mailtrace.logs.checkpoint import Checkpoint
 from mailtrace.message.document import document
 from mailtrace.message.transaction import SECOND
 from mailtrace.mta.facts import Result
-from mailtrace.query import Query
+from mailtrace.search.query import Query
 from mailtrace.stores.writing import write
 
 GENERATOR = Path(__file__).parent / "generator" / "genlog.py"

@@ -16,7 +16,7 @@ from mailtrace.follower import Follower
 from mailtrace.indexer import Indexer
 from mailtrace.logs.rotation import Calendar
 from mailtrace.message.document import document
-from mailtrace.query import Query
+from mailtrace.search.query import Query
 from mailtrace.stores.elasticsearch import ElasticsearchStore
 from mailtrace.stores.writing import write
 

@@ -10,7 +10,7 @@ from elasticsearch_node import NoServerError, elasticsearch_server, give_up, own
 
 from mailtrace.message.document import document
 from mailtrace.message.transaction import SECOND
-from mailtrace.query import Query
+from mailtrace.search.query import Query
 from mailtrace.stores.elasticsearch import ElasticsearchStore
 
 

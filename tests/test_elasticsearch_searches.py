@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from elasticsearch_mails import AT, DAY, mail, put
 
-from mailtrace.groups import Grouping
 from mailtrace.message.transaction import SECOND
-from mailtrace.query import Query
+from mailtrace.search.groups import Grouping
+from mailtrace.search.query import Query
 
 MANY = int(os.environ.get("MAILTRACE_MANY_DOCUMENTS", "12000"))
 """More than one search gives (`index.max_result_window` is 10,000)."""
@@ -22,7 +22,7 @@ HOUR = 3600 * SECOND
 SEARCH = """
 import json, sys
 from pathlib import Path
-from mailtrace.query import Query
+from mailtrace.search.query import Query
 from mailtrace.stores.elasticsearch import ElasticsearchStore
 url, prefix, limit = sys.argv[1:]
 store = ElasticsearchStore(url, prefix=prefix)

@@ -9,7 +9,7 @@ from mailtrace.errors import StoreError
 from mailtrace.message.document import document
 from mailtrace.message.transaction import SECOND
 from mailtrace.mta.facts import Client
-from mailtrace.query import Query
+from mailtrace.search.query import Query
 from mailtrace.stores.elasticsearch_mapping import UNFINISHED
 
 MINE = {"phases": {"delete": {"min_age": "365d", "actions": {"delete": {}}}}}

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from commands import documents, index
 
-from mailtrace.comparisons import CRITERIA
-from mailtrace.groups import VALUES
 from mailtrace.message.fields import DOCUMENT, ENTRY
-from mailtrace.query import OUTCOMES
+from mailtrace.search.comparisons import CRITERIA
+from mailtrace.search.groups import VALUES
+from mailtrace.search.query import OUTCOMES
 from mailtrace.stores.elasticsearch_mapping import template
 
 ROOT = Path(__file__).parent.parent

@@ -3,9 +3,9 @@
 import pytest
 from plain import HOP, TWO, document, entry
 
-from mailtrace.groups import BY, Group, Grouping, groups_of
-from mailtrace.patterns import Pattern
-from mailtrace.query import Query, Word
+from mailtrace.search.groups import BY, Group, Grouping, groups_of
+from mailtrace.search.patterns import Pattern
+from mailtrace.search.query import Query, Word
 from mailtrace.syslog.timezones import zone_of
 
 UTC = zone_of("UTC")

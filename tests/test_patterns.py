@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mailtrace.errors import UsageError
-from mailtrace.patterns import Pattern, ip_key
+from mailtrace.search.patterns import Pattern, ip_key
 
 
 @pytest.mark.parametrize(

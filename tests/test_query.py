@@ -3,9 +3,9 @@
 import pytest
 from plain import TWO
 
-from mailtrace.comparisons import HOSTS, client_names, relay_names
-from mailtrace.patterns import Pattern
-from mailtrace.query import Query, Word, matches
+from mailtrace.search.comparisons import HOSTS, client_names, relay_names
+from mailtrace.search.patterns import Pattern
+from mailtrace.search.query import Query, Word, matches
 
 
 @pytest.mark.parametrize(

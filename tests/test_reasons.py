@@ -2,7 +2,7 @@
 
 import pytest
 
-from mailtrace.reasons import reason_of
+from mailtrace.search.reasons import reason_of
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,6 @@ from datetime import timedelta, timezone
 import orjson
 import pytest
 
-from mailtrace.groups import BY, Group, Grouping
 from mailtrace.message.document import document
 from mailtrace.message.transaction import Transaction
 from mailtrace.mta.facts import Result, Sender
@@ -14,6 +13,7 @@ from mailtrace.render import as_json, safe
 from mailtrace.render_csv import csv_lines
 from mailtrace.render_groups import groups_csv, groups_text
 from mailtrace.render_text import Style, as_text
+from mailtrace.search.groups import BY, Group, Grouping
 
 CET = timezone(timedelta(hours=1))
 

@@ -5,7 +5,7 @@ import sqlite3
 import pytest
 
 from mailtrace.errors import StoreError, StoreMissingError
-from mailtrace.query import Query
+from mailtrace.search.query import Query
 from mailtrace.stores.sqlite import SqliteStore
 
 

@@ -28,8 +28,8 @@ from ways import (
 from mailtrace.message.transaction import SECOND, Transaction
 from mailtrace.mta.facts import Client, MessageId, Origin, Refusal, Removed
 from mailtrace.mta.queue_ids import NOQUEUE
-from mailtrace.patterns import Pattern
-from mailtrace.query import Query
+from mailtrace.search.patterns import Pattern
+from mailtrace.search.query import Query
 from mailtrace.stores.sqlite import SqliteStore
 from mailtrace.stores.writing import write
 from mailtrace.ties import same_host, same_message

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from mailtrace import index_cli, search_options
 from mailtrace.message.fields import DOCUMENT, ENTRY, Field
 from mailtrace.options import Parser
-from mailtrace.query import OUTCOMES
+from mailtrace.search.query import OUTCOMES
 from mailtrace.settings import SETTINGS, Setting
 
 ROOT = Path(__file__).parent.parent

@@ -8,11 +8,11 @@ reads, replaces and deletes rows, each under a condition, so that two writers en
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
-from mailtrace.groups import Group, Grouping
 from mailtrace.logs.checkpoint import Checkpoint
 from mailtrace.message.document import Document
 from mailtrace.message.transaction import Key, Span, Transaction
-from mailtrace.query import Query
+from mailtrace.search.groups import Group, Grouping
+from mailtrace.search.query import Query
 
 RETENTION_DAYS: Final = 90
 """How long entries are kept where nobody says otherwise."""

@@ -11,11 +11,11 @@ from typing import Any, Final, NamedTuple
 
 from mailtrace.access import Access
 from mailtrace.errors import StoreError
-from mailtrace.groups import Group, Grouping
 from mailtrace.logs.checkpoint import Checkpoint
 from mailtrace.message.document import Document
 from mailtrace.message.transaction import Key, Span, Transaction
-from mailtrace.query import Query
+from mailtrace.search.groups import Group, Grouping
+from mailtrace.search.query import Query
 from mailtrace.stores.base import Description, Outcome, Refused, Removal, Replacement, Row, Stored, Tell
 from mailtrace.stores.elasticsearch_bulk import Answer, Bulk, Operation
 from mailtrace.stores.elasticsearch_checkpoints import Checkpoints

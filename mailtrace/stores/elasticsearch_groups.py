@@ -5,8 +5,8 @@ from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from typing import Any, Final
 
-from mailtrace.groups import Group, Grouping, Tally, groups_of
-from mailtrace.query import Query
+from mailtrace.search.groups import Group, Grouping, Tally, groups_of
+from mailtrace.search.query import Query
 from mailtrace.stores.elasticsearch_query import Conditions
 from mailtrace.stores.elasticsearch_searches import Searches, is_too_complex
 from mailtrace.stores.elasticsearch_server import AnswerError

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Any, Final, NamedTuple, TypeAlias
 
-from mailtrace.comparisons import (
+from mailtrace.message.document import Document
+from mailtrace.search.comparisons import (
     CLIENTS,
     EVER,
     EXACT,
@@ -30,11 +31,10 @@ from mailtrace.comparisons import (
     host_names,
     relay_names,
 )
-from mailtrace.groups import delay_of, domain_of, folded
-from mailtrace.message.document import Document
-from mailtrace.patterns import Pattern, ip_key, network_keys
-from mailtrace.query import WORD_CRITERIA, Query, Word, links_of
-from mailtrace.reasons import reason_of
+from mailtrace.search.groups import delay_of, domain_of, folded
+from mailtrace.search.patterns import Pattern, ip_key, network_keys
+from mailtrace.search.query import WORD_CRITERIA, Query, Word, links_of
+from mailtrace.search.reasons import reason_of
 
 Clause: TypeAlias = dict[str, Any]
 """A query, or a part of one, as JSON."""

@@ -9,7 +9,7 @@ from typing import Any, Final
 from mailtrace.errors import StoreError, StoreMissingError
 from mailtrace.message.document import Document
 from mailtrace.message.transaction import Key
-from mailtrace.query import Query, matches
+from mailtrace.search.query import Query, matches
 from mailtrace.stores.elasticsearch_indices import Indices
 from mailtrace.stores.elasticsearch_mapping import PRIVATE
 from mailtrace.stores.elasticsearch_query import Clause, Conditions, of_headless, of_keys, order

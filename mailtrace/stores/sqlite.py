@@ -15,11 +15,11 @@ from typing import Any, Final
 import orjson
 
 from mailtrace.errors import StoreError, StoreMissingError, StoreUnavailableError
-from mailtrace.groups import Group, Grouping
 from mailtrace.logs.checkpoint import Checkpoint
 from mailtrace.message.document import Document
 from mailtrace.message.transaction import Key, Span, Transaction, span_of, starts_near
-from mailtrace.query import Query
+from mailtrace.search.groups import Group, Grouping
+from mailtrace.search.query import Query
 from mailtrace.stores.base import Outcome, Removal, Replacement, Row, Stored
 from mailtrace.stores.sqlite_columns import Columns, drop
 from mailtrace.stores.sqlite_parts import Parts

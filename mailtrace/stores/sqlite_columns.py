@@ -8,7 +8,7 @@ from typing import Any, Final, TypeAlias
 import orjson
 
 from mailtrace.message.document import Document
-from mailtrace.reasons import reason_of
+from mailtrace.search.reasons import reason_of
 from mailtrace.stores.sqlite_chunk import (
     DATES,
     MEMBERS_OF_ENTRIES,

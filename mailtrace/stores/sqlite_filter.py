@@ -6,10 +6,10 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, Final
 
-from mailtrace.comparisons import CLIENTS, CRITERIA, MSGIDS, PART, RECIPIENTS, RELAYS, Criterion
 from mailtrace.message.document import Document
-from mailtrace.patterns import Pattern
-from mailtrace.query import WORD_CRITERIA, Query, Word, matches
+from mailtrace.search.comparisons import CLIENTS, CRITERIA, MSGIDS, PART, RECIPIENTS, RELAYS, Criterion
+from mailtrace.search.patterns import Pattern
+from mailtrace.search.query import WORD_CRITERIA, Query, Word, matches
 from mailtrace.stores.sqlite_chunk import Chunk
 
 _WORDS: Final = tuple(dict.fromkeys(name for criterion in WORD_CRITERIA for name in criterion.columns))

@@ -7,7 +7,7 @@ from itertools import compress, repeat
 from operator import and_
 from typing import Any, Final
 
-from mailtrace.groups import Grouping, Tally
+from mailtrace.search.groups import Grouping, Tally
 from mailtrace.stores.sqlite_chunk import REASON, Chunk
 
 _MINUTE: Final = 60_000_000

@@ -6,9 +6,9 @@ from datetime import datetime, timedelta, timezone
 from heapq import heappop, heappush
 from typing import Final
 
-from mailtrace.groups import Group, Grouping, Tally
 from mailtrace.message.document import Document, document
-from mailtrace.query import Query, matches
+from mailtrace.search.groups import Group, Grouping, Tally
+from mailtrace.search.query import Query, matches
 from mailtrace.stores.sqlite_chunk import Chunk
 from mailtrace.stores.sqlite_filter import Filter
 from mailtrace.stores.sqlite_groups import Counts, columns_of

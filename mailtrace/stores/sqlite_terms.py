@@ -8,7 +8,8 @@ from functools import lru_cache
 from typing import Any, Final
 from zlib import crc32
 
-from mailtrace.comparisons import (
+from mailtrace.message.document import Document
+from mailtrace.search.comparisons import (
     CLIENTS,
     EXACT,
     LINKS,
@@ -20,9 +21,8 @@ from mailtrace.comparisons import (
     Criterion,
     client_names,
 )
-from mailtrace.message.document import Document
-from mailtrace.patterns import Pattern
-from mailtrace.query import WORD_CRITERIA, Query, Word, links_of
+from mailtrace.search.patterns import Pattern
+from mailtrace.search.query import WORD_CRITERIA, Query, Word, links_of
 
 _OF: Final = {
     QUEUE_IDS: "queue_id",

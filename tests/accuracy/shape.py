@@ -4,7 +4,7 @@ import re
 
 from spelling import seconds
 
-from mailtrace.query import OUTCOMES
+from mailtrace.search.query import OUTCOMES
 
 # fmt: off
 MEMBERS = (

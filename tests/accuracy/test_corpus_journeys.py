@@ -6,7 +6,7 @@ from commands import index
 from corpus import YEAR, Corpus
 from spelling import short
 
-from mailtrace.query import Query
+from mailtrace.search.query import Query
 from mailtrace.stores import open_store
 from mailtrace.tracing import journeys
 

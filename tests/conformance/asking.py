@@ -7,8 +7,8 @@ from typing import Any
 from mails import ADDRESSES, LOGINS, MSGIDS
 
 from mailtrace.message.transaction import Transaction
-from mailtrace.patterns import Pattern
-from mailtrace.query import OUTCOMES, Query, Word
+from mailtrace.search.patterns import Pattern
+from mailtrace.search.query import OUTCOMES, Query, Word
 
 PATTERNS = (
     *ADDRESSES,

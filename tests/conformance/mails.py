@@ -7,7 +7,7 @@ from mailtrace.message.document import Document, document
 from mailtrace.message.order import TimedFact
 from mailtrace.message.transaction import SECOND, Transaction
 from mailtrace.mta.facts import Client, Envelope, Fact, MessageId, Refusal, Removed, Result, Sender
-from mailtrace.query import OUTCOMES
+from mailtrace.search.query import OUTCOMES
 
 AT = 1323962839 * SECOND
 """2011-12-15 15:27:19 UTC."""

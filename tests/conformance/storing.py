@@ -3,7 +3,7 @@
 from mails import EVER
 
 from mailtrace.message.transaction import Transaction
-from mailtrace.query import Query
+from mailtrace.search.query import Query
 from mailtrace.stores.base import Store
 from mailtrace.stores.writing import Written, write
 

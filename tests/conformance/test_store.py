@@ -22,8 +22,8 @@ from mailtrace.message.document import document
 from mailtrace.message.transaction import SECOND, Transaction, joined
 from mailtrace.mta.facts import Client, Envelope, MessageId, Refusal
 from mailtrace.mta.queue_ids import NOQUEUE
-from mailtrace.patterns import Pattern
-from mailtrace.query import Query
+from mailtrace.search.patterns import Pattern
+from mailtrace.search.query import Query
 from mailtrace.stores.base import Removal, Replacement, Row
 from mailtrace.stores.writing import Written
 

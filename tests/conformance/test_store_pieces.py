@@ -10,11 +10,11 @@ from asking import random_queries
 from mails import AT, DAY, EVER, newest_first, random_transactions, sent, transaction, whole
 from storing import found, put
 
-from mailtrace.groups import BY, Grouping, groups_of
 from mailtrace.message.order import TimedFact
 from mailtrace.message.transaction import SECOND, Transaction, segments
 from mailtrace.mta.facts import Refusal, Removed
-from mailtrace.query import Query, matches
+from mailtrace.search.groups import BY, Grouping, groups_of
+from mailtrace.search.query import Query, matches
 from mailtrace.stores import sqlite_parts
 from mailtrace.stores.base import Store
 from mailtrace.stores.sqlite import SqliteStore

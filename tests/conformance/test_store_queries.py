@@ -18,13 +18,13 @@ from mails import (
 )
 from storing import found, put
 
-from mailtrace.groups import BY, Grouping, groups_of
 from mailtrace.message.document import document
 from mailtrace.message.order import TimedFact
 from mailtrace.message.transaction import SECOND, Transaction
 from mailtrace.mta.facts import Client, Envelope, MessageId, Removed, Result
-from mailtrace.patterns import Pattern
-from mailtrace.query import Query, matches
+from mailtrace.search.groups import BY, Grouping, groups_of
+from mailtrace.search.patterns import Pattern
+from mailtrace.search.query import Query, matches
 from mailtrace.stores.base import Store
 from mailtrace.syslog.timezones import zone_of
 

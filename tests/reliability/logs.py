@@ -12,8 +12,8 @@ from run_indexer import open_store
 
 from mailtrace.indexer import Indexer, Limits
 from mailtrace.logs.rotation import Calendar
-from mailtrace.query import Query
 from mailtrace.render import as_json
+from mailtrace.search.query import Query
 from mailtrace.tally import Tally
 
 USUAL = Limits()

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable
 from datetime import datetime, tzinfo
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
-from mailtrace.query import Query, holds, is_outside, is_recipient
-from mailtrace.reasons import reason_of
+from mailtrace.search.query import Query, holds, is_outside, is_recipient
+from mailtrace.search.reasons import reason_of
 
 if TYPE_CHECKING:  # for the sake of `--help`, which needs none
     from mailtrace.message.document import Document

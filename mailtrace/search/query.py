@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from mailtrace.comparisons import (
+from mailtrace.search.comparisons import (
     CLIENTS,
     LOGINS,
     MSGIDS,
@@ -19,7 +19,7 @@ from mailtrace.comparisons import (
     Criterion,
     Result,
 )
-from mailtrace.patterns import Pattern
+from mailtrace.search.patterns import Pattern
 
 if TYPE_CHECKING:  # for the sake of `--help`, which needs none
     from mailtrace.message.document import Document

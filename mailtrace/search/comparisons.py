@@ -11,7 +11,7 @@ from functools import lru_cache
 from operator import eq
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
-from mailtrace.patterns import Pattern, normal_ip
+from mailtrace.search.patterns import Pattern, normal_ip
 
 if TYPE_CHECKING:  # keeps `--help` quick
     from mailtrace.message.document import Document

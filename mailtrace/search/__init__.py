@@ -1,0 +1,1 @@
+"""What a search asks: queries, patterns and groups, the specification for every store."""
