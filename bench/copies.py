@@ -6,8 +6,8 @@ from typing import Final
 
 import orjson
 
-from mailtrace.stores.sqlite_chunk import DATES, column_numbers
-from mailtrace.stores.sqlite_schema import CHUNK_BITS, PLACE_BITS
+from mailtrace.stores.sqlite.chunk import DATES, column_numbers
+from mailtrace.stores.sqlite.schema import CHUNK_BITS, PLACE_BITS
 
 _DAY: Final = 86_400_000_000
 _CHUNKS: Final = PLACE_BITS - CHUNK_BITS

@@ -134,7 +134,7 @@ def loaded_by(code: str) -> set[str]:
 
 
 def test_a_search_pays_for_no_parser_and_no_client_that_it_does_not_use():
-    loaded = loaded_by("import mailtrace.search_cli, mailtrace.stores.sqlite")
+    loaded = loaded_by("import mailtrace.search_cli, mailtrace.stores.sqlite.store")
     assert (
         not {"elasticsearch", "dateutil", "mailtrace.syslog.frame", "mailtrace.mta.postfix", "mailtrace.indexer"}
         & loaded

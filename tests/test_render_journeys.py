@@ -10,7 +10,7 @@ from mailtrace.message.transaction import SECOND
 from mailtrace.render_journeys import journey_json, journey_text
 from mailtrace.search.patterns import Pattern
 from mailtrace.search.query import Query
-from mailtrace.stores.sqlite import SqliteStore
+from mailtrace.stores.sqlite.store import SqliteStore
 from mailtrace.stores.writing import write
 from mailtrace.tracing import journeys
 

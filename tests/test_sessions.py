@@ -8,7 +8,7 @@ from commands import documents, index
 
 from mailtrace.mta.facts import Authenticated, Client, Envelope, Event, MessageId, Refusal
 from mailtrace.reducer import Reducer
-from mailtrace.stores.sqlite import SqliteStore
+from mailtrace.stores.sqlite.store import SqliteStore
 from mailtrace.syslog.frame import Record
 
 CLIENT = "h.example.org[198.51.100.7]"

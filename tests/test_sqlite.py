@@ -6,7 +6,7 @@ import pytest
 
 from mailtrace.errors import StoreError, StoreMissingError
 from mailtrace.search.query import Query
-from mailtrace.stores.sqlite import SqliteStore
+from mailtrace.stores.sqlite.store import SqliteStore
 
 
 def test_a_file_that_an_indexer_is_just_making_is_no_strange_one(tmp_path):

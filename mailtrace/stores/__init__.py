@@ -1,4 +1,4 @@
-"""Where transactions are kept: one file a store, behind the protocol of `base.py`."""
+"""Where transactions are kept: one folder a store, behind the protocol of `base.py`."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def open_store(
 
 
 def _sqlite(path: str) -> Store:
-    from mailtrace.stores.sqlite import SqliteStore  # noqa: PLC0415 # searches of Elasticsearch do not pay for it
+    from mailtrace.stores.sqlite.store import SqliteStore  # noqa: PLC0415 # searches of Elasticsearch do not pay for it
 
     return SqliteStore(path)
 

@@ -124,7 +124,7 @@ def test_what_is_past_its_time_leaves_and_what_was_indexed_lately_stays(commands
     commands.index("-q", "--retention", 1, log)
     assert ["2019-12-30"] == dates(commands)
     code = (
-        "import time; from mailtrace.stores.sqlite import SqliteStore\n"
+        "import time; from mailtrace.stores.sqlite.store import SqliteStore\n"
         f"store = SqliteStore({commands.store.removeprefix('sqlite:')!r})\n"
         "print(store.expire(time.time() + 60))"
     )

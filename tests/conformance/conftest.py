@@ -24,7 +24,7 @@ def open_store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Calla
 
 
 def _sqlite(_: pytest.FixtureRequest, folder: Path) -> Callable[[], Store]:
-    from mailtrace.stores.sqlite import SqliteStore
+    from mailtrace.stores.sqlite.store import SqliteStore
 
     return lambda: SqliteStore(str(folder / "mailtrace.db"))
 

@@ -10,7 +10,7 @@ from mails import transaction, whole
 from storing import found, put
 
 from mailtrace.message.transaction import SECOND
-from mailtrace.stores.sqlite import SqliteStore
+from mailtrace.stores.sqlite.store import SqliteStore
 
 NOON = int(datetime(2011, 12, 15, 12, tzinfo=timezone.utc).timestamp())
 HOUR = 3600

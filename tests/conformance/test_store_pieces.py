@@ -15,9 +15,9 @@ from mailtrace.message.transaction import SECOND, Transaction, segments
 from mailtrace.mta.facts import Refusal, Removed
 from mailtrace.search.groups import BY, Grouping, groups_of
 from mailtrace.search.query import Query, matches
-from mailtrace.stores import sqlite_parts
 from mailtrace.stores.base import Store
-from mailtrace.stores.sqlite import SqliteStore
+from mailtrace.stores.sqlite import partitions
+from mailtrace.stores.sqlite.store import SqliteStore
 from mailtrace.syslog.timezones import zone_of
 
 HOUR = 3600 * SECOND
@@ -57,7 +57,7 @@ def differences(store: Store, random: Random, transactions: list[Transaction], q
 
 @pytest.mark.parametrize("seed", range(2))
 def test_pieces_come_to_what_the_whole_is(store, monkeypatch, seed):
-    monkeypatch.setattr(sqlite_parts, "PART_SIZE", 20)
+    monkeypatch.setattr(partitions, "PART_SIZE", 20)
     random = Random(seed)
     transactions = random_transactions(random, 120)
     put_in_pieces(store, random, transactions, 50)
@@ -65,7 +65,7 @@ def test_pieces_come_to_what_the_whole_is(store, monkeypatch, seed):
 
 
 def test_pieces_of_many_chunks_come_to_what_the_whole_is(tmp_path, monkeypatch):
-    monkeypatch.setattr(sqlite_parts, "PART_SIZE", 1500)
+    monkeypatch.setattr(partitions, "PART_SIZE", 1500)
     random = Random(1)
     transactions = random_transactions(random, 8000)
     store = SqliteStore(str(tmp_path / "store.db"))

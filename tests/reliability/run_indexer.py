@@ -24,7 +24,7 @@ def open_store(name: str, tell: Tell = lambda _: None) -> Store:
 
         url, prefix = name.split(" ")
         return ElasticsearchStore(url, prefix=prefix, tell=tell)
-    from mailtrace.stores.sqlite import SqliteStore
+    from mailtrace.stores.sqlite.store import SqliteStore
 
     return SqliteStore(name)
 

@@ -8,7 +8,7 @@ from operator import and_
 from typing import Any, Final
 
 from mailtrace.search.groups import Grouping, Tally
-from mailtrace.stores.sqlite_chunk import REASON, Chunk
+from mailtrace.stores.sqlite.chunk import REASON, Chunk
 
 _MINUTE: Final = 60_000_000
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)

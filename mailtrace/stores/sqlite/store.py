@@ -1,6 +1,6 @@
 """The embedded store: one SQLite file, written by one indexer at a time and read by any number of searches.
 
-See `sqlite_schema.py` for how it is laid out.
+See `schema.py` for how it is laid out.
 """
 
 import os
@@ -21,12 +21,12 @@ from mailtrace.message.transaction import Key, Span, Transaction, span_of, start
 from mailtrace.search.groups import Group, Grouping
 from mailtrace.search.query import Query
 from mailtrace.stores.base import Outcome, Removal, Replacement, Row, Stored
-from mailtrace.stores.sqlite_columns import Columns, drop
-from mailtrace.stores.sqlite_parts import Parts
-from mailtrace.stores.sqlite_rows import FIELDS, stored, values_of
-from mailtrace.stores.sqlite_schema import PLACE_BITS, check, insert, is_empty, marks, set_up, sliced
-from mailtrace.stores.sqlite_search import Search
-from mailtrace.stores.sqlite_terms import queue_id_term, terms_of
+from mailtrace.stores.sqlite.columns import Columns, drop
+from mailtrace.stores.sqlite.exact_terms import queue_id_term, terms_of
+from mailtrace.stores.sqlite.partitions import Parts
+from mailtrace.stores.sqlite.rows import FIELDS, stored, values_of
+from mailtrace.stores.sqlite.schema import PLACE_BITS, check, insert, is_empty, marks, set_up, sliced
+from mailtrace.stores.sqlite.search import Search
 
 _WAIT_SECONDS: Final = 60
 _SLICE: Final = 1_000

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from mailtrace.stores.sqlite_schema import CHUNK_BITS, PART_SIZE, PLACE_BITS, insert
+from mailtrace.stores.sqlite.schema import CHUNK_BITS, PART_SIZE, PLACE_BITS, insert
 
 _DAY: Final = 86_400_000_000
 _DAY_SECONDS: Final = 86_400

@@ -9,7 +9,7 @@ import orjson
 
 from mailtrace.message.document import Document
 from mailtrace.search.reasons import reason_of
-from mailtrace.stores.sqlite_chunk import (
+from mailtrace.stores.sqlite.chunk import (
     DATES,
     MEMBERS_OF_ENTRIES,
     OF_DOCUMENTS,
@@ -20,8 +20,8 @@ from mailtrace.stores.sqlite_chunk import (
     Column,
     column_numbers,
 )
-from mailtrace.stores.sqlite_parts import Part
-from mailtrace.stores.sqlite_schema import CHUNK_BITS, PLACE_BITS, insert
+from mailtrace.stores.sqlite.partitions import Part
+from mailtrace.stores.sqlite.schema import CHUNK_BITS, PLACE_BITS, insert
 
 _Row: TypeAlias = tuple[int, int, Document | None]
 """A row's number, or its place in a chunk; its date in microseconds since 1970; its document, None for a stub."""

@@ -9,12 +9,12 @@ from typing import Final
 from mailtrace.message.document import Document, document
 from mailtrace.search.groups import Group, Grouping, Tally
 from mailtrace.search.query import Query, matches
-from mailtrace.stores.sqlite_chunk import Chunk
-from mailtrace.stores.sqlite_filter import Filter
-from mailtrace.stores.sqlite_groups import Counts, columns_of
-from mailtrace.stores.sqlite_rows import transaction_of
-from mailtrace.stores.sqlite_schema import CHUNK_BITS, PLACE_BITS, marks
-from mailtrace.stores.sqlite_terms import conditions_of
+from mailtrace.stores.sqlite.chunk import Chunk
+from mailtrace.stores.sqlite.column_filter import Filter
+from mailtrace.stores.sqlite.column_groups import Counts, columns_of
+from mailtrace.stores.sqlite.exact_terms import conditions_of
+from mailtrace.stores.sqlite.rows import transaction_of
+from mailtrace.stores.sqlite.schema import CHUNK_BITS, PLACE_BITS, marks
 
 _PART, _CHUNK, _ROW = range(3)
 _LONGEST: Final = 2**62

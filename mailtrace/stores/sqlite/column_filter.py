@@ -10,7 +10,7 @@ from mailtrace.message.document import Document
 from mailtrace.search.comparisons import CLIENTS, CRITERIA, MSGIDS, PART, RECIPIENTS, RELAYS, Criterion
 from mailtrace.search.patterns import Pattern
 from mailtrace.search.query import WORD_CRITERIA, Query, Word, matches
-from mailtrace.stores.sqlite_chunk import Chunk
+from mailtrace.stores.sqlite.chunk import Chunk
 
 _WORDS: Final = tuple(dict.fromkeys(name for criterion in WORD_CRITERIA for name in criterion.columns))
 """The columns that a word is compared with."""
