@@ -16,7 +16,7 @@ from mailtrace.stores.base import Store
 def _store(name: str) -> Store:
     if name in ("counting", "bodies"):
         return Counting() if name == "counting" else Bodies()
-    from mailtrace.stores.elasticsearch import ElasticsearchStore
+    from mailtrace.stores.elasticsearch.store import ElasticsearchStore
 
     url, _, prefix = name.rpartition("=")
     return ElasticsearchStore(url, prefix=prefix)

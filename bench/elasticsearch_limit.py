@@ -89,7 +89,7 @@ def _bodies(path: str, prefix: str) -> tuple[list[bytes], set[str], int]:
 
 def _prepare(url: str, prefix: str, days: set[str]) -> None:
     """The store's own template, and an empty index for each day."""
-    from mailtrace.stores.elasticsearch import ElasticsearchStore
+    from mailtrace.stores.elasticsearch.store import ElasticsearchStore
 
     store = ElasticsearchStore(url, prefix=prefix)
     store.prepare()

@@ -103,8 +103,8 @@ class Bodies(Counting):
     def __init__(self) -> None:
         super().__init__()
         # Only here, so that parsing alone does not pay for the import of Elasticsearch's client.
-        from mailtrace.stores.elasticsearch_periods import name_of
-        from mailtrace.stores.elasticsearch_rows import day_of, source
+        from mailtrace.stores.elasticsearch.periods import name_of
+        from mailtrace.stores.elasticsearch.rows import day_of, source
 
         self._day_of, self._name_of, self._source = day_of, name_of, source
         self.bytes = 0

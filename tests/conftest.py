@@ -11,7 +11,7 @@ from elasticsearch_node import NoServerError, elasticsearch_server, give_up, own
 if TYPE_CHECKING:
     from elasticsearch import Elasticsearch
 
-    from mailtrace.stores.elasticsearch import ElasticsearchStore
+    from mailtrace.stores.elasticsearch.store import ElasticsearchStore
 
 
 @pytest.fixture(scope="session")
@@ -46,7 +46,7 @@ def client(elasticsearch_url: str) -> Iterator["Elasticsearch"]:
 @pytest.fixture
 def store_of(elasticsearch_url: str, elasticsearch_prefix: str) -> Iterator[Callable[..., "ElasticsearchStore"]]:
     """Makes stores on this test's prefix; `now` is the time that they believe it is."""
-    from mailtrace.stores.elasticsearch import ElasticsearchStore
+    from mailtrace.stores.elasticsearch.store import ElasticsearchStore
 
     made = []
 
@@ -63,7 +63,7 @@ def store_of(elasticsearch_url: str, elasticsearch_prefix: str) -> Iterator[Call
 @pytest.fixture
 def commands_prefix(monkeypatch: pytest.MonkeyPatch, elasticsearch_prefix: str) -> str:
     """Let the two commands, run in process, use this test's own prefix."""
-    from mailtrace.stores.elasticsearch import ElasticsearchStore
+    from mailtrace.stores.elasticsearch.store import ElasticsearchStore
 
     real = ElasticsearchStore.__init__
     monkeypatch.setattr(

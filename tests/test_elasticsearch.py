@@ -15,7 +15,7 @@ from mailtrace.message.transaction import SECOND, Transaction
 from mailtrace.mta.facts import Client, Envelope, MessageId
 from mailtrace.search.patterns import Pattern
 from mailtrace.search.query import Query
-from mailtrace.stores.elasticsearch_searches import Searches
+from mailtrace.stores.elasticsearch.searches import Searches
 
 
 def test_the_template_is_that_of_daily_indices(client, store_of, elasticsearch_prefix):

@@ -8,7 +8,7 @@ from http_proxy import proxy
 
 from mailtrace.errors import StoreError, StoreUnavailableError
 from mailtrace.search.query import Query
-from mailtrace.stores.elasticsearch import ElasticsearchStore
+from mailtrace.stores.elasticsearch.store import ElasticsearchStore
 
 
 def error_of(url, kind=StoreError):
@@ -33,7 +33,7 @@ def test_a_server_that_is_not_there_is_said_in_one_line(capfd):
 
 def test_nothing_is_printed_when_a_script_meets_no_server():
     script = (
-        "from mailtrace.stores.elasticsearch import ElasticsearchStore\n"
+        "from mailtrace.stores.elasticsearch.store import ElasticsearchStore\n"
         "from mailtrace.errors import StoreUnavailableError\n"
         f"try: ElasticsearchStore('http://127.0.0.1:{free_port()}').prepare()\n"
         "except StoreUnavailableError: print('told')\n"

@@ -17,7 +17,7 @@ from mailtrace.indexer import Indexer
 from mailtrace.logs.rotation import Calendar
 from mailtrace.message.document import document
 from mailtrace.search.query import Query
-from mailtrace.stores.elasticsearch import ElasticsearchStore
+from mailtrace.stores.elasticsearch.store import ElasticsearchStore
 from mailtrace.stores.writing import write
 
 AWAY = "{url} does not answer (connection refused): trying again for a minute at least; nothing is lost"

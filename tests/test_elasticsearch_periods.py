@@ -5,7 +5,7 @@ from datetime import date, timedelta
 import pytest
 
 from mailtrace.stores.base import INDEX_PERIODS as PERIODS
-from mailtrace.stores.elasticsearch_periods import Periods, Span, name_of, periods_of, span_of
+from mailtrace.stores.elasticsearch.periods import Periods, Span, name_of, periods_of, span_of
 
 START = (date(2011, 12, 15) - date(1970, 1, 1)).days
 

@@ -11,7 +11,7 @@ from elasticsearch_node import NoServerError, elasticsearch_server, give_up, own
 from mailtrace.message.document import document
 from mailtrace.message.transaction import SECOND
 from mailtrace.search.query import Query
-from mailtrace.stores.elasticsearch import ElasticsearchStore
+from mailtrace.stores.elasticsearch.store import ElasticsearchStore
 
 
 def origination(client, index):

@@ -23,7 +23,7 @@ SEARCH = """
 import json, sys
 from pathlib import Path
 from mailtrace.search.query import Query
-from mailtrace.stores.elasticsearch import ElasticsearchStore
+from mailtrace.stores.elasticsearch.store import ElasticsearchStore
 url, prefix, limit = sys.argv[1:]
 store = ElasticsearchStore(url, prefix=prefix)
 found = sum(1 for _ in store.search(Query(limit=int(limit) or None)))

@@ -10,7 +10,7 @@ from mailtrace.message.document import document
 from mailtrace.message.transaction import SECOND
 from mailtrace.mta.facts import Client
 from mailtrace.search.query import Query
-from mailtrace.stores.elasticsearch_mapping import UNFINISHED
+from mailtrace.stores.elasticsearch.template import UNFINISHED
 
 MINE = {"phases": {"delete": {"min_age": "365d", "actions": {"delete": {}}}}}
 NEW_FIELDS = {"email", "source", "@timestamp"}

@@ -11,7 +11,7 @@ from mailtrace.message.fields import DOCUMENT, ENTRY
 from mailtrace.search.comparisons import CRITERIA
 from mailtrace.search.groups import VALUES
 from mailtrace.search.query import OUTCOMES
-from mailtrace.stores.elasticsearch_mapping import template
+from mailtrace.stores.elasticsearch.template import template
 
 ROOT = Path(__file__).parent.parent
 CORPORA = ROOT / "tests" / "corpora"

@@ -39,7 +39,7 @@ def open_store(
         name = "http://localhost:9200"
     if name.startswith(("http://", "https://")):
         # Only those who ask for it pay for this import.
-        from mailtrace.stores.elasticsearch import ElasticsearchStore  # noqa: PLC0415
+        from mailtrace.stores.elasticsearch.store import ElasticsearchStore  # noqa: PLC0415
 
         return ElasticsearchStore(
             name, access=access, retention_days=retention_days, index_period=index_period, tell=tell

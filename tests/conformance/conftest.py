@@ -30,7 +30,7 @@ def _sqlite(_: pytest.FixtureRequest, folder: Path) -> Callable[[], Store]:
 
 
 def _elasticsearch(request: pytest.FixtureRequest, _: Path) -> Callable[[], Store]:
-    from mailtrace.stores.elasticsearch import ElasticsearchStore
+    from mailtrace.stores.elasticsearch.store import ElasticsearchStore
 
     url = request.getfixturevalue("elasticsearch_url")
     prefix = request.getfixturevalue("elasticsearch_prefix")

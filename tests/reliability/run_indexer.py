@@ -20,7 +20,7 @@ from mailtrace.stores.base import Store, Tell
 def open_store(name: str, tell: Tell = lambda _: None) -> Store:
     """The store of a name as above; of an outage of a server, who is told hears."""
     if name.startswith("http"):
-        from mailtrace.stores.elasticsearch import ElasticsearchStore
+        from mailtrace.stores.elasticsearch.store import ElasticsearchStore
 
         url, prefix = name.split(" ")
         return ElasticsearchStore(url, prefix=prefix, tell=tell)

@@ -5,11 +5,11 @@ from typing import Any, Final
 
 from mailtrace.errors import StoreError, StoreUnavailableError
 from mailtrace.stores.base import RETENTION_DAYS, Description
-from mailtrace.stores.elasticsearch_indices import Indices
-from mailtrace.stores.elasticsearch_mapping import deletes_after, is_current, is_newer, is_ours
-from mailtrace.stores.elasticsearch_periods import periods_of
-from mailtrace.stores.elasticsearch_server import AnswerError, Server
-from mailtrace.stores.elasticsearch_setup import SetUp, left_out
+from mailtrace.stores.elasticsearch.client import AnswerError, Server
+from mailtrace.stores.elasticsearch.indices import Indices
+from mailtrace.stores.elasticsearch.periods import periods_of
+from mailtrace.stores.elasticsearch.setup import SetUp, left_out
+from mailtrace.stores.elasticsearch.template import deletes_after, is_current, is_newer, is_ours
 
 _INDEX: Final = ("read", "write", "manage")
 _NEEDS: Final = {

@@ -10,8 +10,8 @@ from typing import Any, Final, NamedTuple
 
 import orjson
 
-from mailtrace.stores.elasticsearch_faults import BUSY, AnswerError, BusyError, LostError, reason_in
-from mailtrace.stores.elasticsearch_server import Server
+from mailtrace.stores.elasticsearch.client import Server
+from mailtrace.stores.elasticsearch.errors import BUSY, AnswerError, BusyError, LostError, reason_in
 
 _BLOCKED: Final = "cluster_block_exception"
 _BYTES: Final = 5_000_000

@@ -10,11 +10,11 @@ from mailtrace.errors import StoreError, StoreMissingError
 from mailtrace.message.document import Document
 from mailtrace.message.transaction import Key
 from mailtrace.search.query import Query, matches
-from mailtrace.stores.elasticsearch_indices import Indices
-from mailtrace.stores.elasticsearch_mapping import PRIVATE
-from mailtrace.stores.elasticsearch_query import Clause, Conditions, of_headless, of_keys, order
-from mailtrace.stores.elasticsearch_rows import FACTS, document_of
-from mailtrace.stores.elasticsearch_server import AnswerError, Server
+from mailtrace.stores.elasticsearch.client import AnswerError, Server
+from mailtrace.stores.elasticsearch.indices import Indices
+from mailtrace.stores.elasticsearch.query import Clause, Conditions, of_headless, of_keys, order
+from mailtrace.stores.elasticsearch.rows import FACTS, document_of
+from mailtrace.stores.elasticsearch.template import PRIVATE
 
 _PAGE: Final = 1000
 _KEEP_ALIVE: Final = "5m"

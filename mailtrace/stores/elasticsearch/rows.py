@@ -10,8 +10,8 @@ from mailtrace.message.dates import iso_time
 from mailtrace.message.document import Document
 from mailtrace.message.transaction import Transaction, pack, unpack
 from mailtrace.stores.base import Row, Stored
-from mailtrace.stores.elasticsearch_periods import DAY
-from mailtrace.stores.elasticsearch_query import searchable, searchable_entry
+from mailtrace.stores.elasticsearch.periods import DAY
+from mailtrace.stores.elasticsearch.query import searchable, searchable_entry
 
 FACTS: Final = ["transaction", "host", "mta", "line", "facts"]
 """The members from which a transaction is made again."""

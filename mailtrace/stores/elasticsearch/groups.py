@@ -7,9 +7,9 @@ from typing import Any, Final
 
 from mailtrace.search.groups import Group, Grouping, Tally, groups_of
 from mailtrace.search.query import Query
-from mailtrace.stores.elasticsearch_query import Conditions
-from mailtrace.stores.elasticsearch_searches import Searches, is_too_complex
-from mailtrace.stores.elasticsearch_server import AnswerError
+from mailtrace.stores.elasticsearch.client import AnswerError
+from mailtrace.stores.elasticsearch.query import Conditions
+from mailtrace.stores.elasticsearch.searches import Searches, is_too_complex
 
 _PAGE: Final = 10_000
 _FIELDS: Final = {

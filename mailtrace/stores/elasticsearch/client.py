@@ -22,8 +22,8 @@ from elasticsearch.serializer import OrjsonSerializer
 
 from mailtrace.access import Access
 from mailtrace.errors import StoreError, StoreUnavailableError, UsageError
-from mailtrace.stores.elasticsearch_faults import AnswerError, BusyError, DeniedError, LostError, cause_of, refusal
-from mailtrace.stores.elasticsearch_outage import Outage
+from mailtrace.stores.elasticsearch.errors import AnswerError, BusyError, DeniedError, LostError, cause_of, refusal
+from mailtrace.stores.elasticsearch.outage import Outage
 
 __all__ = ["AnswerError", "BusyError", "DeniedError", "Server"]
 

@@ -7,8 +7,8 @@ from typing import Any, Final
 
 from mailtrace.errors import StoreError
 from mailtrace.logs.checkpoint import Checkpoint
-from mailtrace.stores.elasticsearch_bulk import Bulk, Operation
-from mailtrace.stores.elasticsearch_server import Server
+from mailtrace.stores.elasticsearch.bulk import Bulk, Operation
+from mailtrace.stores.elasticsearch.client import Server
 
 _MOST: Final = 10_000
 """As many as one search gives (`index.max_result_window`)."""

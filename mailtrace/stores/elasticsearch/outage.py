@@ -7,7 +7,7 @@ from threading import Lock
 from typing import Final
 
 from mailtrace.errors import StoreUnavailableError
-from mailtrace.stores.elasticsearch_faults import BusyError, LostError
+from mailtrace.stores.elasticsearch.errors import BusyError, LostError
 
 _SHORT: Final = 3
 """New tries of one request without a word: about two seconds."""

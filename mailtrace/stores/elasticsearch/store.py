@@ -17,16 +17,16 @@ from mailtrace.message.transaction import Key, Span, Transaction
 from mailtrace.search.groups import Group, Grouping
 from mailtrace.search.query import Query
 from mailtrace.stores.base import Description, Outcome, Refused, Removal, Replacement, Row, Stored, Tell
-from mailtrace.stores.elasticsearch_bulk import Answer, Bulk, Operation
-from mailtrace.stores.elasticsearch_checkpoints import Checkpoints
-from mailtrace.stores.elasticsearch_description import describe
-from mailtrace.stores.elasticsearch_faults import advice, is_documents_fault
-from mailtrace.stores.elasticsearch_groups import groups
-from mailtrace.stores.elasticsearch_indices import Indices
-from mailtrace.stores.elasticsearch_rows import FACTS, day_of, source, stored
-from mailtrace.stores.elasticsearch_searches import Searches
-from mailtrace.stores.elasticsearch_server import Server
-from mailtrace.stores.elasticsearch_setup import SetUp
+from mailtrace.stores.elasticsearch.bulk import Answer, Bulk, Operation
+from mailtrace.stores.elasticsearch.check import describe
+from mailtrace.stores.elasticsearch.checkpoints import Checkpoints
+from mailtrace.stores.elasticsearch.client import Server
+from mailtrace.stores.elasticsearch.errors import advice, is_documents_fault
+from mailtrace.stores.elasticsearch.groups import groups
+from mailtrace.stores.elasticsearch.indices import Indices
+from mailtrace.stores.elasticsearch.rows import FACTS, day_of, source, stored
+from mailtrace.stores.elasticsearch.searches import Searches
+from mailtrace.stores.elasticsearch.setup import SetUp
 
 _BATCH: Final = 1000
 """How many rows one request reads by their IDs."""

@@ -9,9 +9,9 @@ from collections.abc import Callable, Collection, Iterable
 from typing import Any, Final
 
 from mailtrace.errors import StoreError
-from mailtrace.stores.elasticsearch_periods import Span, name_of, periods_of, span_of
-from mailtrace.stores.elasticsearch_server import Server
-from mailtrace.stores.elasticsearch_setup import FEW, SetUp, create
+from mailtrace.stores.elasticsearch.client import Server
+from mailtrace.stores.elasticsearch.periods import Span, name_of, periods_of, span_of
+from mailtrace.stores.elasticsearch.setup import FEW, SetUp, create
 
 _HOUR: Final = 3_600_000
 _DAY: Final = 86_400_000

@@ -4,7 +4,9 @@ from typing import Any, Final
 
 from mailtrace.errors import StoreError
 from mailtrace.stores.base import RETENTION_DAYS, Tell
-from mailtrace.stores.elasticsearch_mapping import (
+from mailtrace.stores.elasticsearch.client import AnswerError, DeniedError, Server
+from mailtrace.stores.elasticsearch.periods import Periods, periods_of, span_of
+from mailtrace.stores.elasticsearch.template import (
     ARRAY_OBJECTS,
     UNFINISHED,
     checkpoints_index,
@@ -16,8 +18,6 @@ from mailtrace.stores.elasticsearch_mapping import (
     policy,
     template,
 )
-from mailtrace.stores.elasticsearch_periods import Periods, periods_of, span_of
-from mailtrace.stores.elasticsearch_server import AnswerError, DeniedError, Server
 
 FEW: Final = 100
 """How many index names go into one request's path, which may be 4 KiB long (`http.max_initial_line_length`)."""
