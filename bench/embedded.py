@@ -6,7 +6,7 @@ from pathlib import Path
 from bench.logs import READING, Log, cache, logs, of_lines
 from bench.part import Options, Part, Table, shown
 from bench.runs import INDEX, Command, in_turns, module, run
-from mailtrace.reducer import MAX_HELD
+from mailtrace.indexing.reducer import MAX_HELD
 
 _HEAD = ("log", "transactions", "s", "limit s", "CPU s", "transactions/s", "lines/s", "of the limit", "MiB", "file MB")
 

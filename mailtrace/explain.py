@@ -6,10 +6,10 @@ from itertools import chain
 from typing import TextIO
 
 from mailtrace.errors import LogError
+from mailtrace.indexing.classify import Foreign, NotUnderstood, meaning_of
 from mailtrace.logs.file import Block, Reader
 from mailtrace.logs.open import Opened, opened
 from mailtrace.logs.rotation import Calendar, planned, readable
-from mailtrace.meaning import Foreign, NotUnderstood, meaning_of
 from mailtrace.mta.facts import Accepted, Announced, Authenticated, Event, Fact, Ignored, Parsed
 from mailtrace.render import safe
 from mailtrace.syslog.frame import Frames

@@ -9,9 +9,10 @@ from collections.abc import Sequence
 from mailtrace.checking import check
 from mailtrace.errors import ExitStatus, LogError, UsageError
 from mailtrace.explain import explain
-from mailtrace.follower import Follower, can_follow
-from mailtrace.indexer import Indexer
-from mailtrace.lock import BusyError, locked
+from mailtrace.indexing.follower import Follower, can_follow
+from mailtrace.indexing.indexer import Indexer
+from mailtrace.indexing.lock import BusyError, locked
+from mailtrace.indexing.report import Tally
 from mailtrace.logs.backfill import days_of
 from mailtrace.logs.rotation import Calendar
 from mailtrace.options import Parser, access_from, days, run, stop_at_signals, year
@@ -20,7 +21,6 @@ from mailtrace.render import safe
 from mailtrace.stores import open_store
 from mailtrace.stores.base import INDEX_PERIODS, RETENTION_DAYS, Partitioned, Store
 from mailtrace.syslog.timezones import zone_of
-from mailtrace.tally import Tally
 
 _DESCRIPTION = "Index the mail logs of Postfix and sendmail for mailtrace-search."
 _EPILOG = """\

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, TextIO
 
-from mailtrace.indexer import Progress
+from mailtrace.indexing.indexer import Progress
 from mailtrace.render import safe
 
 _EVERY_SECONDS: Final = 0.1

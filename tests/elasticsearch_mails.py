@@ -1,8 +1,8 @@
 """Mails for the tests of Elasticsearch alone, and how they are stored."""
 
+from mailtrace.indexing.merge import write
 from mailtrace.message.transaction import SECOND, Transaction
 from mailtrace.mta.facts import Client, Envelope, MessageId, Removed, Result
-from mailtrace.stores.writing import write
 
 AT = 1323962839 * SECOND
 """2011-12-15 15:27:19 UTC."""

@@ -15,12 +15,12 @@ from elasticsearch_node import SERVERS, free_port, give_up, version_options
 from http_proxy import proxy
 
 from mailtrace.errors import StoreError, StoreUnavailableError
+from mailtrace.indexing.merge import write
 from mailtrace.logs.checkpoint import Checkpoint
 from mailtrace.message.document import document
 from mailtrace.message.transaction import SECOND
 from mailtrace.mta.facts import Result
 from mailtrace.search.query import Query
-from mailtrace.stores.writing import write
 
 GENERATOR = Path(__file__).parent / "generator" / "genlog.py"
 COMMAND = Path(sys.executable).parent / "mailtrace-index"

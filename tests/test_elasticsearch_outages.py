@@ -12,13 +12,13 @@ from elasticsearch_node import free_port
 from http_proxy import proxy
 
 from mailtrace.errors import StoreUnavailableError
-from mailtrace.follower import Follower
-from mailtrace.indexer import Indexer
+from mailtrace.indexing.follower import Follower
+from mailtrace.indexing.indexer import Indexer
+from mailtrace.indexing.merge import write
 from mailtrace.logs.rotation import Calendar
 from mailtrace.message.document import document
 from mailtrace.search.query import Query
 from mailtrace.stores.elasticsearch.store import ElasticsearchStore
-from mailtrace.stores.writing import write
 
 AWAY = "{url} does not answer (connection refused): trying again for a minute at least; nothing is lost"
 BACK = "{url} answers again, and has all that was read"

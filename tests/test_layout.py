@@ -42,7 +42,7 @@ LAYERS = {
     "tracing": {"message.document", "search.query", "mta.queue_ids", "stops", "stores.base", "ties"},
     "render_journeys": {"message.document", "render", "render_times", "tracing"},
     "stores.base": {"message.document", "search.groups", "logs.checkpoint", "search.query", "message.transaction"},
-    "stores.writing": {"message.document", "errors", "stores.base", "message.transaction"},
+    "indexing.merge": {"message.document", "errors", "stores.base", "message.transaction"},
     "access": {"errors"},
     "logs.backfill": {"errors", "logs.file", "logs.rotation", "syslog.frame", "logs.years"},
     "checking": {"errors", "search.query", "render", "render_times", "stores.base"},
@@ -71,10 +71,17 @@ LAYERS = {
     },
     "logs.years": {"syslog.stamp", "logs.survey", "syslog.year"},
     "logs.recognition": {"logs.checkpoint", "logs.file"},
-    "writer": {"errors", "logs.checkpoint", "stores.base", "stores.writing", "message.transaction"},
-    "sessions": {"mta.facts", "syslog.frame", "message.transaction"},
-    "waiting": {"mta.facts", "message.order", "message.transaction"},
-    "reducer": {"mta.facts", "mta.queue_ids", "sessions", "syslog.frame", "message.transaction", "waiting"},
+    "indexing.writer": {"errors", "logs.checkpoint", "stores.base", "indexing.merge", "message.transaction"},
+    "indexing.sessions": {"mta.facts", "syslog.frame", "message.transaction"},
+    "indexing.waiting": {"mta.facts", "message.order", "message.transaction"},
+    "indexing.reducer": {
+        "mta.facts",
+        "mta.queue_ids",
+        "indexing.sessions",
+        "syslog.frame",
+        "message.transaction",
+        "indexing.waiting",
+    },
 }
 """What each of these modules may import of mailtrace, and nothing else of it."""
 
@@ -116,7 +123,9 @@ def test_who_may_import_what(path):
         assert not {name for name in imported if name.split(".")[0] in ("elasticsearch", "elastic_transport")}
     if module.startswith("stores."):
         assert not {
-            name for name in ours(path) if name.startswith("mta.") or name in ("syslog.frame", "reducer", "indexer")
+            name
+            for name in ours(path)
+            if name.startswith("mta.") or name in ("syslog.frame", "indexing.reducer", "indexing.indexer")
         }
     if module.startswith("mta."):
         assert {name for name in ours(path) if not name.startswith("mta.")} <= {"mta.queue_ids"}
@@ -136,7 +145,13 @@ def loaded_by(code: str) -> set[str]:
 def test_a_search_pays_for_no_parser_and_no_client_that_it_does_not_use():
     loaded = loaded_by("import mailtrace.search_cli, mailtrace.stores.sqlite.store")
     assert (
-        not {"elasticsearch", "dateutil", "mailtrace.syslog.frame", "mailtrace.mta.postfix", "mailtrace.indexer"}
+        not {
+            "elasticsearch",
+            "dateutil",
+            "mailtrace.syslog.frame",
+            "mailtrace.mta.postfix",
+            "mailtrace.indexing.indexer",
+        }
         & loaded
     )
 

@@ -3,7 +3,7 @@
 import pytest
 from samples_reader import Sample, described, samples
 
-from mailtrace.meaning import Foreign, meaning_of
+from mailtrace.indexing.classify import Foreign, meaning_of
 from mailtrace.mta.mailscanner import RULES, parse, rule_of
 from mailtrace.syslog.frame import Frames
 from mailtrace.syslog.timezones import zone_of

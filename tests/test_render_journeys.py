@@ -6,12 +6,12 @@ import orjson
 import pytest
 from ways import AT, MSGID, OTHER, SHORT, list_mail, loop, mailbox, postfix, queued, spread, through_both, to
 
+from mailtrace.indexing.merge import write
 from mailtrace.message.transaction import SECOND
 from mailtrace.render_journeys import journey_json, journey_text
 from mailtrace.search.patterns import Pattern
 from mailtrace.search.query import Query
 from mailtrace.stores.sqlite.store import SqliteStore
-from mailtrace.stores.writing import write
 from mailtrace.tracing import journeys
 
 CET = timezone(timedelta(hours=1))

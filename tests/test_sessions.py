@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from commands import documents, index
 
+from mailtrace.indexing.reducer import Reducer
 from mailtrace.mta.facts import Authenticated, Client, Envelope, Event, MessageId, Refusal
-from mailtrace.reducer import Reducer
 from mailtrace.stores.sqlite.store import SqliteStore
 from mailtrace.syslog.frame import Record
 

@@ -25,13 +25,13 @@ from ways import (
     to,
 )
 
+from mailtrace.indexing.merge import write
 from mailtrace.message.transaction import SECOND, Transaction
 from mailtrace.mta.facts import Client, MessageId, Origin, Refusal, Removed
 from mailtrace.mta.queue_ids import NOQUEUE
 from mailtrace.search.patterns import Pattern
 from mailtrace.search.query import Query
 from mailtrace.stores.sqlite.store import SqliteStore
-from mailtrace.stores.writing import write
 from mailtrace.ties import same_host, same_message
 from mailtrace.tracing import journeys
 

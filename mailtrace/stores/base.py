@@ -1,8 +1,8 @@
 """What every store can do: the protocol, and the values that go in and come out.
 
 A store keeps rows: the facts of a transaction, from which its document is derived, and the document itself, None for a
-stub, which look-ups find and searches never do. `writing.py` joins new facts with what is there; a store only creates,
-reads, replaces and deletes rows, each under a condition, so that two writers end in the same state as one.
+stub, which look-ups find and searches never do. `indexing/merge.py` joins new facts with what is there; a store only
+creates, reads, replaces and deletes rows, each under a condition, so that two writers end in the same state as one.
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from mailtrace.lock import _folder, locked
+from mailtrace.indexing.lock import _folder, locked
 
 DAYS = ["Dec 30", "Dec 31", "Jan  1", "Jan  2"]
 
@@ -106,7 +106,9 @@ def test_a_second_run_leaves_the_first_one_be(commands):
 
 
 def test_the_lock_dies_with_its_process(commands):
-    code = f"from mailtrace.lock import locked; import time\nwith locked({str(commands.folder)!r}, wait=False):"
+    code = (
+        f"from mailtrace.indexing.lock import locked; import time\nwith locked({str(commands.folder)!r}, wait=False):"
+    )
     code += " print(1, flush=True); time.sleep(60)"
     holder = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
     assert holder.stdout is not None

@@ -2,10 +2,10 @@
 
 from mails import EVER
 
+from mailtrace.indexing.merge import Written, write
 from mailtrace.message.transaction import Transaction
 from mailtrace.search.query import Query
 from mailtrace.stores.base import Store
-from mailtrace.stores.writing import Written, write
 
 
 def put(store: Store, *transactions: Transaction) -> Written:

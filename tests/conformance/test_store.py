@@ -17,6 +17,7 @@ from mails import (
 from storing import found, put, state
 
 from mailtrace.errors import StoreMissingError
+from mailtrace.indexing.merge import Written
 from mailtrace.logs.checkpoint import Checkpoint
 from mailtrace.message.document import document
 from mailtrace.message.transaction import SECOND, Transaction, joined
@@ -25,7 +26,6 @@ from mailtrace.mta.queue_ids import NOQUEUE
 from mailtrace.search.patterns import Pattern
 from mailtrace.search.query import Query
 from mailtrace.stores.base import Removal, Replacement, Row
-from mailtrace.stores.writing import Written
 
 SHORT = "5298B228B8B"
 TIMED = sendmail_id(AT, 1)

@@ -10,11 +10,11 @@ from pathlib import Path
 
 from run_indexer import open_store
 
-from mailtrace.indexer import Indexer, Limits
+from mailtrace.indexing.indexer import Indexer, Limits
+from mailtrace.indexing.report import Tally
 from mailtrace.logs.rotation import Calendar
 from mailtrace.render import as_json
 from mailtrace.search.query import Query
-from mailtrace.tally import Tally
 
 USUAL = Limits()
 GENERATOR = Path(__file__).parent.parent / "generator" / "genlog.py"

@@ -13,7 +13,7 @@ import pytest
 from logs import documents, generated, index, undisturbed
 
 from mailtrace.errors import LogError
-from mailtrace.indexer import Limits
+from mailtrace.indexing.indexer import Limits
 
 RUNNER = Path(__file__).with_name("run_indexer.py")
 OPEN = int(os.environ.get("MAILTRACE_OPEN_TRANSACTIONS", "100000"))

@@ -7,6 +7,8 @@ rest, and joins what belongs together.
 from dataclasses import replace
 from typing import Any, Final
 
+from mailtrace.indexing.sessions import Sessions
+from mailtrace.indexing.waiting import Waiting
 from mailtrace.message.transaction import TURNING, Key, Transaction
 from mailtrace.mta.facts import (
     REQUEUE,
@@ -22,9 +24,7 @@ from mailtrace.mta.facts import (
     Sender,
 )
 from mailtrace.mta.queue_ids import NOQUEUE, time_of
-from mailtrace.sessions import Sessions
 from mailtrace.syslog.frame import Record
-from mailtrace.waiting import Waiting
 
 MAX_HELD: Final = 3_000
 """How many transactions are held in memory, at most, before they must be written."""

@@ -13,7 +13,7 @@ from threading import Event
 from typing import Final, TypeAlias
 
 from mailtrace.errors import LogError, StoreUnavailableError
-from mailtrace.indexer import Indexer
+from mailtrace.indexing.indexer import Indexer
 
 _LOOK_SECONDS: Final = 0.5
 _LONGEST_PAUSE: Final = 30.0

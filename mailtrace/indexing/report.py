@@ -3,7 +3,7 @@
 from collections import Counter
 from dataclasses import dataclass, field
 
-from mailtrace.meaning import OTHER_PROGRAM
+from mailtrace.indexing.classify import OTHER_PROGRAM
 from mailtrace.stores.base import Refused
 
 

@@ -6,10 +6,10 @@ from threading import Thread
 from typing import TypeAlias
 
 from mailtrace.errors import StoreUnavailableError
+from mailtrace.indexing.merge import Written, write
 from mailtrace.logs.checkpoint import Checkpoint
 from mailtrace.message.transaction import Transaction
 from mailtrace.stores.base import Store
-from mailtrace.stores.writing import Written, write
 
 Patience: TypeAlias = Callable[[StoreUnavailableError, int], bool]
 """Asked, when the store does not answer for the n-th time in a row, whether to try again; it waits before."""

@@ -6,20 +6,20 @@ from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
 from mailtrace.errors import LogError
+from mailtrace.indexing.classify import Foreign, NotUnderstood, meaning_of
+from mailtrace.indexing.reducer import MAX_HELD, Reducer
+from mailtrace.indexing.report import Tally
+from mailtrace.indexing.writer import Patience, Writer, impatient
 from mailtrace.logs.checkpoint import Checkpoint
 from mailtrace.logs.file import Block
 from mailtrace.logs.open import Opened, opened
 from mailtrace.logs.recognition import checkpoint_of
 from mailtrace.logs.rotation import Calendar, Planned, planned, readable
-from mailtrace.meaning import Foreign, NotUnderstood, meaning_of
 from mailtrace.message.transaction import Transaction
 from mailtrace.mta.facts import BEGINNINGS, Event, Ignored, MessageId
-from mailtrace.reducer import MAX_HELD, Reducer
 from mailtrace.stores.base import Store
 from mailtrace.syslog.clock_check import ClockCheck
 from mailtrace.syslog.frame import Frames
-from mailtrace.tally import Tally
-from mailtrace.writer import Patience, Writer, impatient
 
 _SETTLED_SECONDS: Final = 60
 """A file that was not written for so long is not in the middle of a line."""

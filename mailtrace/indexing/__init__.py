@@ -1,0 +1,1 @@
+"""From logs to stored transactions: reading, reducing, merging, writing."""
