@@ -10,7 +10,7 @@ import orjson
 from mailtrace.message.document import Document
 from mailtrace.render import as_json, safe
 from mailtrace.render_times import duration, in_zone, local_time
-from mailtrace.tracing import Branch, Hop, Journey
+from mailtrace.tracing.journey import Branch, Hop, Journey
 
 _WAYS: Final = 20
 """Branches of a hop, and hops of a branch, that the tree shows."""

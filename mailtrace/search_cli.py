@@ -68,7 +68,7 @@ def _may_color(arguments: Namespace) -> bool:
 
 def _trace(store: Store, query: Query, zone: tzinfo, arguments: Namespace) -> ExitStatus:
     from mailtrace.render_journeys import journey_json, journey_text  # noqa: PLC0415 # as above
-    from mailtrace.tracing import journeys  # noqa: PLC0415
+    from mailtrace.tracing.journey import journeys  # noqa: PLC0415
 
     if arguments.format == "csv":
         raise UsageError("--trace draws a tree, or nested objects with --format json: csv has no place for branches")

@@ -12,7 +12,7 @@ from mailtrace.render_journeys import journey_json, journey_text
 from mailtrace.search.patterns import Pattern
 from mailtrace.search.query import Query
 from mailtrace.stores.sqlite.store import SqliteStore
-from mailtrace.tracing import journeys
+from mailtrace.tracing.journey import journeys
 
 CET = timezone(timedelta(hours=1))
 MX1 = "mx1.bar.com[192.0.2.25]:25"

@@ -32,8 +32,8 @@ from mailtrace.mta.queue_ids import NOQUEUE
 from mailtrace.search.patterns import Pattern
 from mailtrace.search.query import Query
 from mailtrace.stores.sqlite.store import SqliteStore
-from mailtrace.ties import same_host, same_message
-from mailtrace.tracing import journeys
+from mailtrace.tracing.journey import journeys
+from mailtrace.tracing.ties import same_host, same_message
 
 MX1 = "mx1.bar.com[192.0.2.25]:25"
 MX2 = "mx2.bar.com[192.0.2.26]:25"

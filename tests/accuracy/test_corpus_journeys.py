@@ -8,7 +8,7 @@ from spelling import short
 
 from mailtrace.search.query import Query
 from mailtrace.stores import open_store
-from mailtrace.tracing import journeys
+from mailtrace.tracing.journey import journeys
 
 
 def _steps(hop):

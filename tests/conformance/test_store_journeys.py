@@ -9,7 +9,7 @@ from ways import held_and_requeued, list_mail, loop, mailbox, parted_in_sendmail
 from mailtrace.render_journeys import journey_json
 from mailtrace.search.patterns import Pattern
 from mailtrace.search.query import Query, matches
-from mailtrace.tracing import journeys
+from mailtrace.tracing.journey import journeys
 
 
 class Listed:

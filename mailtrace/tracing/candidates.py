@@ -10,7 +10,7 @@ from mailtrace.mta.queue_ids import NOQUEUE
 from mailtrace.search.patterns import Pattern
 from mailtrace.search.query import Query, links_of
 from mailtrace.stores.base import Store
-from mailtrace.ties import Entry, Stop, Tie, is_open, is_program, may_go_on, msgid_tie, origin_tie, queue_id_tie
+from mailtrace.tracing.ties import Entry, Stop, Tie, is_open, is_program, may_go_on, msgid_tie, origin_tie, queue_id_tie
 
 _ASKED_AT_ONCE: Final = 500
 """Queue IDs in one question: SQLite takes 32,766 values (`SQLITE_MAX_VARIABLE_NUMBER`), Elasticsearch 65,536."""

@@ -14,9 +14,9 @@ from typing import Final
 from mailtrace.message.document import Document
 from mailtrace.mta.queue_ids import NOQUEUE
 from mailtrace.search.query import Query, matches
-from mailtrace.stops import Stops
 from mailtrace.stores.base import Store
-from mailtrace.ties import Entry, Stop, is_open
+from mailtrace.tracing.candidates import Stops
+from mailtrace.tracing.ties import Entry, Stop, is_open
 
 _AT_ONCE: Final = 100
 """Matches whose beginnings are looked up together."""
