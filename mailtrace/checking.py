@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Final, TextIO
 
 from mailtrace.errors import ExitStatus, StoreMissingError
-from mailtrace.render import safe
-from mailtrace.render_times import local_time
+from mailtrace.output.escape import safe
+from mailtrace.output.times import local_time
 from mailtrace.search.query import Query
 from mailtrace.stores.base import Described, Description, Store
 

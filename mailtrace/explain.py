@@ -11,7 +11,7 @@ from mailtrace.logs.file import Block, Reader
 from mailtrace.logs.open import Opened, opened
 from mailtrace.logs.rotation import Calendar, planned, readable
 from mailtrace.mta.facts import Accepted, Announced, Authenticated, Event, Fact, Ignored, Parsed
-from mailtrace.render import safe
+from mailtrace.output.escape import safe
 from mailtrace.syslog.frame import Frames
 
 

@@ -16,8 +16,8 @@ from mailtrace.indexing.report import Tally
 from mailtrace.logs.backfill import days_of
 from mailtrace.logs.rotation import Calendar
 from mailtrace.options import Parser, access_from, days, run, stop_at_signals, year
+from mailtrace.output.escape import safe
 from mailtrace.progress import message_line, progress_of
-from mailtrace.render import safe
 from mailtrace.stores import open_store
 from mailtrace.stores.base import INDEX_PERIODS, RETENTION_DAYS, Partitioned, Store
 from mailtrace.syslog.timezones import zone_of

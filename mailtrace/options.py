@@ -102,7 +102,7 @@ class Parser(argparse.ArgumentParser):
             raise ConfigError(f"{where}: {error.message}") from None
 
     def _show(self, values: dict[Setting, Value], chosen: str | None) -> NoReturn:
-        from mailtrace.render import safe  # noqa: PLC0415
+        from mailtrace.output.escape import safe  # noqa: PLC0415
         from mailtrace.stores import default_path  # noqa: PLC0415
 
         for setting, (value, origin) in values.items():
@@ -215,7 +215,7 @@ def stop_at_signals(stop: Callable[[], None]) -> None:
 
 
 def _complain(prog: str, message: str) -> ExitStatus:
-    from mailtrace.render import safe  # noqa: PLC0415 # only a complaint needs it
+    from mailtrace.output.escape import safe  # noqa: PLC0415 # only a complaint needs it
 
     sys.stderr.write(f"{prog}: {safe(message)}\n")
     return ExitStatus.ERROR

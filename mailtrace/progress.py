@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final, TextIO
 
 from mailtrace.indexing.indexer import Progress
-from mailtrace.render import safe
+from mailtrace.output.escape import safe
 
 _EVERY_SECONDS: Final = 0.1
 _ERASE: Final = "\x1b[K"

@@ -47,14 +47,14 @@ def _search(argv: Sequence[str]) -> ExitStatus:
 
 def _shown(documents: Iterable[Document], zone: tzinfo, arguments: Namespace) -> Iterator[bytes]:
     if arguments.format == "json":
-        from mailtrace.render import as_json  # noqa: PLC0415 # only what is asked for is loaded
+        from mailtrace.output.escape import as_json  # noqa: PLC0415 # only what is asked for is loaded
 
         return (as_json(document, zone) for document in documents)
     if arguments.format == "csv":
-        from mailtrace.render_csv import csv_lines  # noqa: PLC0415
+        from mailtrace.output.documents_csv import csv_lines  # noqa: PLC0415
 
         return _encoded(csv_lines(documents, zone))
-    from mailtrace.render_text import Style, text_lines  # noqa: PLC0415
+    from mailtrace.output.documents_text import Style, text_lines  # noqa: PLC0415
 
     glance = arguments.color == "always" or (arguments.color == "auto" and sys.stdout.isatty())
     style = Style(glance=glance or sys.stdout.isatty(), color=glance and _may_color(arguments), long=arguments.long)
@@ -67,7 +67,7 @@ def _may_color(arguments: Namespace) -> bool:
 
 
 def _trace(store: Store, query: Query, zone: tzinfo, arguments: Namespace) -> ExitStatus:
-    from mailtrace.render_journeys import journey_json, journey_text  # noqa: PLC0415 # as above
+    from mailtrace.output.journeys import journey_json, journey_text  # noqa: PLC0415 # as above
     from mailtrace.tracing.journey import journeys  # noqa: PLC0415
 
     if arguments.format == "csv":
@@ -93,7 +93,7 @@ def _count(store: Store, query: Query, arguments: Namespace) -> ExitStatus:
 
 
 def _group(store: Store, query: Query, arguments: Namespace, grouping: Grouping) -> ExitStatus:
-    from mailtrace.render_groups import groups_csv, groups_json, groups_text  # noqa: PLC0415 # as above
+    from mailtrace.output.groups import groups_csv, groups_json, groups_text  # noqa: PLC0415 # as above
 
     groups = store.group(query, grouping)
     if not groups:
@@ -115,7 +115,7 @@ def _group(store: Store, query: Query, arguments: Namespace, grouping: Grouping)
 
 
 def _nothing(store: Store, arguments: Namespace) -> ExitStatus:
-    from mailtrace.render import safe  # noqa: PLC0415 # as above
+    from mailtrace.output.escape import safe  # noqa: PLC0415 # as above
 
     sys.stdout.flush()
     print(f"nothing found in {store.name}", file=sys.stderr)
@@ -125,7 +125,7 @@ def _nothing(store: Store, arguments: Namespace) -> ExitStatus:
 
 
 def _tell(message: str) -> None:
-    from mailtrace.render import safe  # noqa: PLC0415 # as above
+    from mailtrace.output.escape import safe  # noqa: PLC0415 # as above
 
     print(f"mailtrace-search: {safe(message)}", file=sys.stderr)
 

@@ -9,10 +9,10 @@ import pytest
 from mailtrace.message.document import document
 from mailtrace.message.transaction import Transaction
 from mailtrace.mta.facts import Result, Sender
-from mailtrace.render import as_json, safe
-from mailtrace.render_csv import csv_lines
-from mailtrace.render_groups import groups_csv, groups_text
-from mailtrace.render_text import Style, as_text
+from mailtrace.output.documents_csv import csv_lines
+from mailtrace.output.documents_text import Style, as_text
+from mailtrace.output.escape import as_json, safe
+from mailtrace.output.groups import groups_csv, groups_text
 from mailtrace.search.groups import BY, Group, Grouping
 
 CET = timezone(timedelta(hours=1))

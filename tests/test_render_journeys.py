@@ -8,7 +8,7 @@ from ways import AT, MSGID, OTHER, SHORT, list_mail, loop, mailbox, postfix, que
 
 from mailtrace.indexing.merge import write
 from mailtrace.message.transaction import SECOND
-from mailtrace.render_journeys import journey_json, journey_text
+from mailtrace.output.journeys import journey_json, journey_text
 from mailtrace.search.patterns import Pattern
 from mailtrace.search.query import Query
 from mailtrace.stores.sqlite.store import SqliteStore

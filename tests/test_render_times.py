@@ -2,7 +2,7 @@
 
 import pytest
 
-from mailtrace.render_times import duration
+from mailtrace.output.times import duration
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from mails import newest_first
 from storing import put
 from ways import held_and_requeued, list_mail, loop, mailbox, parted_in_sendmail, postfix, queued, spread, through_both
 
-from mailtrace.render_journeys import journey_json
+from mailtrace.output.journeys import journey_json
 from mailtrace.search.patterns import Pattern
 from mailtrace.search.query import Query, matches
 from mailtrace.tracing.journey import journeys

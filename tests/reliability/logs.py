@@ -13,7 +13,7 @@ from run_indexer import open_store
 from mailtrace.indexing.indexer import Indexer, Limits
 from mailtrace.indexing.report import Tally
 from mailtrace.logs.rotation import Calendar
-from mailtrace.render import as_json
+from mailtrace.output.escape import as_json
 from mailtrace.search.query import Query
 
 USUAL = Limits()

@@ -6,7 +6,7 @@ from datetime import tzinfo
 import orjson
 
 from mailtrace.message.document import Document
-from mailtrace.render_times import in_zone
+from mailtrace.output.times import in_zone
 
 # C0 and C1 controls, line and paragraph separators, and what turns the direction of text around.
 _unsafe = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")

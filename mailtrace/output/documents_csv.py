@@ -8,8 +8,8 @@ from typing import Any, Final
 
 from mailtrace.message.document import Document
 from mailtrace.message.fields import DOCUMENT, ENTRY, csv_header
-from mailtrace.render import safe
-from mailtrace.render_times import in_zone
+from mailtrace.output.escape import safe
+from mailtrace.output.times import in_zone
 
 _FORMULA: Final = tuple("=+-@\uff1d\uff0b\uff0d\uff20")
 _OF_DOCUMENT: Final = tuple(field.name for field in DOCUMENT if field.kind != "entries")

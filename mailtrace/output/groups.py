@@ -5,9 +5,9 @@ from typing import Any, Final
 
 import orjson
 
-from mailtrace.render import safe
-from mailtrace.render_csv import csv_line
-from mailtrace.render_times import duration
+from mailtrace.output.documents_csv import csv_line
+from mailtrace.output.escape import safe
+from mailtrace.output.times import duration
 from mailtrace.search.groups import Group, Grouping
 
 _BAR: Final = 24

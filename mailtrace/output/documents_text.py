@@ -5,8 +5,8 @@ from datetime import datetime, tzinfo
 from typing import Any, Final, NamedTuple
 
 from mailtrace.message.document import Document
-from mailtrace.render import safe
-from mailtrace.render_times import duration, local_time
+from mailtrace.output.escape import safe
+from mailtrace.output.times import duration, local_time
 
 _COLORS: Final = {
     **dict.fromkeys(("sent",), "32"),

@@ -8,8 +8,8 @@ from typing import Any, Final
 import orjson
 
 from mailtrace.message.document import Document
-from mailtrace.render import as_json, safe
-from mailtrace.render_times import duration, in_zone, local_time
+from mailtrace.output.escape import as_json, safe
+from mailtrace.output.times import duration, in_zone, local_time
 from mailtrace.tracing.journey import Branch, Hop, Journey
 
 _WAYS: Final = 20

@@ -1,0 +1,1 @@
+"""Documents, groups and journeys as text, CSV and JSON."""
