@@ -9,7 +9,7 @@ import sys
 from typing import Any
 
 from bench.stores import Bodies, Counting
-from mailtrace import index_cli
+from mailtrace.cli import index
 from mailtrace.stores.base import Store
 
 
@@ -28,8 +28,8 @@ def main(store: str, *arguments: str) -> int:
     def open_store(_name: str | None, **_: Any) -> Store:
         return _store(store)
 
-    index_cli.open_store = open_store  # type: ignore[assignment,attr-defined]
-    return index_cli.main(arguments)
+    index.open_store = open_store  # type: ignore[assignment,attr-defined]
+    return index.main(arguments)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,8 @@ from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from mailtrace import index_cli, search_cli
+from mailtrace.cli import index as index_command
+from mailtrace.cli import search as search_command
 
 _counts = re.compile(r"(\d+) lines: (\d+) used, (\d+) ignored, (\d+) not understood").search
 
@@ -31,7 +32,7 @@ def index(store: str, files: Sequence[Path], *options: str) -> Indexed:
     """Index files into a store, in UTC unless the options say otherwise."""
     summary = io.StringIO()
     with redirect_stderr(summary), _signals_kept():
-        status = index_cli.main(["--store", store, "--tz", "UTC", *options, *map(str, files)])
+        status = index_command.main(["--store", store, "--tz", "UTC", *options, *map(str, files)])
     return Indexed(status, summary.getvalue())
 
 
@@ -51,7 +52,7 @@ def search(store: str) -> bytes:
     out = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
     complaint = io.StringIO()
     with redirect_stdout(out), redirect_stderr(complaint):
-        status = search_cli.main(["--store", store, "--tz", "UTC", "--format", "json"])
+        status = search_command.main(["--store", store, "--tz", "UTC", "--format", "json"])
     assert status in (0, 1), complaint.getvalue()
     return out.buffer.getvalue()
 

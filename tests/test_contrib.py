@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from lacking import lacking
 
-from mailtrace import index_cli
+from mailtrace.cli import index
 
 ROOT = Path(__file__).parent.parent
 CONTRIB = ROOT / "contrib"
@@ -103,6 +103,6 @@ def commands() -> list[str]:
 def test_their_commands_are_commands():
     assert 3 == len(commands())
     for command in commands():
-        arguments = index_cli._parser().parse_args(shlex.split(command)[1:])
+        arguments = index._parser().parse_args(shlex.split(command)[1:])
         assert ["/var/log/mail.log"] == arguments.files
         assert arguments.quiet

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from lacking import lacking
 
-from mailtrace import toml
-from mailtrace.settings import SETTINGS
+from mailtrace.cli import toml
+from mailtrace.cli.settings import SETTINGS
 
 ROOT = Path(__file__).parent.parent
 BIN = Path(os.environ.get("MAILTRACE_TEST_COMMANDS") or Path(sys.executable).parent)

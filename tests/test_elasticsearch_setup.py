@@ -4,7 +4,8 @@ import pytest
 from commands import index as run_index
 from elasticsearch_mails import AT, DAY, mail, put
 
-from mailtrace import __version__, index_cli
+from mailtrace import __version__
+from mailtrace.cli import index as index_command
 from mailtrace.errors import StoreError
 from mailtrace.message.document import document
 from mailtrace.message.transaction import SECOND
@@ -213,7 +214,7 @@ def test_a_newer_versions_set_up_is_not_given_another_period(client, store_of, e
 
 def check(capsys, url):
     capsys.readouterr()
-    status = index_cli.main(["--check", "--store", url, "--tz", "UTC"])
+    status = index_command.main(["--check", "--store", url, "--tz", "UTC"])
     told = capsys.readouterr()
     assert told.err == ""
     lines = [line.partition(":") for line in told.out.splitlines()]
@@ -276,5 +277,5 @@ def test_a_check_of_the_embedded_store(capsys, tmp_path):
 
 @pytest.mark.parametrize("arguments", [["--check", "mail.log"], []])
 def test_files_are_for_all_but_a_check(capsys, arguments):
-    assert index_cli.main(arguments) == 2
+    assert index_command.main(arguments) == 2
     assert ("FILE" if arguments else "name a log file") in capsys.readouterr().err

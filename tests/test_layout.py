@@ -15,10 +15,10 @@ LAYERS = {
     "errors": set(),
     "mta.queue_ids": set(),
     "syslog.timezones": {"errors"},
-    "settings": set(),
+    "cli.settings": set(),
     "message.fields": set(),
-    "toml": set(),
-    "config": {"errors", "settings", "toml"},
+    "cli.toml": set(),
+    "cli.config": {"errors", "cli.settings", "cli.toml"},
     "mta.facts": set(),
     "message.order": {"mta.facts"},
     "message.transaction": {"mta.facts", "message.order", "mta.queue_ids"},
@@ -30,13 +30,20 @@ LAYERS = {
     "search.query": {"search.comparisons", "message.document", "search.patterns"},
     "search.reasons": set(),
     "search.groups": {"message.document", "search.query", "search.reasons"},
-    "moments": {"errors"},
+    "cli.date_arguments": {"errors"},
     "output.times": set(),
     "output.escape": {"message.document", "output.times"},
     "output.documents_text": {"message.document", "output.escape", "output.times"},
     "output.documents_csv": {"message.document", "message.fields", "output.escape", "output.times"},
     "output.groups": {"search.groups", "output.escape", "output.documents_csv", "output.times"},
-    "search_options": {"errors", "search.groups", "moments", "options", "search.patterns", "search.query"},
+    "cli.search_flags": {
+        "errors",
+        "search.groups",
+        "cli.date_arguments",
+        "cli.parser",
+        "search.patterns",
+        "search.query",
+    },
     "tracing.ties": {"search.comparisons", "message.document", "search.query", "mta.queue_ids"},
     "tracing.candidates": {
         "message.document",
@@ -57,13 +64,18 @@ LAYERS = {
     "output.journeys": {"message.document", "output.escape", "output.times", "tracing.journey"},
     "stores.base": {"message.document", "search.groups", "logs.checkpoint", "search.query", "message.transaction"},
     "indexing.merge": {"message.document", "errors", "stores.base", "message.transaction"},
-    "access": {"errors"},
+    "cli.credentials": {"errors"},
     "logs.backfill": {"errors", "logs.file", "logs.rotation", "syslog.frame", "logs.years"},
-    "checking": {"errors", "search.query", "output.escape", "output.times", "stores.base"},
+    "cli.check": {"errors", "search.query", "output.escape", "output.times", "stores.base"},
     "stores.elasticsearch.errors": {"errors"},
     "stores.elasticsearch.periods": set(),
     "stores.elasticsearch.outage": {"errors", "stores.elasticsearch.errors"},
-    "stores.elasticsearch.client": {"access", "errors", "stores.elasticsearch.errors", "stores.elasticsearch.outage"},
+    "stores.elasticsearch.client": {
+        "cli.credentials",
+        "errors",
+        "stores.elasticsearch.errors",
+        "stores.elasticsearch.outage",
+    },
     "logs.compression": set(),
     "logs.file": {"errors", "logs.compression"},
     "logs.rotated_names": set(),
@@ -157,7 +169,7 @@ def loaded_by(code: str) -> set[str]:
 
 
 def test_a_search_pays_for_no_parser_and_no_client_that_it_does_not_use():
-    loaded = loaded_by("import mailtrace.search_cli, mailtrace.stores.sqlite.store")
+    loaded = loaded_by("import mailtrace.cli.search, mailtrace.stores.sqlite.store")
     assert (
         not {
             "elasticsearch",

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mailtrace.cli.date_arguments import last, moment
 from mailtrace.errors import UsageError
-from mailtrace.moments import last, moment
 from mailtrace.syslog.timezones import zone_of
 
 MADRID = zone_of("Europe/Madrid")

@@ -11,14 +11,14 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from mailtrace import index_cli, search_options
+from mailtrace.cli import index, search_flags
+from mailtrace.cli.parser import Parser
+from mailtrace.cli.settings import SETTINGS, Setting
 from mailtrace.message.fields import DOCUMENT, ENTRY, Field
-from mailtrace.options import Parser
 from mailtrace.search.query import OUTCOMES
-from mailtrace.settings import SETTINGS, Setting
 
 ROOT = Path(__file__).parent.parent
-COMMANDS = {"mailtrace-index": index_cli._parser, "mailtrace-search": search_options.parser}
+COMMANDS = {"mailtrace-index": index._parser, "mailtrace-search": search_flags.parser}
 _USUAL = ("options", "positional arguments")
 """The titles that argparse gives itself."""
 _made = re.compile(

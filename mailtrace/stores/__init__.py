@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from mailtrace.access import Access
+from mailtrace.cli.credentials import Access
 from mailtrace.errors import StoreError, UsageError
 
 if TYPE_CHECKING:  # for the sake of `--help`, which needs none

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from mailtrace import config, toml
-from mailtrace.config import Value, configured
-from mailtrace.settings import SETTINGS
+from mailtrace.cli import config, toml
+from mailtrace.cli.config import Value, configured
+from mailtrace.cli.settings import SETTINGS
 
 
 def shown(done) -> dict[str, str]:
@@ -142,7 +142,7 @@ def test_a_closed_home_holds_no_settings(commands):
 def test_a_machine_s_store_that_may_not_be_read_is_shown_as_such(commands):
     folder = commands.folder / "lib"
     folder.mkdir(mode=0)
-    code = f"import mailtrace.stores as s; s.SYSTEM_FOLDER = {str(folder)!r}; import mailtrace.index_cli as c; c.main()"
+    code = f"import mailtrace.stores as s; s.SYSTEM_FOLDER = {str(folder)!r}; import mailtrace.cli.index as c; c.main()"
     commands.environment["MAILTRACE_STORE"] = ""
     done = commands.without_privileges(sys.executable, "-c", code, "--show-config", "--tz", "UTC")
     assert f'store = "" # default; {folder}/mailtrace.db may not be read by this user' in done.stdout

@@ -204,7 +204,7 @@ def test_a_bad_name_does_not_keep_old_entries_from_leaving(commands):
     assert 0 == commands.index("-q", "-y", 2024, "old.log").returncode
     later = (
         "import time; now = time.time; time.time = lambda: now() + 100 * 86400\n"
-        "from mailtrace import index_cli; index_cli.main()"
+        "from mailtrace.cli import index; index.main()"
     )
     done = commands.run(sys.executable, "-c", later, "-q", "-y", 2024, "missing.log", "mail.log")
     assert "missing.log: there is no such file" in complaint(done)

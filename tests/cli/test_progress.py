@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from mailtrace import index_cli
-from mailtrace.progress import progress_of
+from mailtrace.cli import index
+from mailtrace.cli.progress import progress_of
 
 BIN = Path(sys.executable).parent
 LINE = b"Mar  6 08:00:00 mx postfix/qmgr[5]: 41BC39868A: removed\n"
@@ -119,7 +119,7 @@ def test_a_message_takes_its_place(monkeypatch, log):
     terminal = Terminal(monkeypatch)
     with progress_of(quiet=False) as show:
         show(log, 100, 10)
-        index_cli._tell("waits")
+        index._tell("waits")
     assert ["mailtrace-index: waits", ""] == screen(terminal.written())
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mailtrace.access import access_of
+from mailtrace.cli.credentials import access_of
 from mailtrace.errors import UsageError
 
 SECRETS = {"MAILTRACE_PASSWORD_FILE": "password", "MAILTRACE_API_KEY_FILE": "api_key"}

@@ -3,7 +3,7 @@
 import pytest
 
 from mailtrace import stores
-from mailtrace.config import config_files, configured
+from mailtrace.cli.config import config_files, configured
 
 RELATIVE = ["", ".", "relative", "./x", "../x", "~/x"]
 """The specification: all paths must be absolute; a relative one is invalid and to be ignored."""

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from mailtrace import __version__, toml
+from mailtrace import __version__
+from mailtrace.cli import toml
 
 ROOT = Path(__file__).parent.parent.parent
 WORKFLOWS = ROOT / ".github" / "workflows"

@@ -9,11 +9,11 @@ import sys
 from datetime import timezone
 from pathlib import Path
 
+from mailtrace.cli.parser import stop_at_signals
 from mailtrace.indexing.follower import Follower
 from mailtrace.indexing.indexer import Indexer, Limits
 from mailtrace.indexing.reducer import MAX_HELD
 from mailtrace.logs.rotation import Calendar
-from mailtrace.options import stop_at_signals
 from mailtrace.stores.base import Store, Tell
 
 

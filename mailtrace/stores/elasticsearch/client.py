@@ -20,7 +20,7 @@ from elasticsearch import (
 from elasticsearch.exceptions import ElasticsearchWarning
 from elasticsearch.serializer import OrjsonSerializer
 
-from mailtrace.access import Access
+from mailtrace.cli.credentials import Access
 from mailtrace.errors import StoreError, StoreUnavailableError, UsageError
 from mailtrace.stores.elasticsearch.errors import AnswerError, BusyError, DeniedError, LostError, cause_of, refusal
 from mailtrace.stores.elasticsearch.outage import Outage

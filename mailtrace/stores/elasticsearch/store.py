@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from itertools import islice
 from typing import Any, Final, NamedTuple
 
-from mailtrace.access import Access
+from mailtrace.cli.credentials import Access
 from mailtrace.errors import StoreError
 from mailtrace.logs.checkpoint import Checkpoint
 from mailtrace.message.document import Document

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable
 from datetime import tzinfo
 from typing import Any, Final
 
+from mailtrace.cli.date_arguments import last, moment
+from mailtrace.cli.parser import Parser, count
 from mailtrace.errors import UsageError
-from mailtrace.moments import last, moment
-from mailtrace.options import Parser, count
 from mailtrace.search.groups import BY
 from mailtrace.search.patterns import Pattern, ip_key, normal_ip
 from mailtrace.search.query import MTAS, OUTCOMES, Query, Word

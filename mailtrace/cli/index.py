@@ -6,18 +6,18 @@ import time
 from argparse import BooleanOptionalAction, Namespace
 from collections.abc import Sequence
 
-from mailtrace.checking import check
+from mailtrace.cli.check import check
+from mailtrace.cli.explain import explain
+from mailtrace.cli.parser import Parser, access_from, days, run, stop_at_signals, year
+from mailtrace.cli.progress import message_line, progress_of
 from mailtrace.errors import ExitStatus, LogError, UsageError
-from mailtrace.explain import explain
 from mailtrace.indexing.follower import Follower, can_follow
 from mailtrace.indexing.indexer import Indexer
 from mailtrace.indexing.lock import BusyError, locked
 from mailtrace.indexing.report import Tally
 from mailtrace.logs.backfill import days_of
 from mailtrace.logs.rotation import Calendar
-from mailtrace.options import Parser, access_from, days, run, stop_at_signals, year
 from mailtrace.output.escape import safe
-from mailtrace.progress import message_line, progress_of
 from mailtrace.stores import open_store
 from mailtrace.stores.base import INDEX_PERIODS, RETENTION_DAYS, Partitioned, Store
 from mailtrace.syslog.timezones import zone_of

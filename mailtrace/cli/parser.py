@@ -10,10 +10,10 @@ from getpass import getpass
 from typing import Any, Final, NoReturn
 
 from mailtrace import __version__
-from mailtrace.access import Access, access_of, has_password
-from mailtrace.config import Value, config_files, configured, shown
+from mailtrace.cli.config import Value, config_files, configured, shown
+from mailtrace.cli.credentials import Access, access_of, has_password
+from mailtrace.cli.settings import SECRETS, Setting, settings_of
 from mailtrace.errors import ConfigError, ExitStatus, MailtraceError, StoreError, UsageError
-from mailtrace.settings import SECRETS, Setting, settings_of
 
 _UNSAID: Final = object()
 

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any, Final, NamedTuple
 
+from mailtrace.cli.settings import SETTINGS, Kind, Setting
 from mailtrace.errors import ConfigError
-from mailtrace.settings import SETTINGS, Kind, Setting
 
 SYSTEM_FILE: Final = "/etc/mailtrace.toml"
 _WORDS: Final = {
@@ -81,7 +81,7 @@ def _is_there(path: Path) -> bool:
 
 
 def _read(path: Path, handle: IO[bytes]) -> dict[str, Value]:
-    from mailtrace.toml import TOMLDecodeError, load  # noqa: PLC0415 # only those who have a file pay for it
+    from mailtrace.cli.toml import TOMLDecodeError, load  # noqa: PLC0415 # only those who have a file pay for it
 
     try:
         table = load(handle)

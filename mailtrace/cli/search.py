@@ -11,11 +11,11 @@ from datetime import tzinfo
 from itertools import chain
 from typing import TYPE_CHECKING
 
+from mailtrace.cli.parser import access_from, run
+from mailtrace.cli.search_flags import hint_of, parser, query_of
 from mailtrace.errors import ExitStatus, UsageError
-from mailtrace.options import access_from, run
 from mailtrace.search.groups import Grouping
 from mailtrace.search.query import Query
-from mailtrace.search_options import hint_of, parser, query_of
 from mailtrace.stores import open_store
 from mailtrace.syslog.timezones import zone_of
 

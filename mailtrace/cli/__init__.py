@@ -1,0 +1,1 @@
+"""The two commands: arguments, settings, messages and exit statuses."""
