@@ -11,9 +11,10 @@ from typing import Any, Final, NoReturn
 
 from mailtrace import __version__
 from mailtrace.cli.config import Value, config_files, configured, shown
-from mailtrace.cli.credentials import Access, access_of, has_password
+from mailtrace.cli.credentials import access_of, has_password
 from mailtrace.cli.settings import SECRETS, Setting, settings_of
 from mailtrace.errors import ConfigError, ExitStatus, MailtraceError, StoreError, UsageError
+from mailtrace.stores.access import Access
 
 _UNSAID: Final = object()
 

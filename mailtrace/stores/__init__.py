@@ -6,8 +6,8 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from mailtrace.cli.credentials import Access
 from mailtrace.errors import StoreError, UsageError
+from mailtrace.stores.access import Access
 
 if TYPE_CHECKING:  # for the sake of `--help`, which needs none
     from mailtrace.stores.base import Store, Tell

@@ -20,8 +20,8 @@ from elasticsearch import (
 from elasticsearch.exceptions import ElasticsearchWarning
 from elasticsearch.serializer import OrjsonSerializer
 
-from mailtrace.cli.credentials import Access
 from mailtrace.errors import StoreError, StoreUnavailableError, UsageError
+from mailtrace.stores.access import Access
 from mailtrace.stores.elasticsearch.errors import AnswerError, BusyError, DeniedError, LostError, cause_of, refusal
 from mailtrace.stores.elasticsearch.outage import Outage
 

@@ -9,13 +9,13 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from itertools import islice
 from typing import Any, Final, NamedTuple
 
-from mailtrace.cli.credentials import Access
 from mailtrace.errors import StoreError
 from mailtrace.logs.checkpoint import Checkpoint
 from mailtrace.message.document import Document
 from mailtrace.message.transaction import Key, Span, Transaction
 from mailtrace.search.groups import Group, Grouping
 from mailtrace.search.query import Query
+from mailtrace.stores.access import Access
 from mailtrace.stores.base import Description, Outcome, Refused, Removal, Replacement, Row, Stored, Tell
 from mailtrace.stores.elasticsearch.bulk import Answer, Bulk, Operation
 from mailtrace.stores.elasticsearch.check import describe
