@@ -1,4 +1,4 @@
-"""The shape of the code: who may import whom, and how long things may be."""
+"""The shape of the code: which folder may import which, who may touch what, and how long things may be."""
 
 import ast
 import os
@@ -8,153 +8,133 @@ from pathlib import Path
 
 import pytest
 
-PACKAGE = Path(__file__).parent.parent / "mailtrace"
+PACKAGE = Path(__file__).parents[1] / "mailtrace"
 FILES = sorted(PACKAGE.rglob("*.py"))
 
-LAYERS = {
-    "errors": set(),
-    "mta.queue_ids": set(),
-    "syslog.timezones": {"errors"},
-    "cli.settings": set(),
-    "message.fields": set(),
-    "cli.toml": set(),
-    "cli.config": {"errors", "cli.settings", "cli.toml"},
-    "mta.facts": set(),
-    "message.order": {"mta.facts"},
-    "message.transaction": {"mta.facts", "message.order", "mta.queue_ids"},
-    "message.dates": set(),
-    "message.recipients": {"message.dates", "mta.facts", "message.order", "mta.queue_ids"},
-    "message.document": {"message.dates", "mta.facts", "message.order", "message.transaction", "message.recipients"},
-    "search.patterns": {"errors"},
-    "search.comparisons": {"message.document", "search.patterns"},
-    "search.query": {"search.comparisons", "message.document", "search.patterns"},
-    "search.reasons": set(),
-    "search.groups": {"message.document", "search.query", "search.reasons"},
-    "cli.date_arguments": {"errors"},
-    "output.times": set(),
-    "output.escape": {"message.document", "output.times"},
-    "output.documents_text": {"message.document", "output.escape", "output.times"},
-    "output.documents_csv": {"message.document", "message.fields", "output.escape", "output.times"},
-    "output.groups": {"search.groups", "output.escape", "output.documents_csv", "output.times"},
-    "cli.search_flags": {
-        "errors",
-        "search.groups",
-        "cli.date_arguments",
-        "cli.parser",
-        "search.patterns",
-        "search.query",
-    },
-    "tracing.ties": {"search.comparisons", "message.document", "search.query", "mta.queue_ids"},
-    "tracing.candidates": {
-        "message.document",
-        "search.patterns",
-        "search.query",
-        "mta.queue_ids",
-        "stores.base",
-        "tracing.ties",
-    },
-    "tracing.journey": {
-        "message.document",
-        "search.query",
-        "mta.queue_ids",
-        "tracing.candidates",
-        "stores.base",
-        "tracing.ties",
-    },
-    "output.journeys": {"message.document", "output.escape", "output.times", "tracing.journey"},
-    "stores.base": {"message.document", "search.groups", "logs.checkpoint", "search.query", "message.transaction"},
-    "indexing.merge": {"message.document", "errors", "stores.base", "message.transaction"},
-    "cli.credentials": {"errors", "stores.access"},
-    "logs.backfill": {"errors", "logs.file", "logs.rotation", "syslog.frame", "logs.years"},
-    "cli.check": {"errors", "search.query", "output.escape", "output.times", "stores.base"},
-    "stores.elasticsearch.errors": {"errors"},
-    "stores.elasticsearch.periods": set(),
-    "stores.elasticsearch.outage": {"errors", "stores.elasticsearch.errors"},
-    "stores.elasticsearch.client": {
-        "errors",
-        "stores.access",
-        "stores.elasticsearch.errors",
-        "stores.elasticsearch.outage",
-    },
-    "logs.compression": set(),
-    "logs.file": {"errors", "logs.compression"},
-    "logs.rotated_names": set(),
-    "syslog.records": set(),
-    "syslog.stamp": set(),
-    "syslog.prefixes": {"syslog.stamp"},
-    "syslog.journal": set(),
-    "syslog.headers": {"syslog.prefixes", "syslog.records", "syslog.stamp"},
-    "syslog.wrappers": {"syslog.headers", "syslog.prefixes", "syslog.records", "syslog.stamp"},
-    "syslog.year": {"syslog.stamp"},
-    "logs.survey": {
-        "logs.file",
-        "mta.grammars",
-        "syslog.prefixes",
-        "mta.queue_ids",
-        "syslog.stamp",
-        "syslog.frame",
-        "syslog.year",
-    },
-    "logs.years": {"syslog.stamp", "logs.survey", "syslog.year"},
-    "logs.recognition": {"logs.checkpoint", "logs.file"},
-    "indexing.writer": {"errors", "logs.checkpoint", "stores.base", "indexing.merge", "message.transaction"},
-    "indexing.sessions": {"mta.facts", "syslog.frame", "message.transaction"},
-    "indexing.waiting": {"mta.facts", "message.order", "message.transaction"},
-    "indexing.reducer": {
-        "mta.facts",
-        "mta.queue_ids",
-        "indexing.sessions",
-        "syslog.frame",
-        "message.transaction",
-        "indexing.waiting",
-    },
+FOLDERS: dict[str, set[str]] = {
+    "cli": {"output", "indexing", "tracing", "stores", "search", "message", "logs", "syslog", "mta.facts"},
+    "output": {"tracing", "search", "message"},
+    "indexing": {"stores", "message", "logs", "syslog", "mta"},
+    "tracing": {"stores", "search", "message", "mta.queue_ids"},
+    "stores": {"search", "message", "logs.checkpoint"},
+    "search": {"message"},
+    "message": {"mta"},
+    "logs": {"syslog", "mta.grammars", "mta.queue_ids"},
+    "syslog": {"mta.queue_ids"},
+    "mta": set(),
 }
-"""What each of these modules may import of mailtrace, and nothing else of it."""
+"""Every folder, from the top down, and the folders or modules below it that its modules may import."""
+EVERYWHERE = {"", "errors"}
+"""What every module may import: the version, and the errors."""
+MAY_TOUCH_THE_PROCESS = {"logs.file": {"sys.stdin"}}
+"""A log can be standard input."""
+CLOCKS = {
+    "time.time",
+    "time.localtime",
+    "time.gmtime",
+    "datetime.now",
+    "datetime.utcnow",
+    "datetime.today",
+    "date.today",
+}
+CLIENT = {"elasticsearch", "elastic_transport"}
 
 
 def module_of(path: Path) -> str:
-    return ".".join(path.relative_to(PACKAGE).with_suffix("").parts)
+    """A module's name without mailtrace's: "" for mailtrace itself."""
+    parts = path.relative_to(PACKAGE).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+MODULES = {module_of(path): path for path in FILES}
 
 
 def imports_of(path: Path) -> set[str]:
-    """Modules that a file imports, those of mailtrace without its name."""
+    """The modules that a file imports, wherever in it, by their full names."""
     found: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             found.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            found.add(node.module or "")
-            found.update(f"{node.module}.{alias.name}" for alias in node.names)
-    modules = {module_of(other) for other in FILES}
-    ours = {name.removeprefix("mailtrace.") for name in found if name.startswith("mailtrace.")} & modules
-    return ours | {name for name in found if not name.startswith("mailtrace")}
+            for alias in node.names:
+                name = f"{node.module}.{alias.name}"
+                found.add(name if name.removeprefix("mailtrace.") in MODULES else str(node.module))
+    return found
 
 
 def ours(path: Path) -> set[str]:
-    return imports_of(path) & {module_of(other) for other in FILES}
+    return {
+        name.removeprefix("mailtrace").removeprefix(".")
+        for name in imports_of(path)
+        if name == "mailtrace" or name.startswith("mailtrace.")
+    }
 
 
-@pytest.mark.parametrize("module", LAYERS)
-def test_a_module_imports_only_what_is_below_it(module):
-    path = PACKAGE.joinpath(*module.split(".")).with_suffix(".py")
-    assert ours(path) <= LAYERS[module]
+def is_in(module: str, place: str) -> bool:
+    return module == place or module.startswith(f"{place}.")
 
 
-@pytest.mark.parametrize("path", FILES, ids=module_of)
-def test_who_may_import_what(path):
-    """Nothing imports the command lines, stores know no parser, and one store alone knows Elasticsearch's client."""
-    module, imported = module_of(path), imports_of(path)
-    assert not {name for name in imported if name.endswith("_cli")}
-    if not module.startswith("stores.elasticsearch"):
-        assert not {name for name in imported if name.split(".")[0] in ("elasticsearch", "elastic_transport")}
-    if module.startswith("stores."):
-        assert not {
-            name
-            for name in ours(path)
-            if name.startswith("mta.") or name in ("syslog.frame", "indexing.reducer", "indexing.indexer")
-        }
-    if module.startswith("mta."):
-        assert {name for name in ours(path) if not name.startswith("mta.")} <= {"mta.queue_ids"}
+def calls_of(path: Path) -> set[str]:
+    """What a file calls by name: `print`, `time.time`."""
+    calls = [node.func for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]
+    return {ast.unparse(call) for call in calls if isinstance(call, (ast.Name, ast.Attribute))}
+
+
+def uses_of_sys(path: Path) -> set[str]:
+    """What of `sys` a file uses, but the version of Python."""
+    names = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Attribute)]
+    used = {f"sys.{name.attr}" for name in names if isinstance(name.value, ast.Name) and name.value.id == "sys"}
+    return used - {"sys.version_info"}
+
+
+def test_every_module_is_in_a_folder_of_the_table():
+    assert {module.partition(".")[0] for module in MODULES} == {*FOLDERS, *EVERYWHERE}
+    assert {module for module in MODULES if "." not in module and module not in FOLDERS} == EVERYWHERE
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_the_table_goes_down(folder):
+    below = list(FOLDERS)[list(FOLDERS).index(folder) + 1 :]
+    assert {name.partition(".")[0] for name in FOLDERS[folder]} <= set(below)
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_module_imports_only_what_its_folder_may(module):
+    folder = module.partition(".")[0]
+    allowed = {folder, *FOLDERS.get(folder, ())}
+    assert {
+        name
+        for name in ours(MODULES[module])
+        if name not in EVERYWHERE and not any(is_in(name, place) for place in allowed)
+    } == set()
+
+
+@pytest.mark.parametrize("module", [module for module in MODULES if module.count(".") == 2])
+def test_grammars_know_no_other_grammar_and_stores_no_other_store(module):
+    folder, own, _ = module.split(".")
+    others = {f"{folder}.{path.name}" for path in (PACKAGE / folder).iterdir() if path.is_dir()} - {f"{folder}.{own}"}
+    assert not {name for name in ours(MODULES[module]) if any(is_in(name, other) for other in others)}
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_one_store_alone_knows_its_servers_client(module):
+    if not is_in(module, "stores.elasticsearch"):
+        assert not {name for name in imports_of(MODULES[module]) if name.partition(".")[0] in CLIENT}
+
+
+@pytest.mark.parametrize("module", [module for module in MODULES if not is_in(module, "cli")])
+def test_commands_alone_print_and_ask_the_clock_and_the_process(module):
+    """The others are given what to write to and what time it is."""
+    path = MODULES[module]
+    assert not calls_of(path) & ({"print", "input"} | CLOCKS)
+    assert uses_of_sys(path) <= MAY_TOUCH_THE_PROCESS.get(module, set())
+
+
+@pytest.mark.parametrize("module", [module for module in MODULES if "." in module])
+def test_a_file_does_not_repeat_its_folders_name(module):
+    *_, folder, name = module.split(".")
+    assert folder not in name
+    assert folder.removesuffix("s") not in name.split("_")
 
 
 def unmeasured(command: list[object]) -> "subprocess.CompletedProcess[str]":
@@ -170,21 +150,21 @@ def loaded_by(code: str) -> set[str]:
 
 def test_a_search_pays_for_no_parser_and_no_client_that_it_does_not_use():
     loaded = loaded_by("import mailtrace.cli.search, mailtrace.stores.sqlite.store")
-    assert (
-        not {
-            "elasticsearch",
-            "dateutil",
-            "mailtrace.syslog.frame",
-            "mailtrace.mta.postfix",
-            "mailtrace.indexing.indexer",
-        }
-        & loaded
-    )
+    assert not {"elasticsearch", "dateutil"} & loaded
+    unused = {"indexing", "logs", "mta.grammars", "mta.postfix", "mta.sendmail", "syslog.frame"}
+    ours = {name.removeprefix("mailtrace.") for name in loaded if name.startswith("mailtrace.")}
+    assert {name for name in ours if any(is_in(name, place) for place in unused)} <= {"logs", "logs.checkpoint"}
 
 
 def test_help_is_shown_at_once():
     """Without whatever only a search or an indexer needs: that is what takes time."""
-    command = [sys.executable, "-X", "importtime", Path(sys.executable).parent / "mailtrace-search", "--help"]
+    command: list[object] = [
+        sys.executable,
+        "-X",
+        "importtime",
+        Path(sys.executable).parent / "mailtrace-search",
+        "--help",
+    ]
     listed = unmeasured(command).stderr
     modules = {line.rpartition("|")[2].strip() for line in listed.splitlines()}
     loaded = {name.partition(".")[0] for name in modules}
