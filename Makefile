@@ -60,4 +60,4 @@ bench-large: $(VENV)/.test-extras
 # 50 kills on each store, and a thousand ways to rotate a log; about ten minutes.
 bench-reliability: $(VENV)/.test-extras
 	MAILTRACE_KILLS=50 MAILTRACE_ROTATIONS=1000 MAILTRACE_OPEN_TRANSACTIONS=5000000 MAILTRACE_MANY_DOCUMENTS=50000 \
-	$(BIN)/python -m pytest -s --timeout 3600 tests/reliability tests/test_elasticsearch_searches.py
+	$(BIN)/python -m pytest -s --timeout 3600 tests/system/reliability tests/stores/elasticsearch/test_searches.py

@@ -20,9 +20,9 @@ from bench.runs import ROOT
 _SHOWN: Final = 5
 
 # The comparison is that of the tests.
-sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests" / "accuracy")]
-from commands import documents, index  # type: ignore[import-not-found]  # noqa: E402
-from generated import Generated, generated_faults  # type: ignore[import-not-found]  # noqa: E402
+sys.path.insert(0, str(ROOT / "tests"))
+from helpers.accuracy.generated_log import Generated, generated_faults  # type: ignore[import-not-found]  # noqa: E402
+from helpers.commands import documents, index  # type: ignore[import-not-found]  # noqa: E402
 
 
 class _Check:

@@ -42,7 +42,7 @@ def _server() -> Iterator[str]:
         yield running
         return
     sys.path.insert(0, str(ROOT / "tests"))
-    from elasticsearch_node import NoServerError, elasticsearch_server  # type: ignore[import-not-found]
+    from helpers.elasticsearch_server import NoServerError, elasticsearch_server  # type: ignore[import-not-found]
 
     try:
         with elasticsearch_server("--ilm") as url:

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 import pytest
-from elasticsearch_node import NoServerError, elasticsearch_server, give_up, own_prefix
+
+from helpers.elasticsearch_server import NoServerError, elasticsearch_server, give_up, own_prefix
 
 if TYPE_CHECKING:
     from elasticsearch import Elasticsearch

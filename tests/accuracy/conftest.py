@@ -4,7 +4,8 @@ import time
 from collections import Counter
 
 import pytest
-from scores import Score, note, noted
+
+from helpers.accuracy.scores import Score, note, noted
 
 FAULTS_SHOWN = 40
 FIELDS_SHOWN = 6

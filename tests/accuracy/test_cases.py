@@ -2,10 +2,11 @@
 
 import pytest
 import yaml
-from case_faults import case_faults
-from commands import documents, index
-from corpus import CORPORA
-from faults import Fault
+
+from helpers.accuracy.case_faults import case_faults
+from helpers.accuracy.corpus import CORPORA
+from helpers.accuracy.fault import Fault
+from helpers.commands import documents, index
 
 CASES = yaml.safe_load((CORPORA / "cases.yaml").read_text(encoding="utf-8"))
 NO_MAIL_LINES = 4

@@ -3,9 +3,10 @@
 from copy import deepcopy
 
 import pytest
-from commands import documents, index
-from corpus import YEAR, Corpus, Found
-from corpus_faults import corpus_faults
+
+from helpers.accuracy.corpus import YEAR, Corpus, Found
+from helpers.accuracy.corpus_faults import corpus_faults
+from helpers.commands import documents, index
 
 CORPUS = "postfix-traditional"
 

@@ -5,9 +5,10 @@ import heapq
 from pathlib import Path
 
 import pytest
-from commands import documents, index
-from corpus import YEAR, Corpus, Found
-from corpus_faults import corpus_faults
+
+from helpers.accuracy.corpus import YEAR, Corpus, Found
+from helpers.accuracy.corpus_faults import corpus_faults
+from helpers.commands import documents, index
 
 CORPORA = (
     "postfix-traditional",

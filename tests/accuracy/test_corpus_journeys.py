@@ -2,10 +2,9 @@
 
 from itertools import pairwise
 
-from commands import index
-from corpus import YEAR, Corpus
-from spelling import short
-
+from helpers.accuracy.corpus import YEAR, Corpus
+from helpers.accuracy.spelling import short
+from helpers.commands import index
 from mailtrace.search.query import Query
 from mailtrace.stores import open_store
 from mailtrace.tracing.journey import journeys

@@ -1,9 +1,10 @@
 """One server's log in several frames: syslog's own file, rsyslog's RFC 5424, and the journal's two forms."""
 
 import pytest
-from commands import documents, index
-from corpus import CORPORA, YEAR
-from spelling import seconds
+
+from helpers.accuracy.corpus import CORPORA, YEAR
+from helpers.accuracy.spelling import seconds
+from helpers.commands import documents, index
 
 CORPUS = CORPORA / "postfix-3.12"
 ZONE = "Australia/Adelaide"

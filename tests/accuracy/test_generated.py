@@ -1,8 +1,9 @@
 """Generated logs, of which every document is known: more volume and more chance than the real ones have."""
 
 import pytest
-from commands import documents, index
-from generated import generate, generated_faults
+
+from helpers.accuracy.generated_log import generate, generated_faults
+from helpers.commands import documents, index
 
 TRANSACTIONS = 2000
 

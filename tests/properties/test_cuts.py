@@ -8,7 +8,8 @@ from pathlib import Path
 from random import Random
 
 import pytest
-from stores import found_of, trial
+
+from helpers.random_logs.trial import found_of, trial
 
 CORPORA = Path(__file__).parent.parent / "corpora"
 TRUTHS = {path.parent.name: json.loads(gzip.decompress(path.read_bytes())) for path in CORPORA.glob("*/truth.json.gz")}

@@ -10,10 +10,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from dating import DAY, NOW, UTC, dated, long_id, piped, sendmail_id, stamp, when
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from helpers.instants import DAY, NOW, UTC, dated, long_id, piped, sendmail_id, stamp, when
 from mailtrace.logs.survey import NO_PLAN, Survey
 from mailtrace.logs.years import Prior, found
 from mailtrace.syslog.frame import Frames

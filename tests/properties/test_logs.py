@@ -7,10 +7,11 @@ from itertools import pairwise
 
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from lines import BEGIN, logs
-from mangling import mangled
-from stores import found_of, trial
-from units import units
+
+from helpers.random_logs.damage import mangled
+from helpers.random_logs.lines import BEGIN, logs
+from helpers.random_logs.trial import found_of, trial
+from helpers.random_logs.units import units
 
 EXAMPLES = os.environ.get("MAILTRACE_TEST_EXAMPLES")
 """How many logs each test makes up: the same few at each change; now and then thousands, never seen before."""

@@ -1,0 +1,1 @@
+"""Random logs of both MTAs, for the tests of properties."""

@@ -1,0 +1,1 @@
+"""Logs that are rotated, and an indexer that is killed."""

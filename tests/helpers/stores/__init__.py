@@ -1,0 +1,1 @@
+"""Transactions and queries for the tests of stores."""

@@ -1,0 +1,28 @@
+"""What the tests of stores do again and again."""
+
+from helpers.stores.transactions import EVER
+from mailtrace.indexing.merge import Written, write
+from mailtrace.message.transaction import Transaction
+from mailtrace.search.query import Query
+from mailtrace.stores.base import Store
+
+
+def put(store: Store, *transactions: Transaction) -> Written:
+    written = write(store, transactions)
+    store.commit([])
+    assert written.refused == []
+    return written
+
+
+def found(store: Store, query: Query | None = None) -> list[dict]:
+    return list(store.search(query or Query()))
+
+
+def state(store: Store, *keys: tuple[str, str]) -> dict:
+    """Everything that a store holds of these keys, but the versions."""
+    rows = store.find(dict.fromkeys(keys, EVER))
+    store.commit([])
+    return {
+        "documents": found(store),
+        "rows": {key: sorted((row.id, sorted(map(repr, row.transaction.facts))) for row in rows[key]) for key in rows},
+    }

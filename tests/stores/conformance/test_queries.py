@@ -1,0 +1,223 @@
+"""What every store must find, whichever it is."""
+
+from collections.abc import Callable, Generator
+from datetime import datetime, timezone
+from random import Random
+
+import pytest
+
+from helpers.stores.contents import found, put
+from helpers.stores.queries import random_queries
+from helpers.stores.transactions import AT, DAY, EVER, newest_first, random_transactions, sent, transaction, whole
+from mailtrace.message.document import document
+from mailtrace.message.order import TimedFact
+from mailtrace.message.transaction import SECOND, Transaction
+from mailtrace.mta.facts import Client, Envelope, MessageId, Removed, Result
+from mailtrace.search.groups import BY, Grouping, groups_of
+from mailtrace.search.patterns import Pattern
+from mailtrace.search.query import Query, matches
+from mailtrace.stores.base import Store
+from mailtrace.syslog.timezones import zone_of
+
+SHORT = "5298B228B8B"
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_queries_find_what_the_specification_says(store, seed):
+    random = Random(seed)
+    transactions = random_transactions(random, 200)
+    put(store, *transactions, transaction("ABCDE0FFFF", [(AT, Client("bob.desktop [10.10.10.10]"))]))
+    documents = newest_first(transactions)
+    hits = 0
+    for query in random_queries(random, transactions):
+        wanted = [each for each in documents if matches(query, each)]
+        assert found(store, query) == (wanted[::-1] if query.oldest_first else wanted)[: query.limit], query
+        assert store.count(query) == len(wanted), query
+        hits += len(wanted)
+    assert hits > 2000
+
+
+def test_a_message_without_a_result_is_queued_and_one_that_was_requeued_is_deferred_no_more(store):
+    waiting: list[TimedFact] = [(AT, Client("bob.desktop [10.10.10.10]")), (AT, Envelope("bob@foo.com", 1, 1))]
+    deferred = Result("alice@bar.com", None, "none", "deferred (timed out)", "deferred", "4.4.1", 1.0)
+    put(store, transaction(SHORT, waiting), transaction("5298B228B8C", [*waiting, (AT + SECOND, deferred)]))
+    (queued,) = found(store, Query(outcomes=("queued",)))
+    (entry,) = queued["to"]
+    assert (SHORT, None, "queued (no result yet)") == (queued["transaction"], entry["recipient"], entry["status"])
+    assert store.count(Query(outcomes=("deferred",))) == 1
+    put(store, transaction(SHORT, [(AT + SECOND, deferred)]))
+    put(store, transaction("5298B228B8C", [(AT + 9 * SECOND, Removed("requeued", "16F49228B8B"))]))
+    assert [SHORT] == [each["transaction"] for each in found(store, Query(outcomes=("deferred",)))]
+    (requeued,) = found(store, Query(outcomes=("queued",)))
+    assert "queued under 16F49228B8B" == requeued["to"][-1]["status"]
+    assert [requeued] == found(store, Query(links=("16F49228B8B",)))
+
+
+@pytest.mark.parametrize("by", BY)
+def test_groups_are_what_the_specification_says(store, by):
+    random = Random(by)
+    transactions = random_transactions(random, 100)
+    put(store, *transactions, transaction("ABCDE0FFFF", [(AT, Client("bob.desktop [10.10.10.10]"))]))
+    documents = newest_first(transactions)
+    sizes = set()
+    for query in random.sample(list(random_queries(random, transactions)), 40):
+        grouping = Grouping(by, zone_of(random.choice(["UTC", "Europe/Madrid", "Asia/Kathmandu", "+00:07"])))
+        wanted = groups_of(query, grouping, (each for each in documents if matches(query, each)))
+        assert store.group(query, grouping) == wanted, (query, grouping)
+        sizes.add(len(wanted))
+    assert len(sizes) > 2
+
+
+def test_recipient_and_outcome_are_of_the_same_entry(store):
+    facts = [*whole()[:3], (AT + SECOND, sent("alice@bar.com")), (AT + SECOND, sent("carol@bar.com", "deferred"))]
+    put(store, transaction(SHORT, facts))
+    alice, carol = (Pattern.of(f"{name}@bar.com") for name in ("alice", "carol"))
+    assert store.count(Query(recipients=(alice,), outcomes=("sent",))) == 1
+    assert store.count(Query(recipients=(carol,), outcomes=("sent",))) == 0
+    assert store.count(Query(recipients=(alice,), outcomes=("deferred",))) == 0
+    put(store, transaction(SHORT, [(AT + 9 * SECOND, sent("carol@bar.com"))]))
+    assert store.count(Query(recipients=(carol,), outcomes=("deferred",))) == 0
+
+
+def test_microseconds_keep_their_order(store):
+    times = [AT, AT + 1, AT + 10, AT + 100_000, AT + 999_999, AT + SECOND]
+    mails = [transaction(f"ABCDE0000{i}", whole(time)) for i, time in enumerate(times)]
+    put(store, *Random(1).sample(mails, len(mails)))
+    assert found(store) == newest_first(mails)
+    assert [each["date"] for each in found(store, Query(since=AT + 1, until=AT + 100_000))] == [
+        "2011-12-15T15:27:19.100000+00:00",
+        "2011-12-15T15:27:19.000010+00:00",
+        "2011-12-15T15:27:19.000001+00:00",
+    ]
+
+
+@pytest.mark.parametrize("limit", [None, 1, 1000, 1001, 2400, 5000])
+def test_many_documents_are_a_stream_without_gaps(many, limit):
+    store, mails = many
+    assert found(store, Query(limit=limit)) == newest_first(mails)[:limit]
+
+
+@pytest.fixture
+def many(store: Store) -> tuple[Store, list[Transaction]]:
+    mails = [transaction(f"{0xABCDE00000 + i:X}", whole(AT + i // 3)) for i in range(2500)]
+    put(store, *mails)
+    return store, mails
+
+
+def test_a_search_that_is_not_read_to_its_end_can_be_left(many):
+    store, mails = many
+    search = store.search(Query())
+    assert isinstance(search, Generator)
+    assert next(search) == newest_first(mails)[0]
+    search.close()
+    assert store.count(Query()) == 2500
+
+
+def test_what_is_committed_during_a_search_does_not_disturb_it(many, open_store):
+    store, mails = many
+    search = iter(store.search(Query()))
+    seen = [next(search)]
+    other: Callable[[], Store] = open_store
+    writer = other()
+    writer.prepare()
+    put(writer, transaction("ABCDE99999", whole(AT + DAY)))
+    seen += search
+    assert seen == newest_first(mails)
+
+
+def test_a_transaction_of_100000_recipients_is_stored_and_found(store):
+    recipients = [f"user{i}@list.example" for i in range(100_000)]
+    mail = transaction(SHORT, whole(recipients=recipients))
+    put(store, mail)
+    (only,) = found(store, Query(recipients=(Pattern.of("USER99999@list.example"),), outcomes=("sent",)))
+    assert only == document(mail)
+    assert store.count(Query(recipients=(Pattern.of("user100000@list.example"),))) == 0
+    put(store, transaction(SHORT, [(AT + 2 * SECOND, sent("one.more@list.example"))]))
+    assert store.count(Query(recipients=(Pattern.of("one.more@list.example"),))) == 1
+    assert [group.number for group in store.group(Query(), Grouping("to-domain", zone_of("UTC")))] == [100_001]
+
+
+def test_the_longest_values_are_stored_and_found(store):
+    long = "\U00010400" * 8191
+    facts: list[TimedFact] = [
+        (AT, Client(long, login=long, orig_client=long)),
+        (AT, MessageId(long)),
+        (AT, Envelope(long, 1, 1)),
+        (AT, Result(long, long, long, long, "sent", "2.0.0", 1.0)),
+    ]
+    mail = transaction(SHORT, facts)
+    put(store, mail)
+    asked = Pattern.of(long)
+    for query in (
+        Query(senders=(asked,)),
+        Query(recipients=(asked,)),
+        Query(msgids=(asked,)),
+        Query(clients=(asked,)),
+        Query(senders=(Pattern.of(long[:-1] + "?"),)),
+    ):
+        assert found(store, query) == [document(mail)]
+
+
+@pytest.mark.parametrize(
+    ("sender", "pattern"),
+    [
+        ("\u212aELVIN@foo.com", "*kelvin@*"),
+        ("\u0130STANBUL@foo.com", "*stanbul@*"),
+        ("\u0130STANBUL@foo.com", "i\u0307stanbul@*"),
+        ("\u00c9T\u00c9.SUMMER@foo.com", "*.summer@*"),
+        ("\u00c9T\u00c9.SUMMER@foo.com", "\u00e9t\u00e9*"),
+    ],
+)
+def test_letters_that_are_ascii_in_lower_case_alone_are_found_by_patterns(store, sender, pattern):
+    """The sign of Kelvin and the Turkish I are no ASCII, but in lower case they are, or begin with it."""
+    mail = transaction(SHORT, [(AT, Envelope(sender, 1, 1)), (AT, sent("alice@bar.com"))])
+    put(store, mail)
+    query = Query(senders=(Pattern.of(pattern),))
+    made = document(mail)
+    assert made is not None
+    assert matches(query, made)
+    assert found(store, query) == [made]
+
+
+@pytest.mark.parametrize("value", ["x" * 40_000, "\U00010400" * 9000, "bob\udcff", "*" + "x" * 40_000, "*\udcff*"])
+def test_what_no_document_can_have_is_not_found(store, value):
+    put(store, transaction(SHORT, whole()))
+    for query in (
+        Query(senders=(Pattern.of(value),)),
+        Query(recipients=(Pattern.of(value),)),
+        Query(recipients=(Pattern.of(f"@{value}"),)),
+        Query(msgids=(Pattern.of_text(value),)),
+        Query(queue_ids=(value,)),
+        Query(clients=(Pattern.of_peer(value),)),
+        Query(hosts=(Pattern.of_text(value),)),
+    ):
+        assert found(store, query) == []
+        assert store.count(query) == 0
+    assert store.count(Query(senders=(Pattern.of(value), Pattern.of("bob@foo.com")))) == 1
+
+
+def test_look_ups_of_endless_names_find_nothing(store):
+    put(store, transaction(SHORT, whole()))
+    keys = [("x" * 40_000, SHORT), ("mx", "x" * 40_000)]
+    assert store.find(dict.fromkeys(keys, EVER)) == {}
+    assert store.headless(keys) == set()
+
+
+def test_addresses_that_are_none_and_numbers_beyond_measure_are_stored(store):
+    result = Result("alice@bar.com", None, "mx[1.2.3.999]:25", "sent", "sent", "not a dsn" * 9999, 1e300)
+    facts: list[TimedFact] = [(AT, Client("bad [300.1.1.1]")), (AT, Envelope("", 2**63 - 1, 2**40)), (AT, result)]
+    mail = transaction(SHORT, facts)
+    put(store, mail)
+    assert found(store, Query(clients=(Pattern.of_peer("300.1.1.1"),))) == [document(mail)]
+
+
+def test_documents_before_1970_and_after_2262_keep_their_order(store):
+    mails = [transaction(f"ABCDE0000{i}", whole(at)) for i, at in enumerate([-DAY - 1, -1, 0, AT, 300 * 366 * DAY])]
+    put(store, *mails)
+    assert found(store) == newest_first(mails)
+    assert found(store, Query(until=-1)) == newest_first(mails[:2])
+    assert found(store, Query(since=-1, until=AT)) == newest_first(mails[1:4])
+    assert found(store, Query(since=AT + 1)) == newest_first(mails[4:])
+    ends = [int(datetime(year, 6, 1, tzinfo=timezone.utc).timestamp()) * SECOND for year in (1, 9999)]
+    for since, until in (ends, (None, ends[1]), (ends[0], None)):
+        assert store.count(Query(since=since, until=until)) == 5

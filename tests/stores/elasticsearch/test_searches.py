@@ -1,0 +1,84 @@
+"""What searches of an Elasticsearch server touch, and what they cost where very much is found."""
+
+import json
+import os
+import subprocess
+import sys
+from datetime import timezone
+from itertools import product
+from pathlib import Path
+
+import pytest
+
+from helpers.elasticsearch_transactions import AT, DAY, mail, put
+from mailtrace.message.transaction import SECOND
+from mailtrace.search.groups import Grouping
+from mailtrace.search.query import Query
+
+MANY = int(os.environ.get("MAILTRACE_MANY_DOCUMENTS", "12000"))
+"""More than one search gives (`index.max_result_window` is 10,000)."""
+MIB = 1 << 20
+HOUR = 3600 * SECOND
+SEARCH = """
+import json, sys
+from pathlib import Path
+from mailtrace.search.query import Query
+from mailtrace.stores.elasticsearch.store import ElasticsearchStore
+url, prefix, limit = sys.argv[1:]
+store = ElasticsearchStore(url, prefix=prefix)
+found = sum(1 for _ in store.search(Query(limit=int(limit) or None)))
+peak = Path("/proc/self/status").read_text().partition("VmHWM:")[2].split()[0]
+print(json.dumps([found, int(peak) * 1024]))
+"""
+
+
+@pytest.fixture
+def asked(store_of, monkeypatch):
+    """A store of 20 days, in an index each, and what the server says it searched of them."""
+    store = store_of()
+    put(store, *(mail(number, AT + number % 20 * DAY * SECOND) for number in range(100)))
+    shards, real = [], store._server.client.search
+
+    def search(**arguments):
+        answer = real(**arguments)
+        shards.append(answer["_shards"]["total"] - answer["_shards"]["skipped"])
+        return answer
+
+    monkeypatch.setattr(store._server.client, "search", search)
+    return store, shards
+
+
+def test_only_the_shards_of_the_days_that_are_asked_for_are_searched(asked):
+    """Where no shard has any, a server may ask one for the form of its answer."""
+    store, shards = asked
+    asks = [(5, 6, 2), (5, 5, 1), (None, 2, 3), (18, None, 2), (None, None, 20), (40, None, 0), (None, -40, 0)]
+    for (first, last, days), limit in product(asks, [10, None]):
+        since = None if first is None else AT + first * DAY * SECOND - HOUR
+        until = None if last is None else AT + last * DAY * SECOND + HOUR
+        query, wanted = Query(since=since, until=until, limit=limit), 5 * days
+        shards.clear()
+        assert len(list(store.search(query))) == min(wanted, limit or wanted)
+        assert store.count(query) == wanted
+        assert sum(group.number for group in store.group(query, Grouping("day", timezone.utc))) == wanted
+        assert len(shards) >= 3
+        assert {max(searched, 1) for searched in shards} == {max(days, 1)}, query
+
+
+def test_a_search_that_finds_very_much_is_a_stream_of_bounded_memory(
+    client, store_of, elasticsearch_url, elasticsearch_prefix
+):
+    store = store_of(index_period="month")
+    for first in range(0, MANY, 5000):
+        put(store, *(mail(number, AT + number * SECOND // 10) for number in range(first, min(first + 5000, MANY))))
+    peaks = []
+    for limit in (1, 0):
+        command = [sys.executable, "-c", SEARCH, elasticsearch_url, elasticsearch_prefix, str(limit)]
+        done = subprocess.run(command, cwd=Path(__file__).parents[3], capture_output=True, text=True, check=True)
+        number, peak = json.loads(done.stdout)
+        assert number == (limit or MANY)
+        peaks.append(peak)
+    print(f"{MANY} documents: {peaks[1] / MIB:.0f} MiB, {(peaks[1] - peaks[0]) / MIB:.0f} MiB above one")
+    assert peaks[1] - peaks[0] < 30 * MIB
+    # Nothing is left open on the server.
+    state = client.nodes.stats(metric="indices", index_metric="search")["nodes"].values()
+    assert sum(node["indices"]["search"]["open_contexts"] for node in state) == 0

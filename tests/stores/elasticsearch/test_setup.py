@@ -1,0 +1,281 @@
+"""What a run finds set up on Elasticsearch: wishes, older versions' templates and indices, periods, and --check."""
+
+import pytest
+
+from helpers.commands import index as run_index
+from helpers.elasticsearch_transactions import AT, DAY, mail, put
+from mailtrace import __version__
+from mailtrace.cli import index as index_command
+from mailtrace.errors import StoreError
+from mailtrace.message.document import document
+from mailtrace.message.transaction import SECOND
+from mailtrace.mta.facts import Client
+from mailtrace.search.query import Query
+from mailtrace.stores.elasticsearch.template import UNFINISHED
+
+MINE = {"phases": {"delete": {"min_age": "365d", "actions": {"delete": {}}}}}
+NEW_FIELDS = {"email", "source", "@timestamp"}
+
+
+def policy(client, prefix):
+    found = client.ilm.get_lifecycle(name=prefix)[prefix]
+    return found["version"], found["policy"]["phases"]["delete"]["min_age"]
+
+
+def test_a_wish_about_the_retention_is_carried_out_once(client, store_of, elasticsearch_prefix):
+    store_of()
+    assert policy(client, elasticsearch_prefix) == (1, "90d")
+    for _ in range(2):
+        store_of(retention_days=30)
+        assert policy(client, elasticsearch_prefix) == (2, "30d")
+    store_of()
+    assert policy(client, elasticsearch_prefix) == (2, "30d")
+
+
+@pytest.mark.parametrize("change", ["another's", "age", "phase", "no end"])
+def test_a_wish_against_an_administrators_policy_is_refused(client, store_of, elasticsearch_prefix, change):
+    store_of()
+    changed = client.ilm.get_lifecycle(name=elasticsearch_prefix)[elasticsearch_prefix]["policy"]
+    if change == "age":
+        changed["phases"]["delete"]["min_age"] = "365d"
+    elif change == "phase":
+        changed["phases"]["hot"] = {"min_age": "0ms", "actions": {}}
+    elif change == "no end":
+        del changed["phases"]["delete"]
+    client.ilm.put_lifecycle(name=elasticsearch_prefix, policy=MINE if change == "another's" else changed)
+    before = client.ilm.get_lifecycle(name=elasticsearch_prefix)
+    told = r"^--retention 30: the lifecycle policy \w+ at \S+ is an administrator's \(it deletes "
+    told += {"phase": "after 90d", "no end": "nothing"}.get(change, "after 365d")
+    with pytest.raises(StoreError, match=told):
+        store_of(retention_days=30)
+    store_of()
+    assert client.ilm.get_lifecycle(name=elasticsearch_prefix) == before
+
+
+def test_a_wish_that_an_administrators_policy_fulfils_is_no_matter(client, store_of, elasticsearch_prefix):
+    client.ilm.put_lifecycle(name=elasticsearch_prefix, policy=MINE)
+    store_of(retention_days=365)
+    assert policy(client, elasticsearch_prefix) == (1, "365d")
+
+
+def older(client, prefix, meta):
+    """Make template and index as a version did that knew fewer fields."""
+    found = client.indices.get_index_template(name=prefix)["index_templates"][0]["index_template"]
+    body = {name: found[name] for name in ("index_patterns", "template", "priority")}
+    properties = body["template"]["mappings"]["properties"]
+    for name in NEW_FIELDS:
+        del properties[name]
+    del properties["to"]["properties"]["destination"], properties["host"]["fields"]
+    client.indices.put_index_template(name=prefix, meta=meta, **body)
+
+
+def properties_of(client, index):
+    return client.indices.get_mapping(index=index)[index]["mappings"]["properties"]
+
+
+@pytest.mark.parametrize("meta", [{"mailtrace": "0.0.9"}, {"mailtrace": __version__, UNFINISHED: True}, {}])
+def test_indices_of_an_older_version_get_the_new_fields(client, store_of, elasticsearch_prefix, meta):
+    prefix, name = elasticsearch_prefix, f"{elasticsearch_prefix}-2011.12.15"
+    store = store_of()
+    older(client, prefix, meta)
+    put(store, mail(1))
+    assert not properties_of(client, name).keys() & NEW_FIELDS
+    client.indices.create(index=f"{prefix}-of-somebody", mappings={"properties": {"email": {"type": "keyword"}}})
+    store_of()
+    properties = properties_of(client, name)
+    assert properties.keys() >= NEW_FIELDS
+    assert "destination" in properties["to"]["properties"]
+    template = client.indices.get_index_template(name=prefix)["index_templates"][0]["index_template"]
+    assert template["_meta"] == {"mailtrace": __version__, "period": "day"}
+    assert count(client, name, {"term": {"email.from.address": "BOB@foo.com"}}) == 1
+
+
+def test_a_server_that_was_upgraded_gets_the_limit_that_it_has_now(client, store_of, elasticsearch_prefix):
+    """The template was made for Elasticsearch 8, which refuses the limit: there it is not asked again."""
+    limit, prefix = "index.mapping.array_objects.limit", elasticsearch_prefix
+    store_of()
+    version = int(client.info()["version"]["number"].partition(".")[0])
+    found = client.indices.get_index_template(name=prefix)["index_templates"][0]["index_template"]
+    found["template"]["settings"]["index"]["mapping"].pop("array_objects", None)
+    body = {name: found[name] for name in ("index_patterns", "template", "priority")}
+    client.indices.put_index_template(name=prefix, meta=found["_meta"], **body)
+    store_of()
+    found = client.indices.get_index_template(name=prefix, flat_settings=True)["index_templates"][0]["index_template"]
+    assert found["template"]["settings"].get(limit) == ("1000000" if version >= 9 else None)
+
+
+def test_an_index_that_cannot_take_the_new_fields_is_named_and_tried_again(client, store_of, elasticsearch_prefix):
+    prefix = elasticsearch_prefix
+    store_of()
+    older(client, prefix, {"mailtrace": "0.0.9"})
+    client.indices.create(index=f"{prefix}-2011.12.15", mappings={"properties": {"email": {"type": "long"}}})
+    for _ in range(2):
+        with pytest.raises(StoreError, match=r"cannot take this version's fields \(.*email"):
+            store_of()
+    client.indices.delete(index=f"{prefix}-2011.12.15")
+    store_of()
+
+
+def count(client, index, query):
+    return client.count(index=index, query=query)["count"]
+
+
+def nested(query):
+    return {"nested": {"path": "to", "query": query}}
+
+
+@pytest.mark.parametrize(
+    ("query", "finds"),
+    [
+        ({"range": {"@timestamp": {"gte": "2011-12-15T15:27:19Z", "lte": "2011-12-15T15:27:19.000Z"}}}, True),
+        ({"term": {"email.from.address": "BOB@foo.com"}}, True),
+        ({"term": {"email.from.address": "carol@foo.com"}}, False),
+        ({"term": {"email.message_id": "1@foo.com"}}, True),
+        ({"term": {"source.ip": "10.10.0.0/16"}}, True),
+        ({"term": {"source.ip": "10.11.0.0/16"}}, False),
+        ({"term": {"source.address": "bob.desktop [10.10.10.10]"}}, True),
+        ({"term": {"host.name": "mx"}}, True),
+        ({"term": {"host.name": "my"}}, False),
+        (nested({"term": {"to.email.to.address": "alice@bar.com"}}), True),
+        (nested({"term": {"to.destination.ip": "192.0.2.0/24"}}), True),
+        (nested({"term": {"to.destination.domain": "mx"}}), True),
+        ({"term": {"to.destination.domain": "mx"}}, False),
+    ],
+)
+def test_the_names_of_the_elastic_common_schema_find(client, store_of, elasticsearch_prefix, query, finds):
+    put(store_of(), mail(1))
+    assert count(client, f"{elasticsearch_prefix}-*", query) == finds
+
+
+def test_an_alias_of_what_is_nested_is_refused_outside(client, elasticsearch_prefix):
+    """Why recipients have their names of the schema under `to.` alone."""
+    outside = {"to": {"type": "nested", "properties": {"recipient": {"type": "keyword"}}}}
+    outside["email"] = {"properties": {"to": {"type": "alias", "path": "to.recipient"}}}
+    with pytest.raises(Exception, match="same nested scope"):
+        client.indices.create(index=f"{elasticsearch_prefix}-1", mappings={"properties": outside})
+
+
+def test_an_address_that_is_none_refuses_no_document(client, store_of, elasticsearch_prefix):
+    odd = mail(1)
+    odd.facts[0] = (AT, Client("bad [300.1.1.1]"))
+    store = store_of()
+    assert put(store, odd).refused == []
+    assert [each["client_ip"] for each in store.search(Query())] == ["300.1.1.1"]
+    assert count(client, f"{elasticsearch_prefix}-*", {"exists": {"field": "client_ip"}}) == 0
+
+
+@pytest.mark.parametrize(("period", "names"), [("week", {"2011.w50", "2011.w51"}), ("month", {"2011.12", "2012.01"})])
+def test_an_index_holds_what_was_chosen_and_stays_as_long_as_that(
+    client, store_of, elasticsearch_prefix, period, names
+):
+    later = mail(2, AT + (4 if period == "week" else 20) * DAY * SECOND)
+    now = AT // SECOND
+    # The server itself lives today, and would delete them at once.
+    store = store_of(index_period=period, now=lambda: now, retention_days=36_500)
+    put(store, mail(1), later)
+    found = client.indices.get_settings(index=f"{elasticsearch_prefix}-*", flat_settings=True)
+    assert found.keys() == {f"{elasticsearch_prefix}-{name}" for name in names}
+    ends = {int(state["settings"]["index.lifecycle.origination_date"]) // 1000 for state in found.values()}
+    sunday, new_year = 1324252800, 1325376000  # the midnights at which the first week and month end
+    first = sunday if period == "week" else new_year
+    assert min(ends) == first
+    assert list(store.search(Query())) == [document(later), document(mail(1))]
+    assert put(store_of(), mail(1), later).created == 0
+
+
+def test_a_change_of_the_period_leaves_every_transaction_in_one_index(client, store_of, elasticsearch_prefix):
+    """An indexer that began before the change learns of it, and days that have an index stay in theirs."""
+    told = []
+    first = store_of()
+    put(first, *(mail(number, AT + number * DAY * SECOND) for number in range(3)))
+    second = store_of(index_period="month", tell=told.append)
+    assert told == ["an index holds a month from now on; days of which there is an index stay where they are"]
+    mails = [mail(number, AT + (number - 3) * DAY * SECOND) for number in range(9)]
+    again = [mail(number, AT + number * DAY * SECOND) for number in range(3)]
+    assert put(second, *mails[:5], *again).created == 5
+    assert put(first, *mails, *again).created == 4
+    third = store_of()
+    assert put(third, *mails, *again).created == 0
+    suffixes = {
+        name.removeprefix(f"{elasticsearch_prefix}-") for name in client.indices.get(index=f"{elasticsearch_prefix}-*")
+    }
+    assert suffixes == {"2011.12", "2011.12.15", "2011.12.16", "2011.12.17"}
+    found = list(third.search(Query()))
+    assert len(found) == len({(each["transaction"], each["date"]) for each in found}) == 12
+
+
+def test_a_newer_versions_set_up_is_not_given_another_period(client, store_of, elasticsearch_prefix):
+    store_of()
+    older(client, elasticsearch_prefix, {"mailtrace": "999.0"})
+    with pytest.raises(StoreError, match="was set up by a newer mailtrace"):
+        store_of(index_period="month")
+    store_of(index_period="day")
+
+
+def check(capsys, url):
+    capsys.readouterr()
+    status = index_command.main(["--check", "--store", url, "--tz", "UTC"])
+    told = capsys.readouterr()
+    assert told.err == ""
+    lines = [line.partition(":") for line in told.out.splitlines()]
+    return status, {name: text.strip() for name, _, text in lines}
+
+
+def test_a_check_tells_what_there_is_and_writes_nothing(capsys, client, elasticsearch_url, commands_prefix, tmp_path):
+    prefix = commands_prefix
+    status, told = check(capsys, elasticsearch_url)
+    assert status == 0
+    assert told["server"].startswith("Elasticsearch ")
+    assert told["rights"] == "all: security is off there"
+    assert told["policy"] == f"{prefix}: not there yet; the first run makes it, with 90 days"
+    assert told["template"] == "not there yet; the first run makes it"
+    assert (told["indices"], told["documents"]) == ("none yet", "none yet")
+    assert not client.indices.exists_index_template(name=prefix)
+    assert not client.indices.exists(index=f"{prefix}_checkpoints")
+    log = tmp_path / "mail.log"
+    lines = [
+        f"2011-12-{day}T15:27:{day}Z mx postfix/qmgr[1]: 3SBdHc2zVzz{day}: from=<bob@foo.com>, size=1, nrcpt=1 (x)"
+        for day in (15, 16, 17)
+    ]
+    log.write_text("".join(f"{line}\n" for line in lines))
+    assert run_index(elasticsearch_url, [log], "--retention", "30", "--index-period", "week").status == 0
+    status, told = check(capsys, elasticsearch_url)
+    assert status == 0
+    assert told["policy"] == f"{prefix}: deletes after 30d, as mailtrace made it"
+    assert told["template"] == f"of mailtrace {__version__}, current; an index holds a week"
+    assert told["documents"] == "3"
+    assert (told["oldest"], told["newest"]) == ("2011-12-15 15:27:15", "2011-12-17 15:27:17")
+    (index,) = client.indices.get(index=f"{prefix}-*")
+    assert told["indices"] == f"1, {index} to {index}"
+    client.indices.close(index=index)
+    client.ilm.put_lifecycle(name=prefix, policy=MINE)
+    status, told = check(capsys, elasticsearch_url)
+    assert status == 2
+    assert told["policy"] == f"{prefix}: deletes after 365d, an administrator's"
+    assert told["problem"] == f"{index} is closed and not searched: open it with POST /{index}/_open"
+
+
+def test_a_check_of_the_embedded_store(capsys, tmp_path):
+    log, path = tmp_path / "mail.log", tmp_path / "folder" / "m.db"
+    store = f"sqlite:{path}"
+    assert check(capsys, store) == (
+        0,
+        {"store": str(path), "size": "not there yet: the first run makes it", "documents": "none yet"},
+    )
+    assert not path.parent.exists()
+    stamps = ["2011-12-15T15:27:19.250Z", "2012-02-29T00:00:00Z", "2026-11-20T23:59:59Z"]
+    lines = (
+        f"{at} mx postfix/qmgr[1]: ABCDE{number}: from=<b@foo.com>, size=1, nrcpt=1 (queue active)"
+        for number, at in enumerate(stamps)
+    )
+    log.write_text("".join(f"{line}\n" for line in lines))
+    assert run_index(store, [log]).status == 0
+    status, told = check(capsys, store)
+    assert (status, told["writable"], told["documents"]) == (0, "yes", "3")
+    assert (told["oldest"], told["newest"]) == ("2011-12-15 15:27:19", "2026-11-20 23:59:59")
+
+
+@pytest.mark.parametrize("arguments", [["--check", "mail.log"], []])
+def test_files_are_for_all_but_a_check(capsys, arguments):
+    assert index_command.main(arguments) == 2
+    assert ("FILE" if arguments else "name a log file") in capsys.readouterr().err

@@ -1,0 +1,205 @@
+"""What mailtrace sets up on Elasticsearch, and how it writes and searches there."""
+
+import json
+import time
+from threading import Thread, Timer
+
+import pytest
+
+from helpers.elasticsearch_transactions import AT, DAY, EVER, INDEX, mail, put
+from helpers.http_proxy import proxy
+from mailtrace import __version__
+from mailtrace.logs.checkpoint import Checkpoint
+from mailtrace.message.document import document
+from mailtrace.message.transaction import SECOND, Transaction
+from mailtrace.mta.facts import Client, Envelope, MessageId
+from mailtrace.search.patterns import Pattern
+from mailtrace.search.query import Query
+from mailtrace.stores.elasticsearch.searches import Searches
+
+
+def test_the_template_is_that_of_daily_indices(client, store_of, elasticsearch_prefix):
+    store_of()
+    found = client.indices.get_index_template(name=elasticsearch_prefix, flat_settings=True)["index_templates"][0]
+    template = found["index_template"]
+    assert template["index_patterns"] == [f"{elasticsearch_prefix}-*"]
+    assert template["_meta"] == {"mailtrace": __version__, "period": "day"}
+    assert template["allow_auto_create"] is False
+    settings = template["template"]["settings"]
+    assert settings.pop("index.mapping.array_objects.limit", "1000000") == "1000000"
+    assert settings == {
+        "index.number_of_shards": "1",
+        "index.auto_expand_replicas": "0-1",
+        "index.mapping.nested_objects.limit": "1000000",
+        "index.lifecycle.name": elasticsearch_prefix,
+    }
+    mappings = template["template"]["mappings"]
+    assert mappings["dynamic"] in (False, "false")
+    assert mappings["properties"]["to"]["type"] == "nested"
+    assert mappings["properties"]["client_ip"] == {"type": "ip", "ignore_malformed": True}
+    assert mappings["properties"]["date"]["type"] == "date_nanos"
+
+
+@pytest.mark.parametrize(("options", "age"), [({}, "90d"), ({"retention_days": 7}, "7d")])
+def test_the_policy_deletes_after_the_retention(client, store_of, elasticsearch_prefix, options, age):
+    store_of(**options)
+    policy = client.ilm.get_lifecycle(name=elasticsearch_prefix)[elasticsearch_prefix]["policy"]
+    assert list(policy["phases"]) == ["delete"]
+    assert policy["phases"]["delete"]["min_age"] == age
+
+
+def test_an_administrators_policy_stays(client, store_of, elasticsearch_prefix):
+    mine = {"phases": {"delete": {"min_age": "365d", "actions": {"delete": {}}}}}
+    client.ilm.put_lifecycle(name=elasticsearch_prefix, policy=mine)
+    store_of()
+    found = client.ilm.get_lifecycle(name=elasticsearch_prefix)[elasticsearch_prefix]
+    assert (found["version"], found["policy"]["phases"]["delete"]["min_age"]) == (1, "365d")
+
+
+@pytest.mark.parametrize(("version", "stays"), [(__version__, True), ("999.0", True), ("0.0.9", False), (None, False)])
+def test_an_older_versions_template_is_renewed_and_no_other(client, store_of, elasticsearch_prefix, version, stays):
+    store_of()
+    found = client.indices.get_index_template(name=elasticsearch_prefix)["index_templates"][0]["index_template"]
+    found["template"]["settings"]["index"]["number_of_shards"] = "2"
+    meta = {"mailtrace": version} if version else {}
+    body = {name: found[name] for name in ("index_patterns", "template", "priority")}
+    client.indices.put_index_template(name=elasticsearch_prefix, meta=meta, **body)
+    store_of()
+    again = client.indices.get_index_template(name=elasticsearch_prefix)["index_templates"][0]["index_template"]
+    assert again["template"]["settings"]["index"]["number_of_shards"] == ("2" if stays else "1")
+
+
+def test_checkpoints_are_outside_the_pattern_and_the_lifecycle(client, store_of, elasticsearch_prefix):
+    store_of().commit([Checkpoint("log", 1, "tail", "/var/log/mail.log")])
+    index = f"{elasticsearch_prefix}_checkpoints"
+    assert client.exists(index=index, id="log")
+    settings = client.indices.get_settings(index=index, flat_settings=True)[index]["settings"]
+    assert not [name for name in settings if name.startswith("index.lifecycle")]
+
+
+def test_a_transaction_is_in_the_index_of_its_day_in_utc(client, store_of, elasticsearch_prefix):
+    midnight = AT - AT % (DAY * SECOND)
+    put(store_of(), mail(1, midnight - 1), mail(2, midnight))
+    for part, day in ((mail(1, midnight - 1), "2011.12.14"), (mail(2, midnight), INDEX)):
+        found = client.get(index=f"{elasticsearch_prefix}-{day}", id=part.id)["_source"]
+        assert {name: found[name] for name in document(part) if name != "to"} == {
+            name: value for name, value in document(part).items() if name != "to"
+        }
+        assert (found["id"], found["stub"], found["start"]) == (part.id, False, part.start)
+
+
+def test_writers_at_the_same_moment_leave_what_one_does(store_of):
+    parts = []
+    for number in range(30):
+        facts = mail(number).facts
+        for piece in (facts[:2], facts[1:4], facts[3:]):
+            parts.append(Transaction("mx", mail(number).queue_id, "postfix"))
+            for time_, fact in piece:
+                parts[-1].add(time_, fact)
+    stores = [store_of() for _ in range(3)]
+    threads = [
+        Thread(target=lambda store=store, own=own: [put(store, part) for part in own])
+        for store, own in zip(stores, (parts, parts[::-1], parts[1::2] + parts[::2]), strict=True)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    wanted = [document(mail(number)) for number in range(30)]
+    assert sorted(map(str, stores[0].search(Query()))) == sorted(map(str, wanted))
+    rows = stores[0].find({("mx", each["transaction"]): EVER for each in wanted})
+    assert {key: len(found) for key, found in rows.items()} == {("mx", each["transaction"]): 1 for each in wanted}
+
+
+def test_a_full_disk_is_waited_for(client, store_of, elasticsearch_prefix):
+    store = store_of()
+    put(store, mail(1))
+    index = f"{elasticsearch_prefix}-{INDEX}"
+    block = "index.blocks.read_only_allow_delete"  # what the server sets at its disk's flood stage: status 429
+    client.indices.put_settings(index=index, settings={block: True})
+    timer = Timer(1.0, lambda: client.indices.put_settings(index=index, settings={block: None}))
+    timer.start()
+    began = time.monotonic()
+    assert put(store, mail(2)).created == 1
+    assert time.monotonic() - began >= 0.9
+    timer.join()
+    assert store.count(Query()) == 2
+
+
+def test_a_busy_server_is_asked_again(elasticsearch_url, store_of):
+    busy = []
+
+    def answer(path, _):
+        if path.startswith("/_bulk") and len(busy) < 3:
+            busy.append(path)
+            return 503, {"Content-Type": "text/plain"}, b"no server available"
+        return None
+
+    with proxy(elasticsearch_url, answer) as url:
+        store = store_of(url)
+        assert put(store, mail()).created == 1
+        assert len(busy) == 3
+        assert store.count(Query()) == 1
+
+
+def test_a_proxy_that_takes_only_small_requests_is_given_those(elasticsearch_url, store_of):
+    def answer(_, body):
+        too_long = len(body) > 5000
+        return (413, {"Content-Type": "text/html"}, b"<html>Request Entity Too Large</html>") if too_long else None
+
+    with proxy(elasticsearch_url, answer) as url:
+        store = store_of(url)
+        big = mail(99)
+        big.add(AT, MessageId("m" * 8000))
+        written = put(store, *map(mail, range(20)), big)
+        assert [refused.transaction for refused in written.refused] == [big.queue_id]
+        assert store.count(Query()) == 20
+
+
+def test_a_document_that_cannot_be_stored_is_refused_and_the_others_are_not(store_of):
+    surrogate, number = mail(1), mail(2)
+    surrogate.add(AT, Client("\ud800"))
+    number.facts[2] = (AT, Envelope("bob@foo.com", 10**30, 1))
+    endless = mail(3, host="h" * 40_000)
+    store = store_of()
+    refused = put(store, surrogate, mail(4), number, endless).refused
+    assert [each.transaction for each in refused] == [mail(n).queue_id for n in (1, 2, 3)]
+    assert all(each.reason and "\n" not in each.reason for each in refused)
+    assert "immense term" in refused[2].reason
+    assert list(store.search(Query())) == [document(mail(4))]
+
+
+def test_a_search_goes_on_when_the_server_has_forgotten_it(client, store_of, monkeypatch):
+    store = store_of()
+    mails = [mail(number, AT + number) for number in range(2500)]
+    put(store, *mails)
+    opened = []
+    real = Searches._open
+
+    def open_and_note(self):
+        opened.append(real(self))
+        return opened[-1]
+
+    monkeypatch.setattr(Searches, "_open", open_and_note)
+    search = store.search(Query())
+    seen = [next(search)]
+    client.close_point_in_time(id=opened[0])
+    seen += search
+    assert [each["transaction"] for each in seen] == [each.queue_id for each in reversed(mails)]
+    assert len(opened) == 2
+
+
+def test_strangers_in_the_pattern_are_not_found(client, store_of, elasticsearch_prefix):
+    store = store_of()
+    put(store, mail())
+    client.indices.create(index=f"{elasticsearch_prefix}-notes")
+    client.index(index=f"{elasticsearch_prefix}-notes", document={"from": "bob@foo.com"}, refresh=True)
+    assert list(store.search(Query(senders=(Pattern.of("bob@foo.com"),)))) == [document(mail())]
+    assert store.count(Query()) == 1
+
+
+def test_checkpoints_of_a_later_version_are_read(client, store_of, elasticsearch_prefix):
+    store = store_of()
+    told = {"log": "l", "offset": 1, "tail": "", "path": "p", "state": {}, "saved": 2.0, "further": 1}
+    client.index(index=f"{elasticsearch_prefix}_checkpoints", id="l", document={"checkpoint": json.dumps(told)})
+    assert store.checkpoints() == [Checkpoint("l", 1, "", "p", {}, 2.0)]

@@ -1,0 +1,113 @@
+"""The embedded store's file: who may read it, what expiry takes from it, and that it shrinks."""
+
+import os
+import stat
+from datetime import datetime, timezone
+from pathlib import Path
+
+import pytest
+
+from helpers.stores.contents import found, put
+from helpers.stores.transactions import transaction, whole
+from mailtrace.message.transaction import SECOND
+from mailtrace.stores.sqlite.store import SqliteStore
+
+NOON = int(datetime(2011, 12, 15, 12, tzinfo=timezone.utc).timestamp())
+HOUR = 3600
+
+
+@pytest.fixture(params=[0o000, 0o022, 0o077, 0o177], ids=oct)
+def umask(request):
+    before = os.umask(request.param)
+    yield
+    os.umask(before)
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def ids(store: SqliteStore) -> list[str]:
+    return [document["transaction"] for document in found(store)]
+
+
+@pytest.mark.usefixtures("umask")
+def test_the_group_may_read_what_an_indexer_makes_whatever_its_umask(tmp_path):
+    path = tmp_path / "store" / "mailtrace.db"
+    store = SqliteStore(str(path))
+    store.prepare()
+    put(store, transaction("3PwnbN2V4Bz1xq", whole()))
+    assert 0o2750 == mode(path.parent)
+    made = {each.name: mode(each) for each in path.parent.iterdir()}
+    assert "mailtrace.db-wal" in made
+    assert {0o640} == set(made.values())
+    store.close()
+
+
+@pytest.mark.usefixtures("umask")
+def test_what_an_admin_has_made_keeps_its_modes(tmp_path):
+    path = tmp_path / "store" / "mailtrace.db"
+    path.parent.mkdir()
+    path.parent.chmod(0o700)
+    path.touch()
+    path.chmod(0o660)
+    store = SqliteStore(str(path))
+    store.prepare()
+    store.close()
+    assert (0o700, 0o660) == (mode(path.parent), mode(path))
+
+
+def stored(path: Path, indexed: int, *times: int) -> SqliteStore:
+    """A store of transactions of these times, all of them first indexed at the same time."""
+    store = SqliteStore(str(path / "mailtrace.db"), now=lambda: indexed)
+    for n, at in enumerate(times):
+        put(store, transaction(f"ID{n}", whole(at * SECOND)))
+    return store
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_what_is_as_old_as_the_limit_is_kept_and_what_is_older_goes(tmp_path, kept):
+    store = stored(tmp_path, NOON - HOUR, NOON)
+    assert store.expire(NOON if kept else NOON + 1) == (0 if kept else 1)
+    assert ids(store) == (["ID0"] if kept else [])
+    store.close()
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_what_was_indexed_at_the_limit_is_kept_however_old_it_is(tmp_path, kept):
+    store = stored(tmp_path, NOON, NOON - 900 * 24 * HOUR)
+    assert store.expire(NOON if kept else NOON + 1) == (0 if kept else 1)
+    assert ids(store) == (["ID0"] if kept else [])
+    store.close()
+
+
+@pytest.mark.parametrize("times", [(NOON, NOON + 2 * HOUR), (NOON + 2 * HOUR, NOON)])
+def test_an_old_neighbour_takes_nothing_with_it(tmp_path, times):
+    """What is stored together goes together, and not before the last of it is too old."""
+    store = stored(tmp_path, NOON - HOUR, *times)
+    store.expire(NOON + HOUR)
+    assert f"ID{times.index(NOON + 2 * HOUR)}" in ids(store)
+    assert store.expire(NOON + 2 * HOUR + 1) > 0
+    assert ids(store) == []
+    store.close()
+
+
+def test_other_days_stay(tmp_path):
+    day = 24 * HOUR
+    store = stored(tmp_path, NOON - 3 * day, NOON - 2 * day, NOON - day, NOON)
+    assert 2 == store.expire(NOON)
+    assert ["ID2"] == ids(store)
+    store.close()
+
+
+def test_expiry_gives_the_space_back(tmp_path):
+    path = tmp_path / "mailtrace.db"
+    store = SqliteStore(str(path), now=lambda: NOON - HOUR)
+    put(store, *(transaction(f"ID{n}", whole((NOON + n) * SECOND)) for n in range(5000)))
+    put(store, transaction("KEPT", whole((NOON + 48 * HOUR) * SECOND)))
+    store.close()
+    full = path.stat().st_size
+    assert 5000 == store.expire(NOON + 24 * HOUR)
+    store.close()
+    assert ["KEPT"] == ids(store)
+    assert path.stat().st_size < full // 5

@@ -1,0 +1,181 @@
+"""What is configured: flags before the environment before the files before the defaults, and each mistake told."""
+
+import io
+import sys
+from pathlib import Path
+
+import pytest
+
+from mailtrace.cli import config, toml
+from mailtrace.cli.config import Value, configured
+from mailtrace.cli.settings import SETTINGS
+
+
+def shown(done) -> dict[str, str]:
+    """Where each value was said, by its line."""
+    assert 0 == done.returncode, done.stderr
+    return dict(line.rsplit(" # ", 1) for line in done.stdout.splitlines() if not line.startswith("#"))
+
+
+def complaint(done) -> str:
+    assert 2 == done.returncode
+    assert (1, "") == (done.stderr.count("\n"), done.stdout), done.stderr
+    return done.stderr
+
+
+def test_flags_stand_over_the_environment_over_the_file_over_the_defaults(commands):
+    file = commands.folder / "mailtrace.toml"
+    file.write_text('store = "sqlite:/of/the/file"\ntz = "Europe/Madrid"\nretention = 30\n')
+    assert shown(commands.index("--show-config", "--tz", "UTC")) == {
+        f'store = "{commands.store}"': "MAILTRACE_STORE",
+        'tz = "UTC"': "--tz",
+        "retention = 30": str(file),
+        "wait = false": "default",
+    }
+    found = shown(commands.index("--show-config", MAILTRACE_STORE="", MAILTRACE_RETENTION="7"))
+    assert str(file) == found['store = "sqlite:/of/the/file"']
+    assert "MAILTRACE_RETENTION" == found["retention = 7"]
+
+
+def test_what_is_shown_is_a_configuration(commands):
+    done = commands.index("--show-config", "--store", 'sqlite:/a "b"\\c\'\u00e9#', "--wait")
+    again = commands.folder / "again.toml"
+    again.write_text(done.stdout)
+    assert {"store": 'sqlite:/a "b"\\c\'\u00e9#', "tz": "", "wait": True} == toml.load(io.BytesIO(done.stdout.encode()))
+    assert shown(done).keys() == shown(commands.index("--show-config", "--config", again, MAILTRACE_STORE="")).keys()
+
+
+def test_what_is_configured_is_used(commands):
+    (commands.folder / "mailtrace.toml").write_text(f'store = "sqlite:{commands.folder}/own.db"\nformat = "json"\n')
+    samples = Path(__file__).parents[3] / "sample_logs"
+    assert 0 == commands.index("-q", "-y", 2011, samples / "sendmail.log", MAILTRACE_STORE="").returncode
+    assert (commands.folder / "own.db").exists()
+    assert commands.search("-r", 1, MAILTRACE_STORE="").stdout.startswith('{"transaction":')
+    assert commands.search("-r", 1, MAILTRACE_STORE="", MAILTRACE_FORMAT="text").stdout.startswith("transaction:")
+    assert commands.search("-r", 1, "--format", "text", MAILTRACE_STORE="").stdout.startswith("transaction:")
+
+
+def test_a_flag_takes_back_what_a_file_switches_on(commands):
+    (commands.folder / "mailtrace.toml").write_text("wait = true\n")
+    assert str(commands.folder / "mailtrace.toml") == shown(commands.index("--show-config"))["wait = true"]
+    assert "--wait" == shown(commands.index("--show-config", "--no-wait"))["wait = false"]
+    assert "MAILTRACE_WAIT" == shown(commands.index("--show-config", MAILTRACE_WAIT="no"))["wait = false"]
+
+
+@pytest.mark.parametrize(
+    "text, words",
+    [
+        ("retentoin = 30", "retentoin: there is no such setting; did you mean retention?"),
+        ("STORE = 'elasticsearch'", "STORE: there is no such setting; did you mean store?"),
+        ("xyzzy = 1", "xyzzy: there is no such setting; there are store, tz, "),
+        ("[store]", 'store has a value of the wrong type: write a text in quotes, such as "store"'),
+        ("retention = '30'", "retention has a value of the wrong type: write a whole number without quotes"),
+        ("retention = true", "retention has a value of the wrong type: write a whole number without quotes"),
+        ("retention = 0", "retention: '0' is not a number of days"),
+        ("wait = 1", "wait has a value of the wrong type: write true or false"),
+        ("tz = 'Mars/Base'", "tz: Mars/Base: no such time zone"),
+        ("tz = ", "is not TOML: "),
+        ("tz = '\xff'", "is not TOML: "),
+        ("tz = 'a\x1bb'", "is not TOML: "),
+        ('"\\u001b[31m" = 1', "\\x1b[31m: there is no such setting"),
+    ],
+)
+def test_mistakes_in_a_file_are_told_with_the_file_and_the_key(commands, text, words):
+    file = commands.folder / "mailtrace.toml"
+    file.write_bytes(text.encode("latin-1"))
+    said = complaint(commands.index("--show-config"))
+    assert said.startswith(f"mailtrace-index: {file}")
+    assert words in said
+    assert "\x1b" not in said
+
+
+def test_a_bad_choice_is_told_by_the_command_that_has_it(commands):
+    (commands.folder / "mailtrace.toml").write_text("format = 'xml'\n")
+    assert "mailtrace.toml: format: invalid choice: 'xml'" in complaint(commands.search("-r", 1))
+    assert 0 == commands.index("--show-config").returncode
+
+
+@pytest.mark.parametrize(
+    "variable, text, words",
+    [
+        ("MAILTRACE_RETENTION", "soon", "MAILTRACE_RETENTION: 'soon' is not a number of days, such as 90"),
+        ("MAILTRACE_WAIT", "perhaps", "MAILTRACE_WAIT: 'perhaps' is neither yes nor no"),
+        ("MAILTRACE_TZ", "Mars/Base", "MAILTRACE_TZ: Mars/Base: no such time zone"),
+    ],
+)
+def test_mistakes_in_the_environment_are_told(commands, variable, text, words):
+    assert words in complaint(commands.index("--show-config", **{variable: text}))
+
+
+def test_a_chosen_file_is_the_only_one(commands):
+    (commands.folder / "mailtrace.toml").write_text("retention = 30\n")
+    (commands.folder / "other.toml").write_text("wait = true\n")
+    done = commands.index("--show-config", "--config", "other.toml")
+    assert {"wait = true": "other.toml"}.items() <= shown(done).items()
+    assert "# other.toml: read\n" in done.stdout
+    assert shown(commands.index("--show-config", MAILTRACE_CONFIG="other.toml")) == shown(done)
+    assert "# retention is not set\n" in commands.index("--show-config", "--config", "/dev/null").stdout
+    assert "missing.toml cannot be read (No such file or directory)" in complaint(
+        commands.index("--config", "missing.toml")
+    )
+
+
+def test_a_file_that_may_not_be_read_is_no_default(commands):
+    file = commands.folder / "mailtrace.toml"
+    file.write_text("retention = 30\n")
+    file.chmod(0)
+    done = commands.without_privileges("mailtrace-index", "--show-config")
+    assert f"{file} cannot be read (Permission denied)" in complaint(done)
+
+
+def test_a_closed_home_holds_no_settings(commands):
+    """After runuser, HOME may still be root's."""
+    home = commands.folder / "home"
+    home.mkdir(mode=0)
+    commands.environment["XDG_CONFIG_HOME"] = str(home)
+    done = commands.without_privileges("mailtrace-index", "--show-config")
+    assert f"# {home}/mailtrace.toml: not there\n" in done.stdout
+    assert (0, "") == (done.returncode, done.stderr)
+    home.chmod(0o700)
+
+
+def test_a_machine_s_store_that_may_not_be_read_is_shown_as_such(commands):
+    folder = commands.folder / "lib"
+    folder.mkdir(mode=0)
+    code = f"import mailtrace.stores as s; s.SYSTEM_FOLDER = {str(folder)!r}; import mailtrace.cli.index as c; c.main()"
+    commands.environment["MAILTRACE_STORE"] = ""
+    done = commands.without_privileges(sys.executable, "-c", code, "--show-config", "--tz", "UTC")
+    assert f'store = "" # default; {folder}/mailtrace.db may not be read by this user' in done.stdout
+    assert 'tz = "UTC" # --tz\n' in done.stdout
+    assert (0, "") == (done.returncode, done.stderr)
+    folder.chmod(0o700)
+
+
+def test_a_secret_in_a_file_that_everyone_may_read_is_refused(commands):
+    file = commands.folder / "mailtrace.toml"
+    file.write_text("store = 'https://indexer:hunter2@es.example.net:9200'\n")
+    file.chmod(0o644)
+    said = complaint(commands.index("--show-config", MAILTRACE_STORE=""))
+    assert f"store is a secret, and everyone may read this file: chmod o= {file}" in said
+    file.chmod(0o640)
+    done = commands.index("--show-config", MAILTRACE_STORE="")
+    assert 'store = "https://indexer:***@es.example.net:9200"' in shown(done)
+    assert "hunter2" not in done.stdout + done.stderr + said
+
+
+def test_the_user_s_file_stands_over_the_machine_s(tmp_path, monkeypatch):
+    system, home = tmp_path / "etc.toml", tmp_path / "home"
+    home.mkdir()
+    system.write_text("retention = 30\nwait = true\n")
+    (home / "mailtrace.toml").write_text("retention = 60\n")
+    monkeypatch.setattr(config, "SYSTEM_FILE", str(system))
+    assert configured(None, {"XDG_CONFIG_HOME": str(home)}) == {
+        "retention": Value(60, str(home / "mailtrace.toml")),
+        "wait": Value(True, str(system)),
+    }
+
+
+def test_settings_can_be_told_apart():
+    names = [setting.name for setting in SETTINGS]
+    assert len(set(names)) == len(names)
+    assert all(name.replace("_", "").isalpha() and name == name.lower() for name in names)

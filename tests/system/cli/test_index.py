@@ -1,0 +1,223 @@
+"""mailtrace-index as a process: what it reads, what it says, how it ends."""
+
+import gzip
+import os
+import pty
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+BIN = Path(sys.executable).parent
+SAMPLES = Path(__file__).parents[3] / "sample_logs"
+LINE = (
+    "Mar  6 08:00:0{n} mx postfix/smtp[5]: 4{n}BC39868A: to=<r{n}@example.net>, relay=mx.example.net[192.0.2.3]:25,"
+    " delay=1, delays=0/0/0/1, dsn=2.0.0, status=sent (250 ok)"
+)
+
+
+def line(n: int) -> bytes:
+    return LINE.format(n=n).encode()
+
+
+def complaint(done) -> str:
+    """The one line that an error is told in."""
+    assert "Traceback" not in done.stderr
+    assert 1 == done.stderr.count("\n"), done.stderr
+    return done.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments, words",
+    [
+        (["missing.log"], "missing.log: there is no such file"),
+        (["."], "is a folder"),
+        (["-y", "11", "mail.log"], "is not a year"),
+        (["-y", "soon", "mail.log"], "is not a year"),
+        (["--tz", "Mars/Base", "mail.log"], "no such time zone"),
+        (["--store", "mysql:x", "mail.log"], "not a store"),
+        (["--store", "sqlite:/proc/nowhere/s.db", "mail.log"], "cannot be written"),
+        (["--store", "sqlite:mail.log", "mail.log"], "damaged or no mailtrace store"),
+        (["--store", "http://127.0.0.1:9", "mail.log"], "http://127.0.0.1:9"),
+        ([], "for help: --help"),
+        (["--no-such-flag", "mail.log"], "for help: --help"),
+    ],
+)
+def test_bad_input_is_told_in_one_line(commands, arguments, words):
+    (commands.folder / "mail.log").write_bytes(line(1) + b"\n")
+    done = commands.index(*arguments)
+    assert 2 == done.returncode
+    assert words in complaint(done)
+
+
+def test_an_unreadable_file_is_told(commands):
+    log = commands.folder / "mail.log"
+    log.write_bytes(line(1) + b"\n")
+    log.chmod(0)
+    done = commands.without_privileges("mailtrace-index", "mail.log")
+    assert 2 == done.returncode
+    assert "may not be read by this user" in complaint(done)
+
+
+def test_hostile_bytes_lose_nothing_around_them(commands):
+    """NUL bytes, invalid UTF-8, CRLF, a line of 10 MB and binary noise are counted; the neighbours are indexed."""
+    noise = [
+        b"\0" * 500 + line(2),
+        b"\xff\xfe\xfa",
+        line(3) + b"\r",
+        b"x" * 10_000_000,
+        bytes(range(256)).replace(b"\n", b""),
+    ]
+    (commands.folder / "mail.log").write_bytes(b"\n".join([line(1), *noise, line(4)]) + b"\n")
+    done = commands.index("-y", 2024, "mail.log")
+    assert (0, "") == (done.returncode, done.stdout)
+    assert "7 lines: 4 used, 0 ignored, 3 not understood" in done.stderr
+    found = commands.search().stdout
+    assert [f"r{n}@example.net" in found for n in (1, 2, 3, 4)] == [True] * 4
+
+
+def test_a_file_without_mail_lines_is_named(commands):
+    (commands.folder / "binary.log").write_bytes(os.urandom(5000).replace(b"\n", b"") + b"\n")
+    done = commands.index("binary.log")
+    assert 4 == done.returncode
+    assert "binary.log: no line of Postfix or sendmail" in done.stderr
+    (commands.folder / "empty.log").write_bytes(b"")
+    assert 0 == commands.index("empty.log").returncode
+
+
+@pytest.mark.parametrize("packed", [bytes, gzip.compress])
+def test_standard_input_is_read_whole_each_time(commands, packed):
+    for created in (1, 0):
+        done = commands.index("-y", 2024, "-", given=packed(line(1)))
+        assert 0 == done.returncode
+        assert "1 lines: 1 used, 0 ignored, 0 not understood" in done.stderr
+        assert f"transactions: {created} new" in done.stderr
+
+
+def test_quiet_is_quiet_when_all_went_well(commands):
+    (commands.folder / "mail.log").write_bytes(line(1) + b"\n")
+    done = commands.index("-q", "-y", 2024, "mail.log")
+    assert (0, "", "") == (done.returncode, done.stdout, done.stderr)
+
+
+def test_progress_is_shown_on_a_terminal_alone(commands):
+    log = commands.folder / "mail.log"
+    log.write_bytes(b"".join(line(n % 10) + b"\n" for n in range(30_000)))
+    terminal, end = pty.openpty()
+    run = subprocess.Popen(
+        [BIN / "mailtrace-index", "-y", "2024", log],
+        env={**commands.environment, "TERM": "xterm", "COLUMNS": "100"},
+        stderr=end,
+    )
+    os.close(end)
+    shown = b""
+    with suppress(OSError):
+        while data := os.read(terminal, 65536):
+            shown += data
+    os.close(terminal)
+    assert 0 == run.wait(timeout=60)
+    assert b"mail.log" in shown
+    assert b"lines/s" in shown
+    assert b"30000 lines: 30000 used" in shown
+    assert "lines/s" not in commands.index("--from-start", log).stderr
+
+
+def test_what_is_known_is_not_read_again(commands):
+    log = commands.folder / "mail.log"
+    log.write_bytes(line(1) + b"\n")
+    commands.index("-y", 2024, "mail.log")
+    assert "nothing new to read" in commands.index("mail.log").stderr
+    with log.open("ab") as more:
+        more.write(line(2) + b"\n")
+    assert "1 lines: 1 used" in commands.index("mail.log").stderr
+    before = commands.search("--format", "json").stdout
+    assert "2 lines: 2 used" in commands.index("--from-start", "mail.log").stderr
+    assert before == commands.search("--format", "json").stdout
+    assert 2 == before.count("\n")
+
+
+def test_explain_shows_each_line_and_writes_nothing(commands):
+    text = [
+        line(1),
+        b"Mar  6 08:00:02 mx dovecot: imap-login: Login",
+        b"Mar  6 08:00:03 mx postfix/smtp[5]: 4FBC39868A: foo",
+        b"",
+    ]
+    (commands.folder / "mail.log").write_bytes(b"\n".join(text) + b"\n")
+    done = commands.index("--explain", "-y", 2024, "mail.log")
+    assert 0 == done.returncode
+    shown = done.stdout.splitlines()
+    assert "41BC39868A: Result(recipient='r1@example.net'" in shown[1]
+    assert "  ignored: another program" == shown[3]
+    assert shown[5].startswith("  NOT UNDERSTOOD: a postfix line of no known form")
+    assert "4 lines: 1 used, 2 ignored, 1 not understood" == shown[-1]
+    assert 2 == commands.search().returncode
+
+
+def test_another_clock_is_told_with_the_flag_that_mends_it(commands):
+    done = commands.index("-y", 2011, "--tz", "UTC", SAMPLES / "sendmail.log")
+    assert (
+        "the log's clock is UTC+01:00, so these dates are wrong: index into a new --store with --tz Europe/Madrid\n"
+        in done.stderr
+    )
+
+
+def test_help_and_version(commands):
+    done = commands.index("--help")
+    assert 0 == done.returncode
+    assert "exit status" in done.stdout
+    assert 0 == commands.index("--version").returncode
+
+
+def test_a_pipe_named_as_a_file_is_read_whole(commands):
+    fifo = commands.folder / "fifo"
+    os.mkfifo(fifo)
+    writer = subprocess.Popen(["bash", "-c", 'printf "%s\\n" "$1" > "$2"', "-", line(1), fifo])
+    assert "1 lines: 1 used" in commands.index("-y", 2024, fifo).stderr
+    assert 0 == writer.wait(timeout=10)
+    assert "1 lines: 1 used" in commands.index("-y", 2024, "/dev/stdin", given=line(2)).stderr
+    assert 2 == commands.search("--format", "json").stdout.count("\n")
+
+
+def test_one_bad_name_does_not_keep_the_others_from_being_read(commands):
+    (commands.folder / "mail.log").write_bytes(line(1) + b"\n")
+    done = commands.index("-q", "-y", 2024, "missing.log", "mail.log")
+    assert 2 == done.returncode
+    assert "missing.log: there is no such file" in complaint(done)
+    assert 1 == commands.search("--format", "json").stdout.count("\n")
+
+
+def test_what_was_read_beside_a_bad_name_is_told(commands):
+    done = commands.index("-y", 2011, "--tz", "UTC", "missing.log", SAMPLES / "sendmail.log")
+    said = done.stderr.splitlines()
+    assert 2 == done.returncode
+    assert "25 lines: 23 used, 2 ignored, 0 not understood" == said[0]
+    assert any(each.startswith("the log's clock is UTC+01:00") for each in said)
+    assert said[-1].startswith("mailtrace-index: missing.log: there is no such file")
+
+
+def test_a_bad_name_does_not_keep_old_entries_from_leaving(commands):
+    (commands.folder / "old.log").write_bytes(line(1) + b"\n")
+    (commands.folder / "mail.log").write_bytes(line(2) + b"\n")
+    assert 0 == commands.index("-q", "-y", 2024, "old.log").returncode
+    later = (
+        "import time; now = time.time; time.time = lambda: now() + 100 * 86400\n"
+        "from mailtrace.cli import index; index.main()"
+    )
+    done = commands.run(sys.executable, "-c", later, "-q", "-y", 2024, "missing.log", "mail.log")
+    assert "missing.log: there is no such file" in complaint(done)
+    (left,) = commands.search("--format", "json").stdout.splitlines()
+    assert "r2@example.net" in left
+
+
+def test_a_changed_zone_of_the_machine_is_told(commands):
+    log = commands.folder / "mail.log"
+    log.write_bytes(line(1) + b"\n")
+    assert 0 == commands.index("-q", "-y", 2024, log, TZ="Europe/Madrid").returncode
+    log.write_bytes(line(1) + b"\n" + line(2) + b"\n")
+    done = commands.index(log)
+    assert 2 == done.returncode
+    assert "the machine's zone, UTC+01:00" in complaint(done)
+    assert 0 == commands.index("-q", "--tz", "Europe/Madrid", log).returncode

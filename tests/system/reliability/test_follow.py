@@ -1,0 +1,99 @@
+"""mailtrace-index --follow as a process: what is written is found within seconds, whatever is done to the log."""
+
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from helpers.reliability.rotated_log import RotatedLog, documents, generated, undisturbed
+from mailtrace.errors import StoreMissingError
+
+COMMAND = Path(sys.executable).parent / "mailtrace-index"
+WITHIN_SECONDS = 5
+
+
+def follow(store: str, log: RotatedLog) -> "subprocess.Popen[bytes]":
+    return subprocess.Popen(
+        [COMMAND, "-q", "--tz", "UTC", "--store", f"sqlite:{store}", "--follow", log.path], stderr=subprocess.PIPE
+    )
+
+
+def until_stored(store: str, wanted: bytes, seconds: float) -> float:
+    """Wait until the store has it; return how long it took."""
+    began = time.monotonic()
+    while wanted != (found := stored(store)):
+        assert time.monotonic() - began < seconds, found[:300]
+        time.sleep(0.1)
+    return time.monotonic() - began
+
+
+def stored(store: str) -> bytes:
+    try:
+        return documents(store)
+    except StoreMissingError:
+        return b""
+
+
+@pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGINT])
+def test_lines_are_found_within_seconds_through_every_rotation(tmp_path, end):
+    chance = random.Random(end)
+    lines = generated(150, seed=9)
+    log, store = RotatedLog(tmp_path, lines), f"{tmp_path}/s.db"
+    run = follow(store, log)
+    try:
+        for i, action in enumerate([log.mend, log.rename, log.copy_and_truncate, log.compress, log.rename] * 2):
+            log.append(chance.randrange(10, 60))
+            action()
+            log.append(chance.randrange(10, 60))
+            until_stored(store, undisturbed(lines[: log.written], tmp_path / f"whole{i}"), WITHIN_SECONDS)
+        run.send_signal(end)
+        assert run.wait(timeout=2) == 0
+        assert run.stderr is not None
+        assert run.stderr.read() == b""
+    finally:
+        run.kill()
+        run.communicate()
+
+
+def test_a_log_that_is_away_for_a_while_and_one_deleted_unread(tmp_path):
+    """The file is not there at first; later it is renamed and deleted before all of it was read."""
+    lines = generated(60, seed=10)
+    log, store = RotatedLog(tmp_path, lines), f"{tmp_path}/s.db"
+    log.path.unlink()
+    run = follow(store, log)
+    try:
+        assert run.stderr is not None
+        assert b"mail.log is not there yet: waiting for it" in run.stderr.readline()
+        log.append(50)
+        until_stored(store, undisturbed(lines[:50], tmp_path / "whole1"), WITHIN_SECONDS)
+        run.send_signal(signal.SIGSTOP)
+        log.append(50)
+        log.path.unlink()
+        log.append(50)
+        run.send_signal(signal.SIGCONT)
+        until_stored(store, undisturbed(lines[:150], tmp_path / "whole2"), WITHIN_SECONDS)
+    finally:
+        run.kill()
+        run.communicate()
+
+
+def test_a_line_is_taken_when_it_is_whole(tmp_path):
+    lines = generated(60, seed=10)
+    log, store = RotatedLog(tmp_path, lines), f"{tmp_path}/s.db"
+    log.append(20)
+    run = follow(store, log)
+    try:
+        until_stored(store, undisturbed(lines[:20], tmp_path / "whole1"), WITHIN_SECONDS)
+        log.append_torn(150)
+        time.sleep(1.2)
+        assert undisturbed(lines[:20], tmp_path / "whole2") == documents(store)
+        log.mend()
+        log.append(1)
+        until_stored(store, undisturbed(lines[:22], tmp_path / "whole3"), WITHIN_SECONDS)
+    finally:
+        run.kill()
+        run.communicate()

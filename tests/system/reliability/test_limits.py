@@ -1,0 +1,129 @@
+"""What a run may cost, and what it does when it cannot have what it needs."""
+
+import gzip
+import os
+import resource
+import subprocess
+import sys
+import time
+from itertools import islice
+from pathlib import Path
+
+import pytest
+
+from helpers.reliability.rotated_log import documents, generated, index, undisturbed
+from mailtrace.errors import LogError
+from mailtrace.indexing.indexer import Limits
+
+RUNNER = Path(__file__).parents[2] / "helpers" / "reliability" / "run_indexer.py"
+OPEN = int(os.environ.get("MAILTRACE_OPEN_TRANSACTIONS", "100000"))
+MIB = 1 << 20
+
+
+def never_ending(number: int):
+    """Lines of messages that are deferred for ever, each under an ID of its own."""
+    for i in range(number):
+        stamp = f"2026-11-20T{i // 3600000 % 24:02}:{i // 60000 % 60:02}:{i // 1000 % 60:02}.{i % 1000:03}000+00:00 mx1"
+        yield f"{stamp} postfix/smtpd[{i % 500}]: {i + 0x100000000:X}: client=c{i % 99}.test[192.0.2.{i % 250}]\n"
+        yield f"{stamp} postfix/cleanup[9]: {i + 0x100000000:X}: message-id=<{i}@example.org>\n"
+        yield f"{stamp} postfix/qmgr[7]: {i + 0x100000000:X}: from=<s{i}@example.org>, size=9, nrcpt=1 (queue active)\n"
+
+
+def peak_memory(store: Path, log: Path) -> int:
+    """Bytes of memory that a run takes at most."""
+    command = [sys.executable, str(RUNNER), str(store), str(Limits().save_bytes), "--peak", str(log)]
+    return int(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+
+
+def test_memory_is_bounded_whatever_stays_open(tmp_path):
+    empty, log = tmp_path / "empty.log", tmp_path / "mail.log"
+    empty.touch()
+    with log.open("w") as out:
+        out.writelines(never_ending(OPEN))
+    idle, busy = peak_memory(tmp_path / "e.db", empty), peak_memory(tmp_path / "s.db", log)
+    print(f"{OPEN} open transactions: {busy / MIB:.0f} MiB, {(busy - idle) / MIB:.0f} MiB above an empty run")
+    assert busy - idle < 100 * MIB
+
+
+def test_what_is_open_is_written_when_it_has_ended(tmp_path):
+    """Room is made without it: written at once, it would be replaced later, and each time cost more than a new one."""
+    lines, store = generated(3000, seed=3), f"{tmp_path}/s.db"
+    (tmp_path / "mail.log").write_bytes(b"".join(lines))
+    assert len(b"".join(lines)) > 3 * MIB
+    tally = index(store, tmp_path / "mail.log", limits=Limits(save_bytes=1 << 30, held=500))
+    assert tally.created > 3000
+    assert tally.updated == 0
+    assert documents(store) == undisturbed(lines, tmp_path / "whole")
+
+
+def test_a_run_with_nothing_new_is_quick(tmp_path):
+    """For 20 known files, compressed ones among them."""
+    lines = iter(generated(1000, seed=2))
+    logs = []
+    for number in range(20):
+        text = b"".join(islice(lines, 400))
+        logs.append(tmp_path / f"log{number}")
+        logs[-1].write_bytes(gzip.compress(text) if number % 2 else text)
+    store = f"{tmp_path}/s.db"
+    assert index(store, *logs).lines > 5000
+    took = []
+    for _ in range(3):
+        began = time.monotonic()
+        assert index(store, *logs).lines == 0
+        took.append(time.monotonic() - began)
+    print(f"nothing new in 20 known files: {min(took):.2f} s")
+
+
+def test_a_full_disk_is_told_and_costs_nothing_that_was_stored(tmp_path):
+    """A limit of the file's size stands for the disk's."""
+    first, second = generated(20, seed=1), generated(600, seed=4)
+    log, store = tmp_path / "mail.log", f"{tmp_path}/s.db"
+    log.write_bytes(b"".join(first))
+    index(store, log)
+    before = documents(store)
+    log.write_bytes(b"".join(first + second))
+    command = [Path(sys.executable).parent / "mailtrace-index", "-q", "--tz", "UTC", "--store", f"sqlite:{store}", log]
+    size = 400 * 1024
+
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+
+    done = subprocess.run(command, preexec_fn=limit, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "nothing that was stored is lost" in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert before == documents(store)
+    index(store, log)
+    assert undisturbed(first + second, tmp_path / "whole") == documents(store)
+
+
+def test_a_damaged_store_is_told(tmp_path):
+    log, store = tmp_path / "mail.log", tmp_path / "s.db"
+    log.write_bytes(b"".join(generated(200, seed=1)))
+    index(str(store), log)
+    with store.open("r+b") as file:
+        file.seek(4096)
+        file.write(os.urandom(60_000))
+    for command in (["mailtrace-search"], ["mailtrace-index", "-q", log, "--from-start"]):
+        program, *arguments = command
+        done = subprocess.run(
+            [Path(sys.executable).parent / program, "--store", f"sqlite:{store}", *arguments],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 2
+        assert "damaged" in done.stderr
+
+
+def test_a_compressed_log_cut_short_gives_what_it_has(tmp_path):
+    lines = generated(300, seed=8)
+    log, other = tmp_path / "mail.log.2.gz", tmp_path / "mail.log"
+    log.write_bytes(gzip.compress(b"".join(lines))[:-4000])
+    other.write_bytes(b"".join(lines[-5:]))
+    with pytest.raises(LogError, match="damaged or cut short"):
+        index(f"{tmp_path}/s.db", log, other)
+    assert documents(f"{tmp_path}/s.db").count(b"\n") > 100
+    log.write_bytes(gzip.compress(b"".join(lines)))
+    index(f"{tmp_path}/s.db", log, other)
+    assert undisturbed(lines, tmp_path / "whole") == documents(f"{tmp_path}/s.db")

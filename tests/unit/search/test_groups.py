@@ -1,0 +1,79 @@
+"""What is counted, and what not."""
+
+import pytest
+
+from helpers.documents import HOP, TWO, document, entry
+from mailtrace.search.groups import BY, Group, Grouping, groups_of
+from mailtrace.search.patterns import Pattern
+from mailtrace.search.query import Query, Word
+from mailtrace.syslog.timezones import zone_of
+
+UTC = zone_of("UTC")
+
+
+def counts(query, by, *documents, zone=UTC):
+    delayed = [{**each, "to": [{"delay": None, **entry} for entry in each["to"]]} for each in documents]
+    return {group.value: group.number for group in groups_of(query, Grouping(by, zone), delayed)}
+
+
+def test_a_recipient_counts_once_by_what_became_of_it():
+    assert {"sent": 1, "bounced": 1} == counts(Query(), "outcome", TWO)
+    assert {"a@x": 1, "b@x": 1} == counts(Query(), "to", TWO)
+
+
+@pytest.mark.parametrize(
+    "query, wanted",
+    [
+        (Query(recipients=(Pattern.of("a@x"),)), {"sent": 1}),
+        (Query(ever=("deferred",)), {"deferred": 1}),
+        (Query(statuses=("e",)), {"deferred": 1, "sent": 1, "bounced": 1}),
+        (Query(relays=(Pattern.of_peer("mx.x"),)), {"deferred": 1, "sent": 1}),
+        (Query(words=(Word.of("b@x"),)), {"bounced": 1}),
+        (Query(words=(Word.of("bob"),)), {"sent": 1, "bounced": 1}),
+        (Query(words=(Word.of("a@x"), Word.of("b@x"))), {"sent": 1, "bounced": 1}),
+    ],
+)
+def test_only_entries_that_were_asked_for_count(query, wanted):
+    """Earlier ones too, where the query speaks of what happened on the way."""
+    assert wanted == counts(query, "outcome", TWO)
+
+
+def test_transactions_count_once():
+    assert {"bob@foo.com": 2, "": 1, None: 1} == counts(
+        Query(), "from", TWO, document(**{"from": "BOB@foo.com"}), document(**{"from": ""}), document(**{"from": None})
+    )
+    assert {"foo.com": 1, "": 1, None: 1} == counts(
+        Query(), "from-domain", TWO, document(**{"from": ""}), document(**{"from": "root"})
+    )
+
+
+def test_the_biggest_come_first_and_the_unknown_last_of_its_size():
+    senders = ["c@x", "a@x", None, "b@x", "c@x"]
+    groups = groups_of(Query(), Grouping("from", UTC), [document(**{"from": each}) for each in senders])
+    assert ["c@x", "a@x", "b@x", None] == [group.value for group in groups]
+
+
+def test_hours_and_days_are_those_of_the_zone_the_latest_first():
+    madrid = zone_of("Europe/Madrid")
+    dates = ["2026-10-25T00:30:00+00:00", "2026-10-25T01:30:00+00:00", "2026-10-25T22:59:59+00:00"]
+    mails = [document(date=date) for date in dates]
+    assert ["2026-10-25T23:00+01:00", "2026-10-25T02:00+01:00", "2026-10-25T02:00+02:00"] == list(
+        counts(Query(), "hour", *mails, zone=madrid)
+    )
+    assert {"2026-10-25": 3} == counts(Query(), "day", *mails, zone=madrid)
+    assert {"2026-10-26": 1, "2026-10-25": 2} == counts(Query(), "day", *mails, zone=zone_of("+05:30"))
+
+
+def test_relays_have_a_median_and_a_95th_percentile():
+    """The nearest rank's: of 1 to 20, the tenth and the nineteenth."""
+    entries = [entry("a@x", delay=float(i), **HOP) for i in range(20, 0, -1)]
+    assert [Group("mx.x", 20, 10.0, 19.0)] == groups_of(Query(), Grouping("relay", UTC), [document(*entries)])
+    none, endless = entry("a@x", delay=None), entry("a@x", delay=1e300, relay_host="y")
+    assert [Group("y", 1, 2**62 / 1e6, 2**62 / 1e6), Group(None, 1)] == groups_of(
+        Query(), Grouping("relay", UTC), [document(none, endless)]
+    )
+
+
+def test_every_way_of_grouping_counts_something():
+    for by in BY:
+        assert 1 <= sum(counts(Query(), by, TWO).values()) <= 2
