@@ -13,9 +13,10 @@ from mailtrace.logs.file import decoded
 from mailtrace.mta.grammars import grammar_of
 from mailtrace.mta.queue_ids import time_in_message_id, time_of
 from mailtrace.syslog.frame import Frames, Record
+from mailtrace.syslog.local_time import LocalTime
 from mailtrace.syslog.prefixes import beginning_of
 from mailtrace.syslog.stamp import Stamp, midnight
-from mailtrace.syslog.year import LocalTime, Plan, Years, instant_of_stamp, nearest_year, year_after, year_before
+from mailtrace.syslog.year import Plan, Years, instant_of_stamp, nearest_year, year_after, year_before
 
 _DAY: Final = 86400
 _DISORDER: Final = 60 * _DAY

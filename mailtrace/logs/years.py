@@ -10,8 +10,9 @@ from time import gmtime
 from typing import Final, NamedTuple
 
 from mailtrace.logs.survey import Day, Stretch, Survey
+from mailtrace.syslog.local_time import LocalTime
 from mailtrace.syslog.stamp import midnight
-from mailtrace.syslog.year import LocalTime, Plan, Turn
+from mailtrace.syslog.year import Plan, Turn
 
 _DAY: Final = 86400
 _GRACE: Final = _DAY

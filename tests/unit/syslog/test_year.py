@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from helpers.instants import first_year
 from mailtrace.syslog.frame import Frames
-from mailtrace.syslog.year import LocalTime, Years, midnight
+from mailtrace.syslog.local_time import LocalTime
+from mailtrace.syslog.year import Years, midnight
 
 UTC = timezone.utc
 BERLIN = ZoneInfo("Europe/Berlin")
