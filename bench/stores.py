@@ -7,10 +7,10 @@ import orjson
 
 from mailtrace.logs.checkpoint import Checkpoint
 from mailtrace.message.document import Document
-from mailtrace.message.transaction import Key, Span, Transaction
+from mailtrace.message.transaction import Key, TimeSpan, Transaction
 from mailtrace.search.groups import Group, Grouping
 from mailtrace.search.query import Query
-from mailtrace.stores.base import Outcome, Removal, Replacement, Row, Stored
+from mailtrace.stores.base import Removal, Replacement, Row, Stored, WriteResult
 
 
 class Counting:
@@ -37,17 +37,17 @@ class Counting:
     def prepare(self) -> None:
         """Nothing is to be made ready."""
 
-    def create(self, rows: Iterable[Row]) -> Outcome:
+    def create(self, rows: Iterable[Row]) -> WriteResult:
         """Count the documents; every ID is new."""
         for row in rows:
             self.take(row)
-        return Outcome(set(), [])
+        return WriteResult(set(), [])
 
     def take(self, row: Row) -> None:
         """Count a document."""
         self.documents += row.document is not None
 
-    def replace(self, replacements: Sequence[Replacement]) -> Outcome:
+    def replace(self, replacements: Sequence[Replacement]) -> WriteResult:
         """Take rows again, as new ones."""
         return self.create([replacement.row for replacement in replacements])
 
@@ -58,11 +58,11 @@ class Counting:
         """Nothing is there."""
         return {}
 
-    def headless(self, _keys: Sequence[Key]) -> set[Key]:
+    def lacking_beginning(self, _keys: Sequence[Key]) -> set[Key]:
         """Nothing is there."""
         return set()
 
-    def find(self, _wanted: Mapping[Key, Span]) -> dict[Key, list[Stored]]:
+    def find(self, _wanted: Mapping[Key, TimeSpan]) -> dict[Key, list[Stored]]:
         """Nothing is there."""
         return {}
 
@@ -90,7 +90,7 @@ class Counting:
         return 0
 
     def close(self) -> None:
-        """Tell what has been taken."""
+        """Notify what has been taken."""
         print(orjson.dumps({"documents": self.documents}).decode())
 
 
@@ -109,7 +109,7 @@ class Bodies(Counting):
         self._day_of, self._name_of, self._source = day_of, name_of, source
         self.bytes = 0
 
-    def create(self, rows: Iterable[Row]) -> Outcome:
+    def create(self, rows: Iterable[Row]) -> WriteResult:
         """Make the bodies."""
         lines: list[bytes] = []
         for row in rows:
@@ -119,7 +119,7 @@ class Bodies(Counting):
             if len(lines) == 2 * self._OPERATIONS:
                 self._finish(lines)
         self._finish(lines)
-        return Outcome(set(), [])
+        return WriteResult(set(), [])
 
     def _finish(self, lines: list[bytes]) -> None:
         self.bytes += len(b"\n".join([*lines, b""]))

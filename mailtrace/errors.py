@@ -41,5 +41,5 @@ class StoreMissingError(StoreError):
 class StoreUnavailableError(StoreError):
     """The store does not answer now; later it may."""
 
-    is_told = False
+    is_reported = False
     """Whether the store has told the admin so already; it then tells the end of it too."""

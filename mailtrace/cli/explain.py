@@ -6,9 +6,9 @@ from itertools import chain
 from typing import TextIO
 
 from mailtrace.errors import LogError
-from mailtrace.indexing.classify import Foreign, NotUnderstood, meaning_of
+from mailtrace.indexing.classify import OtherProgram, Unrecognised, classify
 from mailtrace.logs.file import Block, Reader
-from mailtrace.logs.open import Opened, opened
+from mailtrace.logs.open import OpenLog, open_log
 from mailtrace.logs.rotation import Calendar, planned, readable
 from mailtrace.mta.facts import Accepted, Announced, Authenticated, Event, Fact, Ignored, Parsed
 from mailtrace.output.escape import safe
@@ -26,7 +26,7 @@ def explain(paths: Sequence[str], calendar: Calendar, now: float, out: TextIO) -
         raise LogError("; ".join(wrong))
     counts = Counter({"used": 0, "ignored": 0, "not understood": 0})
     for plan in planned(good, calendar, []):
-        if log := opened(plan, calendar, [], lambda: now, again=False):
+        if log := open_log(plan, calendar, [], lambda: now, from_start=False):
             with log.reader:
                 for line, kind, words in _explained(log):
                     counts[kind] += 1
@@ -35,7 +35,7 @@ def explain(paths: Sequence[str], calendar: Calendar, now: float, out: TextIO) -
     out.write(f"{counts.total()} lines: {told}\n")
 
 
-def _explained(log: Opened) -> Iterator[tuple[str, str, str]]:
+def _explained(log: OpenLog) -> Iterator[tuple[str, str, str]]:
     """Each line, whether it is used, ignored or not understood, and what it says."""
     for block in chain(log.blocks, _rest(log.reader)):
         for _ in range(block.too_long):
@@ -50,10 +50,10 @@ def _rest(reader: Reader) -> Iterator[Block]:
 
 
 def _meaning(line: str, frames: Frames) -> tuple[str, str]:
-    meaning = meaning_of(line, frames)
-    if isinstance(meaning, NotUnderstood):
+    meaning = classify(line, frames)
+    if isinstance(meaning, Unrecognised):
         return "not understood", f"NOT UNDERSTOOD: {meaning.reason}"
-    if isinstance(meaning, (Ignored, Foreign)):
+    if isinstance(meaning, (Ignored, OtherProgram)):
         return "ignored", f"ignored: {meaning.reason}"
     return "used", described(meaning[2])
 

@@ -14,7 +14,7 @@ from mailtrace.errors import ExitStatus, LogError, UsageError
 from mailtrace.indexing.follower import Follower, can_follow
 from mailtrace.indexing.indexer import Indexer
 from mailtrace.indexing.lock import BusyError, locked
-from mailtrace.indexing.report import Tally
+from mailtrace.indexing.report import Report
 from mailtrace.logs.backfill import days_of
 from mailtrace.logs.rotation import Calendar
 from mailtrace.output.escape import safe
@@ -112,10 +112,10 @@ def _read(arguments: Namespace, calendar: Calendar, store: Store) -> ExitStatus:
             store.require_room(days_of(arguments.files, calendar, time.time()))
         wrong = _wrong(indexer, arguments.files)
         _expire(store, arguments.retention)
-    tally = indexer.tally
-    status = ExitStatus.INTERRUPTED if indexer.stopped else _status(tally)
-    if status or tally.notes or not arguments.quiet:
-        _summarise(tally, store.name, time.monotonic() - began, interrupted=indexer.stopped)
+    report = indexer.report
+    status = ExitStatus.INTERRUPTED if indexer.stopped else _status(report)
+    if status or report.notes or not arguments.quiet:
+        _summarise(report, store.name, time.monotonic() - began, interrupted=indexer.stopped)
     if wrong:
         raise wrong
     return status
@@ -126,7 +126,7 @@ def _wrong(indexer: Indexer, files: Sequence[str]) -> LogError | None:
     try:
         indexer.index(files)
     except LogError as error:
-        if not indexer.tally.lines:
+        if not indexer.report.lines:
             raise
         return error
     return None
@@ -143,8 +143,8 @@ def _follow(arguments: Namespace, calendar: Calendar, store: Store) -> ExitStatu
     stop_at_signals(lambda: follower.stop(indexer))
     follower.follow(indexer)
     if not arguments.quiet:
-        _summarise(indexer.tally, store.name, time.monotonic() - began)
-    return _status(indexer.tally)
+        _summarise(indexer.report, store.name, time.monotonic() - began)
+    return _status(indexer.report)
 
 
 def _expire(store: Store, retention: int | None) -> None:
@@ -156,30 +156,31 @@ def _tell(message: str) -> None:
     print(message_line(f"mailtrace-index: {safe(message)}"), file=sys.stderr, flush=True)
 
 
-def _status(tally: Tally) -> ExitStatus:
-    if tally.refused:
+def _status(report: Report) -> ExitStatus:
+    if report.refused:
         return ExitStatus.REFUSED
-    return ExitStatus.NO_MAIL_LINES if tally.without_mail else ExitStatus.OK
+    return ExitStatus.NO_MAIL_LINES if report.without_mail else ExitStatus.OK
 
 
-def _summarise(tally: Tally, store: str, seconds: float, *, interrupted: bool = False) -> None:
+def _summarise(report: Report, store: str, seconds: float, *, interrupted: bool = False) -> None:
     lines = [
-        f"{tally.lines} lines: {tally.used} used, {_sum(tally.ignored)} ignored,"
-        f" {_sum(tally.not_understood)} not understood"
+        f"{report.lines} lines: {report.used} used, {_sum(report.ignored)} ignored,"
+        f" {_sum(report.unrecognised)} not understood"
     ]
-    lines += [f"  ignored: {number} {kind}" for kind, number in tally.ignored.most_common()]
-    lines += [f"  not understood: {number} {kind}" for kind, number in tally.not_understood.most_common()]
-    if not tally.lines:
+    lines += [f"  ignored: {number} {kind}" for kind, number in report.ignored.most_common()]
+    lines += [f"  not understood: {number} {kind}" for kind, number in report.unrecognised.most_common()]
+    if not report.lines:
         lines = ["nothing new to read"]
-    lines.append(f"transactions: {tally.created} new, {tally.updated} updated, in {seconds:.1f} s, in {store}")
-    if tally.not_understood:
+    lines.append(f"transactions: {report.created} new, {report.updated} updated, in {seconds:.1f} s, in {store}")
+    if report.unrecognised:
         lines.append("what was not understood is shown by --explain FILE")
     if interrupted:
         lines.append("interrupted: the next run reads the rest")
-    lines += [f"{path}: the last line has no end yet and is left for the next run" for path in sorted(tally.unfinished)]
-    lines += [f"{path}: no line of Postfix or sendmail: see --explain {path}" for path in tally.without_mail]
-    lines += [f"refused by the store: {refused.transaction}: {refused.reason}" for refused in tally.refused]
-    for line in lines + tally.notes:
+    for path in sorted(report.unfinished):
+        lines.append(f"{path}: the last line is incomplete: left for the next run")
+    lines += [f"{path}: no line of Postfix or sendmail: see --explain {path}" for path in report.without_mail]
+    lines += [f"refused by the store: {refused.transaction}: {refused.reason}" for refused in report.refused]
+    for line in lines + report.notes:
         print(safe(line), file=sys.stderr)
 
 

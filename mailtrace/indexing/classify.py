@@ -8,13 +8,13 @@ from mailtrace.mta.rules import ANOTHER_PROGRAM
 from mailtrace.syslog.frame import Frames, Record, Unframed
 
 
-class Foreign(NamedTuple):
+class OtherProgram(NamedTuple):
     """The line is no mail server's."""
 
     reason: str
 
 
-class NotUnderstood(NamedTuple):
+class Unrecognised(NamedTuple):
     """The line has no known form."""
 
     reason: str
@@ -24,20 +24,20 @@ Used: TypeAlias = tuple[Record, str, Parsed]
 """A line of a mail server that says something of a transaction: its record, the MTA, and what it says."""
 
 OTHER_PROGRAM: Final = ANOTHER_PROGRAM.reason
-_OTHER_PROGRAM: Final = Foreign(OTHER_PROGRAM)
+_OTHER_PROGRAM: Final = OtherProgram(OTHER_PROGRAM)
 
 
-def meaning_of(line: str, frames: Frames) -> Used | Ignored | Foreign | NotUnderstood:
+def classify(line: str, frames: Frames) -> Used | Ignored | OtherProgram | Unrecognised:
     """Return what the next line of a log means. Lines come in order: the year of one depends on those before."""
     record = frames.record(line)
     if isinstance(record, Unframed):
-        return Foreign(record.reason) if record.ignored else NotUnderstood(record.reason)
+        return OtherProgram(record.reason) if record.ignored else Unrecognised(record.reason)
     grammar = grammar_of(record.program)
     if grammar is None:
         return _OTHER_PROGRAM
     parsed = grammar.parse(record.program, record.text)
     if parsed is None:
-        return NotUnderstood(f"a {grammar.mta} line of no known form")
+        return Unrecognised(f"a {grammar.mta} line of no known form")
     if isinstance(parsed, Ignored):
         return _OTHER_PROGRAM if parsed is ANOTHER_PROGRAM else parsed
     return record, grammar.mta, parsed

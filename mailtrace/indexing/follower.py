@@ -45,7 +45,7 @@ class Follower:
 
     def patience(self, error: StoreUnavailableError, times: int) -> bool:
         """Wait for a store that is away, with growing pauses; say so once, unless the store has done it."""
-        if times == 1 and not error.is_told:
+        if times == 1 and not error.is_reported:
             self._tell(f"{error}; waiting for it, nothing is lost")
             self._is_waiting = True
         return not self._stop.wait(min(0.5 * 2**times, _LONGEST_PAUSE))

@@ -6,13 +6,13 @@ from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
 from mailtrace.errors import LogError
-from mailtrace.indexing.classify import Foreign, NotUnderstood, meaning_of
+from mailtrace.indexing.classify import OtherProgram, Unrecognised, classify
 from mailtrace.indexing.reducer import MAX_HELD, Reducer
-from mailtrace.indexing.report import Tally
+from mailtrace.indexing.report import Report
 from mailtrace.indexing.writer import Patience, Writer, impatient
 from mailtrace.logs.checkpoint import Checkpoint
 from mailtrace.logs.file import Block
-from mailtrace.logs.open import Opened, opened
+from mailtrace.logs.open import OpenLog, open_log
 from mailtrace.logs.recognition import checkpoint_of
 from mailtrace.logs.rotation import Calendar, Planned, planned, readable
 from mailtrace.message.transaction import Transaction
@@ -57,7 +57,7 @@ class Indexer:
         limits: Limits = _USUAL,
         patience: Patience = impatient,
     ) -> None:
-        self.tally = Tally()
+        self.report = Report()
         self.stopped = False
         """Set to end at the next block, with what has been read stored."""
         self._store, self._calendar, self._now = store, calendar, now
@@ -74,7 +74,7 @@ class Indexer:
         self._checkpoints: dict[str, Checkpoint] = {}
         self._saving: list[Checkpoint] = []
 
-    def index(self, paths: Sequence[str]) -> Tally:
+    def index(self, paths: Sequence[str]) -> Report:
         """Read these logs, each content once, oldest first, and what is new of those that are known.
 
         Raises:
@@ -90,8 +90,8 @@ class Indexer:
             if note := self._clock.message(
                 self._calendar.zone_name or None, self._first_year or self._calendar.year, has_years=self._has_years
             ):
-                self.tally.notes.append(note)
-        return self.tally
+                self.report.notes.append(note)
+        return self.report
 
     def begin(self) -> None:
         """Make the store ready, and learn what is known.
@@ -122,43 +122,43 @@ class Indexer:
             raise LogError("; ".join(wrong))
 
     def _read(self, plan: Planned) -> None:
-        log = opened(plan, self._calendar, self._checkpoints.values(), self._now, again=self._from_start)
+        log = open_log(plan, self._calendar, self._checkpoints.values(), self._now, from_start=self._from_start)
         if log is None:
             return
         self._reducer.resume(log.reducer)
         # A log just begun by logrotate may well begin with lines of others.
         is_new = log.reader.offset == 0 and plan.follows is None
-        before = self.tally.lines, self.tally.mail_lines
-        self._unmoved = None if log.is_known else self.tally.known_lines
+        before = self.report.lines, self.report.mail_lines
+        self._unmoved = None if log.is_known else self.report.known_lines
         with log.reader as reader:
             damage = self._read_blocks(log)
             # Only here all lines before the reader's offset have been taken in: a save is right at no other place.
             is_read = damage is None and not self.stopped and reader.is_packed and not log.log.is_stream
             self._save(log, packed=log.log.size if is_read else None)
             self._settle()
-        if is_new and self.tally.lines > before[0] and self.tally.mail_lines == before[1]:
-            self.tally.without_mail.append(reader.path)
+        if is_new and self.report.lines > before[0] and self.report.mail_lines == before[1]:
+            self.report.without_mail.append(reader.path)
         self._keep_year(log)
         if log.note:
-            self.tally.notes.append(log.note)
+            self.report.notes.append(log.note)
         if damage:
             raise damage
 
-    def _keep_year(self, log: Opened) -> None:
+    def _keep_year(self, log: OpenLog) -> None:
         """Keep what a message about another clock has to know."""
         if log.frames.state()["latest"] is not None:
             if self._has_years:
                 self._first_year = log.begin["year"]
             self._has_years = False
 
-    def _read_blocks(self, log: Opened) -> LogError | None:
+    def _read_blocks(self, log: OpenLog) -> LogError | None:
         """Read to the end, or until stopped; return what is wrong with the file."""
         reader = log.reader
         saved = written = reader.offset
         try:
             for block in log.blocks:
                 self._take(block, log.frames)
-                self._progress(reader.path, reader.position, self.tally.lines)
+                self._progress(reader.path, reader.position, self.report.lines)
                 is_full = self._reducer.held > self._limits.held
                 if is_full or reader.offset - written >= self._limits.write_bytes:
                     # Without a checkpoint: what is open would be written with one, and again when it has ended.
@@ -176,23 +176,23 @@ class Indexer:
         return None
 
     def _take(self, block: Block, frames: Frames) -> None:
-        tally = self.tally
-        tally.lines += len(block.lines) + block.too_long
+        report = self.report
+        report.lines += len(block.lines) + block.too_long
         if block.too_long:
-            tally.not_understood["too long"] += block.too_long
-        take, ignored = self._reducer.take, tally.ignored
+            report.unrecognised["too long"] += block.too_long
+        take, ignored = self._reducer.take, report.ignored
         for line in block.lines:
-            meaning = meaning_of(line, frames)
+            meaning = classify(line, frames)
             if isinstance(meaning, Ignored):
                 ignored[meaning.reason] += 1
-                tally.silent += 1
-            elif isinstance(meaning, Foreign):
+                report.silent += 1
+            elif isinstance(meaning, OtherProgram):
                 ignored[meaning.reason] += 1
-            elif isinstance(meaning, NotUnderstood):
-                tally.not_understood[meaning.reason] += 1
+            elif isinstance(meaning, Unrecognised):
+                report.unrecognised[meaning.reason] += 1
             else:
                 record, mta, parsed = meaning
-                tally.used += 1
+                report.used += 1
                 take(record, mta, parsed)
                 if type(parsed) is Event:
                     fact = parsed.fact
@@ -201,24 +201,24 @@ class Indexer:
                     elif isinstance(fact, MessageId) and fact.msgid:
                         self._clock.sample_message_id(record.time, parsed.queue_id, fact.msgid)
 
-    def _take_last_line(self, log: Opened) -> None:
+    def _take_last_line(self, log: OpenLog) -> None:
         """A last line without an end is left for later where its end may still come."""
         reader = log.reader
         if not reader.is_packed and reader.rest and self._now() - log.log.modified < _SETTLED_SECONDS:
-            self.tally.unfinished.add(reader.path)
+            self.report.unfinished.add(reader.path)
             return
-        self.tally.unfinished.discard(reader.path)
+        self.report.unfinished.discard(reader.path)
         if last := reader.last_line():
             self._take(last, log.frames)
 
-    def _save(self, log: Opened, packed: int | None = None) -> None:
+    def _save(self, log: OpenLog, packed: int | None = None) -> None:
         """Have everything written that the lines so far have touched, and behind it the checkpoint."""
         touched = self._reducer.hand_over()
         state = {**log.state(), "reducer": self._reducer.state()}
         if packed is not None:
             state["packed"] = packed
         checkpoint = checkpoint_of(log.reader, state, self._now())
-        is_understood = self.tally.known_lines != self._unmoved
+        is_understood = self.report.known_lines != self._unmoved
         self._put(touched, [checkpoint] if checkpoint and is_understood else [])
         if checkpoint and not is_understood:
             # Another run reads it from its start, maybe with other flags; this one goes on.
@@ -234,8 +234,8 @@ class Indexer:
     def _settle(self) -> None:
         """Wait for what is being written."""
         written = self._writer.settle()
-        self.tally.created += written.created
-        self.tally.updated += written.updated
-        self.tally.refused += written.refused
+        self.report.created += written.created
+        self.report.updated += written.updated
+        self.report.refused += written.refused
         self._checkpoints.update({checkpoint.log: checkpoint for checkpoint in self._saving})
         self._saving = []

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 
 from mailtrace.errors import StoreError
 from mailtrace.message.document import document
-from mailtrace.message.transaction import Key, Transaction, joined, segments, span_of
+from mailtrace.message.transaction import Key, Transaction, joined, segments, time_span_of
 from mailtrace.stores.base import Refused, Removal, Replacement, Row, Store, Stored
 
 _ROUNDS: Final = 100
@@ -112,7 +112,7 @@ def _to_look_after(store: Store, plan: _Plan, conflicts: set[str], uncertain: se
     """
     again = conflicts if store.is_exclusive else conflicts | plan.uncertain
     whole = {part.key for group in plan.parts.values() for part in group if part.begun and not part.is_timed}
-    halves = store.headless(list(whole - uncertain))
+    halves = store.lacking_beginning(list(whole - uncertain))
     uncertain |= halves
     parts = [part for id_ in again for part in plan.parts[id_]]
     if halves:
@@ -128,7 +128,7 @@ def _plan(store: Store, transactions: Sequence[Transaction], uncertain: set[Key]
     for id_, group in certain.items():
         _put(plan, id_, group, known.get(id_))
     if by_key:
-        found = store.find({key: span_of(group) for key, group in by_key.items()})
+        found = store.find({key: time_span_of(group) for key, group in by_key.items()})
         for key, group in by_key.items():
             _resegment(plan, group, found.get(key, []))
     return plan
@@ -137,7 +137,7 @@ def _plan(store: Store, transactions: Sequence[Transaction], uncertain: set[Key]
 def _parted(
     transactions: Sequence[Transaction], uncertain: set[Key]
 ) -> tuple[dict[str, list[Transaction]], dict[Key, list[Transaction]]]:
-    """Tell transactions whose ID is certain from those that depend on what else is known of their key.
+    """Notify transactions whose ID is certain from those that depend on what else is known of their key.
 
     A whole transaction under a short ID is certain, unless its end was stored before without its beginning.
     """

@@ -8,13 +8,13 @@ from mailtrace.stores.base import Refused
 
 
 @dataclass
-class Tally:
+class Report:
     """The counts of one run."""
 
     lines: int = 0
     used: int = 0
     ignored: Counter[str] = field(default_factory=Counter)
-    not_understood: Counter[str] = field(default_factory=Counter)
+    unrecognised: Counter[str] = field(default_factory=Counter)
     created: int = 0
     """New documents."""
     updated: int = 0

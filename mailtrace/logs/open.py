@@ -1,4 +1,4 @@
-"""How a log is opened: where an earlier run ended, or at its start with the right year."""
+"""How a log is open_log: where an earlier run ended, or at its start with the right year."""
 
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from typing import Any, Final
 from mailtrace.errors import LogError
 from mailtrace.logs.checkpoint import Checkpoint
 from mailtrace.logs.file import Block, LogFile, Reader, decoded
-from mailtrace.logs.recognition import Place, known_place
+from mailtrace.logs.recognition import ResumePoint, resume_point
 from mailtrace.logs.rotation import Calendar, Planned, surveyed, years_of
 from mailtrace.logs.survey import NO_PLAN, Survey
 from mailtrace.logs.years import Found, Prior, found
@@ -22,7 +22,7 @@ _NO_LINES: Final = Block([], 0, 0)
 
 
 @dataclass(slots=True)
-class Opened:
+class OpenLog:
     """A log that is being read."""
 
     log: LogFile
@@ -56,23 +56,23 @@ class Opened:
         }
 
 
-def opened(
-    plan: Planned, calendar: Calendar, known: Collection[Checkpoint], now: Callable[[], float], *, again: bool
-) -> Opened | None:
-    """Open a log; `again` at its start though it is known. None where there is nothing new in it.
+def open_log(
+    plan: Planned, calendar: Calendar, known: Collection[Checkpoint], now: Callable[[], float], *, from_start: bool
+) -> OpenLog | None:
+    """Open a log where the last run stopped, or `from_start`; return None if it holds nothing new.
 
     Raises:
         LogError: it cannot be read, or was read before with another year or zone.
     """
     log = plan.log
-    place = known_place(log, known)
+    place = resume_point(log, known)
     if place is not None and plan.year is not None and _is_undated(place.checkpoint.state):
         _close(place)
         place = None
     if place is None:
         return _stream(plan, calendar, now) if log.is_stream else _new(plan, calendar, known)
     _check(plan, calendar, place.checkpoint.state)
-    if again:
+    if from_start:
         return _again(plan, calendar, place)
     return None if place.reader is None else _resumed(log, calendar, place.checkpoint.state, place.reader)
 
@@ -82,12 +82,12 @@ def _is_undated(state: dict[str, Any]) -> bool:
     return all(value is None for value in state["frames"].values())
 
 
-def _close(place: Place) -> None:
+def _close(place: ResumePoint) -> None:
     if place.reader is not None:
         place.reader.close()
 
 
-def _resumed(log: LogFile, calendar: Calendar, state: dict[str, Any], reader: Reader) -> Opened:
+def _resumed(log: LogFile, calendar: Calendar, state: dict[str, Any], reader: Reader) -> OpenLog:
     zone, name = _zone(calendar, state)
     frames = Frames.resume(zone, state["frames"])
     latest = state["frames"]["latest"]
@@ -97,7 +97,7 @@ def _resumed(log: LogFile, calendar: Calendar, state: dict[str, Any], reader: Re
         if years := found(survey, zone, log.modified, Prior(latest)):
             frames.follow(years.plan)
     given = state.get("given")
-    return Opened(log, reader, frames, reader.blocks(), zone, name, state["begin"], _reducer_state(state), True, given)
+    return OpenLog(log, reader, frames, reader.blocks(), zone, name, state["begin"], _reducer_state(state), True, given)
 
 
 def _plan(state: Any) -> Plan:
@@ -105,7 +105,7 @@ def _plan(state: Any) -> Plan:
     return NO_PLAN if state is None else Plan([Turn(*turn) for turn in state[0]], state[1])
 
 
-def _again(plan: Planned, calendar: Calendar, place: Place) -> Opened:
+def _again(plan: Planned, calendar: Calendar, place: ResumePoint) -> OpenLog:
     _close(place)
     state = place.checkpoint.state
     zone, name = _zone(calendar, state)
@@ -115,7 +115,7 @@ def _again(plan: Planned, calendar: Calendar, place: Place) -> Opened:
     if years := years_of(plan.log, zone, prior):
         frames.follow(years.plan)
     reader = plan.log.open()
-    return Opened(plan.log, reader, frames, reader.blocks(), zone, name, begin, {}, True, state.get("given"))
+    return OpenLog(plan.log, reader, frames, reader.blocks(), zone, name, begin, {}, True, state.get("given"))
 
 
 def _zone(calendar: Calendar, state: dict[str, Any]) -> tuple[tzinfo, str]:
@@ -138,7 +138,7 @@ def _left_open(follows: Checkpoint | None, known: Collection[Checkpoint]) -> dic
     return _reducer_state(newest.state)
 
 
-def _new(plan: Planned, calendar: Calendar, known: Collection[Checkpoint]) -> Opened:
+def _new(plan: Planned, calendar: Calendar, known: Collection[Checkpoint]) -> OpenLog:
     """A log that begins, in its own year or after those before it in its set."""
     log, year, follows = plan
     zone, name = (calendar.zone, calendar.zone_name) if follows is None else _zone(calendar, follows.state)
@@ -155,7 +155,7 @@ def _new(plan: Planned, calendar: Calendar, known: Collection[Checkpoint]) -> Op
         frames.follow(years.plan)
     reader = log.open()
     blocks, left_open = reader.blocks(), _left_open(follows, known)
-    return Opened(log, reader, frames, blocks, zone, name, frames.state(), left_open, False, year, note)
+    return OpenLog(log, reader, frames, blocks, zone, name, frames.state(), left_open, False, year, note)
 
 
 def _other_year(path: str, given: int | None, years: Found) -> str:
@@ -172,16 +172,16 @@ def _guessed(path: str, year: int) -> str:
     )
 
 
-def _stream(plan: Planned, calendar: Calendar, now: Callable[[], float]) -> Opened:
+def _stream(plan: Planned, calendar: Calendar, now: Callable[[], float]) -> OpenLog:
     """A log that can be read once only."""
     reader, frames = plan.log.open(), Frames(calendar.zone, plan.year)
     zone, name = calendar.zone, calendar.zone_name
-    log = Opened(plan.log, reader, frames, iter(()), zone, name, frames.state(), {})
+    log = OpenLog(plan.log, reader, frames, iter(()), zone, name, frames.state(), {})
     log.blocks = _dated(log, Prior(year=plan.year), now)
     return log
 
 
-def _dated(log: Opened, prior: Prior, now: Callable[[], float]) -> Iterator[Block]:
+def _dated(log: OpenLog, prior: Prior, now: Callable[[], float]) -> Iterator[Block]:
     """The blocks of a stream, with their years found just before: of as much as can be held."""
     blocks, window = log.reader.blocks(), [_NO_LINES]
     while window:
@@ -192,7 +192,7 @@ def _dated(log: Opened, prior: Prior, now: Callable[[], float]) -> Iterator[Bloc
         years = found(survey.end(), log.zone, now(), prior)
         if years:
             log.frames.follow(years.plan)
-            if prior == Prior() and not years.is_told:
+            if prior == Prior() and not years.is_known:
                 log.note = _guessed(log.reader.path, years.year)
             elif prior.latest is None:
                 log.note = _other_year(log.reader.path, prior.year, years)

@@ -11,7 +11,7 @@ from mailtrace.logs.checkpoint import Checkpoint
 from mailtrace.logs.file import LogFile, Reader, digest, mark_of
 
 
-class Place(NamedTuple):
+class ResumePoint(NamedTuple):
     """Where an earlier run ended."""
 
     checkpoint: Checkpoint
@@ -47,7 +47,7 @@ def candidates(log: LogFile, checkpoints: Iterable[Checkpoint]) -> list[Checkpoi
     return sorted(found, key=lambda checkpoint: checkpoint.offset, reverse=True)
 
 
-def known_place(log: LogFile, checkpoints: Iterable[Checkpoint]) -> Place | None:
+def resume_point(log: LogFile, checkpoints: Iterable[Checkpoint]) -> ResumePoint | None:
     """Return where an earlier run ended in this log; None for a log that is new, or was cut or written anew.
 
     Raises:
@@ -55,10 +55,10 @@ def known_place(log: LogFile, checkpoints: Iterable[Checkpoint]) -> Place | None
     """
     for checkpoint in candidates(log, checkpoints):
         if checkpoint.state.get("packed") == log.size:
-            return Place(checkpoint, None)
+            return ResumePoint(checkpoint, None)
         reader = log.open()
         if reader.skip_to(checkpoint.offset) and digest(reader.tail) == checkpoint.tail:
             reader.is_skipping = bool(checkpoint.state.get("skipping"))
-            return Place(checkpoint, reader)
+            return ResumePoint(checkpoint, reader)
         reader.close()
     return None

@@ -128,7 +128,7 @@ class _Placed(NamedTuple):
     log: LogFile
     year: int | None
     """Of its first line, where its stamp has none."""
-    is_told: bool = False
+    is_known: bool = False
     """Whether its lines tell their years."""
     is_copy: bool = False
     """Whether nothing tells its years: it was written long after its last line."""
@@ -143,11 +143,11 @@ def _placed(begins: Sequence[tuple[_Begin | None, LogFile]], calendar: Calendar)
         elif begin.has_year:
             placed.append(_Placed(begin.time.timestamp(), log.modified, log, None))
         elif years := found(surveyed(log, calendar.zone), calendar.zone, log.modified, Prior()):
-            is_copy = not years.is_told and abs(years.silence) > _SOON
-            placed.append(_Placed(years.begin, log.modified, log, years.year, years.is_told, is_copy))
+            is_copy = not years.is_known and abs(years.silence) > _SOON
+            placed.append(_Placed(years.begin, log.modified, log, years.year, years.is_known, is_copy))
         else:
             return None
-    if any(place.is_copy for place in placed) and not any(place.is_told for place in placed):
+    if any(place.is_copy for place in placed) and not any(place.is_known for place in placed):
         return None
     return sorted(placed, key=lambda place: place[:2])
 
@@ -158,9 +158,12 @@ def _shifted(placed: Sequence[_Placed], year: int) -> list[tuple[LogFile, int | 
     What lines tell stands.
     """
     oldest = next(place for place in placed if place.year is not None)
-    shift = 0 if any(place.is_told for place in placed) else year - (oldest.year or 0)
+    shift = 0 if any(place.is_known for place in placed) else year - (oldest.year or 0)
     return [
-        (place.log, year if place.year is None or place is oldest else None if place.is_told else place.year + shift)
+        (
+            place.log,
+            year if place.year is None or place is oldest else None if place.is_known else place.year + shift,
+        )
         for place in placed
     ]
 

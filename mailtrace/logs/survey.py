@@ -16,7 +16,7 @@ from mailtrace.syslog.frame import Frames, Record
 from mailtrace.syslog.local_time import LocalTime
 from mailtrace.syslog.prefixes import beginning_of
 from mailtrace.syslog.stamp import Stamp, midnight
-from mailtrace.syslog.year import Plan, Years, instant_of_stamp, nearest_year, year_after, year_before
+from mailtrace.syslog.year import Plan, Timeline, instant_of_stamp, nearest_year, year_after, year_before
 
 _DAY: Final = 86400
 _DISORDER: Final = 60 * _DAY
@@ -78,7 +78,7 @@ class Stretch:
             self.source, self.year = source, year
 
 
-class _Looked(Years):
+class _Looked(Timeline):
     """Keeps a line's stamp instead of dating the line."""
 
     stamp: Stamp | None = None

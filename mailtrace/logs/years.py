@@ -52,7 +52,7 @@ class Found(NamedTuple):
     """The years of the lines of a survey."""
 
     plan: Plan
-    is_told: bool
+    is_known: bool
     """Whether any line told its year."""
     begin: int
     """The instant of the first line, in seconds since 1970."""
@@ -77,9 +77,9 @@ def found(survey: Survey, zone: tzinfo, modified: float, prior: Prior) -> Found 
         return None
     search = _Search(stretches, zone, modified, prior)
     step_back = _STEP_BACK_AMONG_OTHERS if survey.is_disordered else _STEP_BACK
-    is_told = any(stretch.year is not None for stretch in stretches)
+    is_known = any(stretch.year is not None for stretch in stretches)
     chosen = search.cheapest(step_back, prior.year)
-    if is_told and prior.year is not None:
+    if is_known and prior.year is not None:
         freely = search.cheapest(step_back, None)
         # A year that was given may add a silence, but what lines tell it cannot change.
         if stretches[0].year not in (None, prior.year) or chosen.cost > freely.cost + _LONGEST_END:
@@ -91,11 +91,11 @@ def found(survey: Survey, zone: tzinfo, modified: float, prior: Prior) -> Found 
     begin = search.instant(stretches[0].first, chosen.years[0])
     end = search.instant(stretches[-1].latest, chosen.years[-1])
     limit = search.limit if survey.is_full else float("inf")
-    return Found(Plan(turns, survey.days, limit), is_told, begin, end, search.silence(chosen.years[-1]))
+    return Found(Plan(turns, survey.days, limit), is_known, begin, end, search.silence(chosen.years[-1]))
 
 
 class _Choice(NamedTuple):
-    """Years of the stretches, and what they cost."""
+    """Timeline of the stretches, and what they cost."""
 
     cost: float
     years: list[int]

@@ -41,7 +41,7 @@ _is_sendmail_id = re.compile(SENDMAIL_ID).fullmatch
 _LONGEST_ID: Final = 40
 
 
-class _Row(NamedTuple):
+class _ResultRow(NamedTuple):
     """One result of one recipient."""
 
     time: int
@@ -69,7 +69,7 @@ class _Course:
 
     sender: str | None
     mta: str
-    rows: list[_Row] = field(default_factory=list)
+    rows: list[_ResultRow] = field(default_factory=list)
     standing: dict[Who, str] = field(default_factory=dict)
     is_plain: bool = True
     """Whether there is nothing but results of single recipients."""
@@ -78,7 +78,7 @@ class _Course:
     requeued: tuple[int, Removed] | None = None
     """The last line that tells of another queue ID."""
 
-    def add(self, row: _Row) -> None:
+    def add(self, row: _ResultRow) -> None:
         self.rows.append(row)
         self.standing[row.who] = row.outcome
 
@@ -89,7 +89,7 @@ class _Course:
             found = [(None, None)]
         for who in found:
             self.is_plain = False
-            self.add(_Row(time, *who, None, status, outcome))
+            self.add(_ResultRow(time, *who, None, status, outcome))
 
     def give_lost(self, time: int) -> None:
         """Give an entry to those who wait for ever: qmgr(8) removes no message before its last recipient is done."""
@@ -98,7 +98,7 @@ class _Course:
         for who, outcome in list(self.standing.items()):
             if outcome in _WAITING and who[0] not in done and not (outcome == "held" and final):
                 self.is_plain = False
-                self.add(_Row(time, *who, None, "deleted by the operator", "deleted"))
+                self.add(_ResultRow(time, *who, None, "deleted by the operator", "deleted"))
 
     def take(self, time: int, fact: Any) -> None:
         """Take in a result, or what a line says of the whole message."""
@@ -108,7 +108,7 @@ class _Course:
         elif kind is Refusal:
             if fact.recipient is not None or self.standing.get((None, None)) != fact.outcome:
                 self.is_plain = False
-                self.add(_Row(time, fact.recipient, None, None, fact.status, fact.outcome))
+                self.add(_ResultRow(time, fact.recipient, None, None, fact.status, fact.outcome))
         elif kind is Expired:
             self.give_waiting(time, fact.status, "expired", waiting=("deferred", "queued"))
         elif kind is Removed:
@@ -145,10 +145,10 @@ def requeued_as(removed: Removed) -> str:
     return "requeued" if removed.to is None else REQUEUED + removed.to
 
 
-def _row(time: int, result: Result, sender: str | None, mta: str) -> _Row:
+def _row(time: int, result: Result, sender: str | None, mta: str) -> _ResultRow:
     if result.orig_to is not None and mta == "sendmail":
         result = result._replace(orig_to=_orig_to(result.recipient, result.orig_to, sender))
-    return _Row(time, *result)
+    return _ResultRow(time, *result)
 
 
 def _orig_to(recipient: str, controlling: str, sender: str | None) -> str | None:
@@ -202,7 +202,7 @@ def _are_plain(facts: Iterable[TimedFact]) -> bool:
     return True
 
 
-def _settled(rows: list[_Row]) -> Iterator[_Row]:
+def _settled(rows: list[_ResultRow]) -> Iterator[_ResultRow]:
     """Leave out what later lines say better.
 
     A refusal, return or hold of the whole message, where its recipients are named after all; a return for a recipient
@@ -263,7 +263,7 @@ def _condensed(rows: Collection[_Values]) -> list[dict[str, Any]]:
 
 
 def _apart(row: _Values, mixed: set[Who]) -> _Values:
-    """Tell an alias's members apart: local(8) logs programs, files and what it forwards under the alias itself.
+    """Notify an alias's members apart: local(8) logs programs, files and what it forwards under the alias itself.
 
     Where some bounced and others were delivered, these are told as rewritten from the alias, as other members are.
     """

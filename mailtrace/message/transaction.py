@@ -27,7 +27,7 @@ from mailtrace.mta.queue_ids import NOQUEUE, time_of
 Key: TypeAlias = tuple[str, str]
 """What the lines of a transaction share: the host and the queue ID."""
 
-Span: TypeAlias = tuple[int, int]
+TimeSpan: TypeAlias = tuple[int, int]
 """Two times, in microseconds since 1970 UTC, and all between them."""
 
 SECOND: Final = 1_000_000
@@ -129,11 +129,11 @@ class Transaction:
             return True
         if not self.is_certain or self.finished is None:
             return False
-        first, last = span_of([self])
+        first, last = time_span_of([self])
         return last - first <= _LONG
 
     @property
-    def is_headless(self) -> bool:
+    def may_lack_beginning(self) -> bool:
         """Whether a beginning may be missing that is in another log: not of a notice that is known as one."""
         if self.begun is not None or self.is_timed or self.queue_id == NOQUEUE:
             return False
@@ -223,13 +223,13 @@ def _whole(part: Transaction, facts: list[TimedFact]) -> Transaction:
     return whole
 
 
-def span_of(parts: Iterable[Transaction]) -> Span:
+def time_span_of(parts: Iterable[Transaction]) -> TimeSpan:
     """Return the times of the first and of the last line of these."""
     times = [time for part in parts for time, _ in part.facts]
     return min(times), max(times)
 
 
-def starts_near(span: Span) -> Span:
+def starts_near(span: TimeSpan) -> TimeSpan:
     """Return between which starts a settled transaction must lie to share a line with others of these times."""
     return span[0] - _LONG - _LATE_LINK, span[1] + _LATE_LINK
 

@@ -94,7 +94,7 @@ def _more_of(entry: dict[str, Any], zone: tzinfo) -> dict[str, Any]:
 
 def _glance(document: Document, entry: dict[str, Any], style: Style) -> str:
     told = [f"{entry['attempts']} attempts"] if entry["attempts"] > 1 else []
-    if (seconds := _taken(document, entry)) is not None:
+    if (seconds := _elapsed(document, entry)) is not None:
         told.append(duration(seconds))
     about = f" ({', '.join(told)})" if told else ""
     outcome = safe(entry["outcome"])
@@ -104,7 +104,7 @@ def _glance(document: Document, entry: dict[str, Any], style: Style) -> str:
     return f"{outcome}{about} "
 
 
-def _taken(document: Document, entry: dict[str, Any]) -> float | None:
+def _elapsed(document: Document, entry: dict[str, Any]) -> float | None:
     """Seconds from the message's arrival to the result, as the MTA says, else by the lines' times; null within one."""
     if entry["delay"] is not None:
         return float(entry["delay"])

@@ -110,7 +110,7 @@ class Group(NamedTuple):
     p95_delay: float | None = None
 
 
-class Tally:
+class GroupCounter:
     """Counts, however they come in: document by document, or counted elsewhere."""
 
     def __init__(self, grouping: Grouping) -> None:
@@ -172,10 +172,10 @@ def _percentile(delays: list[tuple[int, int]], percent: int) -> float | None:
 
 def groups_of(query: Query, grouping: Grouping, documents: Iterable[Document]) -> list[Group]:
     """Return the groups of documents that match a query."""
-    tally = Tally(grouping)
+    counter = GroupCounter(grouping)
     for document in documents:
-        tally.add(query, document)
-    return tally.groups()
+        counter.add(query, document)
+    return counter.groups()
 
 
 def counted(query: Query, document: Document) -> list[_Entry]:

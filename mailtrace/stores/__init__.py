@@ -10,7 +10,7 @@ from mailtrace.errors import StoreError, UsageError
 from mailtrace.stores.access import Access
 
 if TYPE_CHECKING:  # for the sake of `--help`, which needs none
-    from mailtrace.stores.base import Store, Tell
+    from mailtrace.stores.base import Notify, Store
 
 SYSTEM_FOLDER: Final = "/var/lib/mailtrace"
 _FILE: Final = "mailtrace.db"
@@ -22,7 +22,7 @@ def open_store(
     access: Access | None = None,
     retention_days: int | None = None,
     index_period: str | None = None,
-    tell: Tell = lambda _: None,
+    tell: Notify = lambda _: None,
 ) -> Store:
     """Return the store of a URL: `sqlite:PATH`, `http(s)://HOST:PORT` or `elasticsearch`; without one the embedded one.
 

@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple, Protocol, TypeAlias, runtime_checkabl
 
 from mailtrace.logs.checkpoint import Checkpoint
 from mailtrace.message.document import Document
-from mailtrace.message.transaction import Key, Span, Transaction
+from mailtrace.message.transaction import Key, TimeSpan, Transaction
 from mailtrace.search.groups import Group, Grouping
 from mailtrace.search.query import Query
 
@@ -19,7 +19,7 @@ RETENTION_DAYS: Final = 90
 INDEX_PERIODS: Final = ("day", "week", "month")
 """What one index of Elasticsearch can hold."""
 
-Tell: TypeAlias = Callable[[str], None]
+Notify: TypeAlias = Callable[[str], None]
 """Shows the admin a line."""
 
 
@@ -65,7 +65,7 @@ class Refused(NamedTuple):
     reason: str
 
 
-class Outcome(NamedTuple):
+class WriteResult(NamedTuple):
     """What became of rows that were to be written."""
 
     conflicts: set[str]
@@ -91,13 +91,13 @@ class Store(Protocol):
     def prepare(self) -> None:
         """Make the store ready to be written: create what is missing, overwrite nothing."""
 
-    def create(self, rows: Iterable[Row]) -> Outcome:
+    def create(self, rows: Iterable[Row]) -> WriteResult:
         """Write rows whose IDs are not there yet; those that are come back as conflicts, unchanged.
 
         Rows are made while they are taken: a store keeps few of them in memory.
         """
 
-    def replace(self, replacements: Sequence[Replacement]) -> Outcome:
+    def replace(self, replacements: Sequence[Replacement]) -> WriteResult:
         """Write rows in place of stored ones that have not changed since they were read."""
 
     def remove(self, removals: Sequence[Removal]) -> None:
@@ -106,10 +106,10 @@ class Store(Protocol):
     def read(self, transactions: Sequence[Transaction]) -> dict[str, Stored]:
         """Return what is stored under the IDs of these transactions, stubs too; everything acknowledged is seen."""
 
-    def headless(self, keys: Sequence[Key]) -> set[Key]:
-        """Return those keys of which a transaction is stored whose beginning may be missing (`is_headless`)."""
+    def lacking_beginning(self, keys: Sequence[Key]) -> set[Key]:
+        """Return those keys of which a transaction is stored whose beginning may be missing (`may_lack_beginning`)."""
 
-    def find(self, wanted: Mapping[Key, Span]) -> dict[Key, list[Stored]]:
+    def find(self, wanted: Mapping[Key, TimeSpan]) -> dict[Key, list[Stored]]:
         """Return the stored transactions of each key that lines of these times can change, stubs too; or more of them.
 
         Everything acknowledged is seen. What is settled and of another time may be left out.

@@ -17,7 +17,7 @@ from mailtrace.syslog.prefixes import begun, uncounted, version_at
 from mailtrace.syslog.records import Record, Unframed
 from mailtrace.syslog.stamp import MONTHS, Stamp, midnight, stamp_of
 from mailtrace.syslog.wrappers import MAX_DEPTH, Event, event_at, event_of, is_line_in, journal_event, text_header
-from mailtrace.syslog.year import Plan, Years, instant_of_stamp
+from mailtrace.syslog.year import Plan, Timeline, instant_of_stamp
 
 __all__ = ["Frames", "Record", "Unframed"]
 
@@ -54,19 +54,19 @@ class Frames:
         `zone` is that of stamps without one; `year` the year of the first line whose stamp has none: None leaves
         such lines without a record.
         """
-        self._begin(Years(zone, year))
+        self._begin(Timeline(zone, year))
 
     @classmethod
     def resume(cls, zone: tzinfo, state: Mapping[str, Any]) -> "Frames":
         """Go on with a log where `state` was taken."""
         frames = cls(zone, None)
-        frames._begin(Years(zone, state.get("year"), state.get("latest"), state.get("dated"), state.get("seen")))
+        frames._begin(Timeline(zone, state.get("year"), state.get("latest"), state.get("dated"), state.get("seen")))
         if entry := state.get("entry"):
             frames._read_entry(Entry(entry))
         return frames
 
     @classmethod
-    def dated_by(cls, years: Years) -> "Frames":
+    def dated_by(cls, years: Timeline) -> "Frames":
         """Begin a log whose stamps are given to `years`."""
         frames = cls(timezone.utc, None)
         frames._begin(years)
@@ -81,7 +81,7 @@ class Frames:
         """Return what `resume` needs, as JSON: the year, the latest instants in seconds since 1970, half an entry."""
         return self._years.state() | ({"entry": self._entry.state()} if self._entry else {})
 
-    def _begin(self, years: Years) -> None:
+    def _begin(self, years: Timeline) -> None:
         self._years = years
         self._read_entry(None)
         self._heads: dict[str, tuple[str, str, str]] = {}

@@ -45,7 +45,7 @@ class Plan(NamedTuple):
     """The latest instant of lines behind these."""
 
 
-class Years:
+class Timeline:
     """Gives stamps their instants, in the order of the lines; its state is the latest instant so far."""
 
     def __init__(

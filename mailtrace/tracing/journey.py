@@ -15,8 +15,8 @@ from mailtrace.message.document import Document
 from mailtrace.mta.queue_ids import NOQUEUE
 from mailtrace.search.query import Query, matches
 from mailtrace.stores.base import Store
-from mailtrace.tracing.candidates import Stops
-from mailtrace.tracing.ties import Entry, Stop, is_open
+from mailtrace.tracing.candidates import Candidates
+from mailtrace.tracing.ties import Entry, Node, is_open
 
 _AT_ONCE: Final = 100
 """Matches whose beginnings are looked up together."""
@@ -111,18 +111,18 @@ def journeys(store: Store, query: Query) -> Iterator[Journey]:
                     break
 
 
-def _climbed(store: Store, documents: list[Document]) -> tuple[Stops, list[Stop]]:
+def _climbed(store: Store, documents: list[Document]) -> tuple[Candidates, list[Node]]:
     """Read what came before these documents; of the first alone, where that is too much at once."""
-    stops = Stops(store)
+    stops = Candidates(store)
     starts = [stops.add(document) for document in documents]
-    known: set[Stop] = set()
+    known: set[Node] = set()
     while new := {before for stop in starts for before in _path(stops, stop)} - known:
         known |= new
         stops.ask(new, onwards=False)
     return (stops, starts) if len(starts) == 1 or not stops.is_full else _climbed(store, documents[:1])
 
 
-def _path(stops: Stops, stop: Stop) -> list[Stop]:
+def _path(stops: Candidates, stop: Node) -> list[Node]:
     """The way back from a stop to the first that is known, or as far as nothing is in doubt."""
     path = [stop]
     while len(path) < _HIGHEST and len(before := stops.come_from(path[-1])) == 1 and before[0] not in path:
@@ -130,7 +130,7 @@ def _path(stops: Stops, stop: Stop) -> list[Stop]:
     return path
 
 
-def _first(stops: Stops, stop: Stop) -> Stop:
+def _first(stops: Candidates, stop: Node) -> Node:
     """The first stop that is known; of a ring, which only forged answers make, the earliest."""
     path = _path(stops, stop)
     before = stops.come_from(path[-1])
@@ -139,9 +139,9 @@ def _first(stops: Stops, stop: Stop) -> Stop:
     return path[-1]
 
 
-def _descend(stops: Stops, root: Stop) -> None:
+def _descend(stops: Candidates, root: Node) -> None:
     """Read what came after a stop."""
-    reached: dict[Stop, None] = {}
+    reached: dict[Node, None] = {}
     new = [root]
     while new and not stops.is_full and len(reached) <= _MOST_HOPS:
         while new:
@@ -151,7 +151,7 @@ def _descend(stops: Stops, root: Stop) -> None:
         new = [later for stop in reached for later in _after(stops, stop) if later not in reached]
 
 
-def _after(stops: Stops, stop: Stop) -> Iterator[Stop]:
+def _after(stops: Candidates, stop: Node) -> Iterator[Node]:
     for entries in stop.handed.values():
         for entry in entries:
             yield from stops.sure_next(stop, entry)
@@ -163,18 +163,18 @@ def _after(stops: Stops, stop: Stop) -> Iterator[Stop]:
 class _Builder:
     """Makes the tree of one journey."""
 
-    def __init__(self, stops: Stops, query: Query, starts: Iterable[Stop]) -> None:
+    def __init__(self, stops: Candidates, query: Query, starts: Iterable[Node]) -> None:
         self._stops = stops
         self._query = replace(query, limit=None)
         self._wanted = {before for stop in starts for before in _path(stops, stop)}
         """What is never left out: the matches, and the ways to them."""
-        self._placed: set[Stop] = set()
+        self._placed: set[Node] = set()
         self._journey: Journey
         self._ended = 0
         self._notices = 0
         """How many hops above the present one are notices."""
 
-    def journey(self, root: Stop) -> Journey:
+    def journey(self, root: Node) -> Journey:
         before = self._stops.come_from(root)
         candidates = _documents(before) if len(before) > 1 else []
         self._ended = root.ended
@@ -184,7 +184,7 @@ class _Builder:
         self._journey.is_complete &= not self._stops.is_full
         return self._journey
 
-    def _hop(self, stop: Stop, hop: Hop, depth: int) -> None:
+    def _hop(self, stop: Node, hop: Hop, depth: int) -> None:
         """Fill a hop with what follows."""
         hop.is_found = matches(self._query, stop.document)
         if stop in self._placed:
@@ -205,10 +205,10 @@ class _Builder:
             if id(later.document) not in within and self._stops.come_from(later) == [stop]
         ]
 
-    def _is_enough(self, stop: Stop) -> bool:
+    def _is_enough(self, stop: Node) -> bool:
         return len(self._placed) >= _MOST_HOPS and stop not in self._wanted
 
-    def _next(self, stop: Stop, later: Stop, tie: str, depth: int) -> Hop:
+    def _next(self, stop: Node, later: Node, tie: str, depth: int) -> Hop:
         hop = Hop(later.document, tie, (later.begun - stop.begun) / 1e6)
         sender = later.document["from"]
         hop.is_notice = tie == "origin" and sender is not None and _is_notice(sender, stop.document["from"])
@@ -217,9 +217,9 @@ class _Builder:
         self._notices -= hop.is_notice
         return hop
 
-    def _branches(self, stop: Stop, hop: Hop, depth: int) -> list[Branch]:
-        grouped: dict[object, tuple[list[Entry], list[Stop], list[Stop]]] = {}
-        nexts: dict[tuple[object, ...], list[Stop]] = {}
+    def _branches(self, stop: Node, hop: Hop, depth: int) -> list[Branch]:
+        grouped: dict[object, tuple[list[Entry], list[Node], list[Node]]] = {}
+        nexts: dict[tuple[object, ...], list[Node]] = {}
         for entry in stop.document["to"]:
             taken = (entry["queued_as"], entry["date"], entry["relay"], entry["recipient"] if is_open(entry) else None)
             if taken not in nexts:
@@ -234,7 +234,7 @@ class _Builder:
             entries.append(entry)
         return [self._branch(stop, hop, group, depth) for group in grouped.values()]
 
-    def _branch(self, stop: Stop, hop: Hop, group: tuple[list[Entry], list[Stop], list[Stop]], depth: int) -> Branch:
+    def _branch(self, stop: Node, hop: Hop, group: tuple[list[Entry], list[Node], list[Node]], depth: int) -> Branch:
         entries, sure, possible = group
         asked = [entry for entry in entries if hop.is_found and self._is_asked(stop, entry)]
         if asked:
@@ -249,11 +249,11 @@ class _Builder:
             self._journey.results.update(entry["outcome"] for entry in entries if _is_end(entry, depth))
         return branch
 
-    def _is_asked(self, stop: Stop, entry: Entry) -> bool:
+    def _is_asked(self, stop: Node, entry: Entry) -> bool:
         return matches(self._query, {**stop.document, "to": [entry]})
 
 
-def _documents(stops: Iterable[Stop]) -> list[Document]:
+def _documents(stops: Iterable[Node]) -> list[Document]:
     return [stop.document for stop in sorted(stops, key=lambda stop: (stop.begun, stop.key))]
 
 

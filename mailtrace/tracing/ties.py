@@ -40,7 +40,7 @@ _PROGRAM: Final = ("sent (delivered to command", "sent (delivered via ")
 
 
 @dataclass(slots=True, eq=False)
-class Stop:
+class Node:
     """A transaction, with what ties ask for."""
 
     document: Document
@@ -56,7 +56,7 @@ class Stop:
     """The names of their next hops, in lower case; empty: one on the host itself."""
 
     @classmethod
-    def of(cls, document: Document) -> "Stop":
+    def of(cls, document: Document) -> "Node":
         """Return the stop of a document."""
         begun = microseconds(document["date"])
         stop = cls(document, begun, begun)
@@ -113,7 +113,7 @@ class Tie(NamedTuple):
     """Begun close to the delivery; for two on one host, when the earlier began."""
 
 
-def queue_id_tie(stop: Stop, entry: Entry, later: Stop) -> Tie | None:
+def queue_id_tie(stop: Node, entry: Entry, later: Node) -> Tie | None:
     """Return how a stop fits as the next hop that took this entry's message under its `queued_as`; None: it doesn't."""
     if stop is later or entry["queued_as"] != later.queue_id:
         return None
@@ -130,7 +130,7 @@ def queue_id_tie(stop: Stop, entry: Entry, later: Stop) -> Tie | None:
     return Tie(same is True, route is True, gap <= _CLOSE)
 
 
-def origin_tie(stop: Stop, later: Stop) -> Tie | None:
+def origin_tie(stop: Node, later: Node) -> Tie | None:
     """Return how a stop fits as the one that this later one says it came from; None: it doesn't.
 
     A notice, clone or requeued message is on the same host; only a filter can be on another, with the same message.
@@ -148,7 +148,7 @@ def origin_tie(stop: Stop, later: Stop) -> Tie | None:
     return Tie(same is True, here, stop.begun)
 
 
-def msgid_tie(stop: Stop, entry: Entry, later: Stop) -> Tie | None:
+def msgid_tie(stop: Node, entry: Entry, later: Node) -> Tie | None:
     """Return how a stop fits as the next hop of an entry that tells no queue ID; None: nothing ties them.
 
     The message ID is not enough: the route must fit too, and the recipient where the next hop got the message by SMTP.
@@ -169,7 +169,7 @@ def msgid_tie(stop: Stop, entry: Entry, later: Stop) -> Tie | None:
     return Tie(True, True, True)
 
 
-def may_go_on(stop: Stop, later: Stop) -> bool:
+def may_go_on(stop: Node, later: Node) -> bool:
     """Return whether a look at `msgid_tie` of the stop's entries is worth while: most hosts never meet."""
     if not stop.relays or stop is later:
         return False
@@ -218,13 +218,13 @@ def _is_spoilt(msgid: str) -> bool:
     return not msgid.isascii() or "\\" in msgid or "?" in msgid
 
 
-def _gap(entry: Entry, later: Stop) -> int:
+def _gap(entry: Entry, later: Node) -> int:
     """How far from the delivery, in microseconds, the next hop's first line is."""
     first, last = microseconds(entry["date"]), microseconds(entry["last_date"])
     return max(first - later.begun, later.begun - last, 0)
 
 
-def _route(stop: Stop, entry: Entry, later: Stop) -> bool | None:
+def _route(stop: Node, entry: Entry, later: Node) -> bool | None:
     """Whether the message went from this host to that one; None where the names do not tell."""
     here = same_host(stop.host, later.host)
     if _is_within(entry):
@@ -242,7 +242,7 @@ def _is_within(entry: Entry) -> bool:
     return entry["relay_host"] in _LOCAL or is_program(entry) or _is_loopback(entry["relay_ip"])
 
 
-def _takes(entry: Entry, later: Stop) -> bool:
+def _takes(entry: Entry, later: Node) -> bool:
     """Whether the next hop had this recipient, as far as it names any."""
     named = {str(name).lower() for other in later.document["to"] for name in (other["recipient"], other["orig_to"])}
     return not later.document["to"] or str(entry["recipient"]).lower() in named

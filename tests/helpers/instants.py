@@ -5,7 +5,7 @@ import sys
 from datetime import datetime, timezone
 from types import SimpleNamespace
 
-from mailtrace.logs.open import opened
+from mailtrace.logs.open import open_log
 from mailtrace.logs.rotation import Calendar, planned
 from mailtrace.logs.survey import Survey
 from mailtrace.logs.years import Prior, found
@@ -42,7 +42,7 @@ def dated(paths, year=None):
     """The instant that each line is given, by its text."""
     times = {}
     for plan in planned(paths, Calendar(UTC, "UTC", year), []):
-        log = opened(plan, Calendar(UTC, "UTC", year), [], lambda: NOW, again=False)
+        log = open_log(plan, Calendar(UTC, "UTC", year), [], lambda: NOW, from_start=False)
         with log.reader:
             for block in log.blocks:
                 for line in block.lines:

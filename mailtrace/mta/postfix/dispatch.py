@@ -253,7 +253,7 @@ def _names_message(word: str) -> bool:
     return len(word) <= _LONGEST_ID and _is_id(word) is not None
 
 
-def _taken(program: str, text: str) -> tuple[Rule | None, str, str]:
+def _rule_for(program: str, text: str) -> tuple[Rule | None, str, str]:
     """The rule that takes the line, the queue ID, and the rest behind it."""
     queue_id, colon, rest = text.partition(": ")
     if not colon or len(queue_id) > _LONGEST_ID or _is_id(queue_id) is None:
@@ -272,10 +272,10 @@ def parse(program: str, text: str) -> Parsed:
 
     Raises nothing on any text.
     """
-    rule, queue_id, rest = _taken(program, text)
+    rule, queue_id, rest = _rule_for(program, text)
     return rule.parse(queue_id, program, rest) if rule is not None else None
 
 
 def rule_of(program: str, text: str) -> Rule | None:
     """Return the rule by which `parse` understands this line, or None where none takes it."""
-    return _taken(program, text)[0]
+    return _rule_for(program, text)[0]

@@ -274,7 +274,7 @@ def _is_of_message(word: str, rest: str) -> bool:
     return rule in _OF_MESSAGES and isinstance(rule.parse(word, "", rest), Event | list)
 
 
-def _taken(text: str) -> tuple[Rule | None, str, str]:
+def _rule_for(text: str) -> tuple[Rule | None, str, str]:
     """The rule that takes the line, the queue ID, and the rest behind it."""
     end = text.find(": ", _SHORTEST_ID, _LONGEST_ID + 2)
     queue_id = text[:end]
@@ -318,10 +318,10 @@ def parse(program: str, text: str) -> Parsed:
 
     Raises nothing on any text.
     """
-    rule, queue_id, rest = _taken(text)
+    rule, queue_id, rest = _rule_for(text)
     return rule.parse(queue_id, program, rest) if rule is not None else None
 
 
 def rule_of(_program: str, text: str) -> Rule | None:
     """Return the rule by which `parse` understands this line, or None where none takes it."""
-    return _taken(text)[0]
+    return _rule_for(text)[0]

@@ -86,7 +86,7 @@ class Bulk:
         answers = self._attempt(operations)
         for tries in range(len(self._server.pauses)):
             busy = [i for i, answer in enumerate(answers) if answer.status in BUSY]
-            if not busy or not self._server.rest(tries, self._error(answers[busy[0]])):
+            if not busy or not self._server.pause(tries, self._error(answers[busy[0]])):
                 break
             for i, answer in zip(busy, self._attempt([operations[i] for i in busy]), strict=True):
                 answers[i] = answer

@@ -52,8 +52,8 @@ class Checkpoints:
 
     def _hits(self, query: dict[str, Any]) -> list[dict[str, Any]]:
         client = self._server.client
-        self._server.insist(client.indices.refresh, index=self._index, ignore_unavailable=True)
-        answer = self._server.insist(
+        self._server.ask_until_answered(client.indices.refresh, index=self._index, ignore_unavailable=True)
+        answer = self._server.ask_until_answered(
             client.search,
             index=self._index,
             ignore_unavailable=True,

@@ -87,30 +87,30 @@ class Server:
         with self._in_a_line():
             return method(**arguments).body
 
-    def insist(self, method: Callable[..., Any], /, **arguments: Any) -> Any:
+    def ask_until_answered(self, method: Callable[..., Any], /, **arguments: Any) -> Any:
         """Return the answer to a request, asked again with growing pauses while the server is busy or away."""
         with self.outage.given_up():
             for tries in range(len(self.pauses)):
                 try:
                     return self.attempt(method, **arguments)
                 except (BusyError, LostError) as error:
-                    if not self.rest(tries, error):
+                    if not self.pause(tries, error):
                         break
             return self.attempt(method, **arguments)
 
-    def ask_twice(self, method: Callable[..., Any], /, **arguments: Any) -> Any:
+    def ask_with_retries(self, method: Callable[..., Any], /, **arguments: Any) -> Any:
         """Return the answer to a request that a person waits for: an index made just now is not there for a moment."""
         with self.outage.given_up():
             for tries in range(len(self.pauses[:3])):
                 try:
                     return self.attempt(method, **arguments)
                 except BusyError as error:
-                    self.rest(tries, error)
+                    self.pause(tries, error)
             return self.attempt(method, **arguments)
 
-    def rest(self, tries: int, error: BusyError | LostError) -> bool:
+    def pause(self, tries: int, error: BusyError | LostError) -> bool:
         """Wait before a request's next try; return False at once where the server is not wanted any more."""
-        self.outage.met(error, tries)
+        self.outage.failed(error, tries)
         return not self._closed.wait(self.pauses[tries])
 
     def close(self) -> None:

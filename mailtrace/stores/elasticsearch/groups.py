@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from typing import Any, Final
 
-from mailtrace.search.groups import Group, Grouping, Tally, groups_of
+from mailtrace.search.groups import Group, GroupCounter, Grouping, groups_of
 from mailtrace.search.query import Query
 from mailtrace.stores.elasticsearch.client import AnswerError
 from mailtrace.stores.elasticsearch.query import Conditions
@@ -34,30 +34,30 @@ def groups(searches: Searches, query: Query, grouping: Grouping) -> list[Group]:
     """Return the groups of what matches; where the server cannot count them just so, from the documents themselves."""
     query = replace(query, limit=None)
     if not (grouping.is_of_entries and query.words):
-        tally = Tally(grouping)
+        counter = GroupCounter(grouping)
         try:
-            if all(_take(tally, grouping, bucket) for bucket in _buckets(searches, query, grouping)):
+            if all(_take(counter, grouping, bucket) for bucket in _buckets(searches, query, grouping)):
                 if grouping.is_of_entries:
                     for document in searches.documents(query, packed=True):
-                        tally.add(query, document)
-                return tally.groups()
+                        counter.add(query, document)
+                return counter.groups()
         except AnswerError as error:
             if not is_too_complex(error):
                 raise
     return groups_of(query, grouping, searches.documents(query))
 
 
-def _take(tally: Tally, grouping: Grouping, bucket: dict[str, Any]) -> bool:
+def _take(counter: GroupCounter, grouping: Grouping, bucket: dict[str, Any]) -> bool:
     """Count a bucket; return False where it does not lie in one group."""
     value, number = bucket["key"]["value"], bucket["doc_count"]
     if not grouping.is_of_times:
-        tally.count(value, number)
+        counter.count(value, number)
         if (delay := bucket["key"].get("delay")) is not None:
-            tally.delay(value, delay, number)
+            counter.delay(value, delay, number)
         return True
     first = _EPOCH + timedelta(microseconds=int(value))
     last = first + timedelta(microseconds=_QUARTER - 1)
-    tally.count(grouping.time(first), number)
+    counter.count(grouping.time(first), number)
     return grouping.time(first) == grouping.time(last)
 
 

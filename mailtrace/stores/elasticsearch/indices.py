@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from mailtrace.errors import StoreError
 from mailtrace.stores.elasticsearch.client import Server
-from mailtrace.stores.elasticsearch.periods import Span, name_of, periods_of, span_of
+from mailtrace.stores.elasticsearch.periods import DaySpan, day_span_of, name_of, periods_of
 from mailtrace.stores.elasticsearch.setup import FEW, SetUp, create
 
 _HOUR: Final = 3_600_000
@@ -69,14 +69,14 @@ class Indices:
             return origination
         return self._read_originations(index).get(index, origination)
 
-    def _span(self, index: str) -> Span:
-        span = span_of(index.removeprefix(f"{self.prefix}-"))
+    def _span(self, index: str) -> DaySpan:
+        span = day_span_of(index.removeprefix(f"{self.prefix}-"))
         assert span is not None
         return span
 
     def _read_originations(self, indices: str) -> dict[str, int]:
         """The origination of each index: of one that somebody else has made, the time at which that was."""
-        found = self._server.insist(
+        found = self._server.ask_until_answered(
             self._server.client.indices.get,
             index=indices,
             ignore_unavailable=True,
@@ -90,9 +90,9 @@ class Indices:
         indices = self._server.client.indices
         if self._set_up.has_lifecycle:
             settings = {"index.lifecycle.origination_date": now}
-            self._server.insist(indices.put_settings, index=index, settings=settings)
+            self._server.ask_until_answered(indices.put_settings, index=index, settings=settings)
         else:
-            self._server.insist(indices.put_mapping, index=index, meta={"origination": now})
+            self._server.ask_until_answered(indices.put_mapping, index=index, meta={"origination": now})
         self._originations[index] = now
 
     def require_room(self, days: Collection[int]) -> None:
@@ -150,7 +150,7 @@ class Indices:
         self._refresh(self.pattern)
 
     def _refresh(self, indices: str) -> None:
-        self._server.insist(self._server.client.indices.refresh, index=indices, ignore_unavailable=True)
+        self._server.ask_until_answered(self._server.client.indices.refresh, index=indices, ignore_unavailable=True)
         self._written.clear()
 
     def past(self, before: float) -> list[str]:
@@ -163,13 +163,13 @@ class Indices:
         ends = (
             (index, _end(span), origination)
             for index, origination in self._read_originations(self.pattern).items()
-            if (span := span_of(index.removeprefix(f"{self.prefix}-"))) is not None
+            if (span := day_span_of(index.removeprefix(f"{self.prefix}-"))) is not None
         )
         return [index for index, end, origination in ends if max(end, origination) < before * 1000]
 
     def delete(self, index: str) -> None:
         """Delete an index."""
-        self._server.insist(self._server.client.indices.delete, index=index, ignore_unavailable=True)
+        self._server.ask_until_answered(self._server.client.indices.delete, index=index, ignore_unavailable=True)
 
     def _milliseconds(self) -> int:
         return int(self._now() * 1000)
@@ -181,6 +181,6 @@ def _origination(state: dict[str, Any]) -> int:
     return int(settings.get("lifecycle", {}).get("origination_date") or kept or settings["creation_date"])
 
 
-def _end(span: Span) -> int:
+def _end(span: DaySpan) -> int:
     """The end of an index's last day, in milliseconds since 1970."""
     return (span.last + 1) * _DAY

@@ -25,7 +25,7 @@ class Outage:
         self._is_told = False
         self._quiet_until = 0.0
 
-    def met(self, error: BusyError | LostError, tries: int) -> None:
+    def failed(self, error: BusyError | LostError, tries: int) -> None:
         """Take note that a request was in vain, and was so `tries` times before: tell it once, if it lasts."""
         if tries < _SHORT:
             return
@@ -43,11 +43,11 @@ class Outage:
             yield
         except StoreUnavailableError as error:
             with self._lock:
-                error.is_told = self._is_told
+                error.is_reported = self._is_told
                 self._is_known = True
             raise
 
-    def over(self) -> None:
+    def recovered(self) -> None:
         """Take note that all is written: tell it where the outage was told."""
         with self._lock:
             if self._is_told:

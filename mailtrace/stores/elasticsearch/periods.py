@@ -17,7 +17,7 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _shape = re.compile(r"(\d{4})\.(?:w(\d\d)|(\d\d)(?:\.(\d\d))?)").fullmatch
 
 
-class Span(NamedTuple):
+class DaySpan(NamedTuple):
     """Days, counted from 1970 in UTC, whose entries are in indices of this period."""
 
     first: int
@@ -29,7 +29,7 @@ class Periods(NamedTuple):
     """Which period holds for which days."""
 
     current: str = "day"
-    earlier: tuple[Span, ...] = ()
+    earlier: tuple[DaySpan, ...] = ()
     """Days of which there were indices when the current period was chosen."""
 
     def of(self, day: int) -> str:
@@ -38,11 +38,11 @@ class Periods(NamedTuple):
 
     def changed(self, period: str, indices: Iterable[str]) -> "Periods":
         """Return what holds if another period is chosen while there are indices of these names, without prefix."""
-        spans = [span for name in indices if (span := span_of(name)) is not None and span.period != period]
-        mine = [Span(day, day, span.period) for span in spans for day in self._days(span)]
+        spans = [span for name in indices if (span := day_span_of(name)) is not None and span.period != period]
+        mine = [DaySpan(day, day, span.period) for span in spans for day in self._days(span)]
         return Periods(period, tuple(_together(mine)))
 
-    def _days(self, span: Span) -> Iterable[int]:
+    def _days(self, span: DaySpan) -> Iterable[int]:
         return (day for day in range(span.first, span.last + 1) if self.of(day) == span.period)
 
     def told(self) -> dict[str, Any]:
@@ -52,12 +52,12 @@ class Periods(NamedTuple):
 
 def periods_of(meta: dict[str, Any]) -> Periods:
     """Return the periods that `told` gave; days, where nothing was."""
-    return Periods(meta.get("period", "day"), tuple(Span(*span) for span in meta.get("earlier", ())))
+    return Periods(meta.get("period", "day"), tuple(DaySpan(*span) for span in meta.get("earlier", ())))
 
 
-def _together(spans: Iterable[Span]) -> list[Span]:
+def _together(spans: Iterable[DaySpan]) -> list[DaySpan]:
     """The same, with neighbours of one period as one."""
-    found: list[Span] = []
+    found: list[DaySpan] = []
     for span in sorted(set(spans)):
         if found and found[-1].period == span.period and span.first <= found[-1].last + 1:
             found[-1] = found[-1]._replace(last=max(span.last, found[-1].last))
@@ -78,7 +78,7 @@ def name_of(day: int, period: str) -> str:
     return f"{year:04}.w{week:02}"
 
 
-def span_of(name: str) -> Span | None:
+def day_span_of(name: str) -> DaySpan | None:
     """Return the days and the period that an index's name without its prefix tells; None where it is none of ours."""
     found = _shape(name)
     if found is None:
@@ -87,11 +87,11 @@ def span_of(name: str) -> Span | None:
     try:
         if week:
             first = _day(datetime.fromisocalendar(year, week, 1))
-            return Span(first, first + 6, "week")
+            return DaySpan(first, first + 6, "week")
         if day:
-            return Span(_day(datetime(year, month, day)), _day(datetime(year, month, day)), "day")  # noqa: DTZ001
+            return DaySpan(_day(datetime(year, month, day)), _day(datetime(year, month, day)), "day")  # noqa: DTZ001
         after = datetime(year + month // 12, month % 12 + 1, 1)  # noqa: DTZ001 # days alone count
-        return Span(_day(datetime(year, month, 1)), _day(after) - 1, "month")  # noqa: DTZ001
+        return DaySpan(_day(datetime(year, month, 1)), _day(after) - 1, "month")  # noqa: DTZ001
     except ValueError:
         return None
 

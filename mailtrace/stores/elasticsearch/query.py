@@ -245,7 +245,7 @@ def _is_term(value: str) -> bool:
         return False
 
 
-def of_headless(keys: Iterable[tuple[str, str]]) -> Clause:
+def of_keys_lacking_beginning(keys: Iterable[tuple[str, str]]) -> Clause:
     """Return the query for the transactions of these hosts and queue IDs whose beginning may be missing."""
     return {"bool": {"filter": [{"term": {"headless": True}}, of_keys(keys)]}}
 

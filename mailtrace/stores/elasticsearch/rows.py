@@ -50,7 +50,7 @@ def _told(row: Row) -> dict[str, Any]:
     )
     told["id"] = row.id
     told["stub"] = document is None
-    told["headless"] = transaction.is_headless
+    told["headless"] = transaction.may_lack_beginning
     told["start"] = transaction.start
     told["facts"] = pack(transaction.facts)
     if transaction.line:

@@ -12,7 +12,7 @@ from mailtrace.message.transaction import Key
 from mailtrace.search.query import Query, matches
 from mailtrace.stores.elasticsearch.client import AnswerError, Server
 from mailtrace.stores.elasticsearch.indices import Indices
-from mailtrace.stores.elasticsearch.query import Clause, Conditions, of_headless, of_keys, order
+from mailtrace.stores.elasticsearch.query import Clause, Conditions, of_keys, of_keys_lacking_beginning, order
 from mailtrace.stores.elasticsearch.rows import FACTS, document_of
 from mailtrace.stores.elasticsearch.template import PRIVATE
 
@@ -66,21 +66,21 @@ class Searches:
     def size(self, index: str) -> int:
         """Return how many documents an index holds."""
         everything = {"index": index, "query": Conditions(Query()).of_documents(), "size": 0, "track_total_hits": True}
-        return int(self._server.insist(self._server.client.search, **everything)["hits"]["total"]["value"])
+        return int(self._server.ask_until_answered(self._server.client.search, **everything)["hits"]["total"]["value"])
 
     def of_keys(self, keys: Sequence[Key]) -> Iterator[dict[str, Any]]:
         """Return the hits, with their versions, of every transaction of these keys, stubs too."""
         return self._hits(of_keys(keys), FACTS)
 
-    def headless(self, keys: Sequence[Key]) -> set[Key]:
+    def lacking_beginning(self, keys: Sequence[Key]) -> set[Key]:
         """Return those of the keys of which a transaction may lack its beginning."""
-        found = self._hits(of_headless(keys), ["host", "transaction"])
+        found = self._hits(of_keys_lacking_beginning(keys), ["host", "transaction"])
         return {(hit["_source"]["host"], hit["_source"]["transaction"]) for hit in found}
 
     def _hits(self, condition: Clause, source: list[str]) -> Iterator[dict[str, Any]]:
         body: dict[str, Any] = {"query": condition, "sort": _BY_ID, "size": _PAGE, "source": source}
         while True:
-            answer = self._server.insist(
+            answer = self._server.ask_until_answered(
                 self._server.client.search,
                 index=self._indices.pattern,
                 allow_partial_search_results=False,
@@ -130,7 +130,7 @@ class Searches:
                 self._server.ask(self._server.client.close_point_in_time, id=pit)
 
     def _open(self) -> str:
-        answer = self._server.ask_twice(
+        answer = self._server.ask_with_retries(
             self._server.client.open_point_in_time, index=self._indices.pattern, keep_alive=_KEEP_ALIVE
         )
         self._require(answer)
@@ -138,14 +138,14 @@ class Searches:
 
     def _page(self, pit: str, body: dict[str, Any]) -> list[dict[str, Any]]:
         state = {"id": pit, "keep_alive": _KEEP_ALIVE}
-        search = self._server.client.search
-        answer = self._server.ask_twice(search, pit=state, size=_PAGE, allow_partial_search_results=False, **body)
+        body = {"pit": state, "size": _PAGE, "allow_partial_search_results": False, **body}
+        answer = self._server.ask_with_retries(self._server.client.search, **body)
         hits: list[dict[str, Any]] = answer["hits"]["hits"]
         return hits
 
     def _ask(self, **body: Any) -> Any:
         search = self._server.client.search
-        answer = self._server.ask_twice(
+        answer = self._server.ask_with_retries(
             search,
             index=self._indices.pattern,
             allow_partial_search_results=False,

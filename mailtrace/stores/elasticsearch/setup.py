@@ -3,9 +3,9 @@
 from typing import Any, Final
 
 from mailtrace.errors import StoreError
-from mailtrace.stores.base import RETENTION_DAYS, Tell
+from mailtrace.stores.base import RETENTION_DAYS, Notify
 from mailtrace.stores.elasticsearch.client import AnswerError, DeniedError, Server
-from mailtrace.stores.elasticsearch.periods import Periods, periods_of, span_of
+from mailtrace.stores.elasticsearch.periods import Periods, day_span_of, periods_of
 from mailtrace.stores.elasticsearch.template import (
     ARRAY_OBJECTS,
     UNFINISHED,
@@ -33,7 +33,9 @@ class SetUp:
     Retention and period are what is wished for: None leaves them as they are.
     """
 
-    def __init__(self, server: Server, prefix: str, retention_days: int | None, period: str | None, tell: Tell) -> None:
+    def __init__(
+        self, server: Server, prefix: str, retention_days: int | None, period: str | None, tell: Notify
+    ) -> None:
         self.has_lifecycle = True
         """Whether the server deletes what is past its time; known after `prepare`."""
         self.periods = Periods(period or "day")
@@ -116,7 +118,7 @@ class SetUp:
         """Return the index template; empty where there is none."""
         get = self._server.client.indices.get_index_template
         try:
-            answer = self._server.insist(get, name=self._prefix, flat_settings=True)
+            answer = self._server.ask_until_answered(get, name=self._prefix, flat_settings=True)
         except AnswerError as error:
             if error.status != 404:
                 raise
@@ -156,7 +158,7 @@ class SetUp:
         put = self._server.client.indices.put_mapping
         for at in range(0, len(indices), FEW):
             try:
-                self._server.insist(put, index=",".join(indices[at : at + FEW]), **mapping())
+                self._server.ask_until_answered(put, index=",".join(indices[at : at + FEW]), **mapping())
             except AnswerError as error:
                 raise StoreError(
                     f"{self._server.name}: the indices that are there cannot take this version's fields"
@@ -166,9 +168,9 @@ class SetUp:
     def existing(self, expand: str = "open,closed") -> list[str]:
         """Return the names of the indices that there are, in their order: ours alone, open or closed."""
         resolve = self._server.client.indices.resolve_index
-        found = self._server.ask_twice(resolve, name=f"{self._prefix}-*", expand_wildcards=expand)
+        found = self._server.ask_with_retries(resolve, name=f"{self._prefix}-*", expand_wildcards=expand)
         names = (each["name"] for each in found["indices"])
-        return sorted(name for name in names if span_of(name.removeprefix(f"{self._prefix}-")) is not None)
+        return sorted(name for name in names if day_span_of(name.removeprefix(f"{self._prefix}-")) is not None)
 
     def tell_of_closed(self) -> None:
         """Say, once, which indices a search leaves out: the server does so silently."""
@@ -186,7 +188,7 @@ def left_out(index: str) -> str:
 def create(server: Server, index: str, body: dict[str, Any]) -> bool:
     """Create an index; False: it is there already."""
     try:
-        server.insist(server.client.indices.create, index=index, **body)
+        server.ask_until_answered(server.client.indices.create, index=index, **body)
     except AnswerError as error:
         if error.kind != _EXISTS:
             raise

@@ -12,11 +12,11 @@ from typing import Any, Final, NamedTuple
 from mailtrace.errors import StoreError
 from mailtrace.logs.checkpoint import Checkpoint
 from mailtrace.message.document import Document
-from mailtrace.message.transaction import Key, Span, Transaction
+from mailtrace.message.transaction import Key, TimeSpan, Transaction
 from mailtrace.search.groups import Group, Grouping
 from mailtrace.search.query import Query
 from mailtrace.stores.access import Access
-from mailtrace.stores.base import Description, Outcome, Refused, Removal, Replacement, Row, Stored, Tell
+from mailtrace.stores.base import Description, Notify, Refused, Removal, Replacement, Row, Stored, WriteResult
 from mailtrace.stores.elasticsearch.bulk import Answer, Bulk, Operation
 from mailtrace.stores.elasticsearch.check import describe
 from mailtrace.stores.elasticsearch.checkpoints import Checkpoints
@@ -64,7 +64,7 @@ class ElasticsearchStore:
         access: Access | None = None,
         retention_days: int | None = None,
         index_period: str | None = None,
-        tell: Tell = lambda _: None,
+        tell: Notify = lambda _: None,
         now: Callable[[], float] = time.time,
     ) -> None:
         self._server = Server(url, access, tell)
@@ -115,7 +115,7 @@ class ElasticsearchStore:
         """Look at the server, at what is set up there and at what this user may do; write nothing."""
         return describe(self._server, self._set_up, self._indices)
 
-    def create(self, rows: Iterable[Row]) -> Outcome:
+    def create(self, rows: Iterable[Row]) -> WriteResult:
         """Write rows whose IDs are not there yet; those that are come back as conflicts, unchanged."""
         waiting = iter(rows)
         slices = iter(lambda: list(islice(waiting, _AT_ONCE)), [])
@@ -130,7 +130,7 @@ class ElasticsearchStore:
             self._prolong([row for row in rows if self._index_of(row.transaction) in behind])
         return rows
 
-    def replace(self, replacements: Sequence[Replacement]) -> Outcome:
+    def replace(self, replacements: Sequence[Replacement]) -> WriteResult:
         """Write rows in place of stored ones that have not changed since they were read."""
         return self._write((row, {"index": _unchanged(row.id, version)}) for row, version in replacements)
 
@@ -158,9 +158,9 @@ class ElasticsearchStore:
     def _place(self, transaction: Transaction, id_: str) -> dict[str, Any]:
         return {"_index": self._index_of(transaction), "_id": id_}
 
-    def _write(self, wanted: Iterable[tuple[Row, dict[str, dict[str, Any]]]]) -> Outcome:
+    def _write(self, wanted: Iterable[tuple[Row, dict[str, dict[str, Any]]]]) -> WriteResult:
         """Send each row as soon as it is made, while the next ones are being made."""
-        outcome = Outcome(set(), [])
+        outcome = WriteResult(set(), [])
         sent: list[_Sent] = []
 
         def operations() -> Iterator[Operation]:
@@ -177,7 +177,7 @@ class ElasticsearchStore:
             self._take_answer(outcome, row, answer)
         return outcome
 
-    def _take_answer(self, outcome: Outcome, row: _Sent, answer: Answer) -> None:
+    def _take_answer(self, outcome: WriteResult, row: _Sent, answer: Answer) -> None:
         """What is not the document's fault ends the run: all that was not written is read again by the next."""
         if answer.status == 409:
             outcome.conflicts.add(row.id)
@@ -204,23 +204,23 @@ class ElasticsearchStore:
         for at in range(0, len(transactions), _BATCH):
             places = [self._place(part, part.id) for part in transactions[at : at + _BATCH]]
             docs = [{**place, "_source": source} for place in places]
-            for found in self._server.insist(self._server.client.mget, docs=docs)["docs"]:
+            for found in self._server.ask_until_answered(self._server.client.mget, docs=docs)["docs"]:
                 if found.get("found"):
                     yield found
                 elif (error := found.get("error", {})) and error["type"] != _NO_INDEX:
                     reason = f"{error.get('reason')}{advice(found['_index'], error['type'], str(error.get('reason')))}"
                     raise StoreError(f"{self.name} cannot read {found['_index']}: {reason}")
 
-    def headless(self, keys: Sequence[Key]) -> set[Key]:
+    def lacking_beginning(self, keys: Sequence[Key]) -> set[Key]:
         """Return those keys of which a transaction is stored whose beginning may be missing."""
         found: set[Key] = set()
         if keys:
             self._indices.refresh()
         for at in range(0, len(keys), _KEYS):
-            found |= self._searches.headless(keys[at : at + _KEYS])
+            found |= self._searches.lacking_beginning(keys[at : at + _KEYS])
         return found
 
-    def find(self, wanted: Mapping[Key, Span]) -> dict[Key, list[Stored]]:
+    def find(self, wanted: Mapping[Key, TimeSpan]) -> dict[Key, list[Stored]]:
         """Return every stored transaction of each key, stubs too; everything acknowledged is seen."""
         found: dict[Key, list[Stored]] = {}
         keys = list(wanted)
@@ -236,7 +236,7 @@ class ElasticsearchStore:
         """Let searches see what was written, and save these checkpoints: every document is acknowledged already."""
         self._indices.refresh_written()
         self._checkpoints.save(checkpoints)
-        self._server.outage.over()
+        self._server.outage.recovered()
 
     def checkpoints(self) -> list[Checkpoint]:
         """Return all checkpoints."""
@@ -271,7 +271,7 @@ class ElasticsearchStore:
         for index in self._indices.past(before):
             gone += self._searches.size(index)
             self._indices.delete(index)
-        self._server.outage.over()
+        self._server.outage.recovered()
         return gone
 
     def close(self) -> None:

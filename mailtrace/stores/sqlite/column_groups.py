@@ -7,7 +7,7 @@ from itertools import compress, repeat
 from operator import and_
 from typing import Any, Final
 
-from mailtrace.search.groups import Grouping, Tally
+from mailtrace.search.groups import GroupCounter, Grouping
 from mailtrace.stores.sqlite.chunk import REASON, Chunk
 
 _MINUTE: Final = 60_000_000
@@ -47,15 +47,15 @@ class Counts:
         columns = [chunk.column(name).all() for name in self._names]
         self._counts.update(compress(zip(*columns, strict=True), counts))
 
-    def tell(self, tally: Tally) -> None:
-        """Have everything counted that was added, as `Tally.add` would."""
+    def tell(self, counter: GroupCounter) -> None:
+        """Have everything counted that was added, as `GroupCounter.add` would."""
         for counted, number in self._counts.items():
             if self._grouping.is_of_times:
-                tally.count(self._grouping.time(_EPOCH + timedelta(minutes=counted)), number)
+                counter.count(self._grouping.time(_EPOCH + timedelta(minutes=counted)), number)
             elif self._has_reasons:
-                tally.count(counted[0], number)
+                counter.count(counted[0], number)
             elif self._grouping.is_of_entries:
                 members = (name.removeprefix("to.") for name in self._names)
-                tally.count_result(dict(zip(members, counted, strict=True)), number)
+                counter.count_result(dict(zip(members, counted, strict=True)), number)
             else:
-                tally.count(self._grouping.value.of(counted[0]), number)
+                counter.count(self._grouping.value.of(counted[0]), number)

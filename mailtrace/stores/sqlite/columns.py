@@ -23,7 +23,7 @@ from mailtrace.stores.sqlite.chunk import (
 from mailtrace.stores.sqlite.partitions import Part
 from mailtrace.stores.sqlite.schema import CHUNK_BITS, PLACE_BITS, insert
 
-_Row: TypeAlias = tuple[int, int, Document | None]
+_ColumnRow: TypeAlias = tuple[int, int, Document | None]
 """A row's number, or its place in a chunk; its date in microseconds since 1970; its document, None for a stub."""
 
 _WITHIN: Final = (1 << CHUNK_BITS) - 1
@@ -41,7 +41,7 @@ class _Open:
         self._dates, self._places = stored.dates, stored.entries()
         self._columns = {name: _opened(stored.column(name)) for name in (*OF_DOCUMENTS, *OF_ENTRIES)}
 
-    def put(self, rows: Sequence[_Row]) -> None:
+    def put(self, rows: Sequence[_ColumnRow]) -> None:
         """Set the values of rows, each at its place; column by column, which is several times as fast as row by row."""
         for place, _, _ in rows:
             if place < len(self._dates):
@@ -114,7 +114,7 @@ class Columns:
         self._open: dict[int, _Open] = {}
         self._changed: set[int] = set()
 
-    def put(self, connection: sqlite3.Connection, rows: Iterable[_Row]) -> None:
+    def put(self, connection: sqlite3.Connection, rows: Iterable[_ColumnRow]) -> None:
         """Set the values of rows, by their numbers and in the order of these; without a document a row has none."""
         for chunk, some in groupby(rows, key=lambda row: row[0] >> CHUNK_BITS):
             found = self._open.get(chunk)

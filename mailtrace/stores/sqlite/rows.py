@@ -16,7 +16,7 @@ def values_of(row: Row) -> tuple[Any, ...]:
     """Return date, settled, headless, stub, host, queue_id, mta, line and facts of a row."""
     one = row.transaction
     facts = orjson.dumps(pack(one.facts))
-    states = one.is_settled, one.is_headless, row.document is None
+    states = one.is_settled, one.may_lack_beginning, row.document is None
     return one.first, *states, one.host, one.queue_id, one.mta, one.line, facts
 
 

@@ -7,7 +7,7 @@ from heapq import heappop, heappush
 from typing import Final
 
 from mailtrace.message.document import Document, document
-from mailtrace.search.groups import Group, Grouping, Tally
+from mailtrace.search.groups import Group, GroupCounter, Grouping
 from mailtrace.search.query import Query, matches
 from mailtrace.stores.sqlite.chunk import Chunk
 from mailtrace.stores.sqlite.column_filter import Filter
@@ -116,7 +116,7 @@ class Search:
 
     def groups(self, grouping: Grouping) -> list[Group]:
         """Return the groups of what matches."""
-        tally, counts = Tally(grouping), Counts(grouping)
+        counter, counts = GroupCounter(grouping), Counts(grouping)
         filter_ = Filter(self._query, columns_of(grouping))
         for number, within in self._places():
             chunk = self._chunk(number)
@@ -125,8 +125,8 @@ class Search:
                 continue
             for _, date, found in filter_.rows(chunk, within):
                 if grouping.is_of_times:
-                    tally.count(grouping.time(_EPOCH + timedelta(microseconds=date)))
+                    counter.count(grouping.time(_EPOCH + timedelta(microseconds=date)))
                 else:
-                    tally.add(self._query, found)
-        counts.tell(tally)
-        return tally.groups()
+                    counter.add(self._query, found)
+        counts.tell(counter)
+        return counter.groups()

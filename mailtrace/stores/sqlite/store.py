@@ -17,10 +17,10 @@ import orjson
 from mailtrace.errors import StoreError, StoreMissingError, StoreUnavailableError
 from mailtrace.logs.checkpoint import Checkpoint
 from mailtrace.message.document import Document
-from mailtrace.message.transaction import Key, Span, Transaction, span_of, starts_near
+from mailtrace.message.transaction import Key, TimeSpan, Transaction, starts_near, time_span_of
 from mailtrace.search.groups import Group, Grouping
 from mailtrace.search.query import Query
-from mailtrace.stores.base import Outcome, Removal, Replacement, Row, Stored
+from mailtrace.stores.base import Removal, Replacement, Row, Stored, WriteResult
 from mailtrace.stores.sqlite.columns import Columns, drop
 from mailtrace.stores.sqlite.exact_terms import queue_id_term, terms_of
 from mailtrace.stores.sqlite.partitions import Parts
@@ -114,7 +114,7 @@ class SqliteStore:
             self._parts.load(connection)
         return connection
 
-    def create(self, rows: Iterable[Row]) -> Outcome:
+    def create(self, rows: Iterable[Row]) -> WriteResult:
         """Insert rows; those whose ID is there already come back as conflicts."""
         conflicts: set[str] = set()
         waiting = iter(rows)
@@ -122,7 +122,7 @@ class SqliteStore:
             connection = self._writing()
             while some := list(islice(waiting, _SLICE)):
                 conflicts |= self._insert(connection, some)
-        return Outcome(conflicts, [])
+        return WriteResult(conflicts, [])
 
     def _insert(self, connection: sqlite3.Connection, rows: Sequence[Row]) -> set[str]:
         """Insert those rows whose ID is not there yet; return the others' IDs."""
@@ -163,7 +163,7 @@ class SqliteStore:
                     f"SELECT {fields} FROM transactions WHERE part = ? AND id IN ({marks(some)})", (part_number, *some)
                 )
 
-    def replace(self, replacements: Sequence[Replacement]) -> Outcome:
+    def replace(self, replacements: Sequence[Replacement]) -> WriteResult:
         """Update rows that still have the version that was read.
 
         Terms of what a row said before stay: they lead to it, and what it says now decides.
@@ -184,7 +184,7 @@ class SqliteStore:
                 else:
                     conflicts.add(row.id)
             self._describe(connection, placed)
-        return Outcome(conflicts, [])
+        return WriteResult(conflicts, [])
 
     def remove(self, removals: Sequence[Removal]) -> None:
         """Delete rows that still have the version that was read."""
@@ -207,7 +207,7 @@ class SqliteStore:
             found = map(stored, self._at(self._writing(), transactions, FIELDS))
             return {row.id: row for row in found}
 
-    def headless(self, keys: Sequence[Key]) -> set[Key]:
+    def lacking_beginning(self, keys: Sequence[Key]) -> set[Key]:
         """Return those keys of which a row has no beginning."""
         found: set[Key] = set()
         with self._told():
@@ -223,7 +223,7 @@ class SqliteStore:
                 )
         return found & set(keys)
 
-    def find(self, wanted: Mapping[Key, Span]) -> dict[Key, list[Stored]]:
+    def find(self, wanted: Mapping[Key, TimeSpan]) -> dict[Key, list[Stored]]:
         """Return the rows of each key that are not settled, and those near these times, near their own, and so on."""
         found: dict[Key, list[Stored]] = {}
         with self._told():
@@ -233,9 +233,9 @@ class SqliteStore:
                     found[key] = rows
         return found
 
-    def _near(self, connection: sqlite3.Connection, key: Key, span: Span) -> list[Stored]:
+    def _near(self, connection: sqlite3.Connection, key: Key, span: TimeSpan) -> list[Stored]:
         rows = list(map(stored, connection.execute(_UNSETTLED, key)))
-        spans = [span, *(span_of([row.transaction]) for row in rows)]
+        spans = [span, *(time_span_of([row.transaction]) for row in rows)]
         looked_at: set[int] = set()
         # What is near may reach further, and have others near itself.
         while True:
@@ -247,7 +247,7 @@ class SqliteStore:
                 values = (part, queue_id_term(key[1]), *key)
                 near = list(map(stored, connection.execute(_SETTLED, values)))
                 rows += near
-                spans += [span_of([row.transaction]) for row in near]
+                spans += [time_span_of([row.transaction]) for row in near]
             looked_at |= parts
 
     def commit(self, checkpoints: Sequence[Checkpoint]) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from helpers.reliability.run_indexer import open_store
 from mailtrace.indexing.indexer import Indexer, Limits
-from mailtrace.indexing.report import Tally
+from mailtrace.indexing.report import Report
 from mailtrace.logs.rotation import Calendar
 from mailtrace.output.escape import as_json
 from mailtrace.search.query import Query
@@ -36,7 +36,7 @@ def documents(name: str) -> bytes:
         store.close()
 
 
-def index(name: str, *paths: Path, limits: Limits = USUAL) -> Tally:
+def index(name: str, *paths: Path, limits: Limits = USUAL) -> Report:
     """Index the files in this process."""
     store = open_store(name)
     try:

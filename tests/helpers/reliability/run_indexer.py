@@ -14,10 +14,10 @@ from mailtrace.indexing.follower import Follower
 from mailtrace.indexing.indexer import Indexer, Limits
 from mailtrace.indexing.reducer import MAX_HELD
 from mailtrace.logs.rotation import Calendar
-from mailtrace.stores.base import Store, Tell
+from mailtrace.stores.base import Notify, Store
 
 
-def open_store(name: str, tell: Tell = lambda _: None) -> Store:
+def open_store(name: str, tell: Notify = lambda _: None) -> Store:
     """The store of a name as above; of an outage of a server, who is told hears."""
     if name.startswith("http"):
         from mailtrace.stores.elasticsearch.store import ElasticsearchStore

@@ -200,7 +200,7 @@ def test_look_ups_of_endless_names_find_nothing(store):
     put(store, transaction(SHORT, whole()))
     keys = [("x" * 40_000, SHORT), ("mx", "x" * 40_000)]
     assert store.find(dict.fromkeys(keys, EVER)) == {}
-    assert store.headless(keys) == set()
+    assert store.lacking_beginning(keys) == set()
 
 
 def test_addresses_that_are_none_and_numbers_beyond_measure_are_stored(store):

@@ -146,11 +146,11 @@ def test_headless_are_keys_with_a_transaction_that_has_no_beginning(store):
     begun, headless = transaction(SHORT, whole()), transaction("ABCDE00001", whole()[1:])
     store.create([Row(part.id, part, document(part)) for part in (begun, headless)])
     asked = [("mx", SHORT), ("mx", "ABCDE00001"), ("relay", "ABCDE00001"), ("mx", "ABCDE00002")]
-    assert store.headless(asked) == {("mx", "ABCDE00001")}
-    assert store.headless([]) == set()
+    assert store.lacking_beginning(asked) == {("mx", "ABCDE00001")}
+    assert store.lacking_beginning([]) == set()
     (row,) = store.read([headless]).values()
     put(store, transaction("ABCDE00001", whole()[:1]))
-    assert store.headless(asked) == set()
+    assert store.lacking_beginning(asked) == set()
     assert store.read([row.transaction]) == {}
 
 

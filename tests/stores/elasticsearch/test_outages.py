@@ -72,7 +72,7 @@ def test_an_outage_that_outlasts_all_tries_is_told_once_though_the_work_is_begun
     for _ in range(3):
         with pytest.raises(StoreUnavailableError, match="is Elasticsearch running there") as error:
             save(store, MAILS)
-        assert error.value.is_told
+        assert error.value.is_reported
     assert told == [AWAY.format(url=url)]
     with proxy(elasticsearch_url, lambda *_: None, port):
         save(store, MAILS)

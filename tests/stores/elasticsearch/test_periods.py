@@ -5,7 +5,7 @@ from datetime import date, timedelta
 import pytest
 
 from mailtrace.stores.base import INDEX_PERIODS as PERIODS
-from mailtrace.stores.elasticsearch.periods import Periods, Span, name_of, periods_of, span_of
+from mailtrace.stores.elasticsearch.periods import DaySpan, Periods, day_span_of, name_of, periods_of
 
 START = (date(2011, 12, 15) - date(1970, 1, 1)).days
 
@@ -18,7 +18,7 @@ def test_an_index_is_named_for_its_time(period, name):
 @pytest.mark.parametrize("period", PERIODS)
 def test_a_name_tells_the_days_it_holds(period):
     for day in range(START - 800, START + 800):
-        span = span_of(name_of(day, period))
+        span = day_span_of(name_of(day, period))
         assert span is not None
         assert (span.first <= day <= span.last, span.period) == (True, period)
         assert {name_of(other, period) for other in range(span.first, span.last + 1)} == {name_of(day, period)}
@@ -27,7 +27,7 @@ def test_a_name_tells_the_days_it_holds(period):
 
 @pytest.mark.parametrize("name", ["notes", "2011.13", "2011.02.30", "2011.w54", "2011", "2011.12.15.1", "2011.00", ""])
 def test_what_is_no_name_of_ours_tells_nothing(name):
-    assert span_of(name) is None
+    assert day_span_of(name) is None
 
 
 @pytest.mark.parametrize("first", PERIODS)
@@ -48,7 +48,7 @@ def test_days_with_an_index_stay_in_it_whatever_is_chosen_later(first, second, t
 def test_a_change_counts_where_no_index_is():
     names = [name_of(START + day, "day") for day in range(3)]
     changed = Periods().changed("month", [*names, "of-somebody"])
-    assert changed == Periods("month", (Span(START, START + 2, "day"),))
+    assert changed == Periods("month", (DaySpan(START, START + 2, "day"),))
     assert [changed.of(START + day) for day in (-1, 0, 2, 3)] == ["month", "day", "day", "month"]
 
 

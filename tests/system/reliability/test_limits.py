@@ -50,9 +50,9 @@ def test_what_is_open_is_written_when_it_has_ended(tmp_path):
     lines, store = generated(3000, seed=3), f"{tmp_path}/s.db"
     (tmp_path / "mail.log").write_bytes(b"".join(lines))
     assert len(b"".join(lines)) > 3 * MIB
-    tally = index(store, tmp_path / "mail.log", limits=Limits(save_bytes=1 << 30, held=500))
-    assert tally.created > 3000
-    assert tally.updated == 0
+    report = index(store, tmp_path / "mail.log", limits=Limits(save_bytes=1 << 30, held=500))
+    assert report.created > 3000
+    assert report.updated == 0
     assert documents(store) == undisturbed(lines, tmp_path / "whole")
 
 

@@ -10,7 +10,7 @@ import zstandard
 
 from mailtrace.errors import LogError
 from mailtrace.logs.file import MAX_LINE, LogFile, digest, mark_of
-from mailtrace.logs.recognition import checkpoint_of, known_place
+from mailtrace.logs.recognition import checkpoint_of, resume_point
 
 LINES = b"".join(b"line %d\n" % i for i in range(1000))
 
@@ -100,13 +100,13 @@ def test_a_place_is_found_again_and_only_in_the_same_text(tmp_path, packed, size
     assert checkpoint is not None
     renamed = tmp_path / "mail.log.1"
     renamed.write_bytes(text + b"new\n")
-    place = known_place(LogFile(str(renamed)), [checkpoint])
+    place = resume_point(LogFile(str(renamed)), [checkpoint])
     assert place is not None
     assert place.reader is not None
     with place.reader as more:
         assert [["new"]] == [block.lines for block in more.blocks()]
     renamed.write_bytes(text[:-1] + b"!\n")
-    assert known_place(LogFile(str(renamed)), [checkpoint]) is None
+    assert resume_point(LogFile(str(renamed)), [checkpoint]) is None
 
 
 def test_a_log_without_a_whole_line_is_not_known_yet(tmp_path):

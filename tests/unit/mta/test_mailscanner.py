@@ -3,7 +3,7 @@
 import pytest
 
 from helpers.samples import Sample, described, samples
-from mailtrace.indexing.classify import Foreign, meaning_of
+from mailtrace.indexing.classify import OtherProgram, classify
 from mailtrace.mta.mailscanner import RULES, parse, rule_of
 from mailtrace.syslog.frame import Frames
 from mailtrace.syslog.timezones import zone_of
@@ -23,4 +23,4 @@ def test_every_rule_has_a_sample():
 
 def test_other_lines_are_no_mail_servers():
     line = "Mar  5 10:00:00 mx MailScanner[9]: New Batch: Scanning 1 messages, 1863 bytes"
-    assert meaning_of(line, Frames(zone_of("UTC"), 2024)) == Foreign("another program")
+    assert classify(line, Frames(zone_of("UTC"), 2024)) == OtherProgram("another program")

@@ -1,4 +1,4 @@
-"""Years, zones and summer time of stamps that carry none."""
+"""Timeline, zones and summer time of stamps that carry none."""
 
 import random
 from datetime import datetime, timedelta, timezone
@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from helpers.instants import first_year
 from mailtrace.syslog.frame import Frames
 from mailtrace.syslog.local_time import LocalTime
-from mailtrace.syslog.year import Years, midnight
+from mailtrace.syslog.year import Timeline, midnight
 
 UTC = timezone.utc
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -174,7 +174,7 @@ def test_29_february():
 
 @pytest.mark.parametrize("year", [None, -5, 0, 1, 1969, 2200, 9999, 10**9])
 def test_years_that_cannot_be_date_nothing(year):
-    years = Years(BERLIN, year)
+    years = Timeline(BERLIN, year)
     assert years.without_year(12, 31, 0) is None
     assert years.latest is None
 
