@@ -184,7 +184,7 @@ def test_who_follows_hears_once_of_an_outage_that_outlasts_all_tries(followed, s
     assert followed.told == [
         f"{followed.store.name} does not answer (connection refused): is Elasticsearch running there?;"
         " waiting for it, nothing is lost",
-        "the store answers again, and has all that was read",
+        "the store answers again; everything read so far is stored",
     ]
     followed.add(2)
     until(lambda: len(followed.told) == 3)
