@@ -43,7 +43,7 @@ class Follower:
         indexer.stopped = True
         self._stop.set()
 
-    def patience(self, error: StoreUnavailableError, times: int) -> bool:
+    def wait_to_retry(self, error: StoreUnavailableError, times: int) -> bool:
         """Wait before the next attempt on a store that does not answer; return False if the follower was stopped.
 
         Pauses grow with `times`, the number of failures in a row. The first failure is reported, unless the store has
@@ -83,7 +83,7 @@ class Follower:
                 work()
             except StoreUnavailableError as error:
                 times += 1
-                if not self.patience(error, times):
+                if not self.wait_to_retry(error, times):
                     return
             else:
                 return

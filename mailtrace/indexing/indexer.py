@@ -9,7 +9,7 @@ from mailtrace.errors import LogError
 from mailtrace.indexing.classify import OtherProgram, Unrecognised, classify
 from mailtrace.indexing.reducer import MAX_HELD, Reducer
 from mailtrace.indexing.report import Report
-from mailtrace.indexing.writer import Patience, Writer, impatient
+from mailtrace.indexing.writer import Retry, Writer, no_retry
 from mailtrace.logs.checkpoint import Checkpoint
 from mailtrace.logs.file import Block
 from mailtrace.logs.open import OpenLog, open_log
@@ -54,7 +54,7 @@ class Indexer:
         progress: Progress = lambda *_: None,
         from_start: bool = False,
         limits: Limits = _USUAL,
-        patience: Patience = impatient,
+        retry: Retry = no_retry,
     ) -> None:
         self.report = Report()
         self.stopped = False
@@ -62,7 +62,7 @@ class Indexer:
         self._store, self._calendar, self._now = store, calendar, now
         self._progress, self._from_start = progress, from_start
         self._limits = limits
-        self._writer = Writer(store, patience)
+        self._writer = Writer(store, retry)
         self._reducer, self._clock = Reducer(), ClockCheck()
         self._first_year: int | None = None
         """The year of the first line of the oldest log, if its stamp has none."""

@@ -11,11 +11,11 @@ from mailtrace.logs.checkpoint import Checkpoint
 from mailtrace.message.transaction import Transaction
 from mailtrace.stores.base import Store
 
-Patience: TypeAlias = Callable[[StoreUnavailableError, int], bool]
+Retry: TypeAlias = Callable[[StoreUnavailableError, int], bool]
 """Called with the error after the n-th failure in a row; waits, then returns whether to try again."""
 
 
-def impatient(_error: StoreUnavailableError, _times: int) -> bool:
+def no_retry(_error: StoreUnavailableError, _times: int) -> bool:
     """Do not try again."""
     return False
 
@@ -23,8 +23,8 @@ def impatient(_error: StoreUnavailableError, _times: int) -> bool:
 class Writer:
     """Runs one write at a time, so that no more than one batch waits in memory."""
 
-    def __init__(self, store: Store, patience: Patience = impatient) -> None:
-        self._store, self._patience = store, patience
+    def __init__(self, store: Store, retry: Retry = no_retry) -> None:
+        self._store, self._retry = store, retry
         self._pending: Future[Written] | None = None
 
     def start(self, transactions: Sequence[Transaction], checkpoints: Sequence[Checkpoint]) -> None:
@@ -67,7 +67,7 @@ class Writer:
                 self._store.commit(checkpoints)
             except StoreUnavailableError as error:
                 times += 1
-                if not self._patience(error, times):
+                if not self._retry(error, times):
                     raise
             else:
                 return written

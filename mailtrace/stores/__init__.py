@@ -22,7 +22,7 @@ def open_store(
     access: Access | None = None,
     retention_days: int | None = None,
     index_period: str | None = None,
-    tell: Notify = lambda _: None,
+    notify: Notify = lambda _: None,
 ) -> Store:
     """Return the store of a URL: `sqlite:PATH`, `http(s)://HOST:PORT` or `elasticsearch`; without one the embedded one.
 
@@ -42,7 +42,7 @@ def open_store(
         from mailtrace.stores.elasticsearch.store import ElasticsearchStore  # noqa: PLC0415
 
         return ElasticsearchStore(
-            name, access=access, retention_days=retention_days, index_period=index_period, tell=tell
+            name, access=access, retention_days=retention_days, index_period=index_period, tell=notify
         )
     scheme, colon, path = name.partition(":")
     if scheme == "sqlite" and colon and path:

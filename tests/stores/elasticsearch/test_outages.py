@@ -150,7 +150,7 @@ class Followed:
         self.store = quick(ElasticsearchStore(url, prefix=prefix, tell=self.told.append), (*QUICK, 0.01))
         self.follower = Follower([str(self.log)], self.told.append)
         calendar = Calendar(timezone.utc, "UTC")
-        self.indexer = Indexer(self.store, calendar, patience=self.follower.patience)
+        self.indexer = Indexer(self.store, calendar, retry=self.follower.wait_to_retry)
 
     def add(self, n):
         with self.log.open("a") as out:
