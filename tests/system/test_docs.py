@@ -100,6 +100,12 @@ def test_links_lead_somewhere(page):
         )
 
 
+def test_the_files_that_contributors_are_sent_to_are_there():
+    named = re.findall(r"`((?:[\w-]+/)+[\w-]+\.(?:py|md|yml))`", (ROOT / "CONTRIBUTING.md").read_text())
+    assert len(set(named)) > 30
+    assert [] == [name for name in named if not (ROOT / name).exists() and not (ROOT / "mailtrace" / name).exists()]
+
+
 # Messages
 
 
