@@ -1,4 +1,4 @@
-"""What became of the lines that were read: used, ignored and not understood add up to all of them."""
+"""What became of the lines that were read: used, ignored and unrecognised add up to all of them."""
 
 from collections import Counter
 from dataclasses import dataclass, field

@@ -39,5 +39,5 @@ def test_every_message_is_found_with_its_outcome_within_seconds(tmp_path):
     assert MESSAGES == len(told["expected"])
     assert {"sent", "bounced", "deferred", "discarded", "rejected"} == set(told["expected"].values())
     assert told["expected"] == {sender: outcome for sender, to in told["found"].items() for outcome in to.values()}
-    assert told["explained"].endswith(" 0 not understood")
+    assert told["explained"].endswith(" 0 unrecognised")
     assert told["seconds"] < 30
