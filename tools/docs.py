@@ -129,7 +129,7 @@ def _fields_markdown(fields: tuple[Field, ...]) -> str:
     rows = [
         (f"`{field.name}`", f"{field.kind}{', null' if field.nullable else ''}", _cell(field.about)) for field in fields
     ]
-    return _table(("member", "type", "what it is"), rows)
+    return _table(("field", "type", "what it is"), rows)
 
 
 # Manual pages (groff_man(7))
@@ -178,7 +178,7 @@ MAKERS: dict[str, Callable[[bool], str]] = {
     **{f"the end of {command} --help": _maker(_epilog_roff, command) for command in COMMANDS},
     "flags": lambda _: _flags_markdown(),
     "settings": lambda manual: _settings_roff() if manual else _settings_markdown(),
-    "members of a document": lambda _: _fields_markdown(DOCUMENT),
+    "fields of a document": lambda _: _fields_markdown(DOCUMENT),
     "fields of a recipient result": lambda _: _fields_markdown(RECIPIENT_RESULT),
     "outcomes": lambda _: ", ".join(f"`{outcome}`" for outcome in OUTCOMES) + "\n",
 }
