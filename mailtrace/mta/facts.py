@@ -1,7 +1,7 @@
 """What a line of a mail log can say: the vocabulary that every MTA's grammar translates to.
 
 A grammar turns the text of one line into an `Event`, a list of them, `Authenticated`, `Announced`, `Accepted`,
-`Ignored`, or None where the line is not understood. An event is a queue ID and one fact of its transaction; a
+`Ignored`, or None where the line is unrecognised. An event is a queue ID and one fact of its transaction; a
 transaction is the set of its facts.
 Everything here is an immutable tuple of strings and numbers, so that facts can be compared, kept and written.
 """
@@ -232,4 +232,4 @@ class Ignored(NamedTuple):
 
 
 Parsed: TypeAlias = Event | list[Event] | Authenticated | Announced | Accepted | Ignored | None
-"""What a grammar makes of a line; None: not understood."""
+"""What a grammar makes of a line; None: unrecognised."""
