@@ -14,7 +14,7 @@ from typing import NamedTuple
 from mailtrace.cli import index, search_flags
 from mailtrace.cli.parser import Parser
 from mailtrace.cli.settings import SETTINGS, Setting
-from mailtrace.message.fields import DOCUMENT, ENTRY, Field
+from mailtrace.message.fields import DOCUMENT, RECIPIENT_RESULT, Field
 from mailtrace.search.query import OUTCOMES
 
 ROOT = Path(__file__).parent.parent
@@ -179,7 +179,7 @@ MAKERS: dict[str, Callable[[bool], str]] = {
     "flags": lambda _: _flags_markdown(),
     "settings": lambda manual: _settings_roff() if manual else _settings_markdown(),
     "members of a document": lambda _: _fields_markdown(DOCUMENT),
-    "members of an entry": lambda _: _fields_markdown(ENTRY),
+    "fields of a recipient result": lambda _: _fields_markdown(RECIPIENT_RESULT),
     "outcomes": lambda _: ", ".join(f"`{outcome}`" for outcome in OUTCOMES) + "\n",
 }
 

@@ -11,7 +11,7 @@ from typing import Any, Final, TypeAlias
 
 from mailtrace.message.dates import iso_time
 from mailtrace.message.order import TimedFact
-from mailtrace.message.recipients import entries, entry_of_all, requeued_as
+from mailtrace.message.recipients import RecipientResult, recipient_results, requeued_as, result_of_all
 from mailtrace.message.transaction import FINAL, Transaction, joined
 from mailtrace.mta.facts import (
     Aborted,
@@ -68,7 +68,7 @@ def document(transaction: Transaction) -> Document | None:
     known = _known(facts)
     told, client, nrcpt = known.get, known.get("client"), known.get("nrcpt")
     sender = _sender(known, transaction.mta)
-    to = entries(timed, sender, transaction.mta)
+    to = recipient_results(timed, sender, transaction.mta)
     if not to or to[0]["outcome"] == "rejected":
         if not to and not _is_mail(facts):
             return None
@@ -140,7 +140,7 @@ def _is_mail(facts: _Facts) -> bool:
     return any(fact.nrcpt != 0 and (fact.size or fact.msgid is not None) for fact in facts.get(Sender, ()))
 
 
-def _with_queued(to: list[dict[str, Any]], timed: list[TimedFact], facts: _Facts) -> list[dict[str, Any]]:
+def _with_queued(to: list[RecipientResult], timed: list[TimedFact], facts: _Facts) -> list[RecipientResult]:
     """The entries, and one for a message that is in the queue without a result, whatever recipients were refused."""
     if any(entry["outcome"] != "rejected" or entry["recipient"] is None for entry in to):
         return to
@@ -153,7 +153,7 @@ def _with_queued(to: list[dict[str, Any]], timed: list[TimedFact], facts: _Facts
         if last.how != "requeued":
             return to
         status = requeued_as(last)
-    added = [] if since is None else [entry_of_all(since, status, "queued")]
+    added = [] if since is None else [result_of_all(since, status, "queued")]
     return sorted(to + added, key=itemgetter("date"))
 
 
@@ -165,7 +165,7 @@ def _queued_since(timed: list[TimedFact]) -> int | None:
     return None
 
 
-def _all_final(to: list[dict[str, Any]], nrcpt: int | None, mta: str) -> bool:
+def _all_final(to: list[RecipientResult], nrcpt: int | None, mta: str) -> bool:
     """Sendmail never says that a message has left its queue: it has when every recipient has a final result."""
     if mta != "sendmail" or not nrcpt:
         return False
@@ -174,7 +174,7 @@ def _all_final(to: list[dict[str, Any]], nrcpt: int | None, mta: str) -> bool:
     return len(last) >= nrcpt and all(outcome in FINAL for outcome in last)
 
 
-def _cut_entries(to: list[dict[str, Any]]) -> None:
+def _cut_entries(to: list[RecipientResult]) -> None:
     for entry in to:
         # Nearly none is so long all together.
         length = len(entry["status"]) + len(entry["relay"] or "")

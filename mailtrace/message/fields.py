@@ -12,7 +12,7 @@ class Field(NamedTuple):
 
     name: str
     kind: str
-    """text, date, integer, number, boolean or entries."""
+    """text, date, integer, number, boolean or recipient results."""
     about: str
     nullable: bool = False
     """Whether it is null where no line tells it."""
@@ -62,7 +62,7 @@ DOCUMENT: Final = (
     Field("msgid", "text", "the message ID without angle brackets", nullable=True, searched=True),
     Field("size", "integer", "bytes", nullable=True),
     Field("nrcpt", "integer", "the number of recipients", nullable=True),
-    Field("to", "entries", "what became of each recipient, in the order of `date`"),
+    Field("to", "recipient results", "what became of each recipient, in the order of `date`"),
     Field("removed", "boolean", "whether the message has left the queue"),
     Field(
         *("origin", "text"),
@@ -72,7 +72,7 @@ DOCUMENT: Final = (
     ),
 )
 
-ENTRY: Final = (
+RECIPIENT_RESULT: Final = (
     Field(
         *("recipient", "text"),
         "the envelope recipient; null where the log names none",
@@ -126,5 +126,5 @@ def is_cut(field: Field) -> bool:
 
 def csv_header() -> list[str]:
     """Return the columns of a CSV table: a document's fields, then a result's; `to_date` is the result's `date`."""
-    of_document = [field.name for field in DOCUMENT if field.kind != "entries"]
-    return of_document + [f"to_{field.name}" if field.name in of_document else field.name for field in ENTRY]
+    of_document = [field.name for field in DOCUMENT if field.kind != "recipient results"]
+    return of_document + [f"to_{field.name}" if field.name in of_document else field.name for field in RECIPIENT_RESULT]

@@ -15,6 +15,8 @@ from mailtrace.message.order import TimedFact
 from mailtrace.mta.facts import Expired, Held, Refusal, Released, Removed, Result
 from mailtrace.mta.queue_ids import SENDMAIL_ID
 
+RecipientResult: TypeAlias = dict[str, Any]
+"""An element of a document's `to`."""
 Who: TypeAlias = tuple[str | None, str | None]
 """A recipient and what it was rewritten from."""
 
@@ -170,7 +172,7 @@ def _same_address(one: str, other: str) -> bool:
     return one.split("@", 1)[0] == other.split("@", 1)[0]
 
 
-def entries(facts: Sequence[TimedFact], sender: str | None, mta: str) -> list[dict[str, Any]]:
+def recipient_results(facts: Sequence[TimedFact], sender: str | None, mta: str) -> list[RecipientResult]:
     """Return the entries of `to`, in the order of their dates, from the facts in the order of theirs.
 
     Times are microseconds since 1970, and ISO 8601 in what is returned.
@@ -187,7 +189,7 @@ def entries(facts: Sequence[TimedFact], sender: str | None, mta: str) -> list[di
     return _condensed(course.rows if course.is_plain else list(_settled(course.rows)))
 
 
-def entry_of_all(time: int, status: str, outcome: str) -> dict[str, Any]:
+def result_of_all(time: int, status: str, outcome: str) -> RecipientResult:
     """Return the entry of a message of which no recipient is known."""
     return _condensed([(time, None, None, None, status, outcome, None, None)])[0]
 
@@ -224,10 +226,10 @@ def _settled(rows: list[_ResultRow]) -> Iterator[_ResultRow]:
         yield row
 
 
-def _condensed(rows: Collection[_Values]) -> list[dict[str, Any]]:
+def _condensed(rows: Collection[_Values]) -> list[RecipientResult]:
     """One entry for results of a recipient that follow each other with the same relay and status."""
-    found: list[dict[str, Any]] = []
-    newest: dict[Who, dict[str, Any]] = {}
+    found: list[RecipientResult] = []
+    newest: dict[Who, RecipientResult] = {}
     mixed: set[Who] = set()
     for time, recipient, orig_to, relay, status, outcome, dsn, delay in rows:
         who, date = (recipient, orig_to), iso_time(time)

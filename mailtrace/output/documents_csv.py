@@ -7,13 +7,13 @@ from datetime import tzinfo
 from typing import Any, Final
 
 from mailtrace.message.document import Document
-from mailtrace.message.fields import DOCUMENT, ENTRY, csv_header
+from mailtrace.message.fields import DOCUMENT, RECIPIENT_RESULT, csv_header
 from mailtrace.output.escape import safe
 from mailtrace.output.times import in_zone
 
 _FORMULA: Final = tuple("=+-@\uff1d\uff0b\uff0d\uff20")
-_OF_DOCUMENT: Final = tuple(field.name for field in DOCUMENT if field.kind != "entries")
-_OF_ENTRY: Final = tuple(field.name for field in ENTRY)
+_OF_DOCUMENT: Final = tuple(field.name for field in DOCUMENT if field.kind != "recipient results")
+_OF_ENTRY: Final = tuple(field.name for field in RECIPIENT_RESULT)
 
 
 def csv_line(values: Iterable[Any]) -> str:

@@ -16,7 +16,7 @@ _ADDRESSES: Final = ("from", "from-domain", "to", "to-domain")
 
 def groups_text(groups: Sequence[Group], grouping: Grouping, *, bars: bool) -> Iterator[str]:
     """Return groups as aligned columns below a line that says what is counted; with bars for the eye."""
-    counted = "recipients" if grouping.is_of_entries else "transactions"
+    counted = "recipients" if grouping.counts_recipients else "transactions"
     most = max((group.number for group in groups), default=1)
     delays = [("median", "p95")] if grouping.has_delays else []
     rows = [(counted, *(head for heads in delays for head in heads))]

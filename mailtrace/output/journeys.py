@@ -53,7 +53,7 @@ def _hop(hop: Hop, zone: tzinfo) -> dict[str, Any]:
         "cut": hop.is_cut,
         "branches": [
             {
-                "recipients": [shown[id(entry)] for entry in branch.entries],
+                "recipients": [shown[id(entry)] for entry in branch.recipient_results],
                 "queued_as": branch.queued_as,
                 "unknown": branch.is_unknown,
                 "candidates": _named(branch.candidates, zone),
@@ -105,7 +105,7 @@ class _Tree:
             return
         parts = [self._branch(branch) for branch in _foremost(hop.branches)]
         if len(hop.branches) > _WAYS:
-            rest = [entry for branch in _hindmost(hop.branches) for entry in branch.entries]
+            rest = [entry for branch in _hindmost(hop.branches) for entry in branch.recipient_results]
             outcomes = Counter(entry["outcome"] for entry in rest)
             parts.append(iter([f"and {len(rest)} more: {_counted(outcomes)} (--format json shows all)"]))
         parts += [self._made(hop, later) for later in hop.made[:_WAYS]]
@@ -135,7 +135,7 @@ class _Tree:
             yield from self._hop(hop)
         if len(branch.hops) > _WAYS:
             yield f"and {len(branch.hops) - _WAYS} more (--format json shows all)"
-        relay = safe(branch.entries[0]["relay_host"] or "the next hop")
+        relay = safe(branch.recipient_results[0]["relay_host"] or "the next hop")
         taken = (
             f"accepted by {relay}" if branch.queued_as is None else f"accepted as {safe(branch.queued_as)} at {relay}"
         )
@@ -162,10 +162,10 @@ class _Tree:
 
 
 def _results(branch: Branch) -> str:
-    entry = branch.entries[0]
-    names = [_recipient(each) for each in branch.entries[:_NAMES]]
-    if len(branch.entries) > _NAMES:
-        names.append(f"and {len(branch.entries) - _NAMES} more")
+    entry = branch.recipient_results[0]
+    names = [_recipient(each) for each in branch.recipient_results[:_NAMES]]
+    if len(branch.recipient_results) > _NAMES:
+        names.append(f"and {len(branch.recipient_results) - _NAMES} more")
     line = f"{safe(entry['outcome'])}: {', '.join(names)}"
     if entry["relay_host"] is not None:
         line += f" -> {safe(entry['relay_host'])}"
@@ -196,7 +196,7 @@ def _hindmost(branches: list[Branch]) -> list[Branch]:
 
 
 def _rank(branch: Branch) -> tuple[bool, bool]:
-    return not branch.is_found, branch.entries[0]["outcome"] == "sent"
+    return not branch.is_found, branch.recipient_results[0]["outcome"] == "sent"
 
 
 def _joined(parts: Sequence[Iterator[str]]) -> Iterator[str]:

@@ -67,7 +67,7 @@ class Grouping(NamedTuple):
     """In which hours and days begin."""
 
     @property
-    def is_of_entries(self) -> bool:
+    def counts_recipients(self) -> bool:
         """Whether recipients are counted, not transactions."""
         return not self.is_of_times and self.value.column.startswith("to.")
 
@@ -123,7 +123,7 @@ class GroupCounter:
         grouping = self._grouping
         if grouping.is_of_times:
             self.count(grouping.time(datetime.fromisoformat(document["date"])))
-        elif not grouping.is_of_entries:
+        elif not grouping.counts_recipients:
             self.count(grouping.value.of(document[grouping.member]))
         else:
             for entry in counted(query, document):

@@ -6,11 +6,12 @@ from itertools import islice
 from typing import Final
 
 from mailtrace.message.document import Document
+from mailtrace.message.recipients import RecipientResult
 from mailtrace.mta.queue_ids import NOQUEUE
 from mailtrace.search.patterns import Pattern
 from mailtrace.search.query import Query, links_of
 from mailtrace.stores.base import Store
-from mailtrace.tracing.ties import Entry, Node, Tie, is_open, is_program, may_go_on, msgid_tie, origin_tie, queue_id_tie
+from mailtrace.tracing.ties import Node, Tie, is_open, is_program, may_go_on, msgid_tie, origin_tie, queue_id_tie
 
 _ASKED_AT_ONCE: Final = 500
 """Queue IDs in one question: SQLite takes 32,766 values (`SQLITE_MAX_VARIABLE_NUMBER`), Elasticsearch 65,536."""
@@ -100,7 +101,7 @@ class Candidates:
                 return
             self.add(document)
 
-    def next_of(self, stop: Node, entry: Entry) -> list[Node]:
+    def next_of(self, stop: Node, entry: RecipientResult) -> list[Node]:
         """Return the stops that fit best as the next hop of an entry: none, one, or several of which none fits better.
 
         A program may have sent the message on several times: then they are all its own.
@@ -112,7 +113,7 @@ class Candidates:
             _keep(found, later, queue_id_tie(stop, entry, later))
         return _best(found)
 
-    def sure_next(self, stop: Node, entry: Entry) -> list[Node]:
+    def sure_next(self, stop: Node, entry: RecipientResult) -> list[Node]:
         """Return the same where no doubt is left between several."""
         found = self.next_of(stop, entry)
         return found if len(found) == 1 or is_program(entry) else []
@@ -148,7 +149,7 @@ class Candidates:
             if later in self._near(stop) and any(later in self.sure_next(stop, entry) for entry in stop.opened)
         ]
 
-    def _next_by_msgid(self, stop: Node, entry: Entry) -> list[Node]:
+    def _next_by_msgid(self, stop: Node, entry: RecipientResult) -> list[Node]:
         if not is_open(entry):
             return []
         return [later for later in self._near(stop) if msgid_tie(stop, entry, later) and not self._is_told(later)]

@@ -12,11 +12,12 @@ from itertools import islice
 from typing import Final
 
 from mailtrace.message.document import Document
+from mailtrace.message.recipients import RecipientResult
 from mailtrace.mta.queue_ids import NOQUEUE
 from mailtrace.search.query import Query, matches
 from mailtrace.stores.base import Store
 from mailtrace.tracing.candidates import Candidates
-from mailtrace.tracing.ties import Entry, Node, is_open
+from mailtrace.tracing.ties import Node, is_open
 
 _AT_ONCE: Final = 100
 """Matches whose beginnings are looked up together."""
@@ -33,7 +34,7 @@ _REQUEUED: Final = ("queued under ", "requeued")
 class Branch:
     """Recipients of a hop that went the same way."""
 
-    entries: list[Entry]
+    recipient_results: list[RecipientResult]
     """What the hop's log says of them; those that were searched for come first."""
     queued_as: str | None
     """The queue ID under which the next hop took them, where it told one."""
@@ -218,7 +219,7 @@ class _Builder:
         return hop
 
     def _branches(self, stop: Node, hop: Hop, depth: int) -> list[Branch]:
-        grouped: dict[object, tuple[list[Entry], list[Node], list[Node]]] = {}
+        grouped: dict[object, tuple[list[RecipientResult], list[Node], list[Node]]] = {}
         nexts: dict[tuple[object, ...], list[Node]] = {}
         for entry in stop.document["to"]:
             taken = (entry["queued_as"], entry["date"], entry["relay"], entry["recipient"] if is_open(entry) else None)
@@ -234,7 +235,9 @@ class _Builder:
             entries.append(entry)
         return [self._branch(stop, hop, group, depth) for group in grouped.values()]
 
-    def _branch(self, stop: Node, hop: Hop, group: tuple[list[Entry], list[Node], list[Node]], depth: int) -> Branch:
+    def _branch(
+        self, stop: Node, hop: Hop, group: tuple[list[RecipientResult], list[Node], list[Node]], depth: int
+    ) -> Branch:
         entries, sure, possible = group
         asked = [entry for entry in entries if hop.is_found and self._is_asked(stop, entry)]
         if asked:
@@ -249,7 +252,7 @@ class _Builder:
             self._journey.results.update(entry["outcome"] for entry in entries if _is_end(entry, depth))
         return branch
 
-    def _is_asked(self, stop: Node, entry: Entry) -> bool:
+    def _is_asked(self, stop: Node, entry: RecipientResult) -> bool:
         return matches(self._query, {**stop.document, "to": [entry]})
 
 
@@ -257,7 +260,7 @@ def _documents(stops: Iterable[Node]) -> list[Document]:
     return [stop.document for stop in sorted(stops, key=lambda stop: (stop.begun, stop.key))]
 
 
-def _is_end(entry: Entry, depth: int) -> bool:
+def _is_end(entry: RecipientResult, depth: int) -> bool:
     """Whether this is what became of a recipient. What a next hop refused, the hop before tells too."""
     is_requeued = entry["outcome"] == "queued" and entry["status"].startswith(_REQUEUED)
     return entry["last"] and not is_requeued and (entry["outcome"] != "rejected" or depth == 1)

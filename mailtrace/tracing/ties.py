@@ -9,15 +9,13 @@ So whatever else the two documents tell has to fit, and what fits better is pref
 from dataclasses import dataclass, field
 from functools import lru_cache
 from ipaddress import ip_address
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Final, NamedTuple
 
 from mailtrace.message.document import Document
+from mailtrace.message.recipients import RecipientResult
 from mailtrace.mta.queue_ids import time_of
 from mailtrace.search.comparisons import client_names
 from mailtrace.search.query import microseconds
-
-Entry: TypeAlias = dict[str, Any]
-"""An entry of a document's `to`."""
 
 _SECOND: Final = 1_000_000
 _DISORDER: Final = 5 * _SECOND
@@ -48,9 +46,9 @@ class Node:
     """The first line's time, in microseconds since 1970."""
     ended: int
     """The last result's time, in microseconds since 1970."""
-    handed: dict[str, list[Entry]] = field(default_factory=dict)
+    handed: dict[str, list[RecipientResult]] = field(default_factory=dict)
     """By the queue ID that a next hop told: an entry for each time at which it told it."""
-    opened: list[Entry] = field(default_factory=list)
+    opened: list[RecipientResult] = field(default_factory=list)
     """Entries of which `is_open` holds, as many as are looked at."""
     relays: set[str] = field(default_factory=set)
     """The names of their next hops, in lower case; empty: one on the host itself."""
@@ -113,7 +111,7 @@ class Tie(NamedTuple):
     """Begun close to the delivery; for two on one host, when the earlier began."""
 
 
-def queue_id_tie(stop: Node, entry: Entry, later: Node) -> Tie | None:
+def queue_id_tie(stop: Node, entry: RecipientResult, later: Node) -> Tie | None:
     """Return how a stop fits as the next hop that took this entry's message under its `queued_as`; None: it doesn't."""
     if stop is later or entry["queued_as"] != later.queue_id:
         return None
@@ -148,7 +146,7 @@ def origin_tie(stop: Node, later: Node) -> Tie | None:
     return Tie(same is True, here, stop.begun)
 
 
-def msgid_tie(stop: Node, entry: Entry, later: Node) -> Tie | None:
+def msgid_tie(stop: Node, entry: RecipientResult, later: Node) -> Tie | None:
     """Return how a stop fits as the next hop of an entry that tells no queue ID; None: nothing ties them.
 
     The message ID is not enough: the route must fit too, and the recipient where the next hop got the message by SMTP.
@@ -179,14 +177,14 @@ def may_go_on(stop: Node, later: Node) -> bool:
     return any(same_host(name, stop.host) for name in names) or any(same_host(r, later.host) for r in stop.relays)
 
 
-def is_open(entry: Entry) -> bool:
+def is_open(entry: RecipientResult) -> bool:
     """Return whether something took the message on without telling a queue ID: an SMTP server or a program."""
     if entry["outcome"] != "sent" or entry["queued_as"] is not None:
         return False
     return entry["relay_ip"] is not None or is_program(entry)
 
 
-def is_program(entry: Entry) -> bool:
+def is_program(entry: RecipientResult) -> bool:
     """Return whether a program took the message, which may send it on as it likes."""
     return entry["relay"] == "prog" or str(entry["status"]).startswith(_PROGRAM)
 
@@ -218,13 +216,13 @@ def _is_spoilt(msgid: str) -> bool:
     return not msgid.isascii() or "\\" in msgid or "?" in msgid
 
 
-def _gap(entry: Entry, later: Node) -> int:
+def _gap(entry: RecipientResult, later: Node) -> int:
     """How far from the delivery, in microseconds, the next hop's first line is."""
     first, last = microseconds(entry["date"]), microseconds(entry["last_date"])
     return max(first - later.begun, later.begun - last, 0)
 
 
-def _route(stop: Node, entry: Entry, later: Node) -> bool | None:
+def _route(stop: Node, entry: RecipientResult, later: Node) -> bool | None:
     """Whether the message went from this host to that one; None where the names do not tell."""
     here = same_host(stop.host, later.host)
     if _is_within(entry):
@@ -237,12 +235,12 @@ def _route(stop: Node, entry: Entry, later: Node) -> bool | None:
     return True if here and entry["relay_ip"] and entry["relay_ip"] == later.document["client_ip"] else None
 
 
-def _is_within(entry: Entry) -> bool:
+def _is_within(entry: RecipientResult) -> bool:
     """Whether the message went to something on the same host."""
     return entry["relay_host"] in _LOCAL or is_program(entry) or _is_loopback(entry["relay_ip"])
 
 
-def _takes(entry: Entry, later: Node) -> bool:
+def _takes(entry: RecipientResult, later: Node) -> bool:
     """Whether the next hop had this recipient, as far as it names any."""
     named = {str(name).lower() for other in later.document["to"] for name in (other["recipient"], other["orig_to"])}
     return not later.document["to"] or str(entry["recipient"]).lower() in named

@@ -33,11 +33,11 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
 def groups(searches: Searches, query: Query, grouping: Grouping) -> list[Group]:
     """Return the groups of what matches; where the server cannot count them just so, from the documents themselves."""
     query = replace(query, limit=None)
-    if not (grouping.is_of_entries and query.words):
+    if not (grouping.counts_recipients and query.words):
         counter = GroupCounter(grouping)
         try:
             if all(_take(counter, grouping, bucket) for bucket in _buckets(searches, query, grouping)):
-                if grouping.is_of_entries:
+                if grouping.counts_recipients:
                     for document in searches.documents(query, packed=True):
                         counter.add(query, document)
                 return counter.groups()
@@ -63,16 +63,16 @@ def _take(counter: GroupCounter, grouping: Grouping, bucket: dict[str, Any]) -> 
 
 def _buckets(searches: Searches, query: Query, grouping: Grouping) -> Iterator[dict[str, Any]]:
     """Return all the server's buckets, page by page."""
-    conditions = Conditions(query, packed=False if grouping.is_of_entries else None)
+    conditions = Conditions(query, packed=False if grouping.counts_recipients else None)
     composite: dict[str, Any] = {"size": _PAGE, "sources": _sources(grouping)}
     wanted: dict[str, Any] = {"composite": composite}
-    if grouping.is_of_entries:
+    if grouping.counts_recipients:
         entries = conditions.of_entries() + ([] if query.asks_of_attempts else [{"term": {"to.last": True}}])
         counted = {"filter": {"bool": {"filter": entries}}, "aggs": {"groups": wanted}}
         wanted = {"nested": {"path": "to"}, "aggs": {"counted": counted}}
     while True:
         found = searches.aggregate(conditions, {"groups": wanted})["groups"]
-        if grouping.is_of_entries:
+        if grouping.counts_recipients:
             found = found["counted"]["groups"]
         yield from found["buckets"]
         if "after_key" not in found:

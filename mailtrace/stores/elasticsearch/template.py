@@ -11,7 +11,7 @@ there for people's queries, in Kibana say, some under the names of the Elastic C
 from typing import Any, Final
 
 from mailtrace import __version__
-from mailtrace.message.fields import DOCUMENT, ENTRY, Field
+from mailtrace.message.fields import DOCUMENT, RECIPIENT_RESULT, Field
 
 ARRAY_OBJECTS: Final = "index.mapping.array_objects.limit"
 """A limit that Elasticsearch 9 has and 8.19 refuses as unknown."""
@@ -59,7 +59,7 @@ _BY_KIND: Final[dict[str, dict[str, Any]]] = {
     "integer": _NUMBER,
     "number": {"type": "float", "ignore_malformed": True},
     "boolean": {"type": "boolean"},
-    "entries": {"type": "nested"},
+    "recipient results": {"type": "nested"},
 }
 _TEXTS: Final[dict[str, dict[str, Any]]] = {"folded": _SHOWN, "exact": _EXACT, "uncut": _UNCUT, "address": _ADDRESS}
 
@@ -69,7 +69,7 @@ def _kept(field: Field) -> dict[str, Any]:
 
 
 _ENTRY: Final[dict[str, Any]] = {
-    **{field.name: _kept(field) for field in ENTRY},
+    **{field.name: _kept(field) for field in RECIPIENT_RESULT},
     "search": {
         "properties": {
             "addresses": _ASKED,

@@ -12,11 +12,11 @@ from typing import Any, Final, NamedTuple, TypeAlias
 import orjson
 
 from mailtrace.message.document import Document
-from mailtrace.message.fields import DOCUMENT, ENTRY
+from mailtrace.message.fields import DOCUMENT, RECIPIENT_RESULT
 
 OF_DOCUMENTS: Final = tuple(field.name for field in DOCUMENT if field.searched)
 """Columns of which each row has a value."""
-MEMBERS_OF_ENTRIES: Final = tuple(field.name for field in ENTRY if field.searched)
+MEMBERS_OF_ENTRIES: Final = tuple(field.name for field in RECIPIENT_RESULT if field.searched)
 REASON: Final = "to.reason"
 """What `--by status` counts."""
 OF_ENTRIES: Final = (*(f"to.{name}" for name in MEMBERS_OF_ENTRIES), REASON)

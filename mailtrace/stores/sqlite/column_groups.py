@@ -18,7 +18,7 @@ def columns_of(grouping: Grouping) -> tuple[str, ...]:
     """Return the columns that a grouping looks at."""
     if grouping.is_of_times:
         return ()
-    last = ("to.last",) if grouping.is_of_entries else ()
+    last = ("to.last",) if grouping.counts_recipients else ()
     return (*last, grouping.value.column, *(("to.delay",) if grouping.has_delays else ()))
 
 
@@ -40,9 +40,9 @@ class Counts:
             return
         counts: Iterable[Any] = repeat(True)
         if len(places) < len(chunk.dates):
-            rows = chunk.entries() if self._grouping.is_of_entries else range(len(chunk.dates))
+            rows = chunk.entries() if self._grouping.counts_recipients else range(len(chunk.dates))
             counts = [row in places for row in rows]
-        if self._grouping.is_of_entries:
+        if self._grouping.counts_recipients:
             counts = map(and_, chunk.column("to.last").all(), counts)
         columns = [chunk.column(name).all() for name in self._names]
         self._counts.update(compress(zip(*columns, strict=True), counts))
@@ -54,7 +54,7 @@ class Counts:
                 counter.count(self._grouping.time(_EPOCH + timedelta(minutes=counted)), number)
             elif self._has_reasons:
                 counter.count(counted[0], number)
-            elif self._grouping.is_of_entries:
+            elif self._grouping.counts_recipients:
                 members = (name.removeprefix("to.") for name in self._names)
                 counter.count_result(dict(zip(members, counted, strict=True)), number)
             else:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from helpers.commands import documents, index
-from mailtrace.message.fields import DOCUMENT, ENTRY
+from mailtrace.message.fields import DOCUMENT, RECIPIENT_RESULT
 from mailtrace.search.comparisons import CRITERIA
 from mailtrace.search.groups import VALUES
 from mailtrace.search.query import OUTCOMES
@@ -27,7 +27,7 @@ IS_OF = {
     "integer": lambda value: type(value) is int,
     "number": lambda value: type(value) in (int, float),
     "boolean": lambda value: type(value) is bool,
-    "entries": lambda value: isinstance(value, list),
+    "recipient results": lambda value: isinstance(value, list),
 }
 
 
@@ -45,10 +45,10 @@ def test_documents_and_entries_have_these_members_in_this_order(found):
     assert len(found) > 100
     assert {tuple(document) for document in found} == {tuple(field.name for field in DOCUMENT)}
     entries = chain.from_iterable(document["to"] for document in found)
-    assert {tuple(entry) for entry in entries} == {tuple(field.name for field in ENTRY)}
+    assert {tuple(entry) for entry in entries} == {tuple(field.name for field in RECIPIENT_RESULT)}
 
 
-@pytest.mark.parametrize("where, field", [*(("", one) for one in DOCUMENT), *(("to", one) for one in ENTRY)])
+@pytest.mark.parametrize("where, field", [*(("", one) for one in DOCUMENT), *(("to", one) for one in RECIPIENT_RESULT)])
 def test_a_member_is_of_its_type(found, where, field):
     holders = found if not where else list(chain.from_iterable(document["to"] for document in found))
     values = [holder[field.name] for holder in holders]
@@ -64,7 +64,7 @@ def test_outcomes_are_known(found):
 def test_elasticsearch_maps_every_member():
     mapping = template("mailtrace", {}, lifecycle=False, array_objects=False)["template"]["mappings"]["properties"]
     assert {field.name for field in DOCUMENT} <= set(mapping)
-    assert {field.name for field in ENTRY} <= set(mapping["to"]["properties"])
+    assert {field.name for field in RECIPIENT_RESULT} <= set(mapping["to"]["properties"])
 
 
 def test_what_is_compared_or_counted_is_what_the_table_says():
@@ -72,4 +72,4 @@ def test_what_is_compared_or_counted_is_what_the_table_says():
     compared = {name for criterion in CRITERIA for name in criterion.columns}
     compared |= {value.column for value in VALUES.values()} | {"to.last", "to.delay"}
     searched = [field.name for field in DOCUMENT if field.searched]
-    assert {*searched, *(f"to.{field.name}" for field in ENTRY if field.searched)} == compared
+    assert {*searched, *(f"to.{field.name}" for field in RECIPIENT_RESULT if field.searched)} == compared

@@ -75,8 +75,8 @@ def drawn(hop, depth=0):
     more = " again" if hop.is_repeated else " cut" if hop.is_cut else ""
     yield f"{'  ' * depth}{about}{hop.document['host']} {hop.document['transaction']}{tie}{more}"
     for branch in hop.branches:
-        names = ", ".join(str(entry["recipient"]) for entry in branch.entries)
-        end = f"{'  ' * (depth + 1)}{names}: {branch.entries[0]['outcome']}"
+        names = ", ".join(str(entry["recipient"]) for entry in branch.recipient_results)
+        end = f"{'  ' * (depth + 1)}{names}: {branch.recipient_results[0]['outcome']}"
         if branch.candidates:
             yield f"{end}, one of {', '.join(document['host'] for document in branch.candidates)}?"
         elif not branch.hops:
@@ -127,7 +127,10 @@ def test_every_part_leads_to_the_whole(traced, queue_id):
 
 def test_those_searched_for_come_first(traced):
     (journey,) = traced(through_both(), Query(recipients=(Pattern.of("carol@bar.com"),)))
-    assert [entry["recipient"] for entry in journey.root.branches[0].entries] == ["carol@bar.com", "alice@bar.com"]
+    assert [entry["recipient"] for entry in journey.root.branches[0].recipient_results] == [
+        "carol@bar.com",
+        "alice@bar.com",
+    ]
     assert [branch.is_found for branch in journey.root.branches] == [True, False]
 
 
@@ -417,7 +420,7 @@ def test_an_alias_that_forwards(traced):
         "    dave@home.org: sent, not known where",
         "  eve@bar.com: sent",
     ]
-    assert journey.root.branches[0].entries[0]["orig_to"] == "support@bar.com"
+    assert journey.root.branches[0].recipient_results[0]["orig_to"] == "support@bar.com"
 
 
 def test_a_recipient_in_a_mailbox_and_forwarded_has_both(traced):
