@@ -1,7 +1,7 @@
 """Write what the code says into the documentation: flags, settings and fields.
 
 In README.md, docs/ and man/ a comment `made by "make docs": flags of mailtrace-index` begins what is made here, and
-`end of what is made` ends it. With --check nothing is written, and the status says whether all is as it should be.
+`end of generated text` ends it. With --check nothing is written, and the status says whether all is as it should be.
 """
 
 import argparse
@@ -23,7 +23,7 @@ _USUAL = ("options", "positional arguments")
 """The titles that argparse gives itself."""
 _made = re.compile(
     r'(^(?:<!-- |\.\\" )made by "make docs": (?P<what>[^\n]*?)(?: -->)?\n)'
-    r'.*?(^(?:<!-- |\.\\" )end of what is made(?: -->)?$)',
+    r'.*?(^(?:<!-- |\.\\" )end of generated text(?: -->)?$)',
     re.MULTILINE | re.DOTALL,
 )
 
