@@ -17,8 +17,8 @@ from typing import Final
 from mailtrace.mta.facts import Accepted, Announced, Client, Event, Ignored, Parsed, Refusal
 from mailtrace.mta.postfix.arrivals import parse_client
 from mailtrace.mta.postfix.refusals import parse_command_refusal, without_tail
-from mailtrace.mta.postfix.results import says_discarded
 from mailtrace.mta.queue_ids import NOQUEUE, POSTFIX_ID
+from mailtrace.mta.rules import says_discarded
 
 _HOLD: Final = Ignored("table action")
 _FILTER: Final = Ignored("proxy filter")

@@ -8,17 +8,11 @@ import re
 from functools import lru_cache
 from typing import Final
 
-from mailtrace.mta.facts import Ignored, Parsed
+from mailtrace.mta.facts import Parsed
 from mailtrace.mta.postfix import announcements, arrivals, noise, refusals, results
 from mailtrace.mta.postfix.shapes import is_masked
 from mailtrace.mta.queue_ids import NOQUEUE, POSTFIX_ID
-from mailtrace.mta.rules import Parse, Rule
-
-
-def _ignoring(reason: str) -> Parse:
-    ignored = Ignored(reason)
-    return lambda _queue_id, _program, _rest: ignored
-
+from mailtrace.mta.rules import Rule, ignoring
 
 DELIVERY: Final = Rule("delivery", results.parse_result)
 BARE_DELIVERY: Final = Rule("bare-delivery", results.parse_inwards)
@@ -36,27 +30,27 @@ NOTICE: Final = Rule("notice", arrivals.parse_notice)
 COMMAND_REFUSAL: Final = Rule("command-refusal", refusals.parse_command_refusal)
 CONTENT_REFUSAL: Final = Rule("content-refusal", refusals.parse_content_refusal)
 NOT_ACCEPTED: Final = Rule("not-accepted", refusals.parse_not_accepted)
-RESENT: Final = Rule("resent-message-id", _ignoring("resent message ID"))
-SKIPPED: Final = Rule("skipped", _ignoring("still being delivered"))
-FORCED: Final = Rule("forced-expiry", _ignoring("expiry follows"))
-ONE_HOST: Final = Rule("one-host", _ignoring("one host of several"))
-BOUNCE_FAILED: Final = Rule("bounce-failed", _ignoring("bounce failed, to be tried again"))
-NOTICE_NOT_SENT: Final = Rule("notice-not-sent", _ignoring("notice not sent"))
-DETAIL: Final = Rule("detail", _ignoring("detail without a result"))
-POLICY: Final = Rule("policy", _ignoring("policy service"))
-TABLE_ACTION: Final = Rule("table-action", _ignoring("table action"))
-BROKEN_OFF: Final = Rule("broken-off", _ignoring("session broken off"))
+RESENT: Final = Rule("resent-message-id", ignoring("resent message ID"))
+SKIPPED: Final = Rule("skipped", ignoring("still being delivered"))
+FORCED: Final = Rule("forced-expiry", ignoring("expiry follows"))
+ONE_HOST: Final = Rule("one-host", ignoring("one host of several"))
+BOUNCE_FAILED: Final = Rule("bounce-failed", ignoring("bounce failed, to be tried again"))
+NOTICE_NOT_SENT: Final = Rule("notice-not-sent", ignoring("notice not sent"))
+DETAIL: Final = Rule("detail", ignoring("detail without a result"))
+POLICY: Final = Rule("policy", ignoring("policy service"))
+TABLE_ACTION: Final = Rule("table-action", ignoring("table action"))
+BROKEN_OFF: Final = Rule("broken-off", ignoring("session broken off"))
 ANNOUNCED: Final = Rule("announced", announcements.parse_announced)
 PROXY_ACCEPT: Final = Rule("proxy-accept", announcements.parse_proxy_accept)
-CONNECTION: Final = Rule("connection", _ignoring("connection"))
-NEXT_HOP: Final = Rule("next-hop", _ignoring("connection to a next hop"))
-TLS: Final = Rule("tls", _ignoring("TLS"))
-STATISTICS: Final = Rule("statistics", _ignoring("statistics"))
-WARNING: Final = Rule("warning", _ignoring("warning"))
-POSTSCREEN: Final = Rule("postscreen", _ignoring("postscreen"))
-OPERATOR: Final = Rule("operator", _ignoring("operator's sums"))
-SERVICE: Final = Rule("service", _ignoring("start and stop"))
-OTHER: Final = Rule("other", _ignoring("no transaction"))
+CONNECTION: Final = Rule("connection", ignoring("connection"))
+NEXT_HOP: Final = Rule("next-hop", ignoring("connection to a next hop"))
+TLS: Final = Rule("tls", ignoring("TLS"))
+STATISTICS: Final = Rule("statistics", ignoring("statistics"))
+WARNING: Final = Rule("warning", ignoring("warning"))
+POSTSCREEN: Final = Rule("postscreen", ignoring("postscreen"))
+OPERATOR: Final = Rule("operator", ignoring("operator's sums"))
+SERVICE: Final = Rule("service", ignoring("start and stop"))
+OTHER: Final = Rule("other", ignoring("no transaction"))
 
 RULES: Final[tuple[Rule, ...]] = tuple(rule for rule in list(globals().values()) if isinstance(rule, Rule))
 """Every rule of the grammar."""

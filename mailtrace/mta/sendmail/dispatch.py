@@ -9,17 +9,11 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import Final
 
-from mailtrace.mta.facts import Event, Ignored, Parsed
+from mailtrace.mta.facts import Event, Parsed
 from mailtrace.mta.queue_ids import NOQUEUE, SENDMAIL_ID
-from mailtrace.mta.rules import Parse, Rule
+from mailtrace.mta.rules import Rule, ignoring
 from mailtrace.mta.sendmail import arrivals, refusals, results
 from mailtrace.mta.sendmail.addresses import refused_address
-
-
-def _ignoring(reason: str) -> Parse:
-    ignored = Ignored(reason)
-    return lambda _queue_id, _program, _rest: ignored
-
 
 DELIVERY: Final = Rule("delivery", results.parse_delivery)
 SENDER: Final = Rule("sender", arrivals.parse_sender)
@@ -39,22 +33,22 @@ MILTER_ACTION: Final = Rule("milter-action", refusals.parse_milter_action)
 DISCARDED: Final = Rule("discarded", refusals.parse_discarded)
 SIZE: Final = Rule("size", refusals.parse_size)
 WRAPPERS: Final = Rule("tcpwrappers", refusals.parse_wrappers)
-MILTER_NOISE: Final = Rule("milter-noise", _ignoring("milter"))
-SESSION: Final = Rule("session", _ignoring("session"))
-TLS: Final = Rule("tls", _ignoring("TLS"))
-AUTHENTICATION: Final = Rule("authentication", _ignoring("authentication"))
+MILTER_NOISE: Final = Rule("milter-noise", ignoring("milter"))
+SESSION: Final = Rule("session", ignoring("session"))
+TLS: Final = Rule("tls", ignoring("TLS"))
+AUTHENTICATION: Final = Rule("authentication", ignoring("authentication"))
 SYSTEM_ERROR: Final = Rule("system-error", arrivals.parse_system_error)
 LOOP: Final = Rule("loop", arrivals.parse_loop)
 SAVED: Final = Rule("saved", arrivals.parse_saved)
-WARNING: Final = Rule("warning", _ignoring("warning"))
-EXPANSION: Final = Rule("expansion", _ignoring("expansion of an address"))
-NEXT_HOP: Final = Rule("next-hop", _ignoring("connection to a next hop"))
-TRACE: Final = Rule("trace", _ignoring("trace"))
-QUEUE: Final = Rule("queue", _ignoring("queue run"))
-DONE: Final = Rule("done", _ignoring("end of an attempt"))
-SERVICE: Final = Rule("service", _ignoring("start and stop"))
-CONTINUED: Final = Rule("continued", _ignoring("continued line"))
-OTHER: Final = Rule("other", _ignoring("says nothing of a message"))
+WARNING: Final = Rule("warning", ignoring("warning"))
+EXPANSION: Final = Rule("expansion", ignoring("expansion of an address"))
+NEXT_HOP: Final = Rule("next-hop", ignoring("connection to a next hop"))
+TRACE: Final = Rule("trace", ignoring("trace"))
+QUEUE: Final = Rule("queue", ignoring("queue run"))
+DONE: Final = Rule("done", ignoring("end of an attempt"))
+SERVICE: Final = Rule("service", ignoring("start and stop"))
+CONTINUED: Final = Rule("continued", ignoring("continued line"))
+OTHER: Final = Rule("other", ignoring("says nothing of a message"))
 
 RULES: Final[tuple[Rule, ...]] = tuple(rule for rule in list(globals().values()) if isinstance(rule, Rule))
 """Every rule, by name."""

@@ -13,10 +13,8 @@ from functools import lru_cache
 from typing import Final, TypeAlias
 
 from mailtrace.mta.facts import Event, Ignored, Parsed, Result
+from mailtrace.mta.rules import new_tuple, says_discarded
 from mailtrace.mta.sendmail.addresses import ADDRESS, NO_RECIPIENT, bare, named, recipients, without_dot
-
-_new: Final = tuple.__new__
-"""Makes a named tuple of all its members, in half the time of calling its class: for the lines of every message."""
 
 _head = re.compile(
     rf"(?:, \[more\])?(?:, ctladdr=({ADDRESS}))?, delay=([^,]*)(?:, xdelay=([^,]*))?(?:, mailer=([^,]*))?", re.DOTALL
@@ -28,7 +26,6 @@ _relay = re.compile(r", relay=").search
 _delay = re.compile(r"(?:(\d{1,5})\+)?(\d{1,5}):(\d\d):(\d\d)").fullmatch
 _user_numbers = re.compile(r" \(-?\d+/-?\d+\)\Z").search
 _is_own = re.compile(r"(?:Sent(?: \(|\Z)|Deferred(?:: |\Z)|queued\Z|quarantined\Z|discarded\Z)").match
-_says_discarded = re.compile(r"(?<![\w<@.+-])discarded(?![\w.+-]*@)", re.IGNORECASE).search
 
 _BY_CLASS: Final = {"2": "sent", "4": "deferred", "5": "bounced"}
 KEPT: Final = ("Operating system error", "I/O error", "Temporar")
@@ -92,7 +89,7 @@ def parse_delivery(queue_id: str, _program: str, rest: str) -> Parsed:
             what = (orig_to, hop, status, outcome, dsn or None, _seconds(fields[0]))
             if "," not in who and who not in NO_RECIPIENT:
                 recipient = who[1:-1] if who[:1] == "<" and who[-1:] == ">" else bare(who)
-                return _new(Event, (queue_id, _new(Result, (recipient, *what))))
+                return new_tuple(Event, (queue_id, new_tuple(Result, (recipient, *what))))
             if ",@" not in who:
                 return _events(queue_id, named(who.removesuffix(", [more]").split(",")), what)
     return _parse_slowly(queue_id, rest)
@@ -145,7 +142,7 @@ _What: TypeAlias = tuple[str | None, str | None, str, str, str | None, float | N
 
 
 def _events(queue_id: str, who: Iterable[str], what: _What) -> Parsed:
-    events = [_new(Event, (queue_id, _new(Result, (recipient, *what)))) for recipient in who]
+    events = [new_tuple(Event, (queue_id, new_tuple(Result, (recipient, *what)))) for recipient in who]
     if not events:
         return Ignored("no recipient named")
     return events if len(events) > 1 else events[0]
@@ -212,7 +209,7 @@ def _sent_or_discarded(status: str) -> str:
     """Discarded where the next hop says so; with `queued as` or `accepted for delivery` it passed the message on."""
     if "queued as" in status or "accepted for delivery" in status:
         return "sent"
-    return "discarded" if _says_discarded(status) else "sent"
+    return "discarded" if says_discarded(status) else "sent"
 
 
 def _controlling(ctladdr: str) -> str:
