@@ -239,7 +239,7 @@ def _condensed(rows: Collection[_Values]) -> list[dict[str, Any]]:
                 entry.update(last_date=date, dsn=dsn, delay=delay)
                 continue
             entry["last"] = False
-            if relay == "local" and {entry["outcome"], outcome} == _DONE and orig_to != recipient:
+            if entry["relay"] == relay == "local" and {entry["outcome"], outcome} == _DONE and orig_to != recipient:
                 mixed.add(who)
         host, ip = _relay_parts(relay)
         newest[who] = entry = {
