@@ -201,6 +201,15 @@ def test_a_recipient_that_bounced_elsewhere_or_was_deferred_has_one_result():
         assert [result["last"] for result in found["to"]] == [False, True]
 
 
+def test_a_recipient_with_results_of_local_and_of_another_server_is_one():
+    sent = DEFERRED._replace(status="sent (ok)", outcome="sent")
+    bounced = DEFERRED._replace(status="bounced (no)", outcome="bounced", delay=2.0)
+    for one, other in (("local", "mx[192.0.2.9]:25"), ("mx[192.0.2.9]:25", "local")):
+        for first, second in permutations((sent._replace(relay=one), bounced._replace(relay=other))):
+            found = document(with_facts(CLIENT, ACTIVE, first, second))
+            assert [(result["orig_to"], result["last"]) for result in found["to"]] == [(None, False), (None, True)]
+
+
 def test_members_of_a_sendmail_alias_are_kept_apart():
     head = "q5IA00Xx004242: "
     found = read(
