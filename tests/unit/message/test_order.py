@@ -21,7 +21,9 @@ def at_once(*facts) -> list[TimedFact]:
         pytest.param([RESULT._replace(delay=delay) for delay in (None, 0.5, 1.0, 2.0)], id="delay"),
         pytest.param(
             [RESULT._replace(outcome=one, recipient=f"{at}@y") for one, at in (("queued", 4), ("deferred", 2))]
-            + [RESULT._replace(outcome=one, recipient=f"{at}@y") for one, at in (("held", 3), ("sent", 0), ("sent", 1))],
+            + [
+                RESULT._replace(outcome=one, recipient=f"{at}@y") for one, at in (("held", 3), ("sent", 0), ("sent", 1))
+            ],
             id="outcome",
         ),
         pytest.param([RESULT._replace(recipient=f"{name}@y") for name in "abcd"], id="recipient"),
