@@ -264,9 +264,9 @@ def test_the_queue_id_at_the_next_hop_is_a_whole_word(status, wanted):
 
 
 def test_a_message_that_was_canceled_before_it_came_in_is_no_mail():
-    assert document(made(CLIENT, MessageId("m@x"), ACTIVE, Removed("canceled"))) is None
-    assert document(made(Sender("ann@x", 5, 1, "m@x", "a"), Removed("canceled"), mta="sendmail")) is None
-    assert document(made(CLIENT, MessageId("m@x"), ACTIVE, Removed("removed"))) is not None
+    assert document(with_facts(CLIENT, MessageId("m@x"), ACTIVE, Removed("canceled"))) is None
+    assert document(with_facts(Sender("ann@x", 5, 1, "m@x", "a"), Removed("canceled"), mta="sendmail")) is None
+    assert document(with_facts(CLIENT, MessageId("m@x"), ACTIVE, Removed("removed"))) is not None
 
 
 @pytest.mark.parametrize(
@@ -285,7 +285,7 @@ def test_a_message_that_was_canceled_before_it_came_in_is_no_mail():
 )
 def test_what_has_a_size_or_a_message_id_is_mail(begun, is_mail):
     mta = "sendmail" if isinstance(begun, Sender) else "postfix"
-    assert is_mail == (document(made(begun, mta=mta)) is not None)
+    assert is_mail == (document(with_facts(begun, mta=mta)) is not None)
 
 
 SENT = DEFERRED._replace(status="Sent", outcome="sent")
@@ -309,13 +309,13 @@ SENT = DEFERRED._replace(status="Sent", outcome="sent")
     ],
 )
 def test_sendmail_has_removed_what_has_a_final_result_for_each_recipient(nrcpt, results, removed):
-    found = document(made(Sender("ann@x", 5, nrcpt, "m@x", "a"), *results, mta="sendmail"))
+    found = document(with_facts(Sender("ann@x", 5, nrcpt, "m@x", "a"), *results, mta="sendmail"))
     assert removed == found["removed"]
 
 
 def test_postfix_has_removed_what_it_says():
-    assert document(made(CLIENT, Envelope("ann@x", 1, 1), SENT))["removed"] is False
-    assert document(made(CLIENT, Envelope("ann@x", 1, 1), SENT, Removed("removed")))["removed"] is True
+    assert document(with_facts(CLIENT, Envelope("ann@x", 1, 1), SENT))["removed"] is False
+    assert document(with_facts(CLIENT, Envelope("ann@x", 1, 1), SENT, Removed("removed")))["removed"] is True
 
 
 def test_long_values_are_cut_and_end_in_dots():
@@ -323,7 +323,7 @@ def test_long_values_are_cut_and_end_in_dots():
     for value, kept in ((whole, whole), (whole + "x", cut)):
         client = Client(value, login=value, origin=value, orig_client=value)
         result = Result(value, value, value, value, "sent", "2.0.0", 1.0)
-        found = document(made(client, MessageId(value), Envelope(value, 1, 1), result))
+        found = document(with_facts(client, MessageId(value), Envelope(value, 1, 1), result))
         members = ("from", "client", "login", "orig_client", "msgid", "origin")
         assert {kept} == {found[member] for member in members}
         (entry,) = found["to"]
@@ -332,23 +332,25 @@ def test_long_values_are_cut_and_end_in_dots():
 
 @pytest.mark.parametrize("member", ["recipient", "orig_to", "relay", "status"])
 def test_one_long_value_of_a_result_is_cut(member):
-    (entry,) = document(made(SENT._replace(**{member: "x" * 9000})))["to"]
+    (entry,) = document(with_facts(SENT._replace(**{member: "x" * 9000})))["to"]
     assert MAX_LENGTH == len(entry[member])
 
 
 def test_of_each_member_the_first_value_of_the_kind_that_tells_it_best_is_told():
     queue = Envelope("", 7, 3, "postfix-out")
-    found = document(made(MessageId("m@x", "postfix-in"), CLIENT, MessageId("n@x"), queue, Envelope("eve@x", 8, 4)))
+    found = document(
+        with_facts(MessageId("m@x", "postfix-in"), CLIENT, MessageId("n@x"), queue, Envelope("eve@x", 8, 4))
+    )
     assert ("", 7, 3, "postfix-out") == (found["from"], found["size"], found["nrcpt"], found["instance"])
     assert ("m@x", "a [192.0.2.1]", "192.0.2.1") == (found["msgid"], found["client"], found["client_ip"])
-    local = document(made(Submitted("ann"), MessageId("m@x")))
+    local = document(with_facts(Submitted("ann"), MessageId("m@x")))
     assert ("ann", None, None) == (local["from"], local["client"], local["client_ip"])
-    both = document(made(Login("eve", "c [192.0.2.9]"), Client("b [192.0.2.2]", "bob"), ACTIVE))
+    both = document(with_facts(Login("eve", "c [192.0.2.9]"), Client("b [192.0.2.2]", "bob"), ACTIVE))
     assert ("bob", "c [192.0.2.9]") == (both["login"], both["orig_client"])
 
 
 def test_a_requeued_message_is_queued_from_when_it_was_requeued():
-    (entry,) = document(made(CLIENT, ACTIVE, Removed("requeued", OTHER)))["to"]
+    (entry,) = document(with_facts(CLIENT, ACTIVE, Removed("requeued", OTHER)))["to"]
     assert "1970-01-01T00:00:02+00:00" == entry["date"]
-    (entry,) = document(made(CLIENT, ACTIVE))["to"]
+    (entry,) = document(with_facts(CLIENT, ACTIVE))["to"]
     assert "1970-01-01T00:00:01+00:00" == entry["date"]
