@@ -48,17 +48,17 @@ class _Check:
             file.unlink()
 
 
-def _in_two_files(text: bytes, place: int, folder: Path) -> Iterator[Sequence[Path]]:
-    at = text.index(b"\n", place) + 1
+def _in_two_files(text: bytes, offset: int, folder: Path) -> Iterator[Sequence[Path]]:
+    at = text.index(b"\n", offset) + 1
     for name, part in (("older.log", text[:at]), ("newer.log", text[at:])):
         file = folder / name
         file.write_bytes(part)
         yield [file]
 
 
-def _in_two_runs(text: bytes, place: int, folder: Path) -> Iterator[Sequence[Path]]:
+def _in_two_runs(text: bytes, offset: int, folder: Path) -> Iterator[Sequence[Path]]:
     file = folder / "growing.log"
-    for part in (text[:place], text):
+    for part in (text[:offset], text):
         file.write_bytes(part)
         yield [file]
 
@@ -71,9 +71,9 @@ def check(log: Path, truth: Path, places: int) -> dict[str, Any]:
         done.compare("whole", iter([[log]]))
         text = log.read_bytes() if places else b""
         for _ in range(places):
-            place = chance.randrange(1, len(text) - 1)
-            done.compare(f"two files at {place}", _in_two_files(text, place, done.folder))
-            done.compare(f"two runs at {place}", _in_two_runs(text, place, done.folder))
+            offset = chance.randrange(1, len(text) - 1)
+            done.compare(f"two files at {offset}", _in_two_files(text, offset, done.folder))
+            done.compare(f"two runs at {offset}", _in_two_runs(text, offset, done.folder))
     documents_each = len(done.generated.truth)
     return {
         "stores": done.stores,

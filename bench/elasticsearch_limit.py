@@ -35,8 +35,8 @@ def export(url: str, prefix: str, path: str) -> None:
     with Path(path).open("wb") as out:
         for index in sorted(name for name in server.indices(prefix) if name.startswith(f"{prefix}-")):
             for hit in _hits(server, index):
-                place = {"day": index.removeprefix(prefix), "id": hit["_id"]}
-                out.write(orjson.dumps(place) + b"\n" + orjson.dumps(hit["_source"]) + b"\n")
+                target = {"day": index.removeprefix(prefix), "id": hit["_id"]}
+                out.write(orjson.dumps(target) + b"\n" + orjson.dumps(hit["_source"]) + b"\n")
 
 
 def _hits(server: Server, index: str) -> Iterator[dict[str, Any]]:
@@ -78,9 +78,9 @@ def _bodies(path: str, prefix: str) -> tuple[list[bytes], set[str], int]:
     with Path(path).open("rb") as lines:
         while some := list(islice(lines, 2 * _OPERATIONS)):
             for at in range(0, len(some), 2):
-                place = orjson.loads(some[at])
-                days.add(place["day"])
-                action = {"create": {"_index": f"{prefix}{place['day']}", "_id": place["id"]}}
+                target = orjson.loads(some[at])
+                days.add(target["day"])
+                action = {"create": {"_index": f"{prefix}{target['day']}", "_id": target["id"]}}
                 some[at] = orjson.dumps(action) + b"\n"
             bodies.append(b"".join(some))
             documents += len(some) // 2
