@@ -332,7 +332,7 @@ def test_long_values_are_cut_and_end_in_dots():
 
 @pytest.mark.parametrize("member", ["recipient", "orig_to", "relay", "status"])
 def test_one_long_value_of_a_result_is_cut(member):
-    (entry,) = document(with_facts(SENT._replace(**{member: "x" * 9000})))["to"]
+    (entry,) = document(with_facts(Result(*(SENT._asdict() | {member: "x" * 9000}).values())))["to"]
     assert MAX_LENGTH == len(entry[member])
 
 
