@@ -1,3 +1,3 @@
-"""Answers "where is my mail?" from the logs of Postfix and sendmail."""
+"""Find mail in the logs of Postfix and sendmail."""
 
 __version__ = "0.1.0"

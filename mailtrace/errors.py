@@ -1,10 +1,10 @@
-"""What can go wrong, as one tree, and the exit statuses that tell it."""
+"""Errors that end a command, and exit statuses."""
 
 from enum import IntEnum
 
 
 class ExitStatus(IntEnum):
-    """How the two commands end; see the README's table."""
+    """Exit statuses of the two commands; the README lists them."""
 
     OK = 0
     NOTHING_FOUND = 1
@@ -15,15 +15,15 @@ class ExitStatus(IntEnum):
 
 
 class MailtraceError(Exception):
-    """Something that ends a command: its text is one line that says what to do."""
+    """An error that ends a command with a message of one line: what went wrong, and what to do."""
 
 
 class UsageError(MailtraceError):
-    """A flag's value cannot be used."""
+    """A flag's value is invalid."""
 
 
 class ConfigError(MailtraceError):
-    """A configuration file or an environment variable cannot be used."""
+    """A configuration file cannot be read, or a setting in it or in the environment is invalid."""
 
 
 class LogError(MailtraceError):
@@ -31,15 +31,15 @@ class LogError(MailtraceError):
 
 
 class StoreError(MailtraceError):
-    """A store cannot do what is asked."""
+    """A store cannot do what was requested."""
 
 
 class StoreMissingError(StoreError):
-    """Nothing has been indexed there yet."""
+    """The store does not exist yet: nothing has been indexed."""
 
 
 class StoreUnavailableError(StoreError):
-    """The store does not answer now; later it may."""
+    """The store does not answer; a later attempt may succeed."""
 
     is_reported = False
-    """Whether the store has told the admin so already; it then tells the end of it too."""
+    """Whether the store has printed a message about the outage already; then it prints one about its end too."""

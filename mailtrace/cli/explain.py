@@ -1,4 +1,4 @@
-"""What each line is taken for: `mailtrace-index --explain`, by which an admin sees what is not understood."""
+"""Show how each log line is parsed, and which lines are unrecognised: `mailtrace-index --explain`."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -24,7 +24,7 @@ def explain(paths: Sequence[str], calendar: Calendar, now: float, out: TextIO) -
     good, wrong = readable(paths)
     if wrong:
         raise LogError("; ".join(wrong))
-    counts = Counter({"used": 0, "ignored": 0, "not understood": 0})
+    counts = Counter({"used": 0, "ignored": 0, "unrecognised": 0})
     for plan in planned(good, calendar, []):
         if log := open_log(plan, calendar, [], lambda: now, from_start=False):
             with log.reader:
@@ -36,10 +36,10 @@ def explain(paths: Sequence[str], calendar: Calendar, now: float, out: TextIO) -
 
 
 def _explained(log: OpenLog) -> Iterator[tuple[str, str, str]]:
-    """Each line, whether it is used, ignored or not understood, and what it says."""
+    """Each line, whether it is used, ignored or unrecognised, and what it says."""
     for block in chain(log.blocks, _rest(log.reader)):
         for _ in range(block.too_long):
-            yield "...", "not understood", "NOT UNDERSTOOD: too long"
+            yield "...", "unrecognised", "UNRECOGNISED: too long"
         for line in block.lines:
             yield line, *_meaning(line, log.frames)
 
@@ -52,7 +52,7 @@ def _rest(reader: Reader) -> Iterator[Block]:
 def _meaning(line: str, frames: Frames) -> tuple[str, str]:
     meaning = classify(line, frames)
     if isinstance(meaning, Unrecognised):
-        return "not understood", f"NOT UNDERSTOOD: {meaning.reason}"
+        return "unrecognised", f"UNRECOGNISED: {meaning.reason}"
     if isinstance(meaning, (Ignored, OtherProgram)):
         return "ignored", f"ignored: {meaning.reason}"
     return "used", described(meaning[2])

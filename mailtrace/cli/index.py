@@ -165,15 +165,15 @@ def _status(report: Report) -> ExitStatus:
 def _summarise(report: Report, store: str, seconds: float, *, interrupted: bool = False) -> None:
     lines = [
         f"{report.lines} lines: {report.used} used, {_sum(report.ignored)} ignored,"
-        f" {_sum(report.unrecognised)} not understood"
+        f" {_sum(report.unrecognised)} unrecognised"
     ]
     lines += [f"  ignored: {number} {kind}" for kind, number in report.ignored.most_common()]
-    lines += [f"  not understood: {number} {kind}" for kind, number in report.unrecognised.most_common()]
+    lines += [f"  unrecognised: {number} {kind}" for kind, number in report.unrecognised.most_common()]
     if not report.lines:
         lines = ["nothing new to read"]
     lines.append(f"transactions: {report.created} new, {report.updated} updated, in {seconds:.1f} s, in {store}")
     if report.unrecognised:
-        lines.append("what was not understood is shown by --explain FILE")
+        lines.append("to see the unrecognised lines: mailtrace-index --explain FILE")
     if interrupted:
         lines.append("interrupted: the next run reads the rest")
     for path in sorted(report.unfinished):

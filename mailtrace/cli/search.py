@@ -47,23 +47,29 @@ def _search(argv: Sequence[str]) -> ExitStatus:
 
 def _shown(documents: Iterable[Document], zone: tzinfo, arguments: Namespace) -> Iterator[bytes]:
     if arguments.format == "json":
-        from mailtrace.output.escape import as_json  # noqa: PLC0415 # only what is asked for is loaded
+        from mailtrace.output.documents_json import document_json  # noqa: PLC0415 # only what is asked for is loaded
 
-        return (as_json(document, zone) for document in documents)
+        return (document_json(document, zone) for document in documents)
     if arguments.format == "csv":
         from mailtrace.output.documents_csv import csv_lines  # noqa: PLC0415
 
         return _encoded(csv_lines(documents, zone))
-    from mailtrace.output.documents_text import Style, text_lines  # noqa: PLC0415
+    from mailtrace.output.documents_text import Style, document_texts  # noqa: PLC0415
 
-    glance = arguments.color == "always" or (arguments.color == "auto" and sys.stdout.isatty())
-    style = Style(glance=glance or sys.stdout.isatty(), color=glance and _may_color(arguments), long=arguments.long)
-    return _encoded(text_lines(documents, zone, style))
+    on_terminal = sys.stdout.isatty()
+    style = Style(
+        outcomes=on_terminal or arguments.color == "always",
+        color=_uses_color(arguments.color, on_terminal=on_terminal),
+        long=arguments.long,
+    )
+    return _encoded(document_texts(documents, zone, style))
 
 
-def _may_color(arguments: Namespace) -> bool:
-    """Whether a terminal gets colours: not where the user (no-color.org) or a terminal that has none says so."""
-    return arguments.color == "always" or not (os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb")
+def _uses_color(choice: str, *, on_terminal: bool) -> bool:
+    """Whether to print colours; `auto` respects NO_COLOR (no-color.org), and terminals without colours."""
+    if choice != "auto":
+        return choice == "always"
+    return on_terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
 def _trace(store: Store, query: Query, zone: tzinfo, arguments: Namespace) -> ExitStatus:

@@ -15,7 +15,7 @@ class OtherProgram(NamedTuple):
 
 
 class Unrecognised(NamedTuple):
-    """The line has no known form."""
+    """No rule matches the line."""
 
     reason: str
 
@@ -40,7 +40,7 @@ def classify(line: str, frames: Frames) -> Used | Ignored | OtherProgram | Unrec
         return _OTHER_PROGRAM
     parsed = grammar.parse(record.program, record.text)
     if parsed is None:
-        return Unrecognised(f"a {grammar.mta} line of no known form")
+        return Unrecognised(f"unknown {grammar.mta} line")
     if isinstance(parsed, Ignored):
         return _OTHER_PROGRAM if parsed is ANOTHER_PROGRAM else parsed
     return record, grammar.mta, parsed

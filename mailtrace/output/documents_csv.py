@@ -1,4 +1,4 @@
-"""Tables for spreadsheets. A cell that a program would take for a formula is text (OWASP, "CSV Injection")."""
+"""Documents as CSV. A cell that a spreadsheet would read as a formula is made text (OWASP, "CSV Injection")."""
 
 import csv
 import io
@@ -9,15 +9,15 @@ from typing import Any, Final
 from mailtrace.message.document import Document
 from mailtrace.message.fields import DOCUMENT, RECIPIENT_RESULT, csv_header
 from mailtrace.output.escape import safe
-from mailtrace.output.times import in_zone
+from mailtrace.output.times import iso_time
 
 _FORMULA: Final = tuple("=+-@\uff1d\uff0b\uff0d\uff20")
 _OF_DOCUMENT: Final = tuple(field.name for field in DOCUMENT if field.kind != "recipient results")
-_OF_ENTRY: Final = tuple(field.name for field in RECIPIENT_RESULT)
+_OF_RESULT: Final = tuple(field.name for field in RECIPIENT_RESULT)
 
 
 def csv_line(values: Iterable[Any]) -> str:
-    """Return a line of a table; null is an empty cell."""
+    """Return a line of CSV; null is an empty cell."""
     line = io.StringIO()
     csv.writer(line, lineterminator="\n").writerow([_cell(value) for value in values])
     return line.getvalue()
@@ -33,19 +33,19 @@ def _cell(value: Any) -> str:
 
 
 def csv_lines(documents: Iterable[Document], zone: tzinfo) -> Iterator[str]:
-    """Return a table of documents, a line for each entry of `to`, or one where there is none; first its header."""
+    """Return the header, then one line for each recipient result, or one line for a document without any."""
     yield csv_line(csv_header())
     for document in documents:
-        about = _members(document, _OF_DOCUMENT, zone)
-        for entry in document["to"] or [dict.fromkeys(_OF_ENTRY)]:
-            yield csv_line([*about, *_members(entry, _OF_ENTRY, zone)])
+        cells = _cells(document, _OF_DOCUMENT, zone)
+        for result in document["to"] or [dict.fromkeys(_OF_RESULT)]:
+            yield csv_line([*cells, *_cells(result, _OF_RESULT, zone)])
 
 
-def _members(members: dict[str, Any], names: Sequence[str], zone: tzinfo) -> list[Any]:
-    return [_shown(name, members[name], zone) for name in names]
+def _cells(fields: dict[str, Any], names: Sequence[str], zone: tzinfo) -> list[Any]:
+    return [_shown(name, fields[name], zone) for name in names]
 
 
 def _shown(name: str, value: Any, zone: tzinfo) -> Any:
     if name in ("date", "last_date") and value is not None:
-        return in_zone(value, zone)
+        return iso_time(value, zone)
     return "<>" if name in ("from", "recipient", "orig_to") and value == "" else value

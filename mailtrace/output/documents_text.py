@@ -1,10 +1,11 @@
-"""Documents as people read them: the plain layout, what a terminal shows more at a glance, and all that is known."""
+"""Documents as text: the plain layout, outcomes and colours for a terminal, and the long layout."""
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime, tzinfo
 from typing import Any, Final, NamedTuple
 
 from mailtrace.message.document import Document
+from mailtrace.message.recipients import RecipientResult
 from mailtrace.output.escape import safe
 from mailtrace.output.times import duration, local_time
 
@@ -19,29 +20,30 @@ _INDENT: Final = " " * 8
 
 
 class Style(NamedTuple):
-    """How much the text layout shows."""
+    """What the text layout shows."""
 
-    glance: bool = False
-    """What became of a recipient, in how many attempts and what time, before the recipient."""
+    outcomes: bool = False
+    """Show outcome, number of attempts and delay before each recipient."""
     color: bool = False
+    """Show outcomes in colour."""
     long: bool = False
-    """All that is known."""
+    """Show every known field."""
 
 
 PLAIN: Final = Style()
-"""What a pipe gets."""
+"""The style of output that is not a terminal."""
 
 
-def text_lines(documents: Iterable[Document], zone: tzinfo, style: Style = PLAIN) -> Iterator[str]:
-    """Return documents in the text layout, a blank line between two."""
+def document_texts(documents: Iterable[Document], zone: tzinfo, style: Style = PLAIN) -> Iterator[str]:
+    """Return documents as text, with a blank line between them."""
     blank = ""
     for document in documents:
-        yield blank + as_text(document, zone, style)
+        yield blank + document_text(document, zone, style)
         blank = "\n"
 
 
-def as_text(document: Document, zone: tzinfo, style: Style = PLAIN) -> str:
-    """Return a document in the text layout: lines of what is known, one for each entry of `to`."""
+def document_text(document: Document, zone: tzinfo, style: Style = PLAIN) -> str:
+    """Return a document as lines of its known fields, with one line for each recipient result."""
     return "".join(f"{line}\n" for line in _lines(document, zone, style))
 
 
@@ -56,57 +58,57 @@ def _lines(document: Document, zone: tzinfo, style: Style) -> Iterator[str]:
     if style.long:
         yield from _known(document, ("origin", "size", "nrcpt"))
     yield f"date:   {local_time(document['date'], zone)}"
-    for entry in document["to"]:
-        yield f"to:     {_glance(document, entry, style) if style.glance else ''}{_entry(entry)}"
+    for result in document["to"]:
+        yield f"to:     {_outcome(document, result, style) if style.outcomes else ''}{_result(result)}"
         if style.long:
-            yield from (f"{_INDENT}{line}" for line in _known(_more_of(entry, zone), _more_of(entry, zone)))
+            details = _details(result, zone)
+            yield from (f"{_INDENT}{line}" for line in _known(details, details))
     yield f"host:   {safe(document['host'])}"
     if style.long:
         yield from _known(document, ("mta", "instance"))
         yield f"removed: {'yes' if document['removed'] else 'no'}"
 
 
-def _known(members: dict[str, Any], names: Iterable[str]) -> Iterator[str]:
+def _known(fields: dict[str, Any], names: Iterable[str]) -> Iterator[str]:
     for name in names:
-        if members[name] is not None:
-            yield f"{name + ':':<7} {safe(str(members[name]))}"
+        if fields[name] is not None:
+            yield f"{name + ':':<7} {safe(str(fields[name]))}"
 
 
-def _entry(entry: dict[str, Any]) -> str:
-    recipient, relay, status = (safe(entry[member] or "") for member in ("recipient", "relay_host", "status"))
+def _result(result: RecipientResult) -> str:
+    recipient, relay, status = (safe(result[name] or "") for name in ("recipient", "relay_host", "status"))
     return f"recipient='{recipient}' , relay='{relay}', status='{status}'"
 
 
-def _more_of(entry: dict[str, Any], zone: tzinfo) -> dict[str, Any]:
-    """What the line of an entry does not say."""
+def _details(result: RecipientResult, zone: tzinfo) -> dict[str, Any]:
+    """The fields of a recipient result that only the long layout shows."""
     return {
-        "orig_to": entry["orig_to"],
-        "relay": entry["relay"],
-        "outcome": entry["outcome"] if entry["last"] else f"{entry['outcome']}, and later another",
-        "dsn": entry["dsn"],
-        "delay": None if entry["delay"] is None else duration(entry["delay"]),
-        "attempts": entry["attempts"],
-        "date": local_time(entry["date"], zone),
-        "last_date": None if entry["last_date"] == entry["date"] else local_time(entry["last_date"], zone),
-        "queued_as": entry["queued_as"],
+        "orig_to": result["orig_to"],
+        "relay": result["relay"],
+        "outcome": result["outcome"] if result["last"] else f"{result['outcome']} (not final)",
+        "dsn": result["dsn"],
+        "delay": None if result["delay"] is None else duration(result["delay"]),
+        "attempts": result["attempts"],
+        "date": local_time(result["date"], zone),
+        "last_date": None if result["last_date"] == result["date"] else local_time(result["last_date"], zone),
+        "queued_as": result["queued_as"],
     }
 
 
-def _glance(document: Document, entry: dict[str, Any], style: Style) -> str:
-    told = [f"{entry['attempts']} attempts"] if entry["attempts"] > 1 else []
-    if (seconds := _elapsed(document, entry)) is not None:
-        told.append(duration(seconds))
-    about = f" ({', '.join(told)})" if told else ""
-    outcome = safe(entry["outcome"])
+def _outcome(document: Document, result: RecipientResult, style: Style) -> str:
+    details = [f"{result['attempts']} attempts"] if result["attempts"] > 1 else []
+    if (seconds := _elapsed(document, result)) is not None:
+        details.append(duration(seconds))
+    outcome = safe(result["outcome"])
     if style.color:
-        # What was not the last word on a recipient is faint.
-        outcome = f"\x1b[{'1' if entry['last'] else '2'};{_COLORS.get(outcome, '35')}m{outcome}\x1b[0m"
-    return f"{outcome}{about} "
+        # Results that are not final are faint.
+        outcome = f"\x1b[{'1' if result['last'] else '2'};{_COLORS.get(outcome, '35')}m{outcome}\x1b[0m"
+    return f"{outcome} ({', '.join(details)}) " if details else f"{outcome} "
 
 
-def _elapsed(document: Document, entry: dict[str, Any]) -> float | None:
-    """Seconds from the message's arrival to the result, as the MTA says, else by the lines' times; null within one."""
-    if entry["delay"] is not None:
-        return float(entry["delay"])
-    span = datetime.fromisoformat(entry["last_date"]) - datetime.fromisoformat(document["date"])
+def _elapsed(document: Document, result: RecipientResult) -> float | None:
+    """Seconds from arrival to result: the MTA's delay, or else the difference of the lines' times; None if it is 0."""
+    if result["delay"] is not None:
+        return float(result["delay"])
+    span = datetime.fromisoformat(result["last_date"]) - datetime.fromisoformat(document["date"])
     return span.total_seconds() or None

@@ -1,4 +1,4 @@
-"""Groups as people and programs read them."""
+"""Groups as text, JSON and CSV."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
@@ -11,11 +11,12 @@ from mailtrace.output.times import duration
 from mailtrace.search.groups import Group, Grouping
 
 _BAR: Final = 24
+"""Width of the longest bar, in characters."""
 _ADDRESSES: Final = ("from", "from-domain", "to", "to-domain")
 
 
 def groups_text(groups: Sequence[Group], grouping: Grouping, *, bars: bool) -> Iterator[str]:
-    """Return groups as aligned columns below a line that says what is counted; with bars for the eye."""
+    """Return groups as aligned columns below a heading; `bars` adds a bar chart."""
     counted = "recipients" if grouping.counts_recipients else "transactions"
     most = max((group.number for group in groups), default=1)
     delays = [("median", "p95")] if grouping.has_delays else []
@@ -30,16 +31,16 @@ def groups_text(groups: Sequence[Group], grouping: Grouping, *, bars: bool) -> I
 
 
 def groups_json(groups: Sequence[Group], grouping: Grouping) -> Iterator[str]:
-    """Return groups as lines of JSON."""
+    """Return groups as one JSON object per line."""
     for group in groups:
-        told: dict[str, Any] = {"by": grouping.by, "value": group.value, "count": group.number}
+        shown: dict[str, Any] = {"by": grouping.by, "value": group.value, "count": group.number}
         if grouping.has_delays:
-            told |= {"median_delay": group.median_delay, "p95_delay": group.p95_delay}
-        yield orjson.dumps(told).decode() + "\n"
+            shown |= {"median_delay": group.median_delay, "p95_delay": group.p95_delay}
+        yield orjson.dumps(shown).decode() + "\n"
 
 
 def groups_csv(groups: Sequence[Group], grouping: Grouping) -> Iterator[str]:
-    """Return groups as a table with a header."""
+    """Return groups as CSV with a header."""
     delays = grouping.has_delays
     yield csv_line([grouping.by, "count", *(("median_delay", "p95_delay") if delays else ())])
     for group in groups:
@@ -61,6 +62,6 @@ def _shown(group: Group, grouping: Grouping) -> str:
     return safe(group.value) or ("<>" if grouping.by in _ADDRESSES else "''")
 
 
-def _bar(part: float) -> str:
-    eighths = max(1, round(part * _BAR * 8))
+def _bar(fraction: float) -> str:
+    eighths = max(1, round(fraction * _BAR * 8))
     return "█" * (eighths // 8) + " ▏▎▍▌▋▊▉"[eighths % 8].strip()

@@ -1,4 +1,4 @@
-"""Journeys as people read them, a tree, and as programs do, JSON. Nothing that a log says can steer a terminal."""
+"""Journeys as a tree of text and as JSON. Text from a log cannot control a terminal."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -8,28 +8,30 @@ from typing import Any, Final
 import orjson
 
 from mailtrace.message.document import Document
-from mailtrace.output.escape import as_json, safe
-from mailtrace.output.times import duration, in_zone, local_time
+from mailtrace.message.recipients import RecipientResult
+from mailtrace.output.documents_json import document_json
+from mailtrace.output.escape import safe
+from mailtrace.output.times import duration, iso_time, local_time
 from mailtrace.tracing.journey import Branch, Hop, Journey
 
-_WAYS: Final = 20
-"""Branches of a hop, and hops of a branch, that the tree shows."""
-_NAMES: Final = 10
-"""Recipients of a branch, and candidates, that the tree shows."""
+_MOST_BRANCHES: Final = 20
+"""Branches per hop, and hops per branch, that the tree shows at most."""
+_MOST_NAMES: Final = 10
+"""Recipients per branch, and candidates, that the tree shows at most."""
 
 
 def journey_text(journey: Journey, zone: tzinfo) -> str:
-    """Return a journey as a tree, below lines that sum it up."""
+    """Return a journey as a summary and a tree of hops."""
     return "".join(f"{line}\n" for line in (*_summary(journey, zone), *_Tree(zone).root(journey)))
 
 
 def journey_json(journey: Journey, zone: tzinfo) -> bytes:
-    """Return a journey as one line of JSON: `root` is its first hop, which holds the others; times are in the zone."""
+    """Return a journey as one line of JSON: its first hop is `root` and contains the others; times are in the zone."""
     document = journey.root.document
-    told = {
+    shown = {
         "msgid": document["msgid"],
         "from": document["from"],
-        "date": in_zone(document["date"], zone),
+        "date": iso_time(document["date"], zone),
         "seconds": journey.seconds,
         "hops": journey.hops,
         "hosts": sorted(journey.hosts),
@@ -38,13 +40,13 @@ def journey_json(journey: Journey, zone: tzinfo) -> bytes:
         "candidates": _named(journey.candidates, zone),
         "root": _hop(journey.root, zone),
     }
-    return orjson.dumps(told) + b"\n"
+    return orjson.dumps(shown) + b"\n"
 
 
 def _hop(hop: Hop, zone: tzinfo) -> dict[str, Any]:
-    told: dict[str, Any] = orjson.loads(as_json(hop.document, zone))
-    shown = dict(zip(map(id, hop.document["to"]), told.pop("to"), strict=True))
-    return told | {
+    shown: dict[str, Any] = orjson.loads(document_json(hop.document, zone))
+    results = dict(zip(map(id, hop.document["to"]), shown.pop("to"), strict=True))
+    return shown | {
         "tie": hop.tie,
         "wait": hop.wait,
         "notice": hop.is_notice,
@@ -53,7 +55,7 @@ def _hop(hop: Hop, zone: tzinfo) -> dict[str, Any]:
         "cut": hop.is_cut,
         "branches": [
             {
-                "recipients": [shown[id(entry)] for entry in branch.recipient_results],
+                "recipients": [results[id(result)] for result in branch.recipient_results],
                 "queued_as": branch.queued_as,
                 "unknown": branch.is_unknown,
                 "candidates": _named(branch.candidates, zone),
@@ -67,7 +69,7 @@ def _hop(hop: Hop, zone: tzinfo) -> dict[str, Any]:
 
 def _named(documents: Iterable[Document], zone: tzinfo) -> list[dict[str, str]]:
     return [
-        {"host": document["host"], "transaction": document["transaction"], "date": in_zone(document["date"], zone)}
+        {"host": document["host"], "transaction": document["transaction"], "date": iso_time(document["date"], zone)}
         for document in documents
     ]
 
@@ -79,14 +81,15 @@ def _summary(journey: Journey, zone: tzinfo) -> Iterator[str]:
     if document["from"] is not None:
         yield f"from:   {safe(document['from']) or '<>'}"
     yield f"date:   {local_time(document['date'], zone)}"
-    way = f"{_number(journey.hops, 'hop')} on {_number(len(journey.hosts), 'host')} in {duration(journey.seconds)}"
-    yield f"way:    {way}: {_counted(journey.results)}" if journey.results else f"way:    {way}"
+    results = f": {_counted(journey.results)}" if journey.results else ""
+    hosts = _number(len(journey.hosts), "host")
+    yield f"hops:   {journey.hops} on {hosts} in {duration(journey.seconds)}{results}"
     if not journey.is_complete:
-        yield "        too long to be shown whole: search for a part of it with -q or -t"
+        yield "        too large to show in full: search for a part of it with -q or -t"
 
 
 class _Tree:
-    """Draws hops: each on a line, what became of its recipients below it, and the next hop below that."""
+    """Draw hops: one line for a hop, below it the results of its recipients, and below these the next hops."""
 
     def __init__(self, zone: tzinfo) -> None:
         self._zone = zone
@@ -103,14 +106,16 @@ class _Tree:
         yield self._head(hop)
         if hop.is_repeated or hop.is_cut:
             return
-        parts = [self._branch(branch) for branch in _foremost(hop.branches)]
-        if len(hop.branches) > _WAYS:
-            rest = [entry for branch in _hindmost(hop.branches) for entry in branch.recipient_results]
-            outcomes = Counter(entry["outcome"] for entry in rest)
-            parts.append(iter([f"and {len(rest)} more: {_counted(outcomes)} (--format json shows all)"]))
-        parts += [self._made(hop, later) for later in hop.made[:_WAYS]]
-        if len(hop.made) > _WAYS:
-            parts.append(iter([f"and {len(hop.made) - _WAYS} more notices or copies (--format json shows all)"]))
+        parts = [self._branch(branch) for branch in _visible(hop.branches)]
+        if len(hop.branches) > _MOST_BRANCHES:
+            hidden = [result for branch in _hidden(hop.branches) for result in branch.recipient_results]
+            outcomes = Counter(result["outcome"] for result in hidden)
+            parts.append(iter([f"and {len(hidden)} more: {_counted(outcomes)} (--format json shows all)"]))
+        parts += [self._made(hop, later) for later in hop.made[:_MOST_BRANCHES]]
+        if len(hop.made) > _MOST_BRANCHES:
+            parts.append(
+                iter([f"and {len(hop.made) - _MOST_BRANCHES} more notices or copies (--format json shows all)"])
+            )
         yield from _joined(parts or [iter(["no result in these logs"])])
 
     def _head(self, hop: Hop) -> str:
@@ -122,8 +127,8 @@ class _Tree:
         elif document["client"] is not None:
             line += f", from {safe(document['client'])}"
         if hop.tie == "msgid":
-            line += ", by its message ID"
-        line += ": shown above" if hop.is_repeated else ": what follows is left out" if hop.is_cut else ""
+            line += ", matched by message ID"
+        line += ": shown above" if hop.is_repeated else ": the rest is omitted" if hop.is_cut else ""
         return f"{line}  <-- found" if hop.is_found else line
 
     def _named(self, document: Document) -> str:
@@ -131,67 +136,67 @@ class _Tree:
 
     def _branch(self, branch: Branch) -> Iterator[str]:
         yield _results(branch)
-        for hop in branch.hops[:_WAYS]:
+        for hop in branch.hops[:_MOST_BRANCHES]:
             yield from self._hop(hop)
-        if len(branch.hops) > _WAYS:
-            yield f"and {len(branch.hops) - _WAYS} more (--format json shows all)"
+        if len(branch.hops) > _MOST_BRANCHES:
+            yield f"and {len(branch.hops) - _MOST_BRANCHES} more (--format json shows all)"
         relay = safe(branch.recipient_results[0]["relay_host"] or "the next hop")
-        taken = (
+        accepted = (
             f"accepted by {relay}" if branch.queued_as is None else f"accepted as {safe(branch.queued_as)} at {relay}"
         )
         if branch.candidates:
-            yield from self._candidates(taken, branch.candidates)
+            yield from self._candidates(accepted, branch.candidates)
         elif branch.is_unknown:
-            yield f"{taken}: not in these logs"
+            yield f"{accepted}: not in these logs"
 
     def _candidates(self, what: str, candidates: Sequence[Document]) -> Iterator[str]:
         yield (
-            f"{what}: the logs do not tell which"
+            f"{what}: the logs do not say which"
             if len(candidates) > 1
-            else f"{what}: the logs do not tell whether it is"
+            else f"{what}: the logs do not say whether this is it"
         )
-        for document in candidates[:_NAMES]:
+        for document in candidates[:_MOST_NAMES]:
             yield f"  ? {self._named(document)}"
-        if len(candidates) > _NAMES:
-            yield f"  ? and {len(candidates) - _NAMES} more"
+        if len(candidates) > _MOST_NAMES:
+            yield f"  ? and {len(candidates) - _MOST_NAMES} more"
 
     def _made(self, hop: Hop, later: Hop) -> Iterator[str]:
         same = hop.document["msgid"] is not None and later.document["msgid"] == hop.document["msgid"]
-        yield "notice:" if later.is_notice else "went on as:" if same else "copy:"
+        yield "notice:" if later.is_notice else "continued as:" if same else "copy:"
         yield from self._hop(later)
 
 
 def _results(branch: Branch) -> str:
-    entry = branch.recipient_results[0]
-    names = [_recipient(each) for each in branch.recipient_results[:_NAMES]]
-    if len(branch.recipient_results) > _NAMES:
-        names.append(f"and {len(branch.recipient_results) - _NAMES} more")
-    line = f"{safe(entry['outcome'])}: {', '.join(names)}"
-    if entry["relay_host"] is not None:
-        line += f" -> {safe(entry['relay_host'])}"
-    if entry["delay"] is not None:
-        line += f" after {duration(entry['delay'])}"
-    if entry["attempts"] > 1:
-        line += f", {entry['attempts']} attempts"
-    # Where the next hop is shown, its words are that it took the message, and as what.
-    return line if branch.hops and branch.queued_as is not None else f"{line}: {safe(entry['status'])}"
+    result = branch.recipient_results[0]
+    names = [_recipient(each) for each in branch.recipient_results[:_MOST_NAMES]]
+    if len(branch.recipient_results) > _MOST_NAMES:
+        names.append(f"and {len(branch.recipient_results) - _MOST_NAMES} more")
+    line = f"{safe(result['outcome'])}: {', '.join(names)}"
+    if result["relay_host"] is not None:
+        line += f" -> {safe(result['relay_host'])}"
+    if result["delay"] is not None:
+        line += f" after {duration(result['delay'])}"
+    if result["attempts"] > 1:
+        line += f", {result['attempts']} attempts"
+    # If the next hop is shown, the status adds nothing: it says that the hop took the message, and its queue ID.
+    return line if branch.hops and branch.queued_as is not None else f"{line}: {safe(result['status'])}"
 
 
-def _recipient(entry: dict[str, Any]) -> str:
-    recipient = safe(entry["recipient"]) if entry["recipient"] is not None else "?"
-    return recipient if entry["orig_to"] is None else f"{recipient} (for {safe(entry['orig_to'])})"
+def _recipient(result: RecipientResult) -> str:
+    recipient = safe(result["recipient"]) if result["recipient"] is not None else "?"
+    return recipient if result["orig_to"] is None else f"{recipient} (for {safe(result['orig_to'])})"
 
 
-def _foremost(branches: list[Branch]) -> list[Branch]:
-    """The branches to show: all of them, or first those searched for, then those that went wrong, in their order."""
-    if len(branches) <= _WAYS:
+def _visible(branches: list[Branch]) -> list[Branch]:
+    """The branches to show, in their order: all of them, or those searched for first, then those not sent."""
+    if len(branches) <= _MOST_BRANCHES:
         return branches
-    ranked = sorted(range(len(branches)), key=lambda i: _rank(branches[i]))[:_WAYS]
+    ranked = sorted(range(len(branches)), key=lambda i: _rank(branches[i]))[:_MOST_BRANCHES]
     return [branches[i] for i in sorted(ranked)]
 
 
-def _hindmost(branches: list[Branch]) -> list[Branch]:
-    shown = set(map(id, _foremost(branches)))
+def _hidden(branches: list[Branch]) -> list[Branch]:
+    shown = set(map(id, _visible(branches)))
     return [branch for branch in branches if id(branch) not in shown]
 
 
@@ -200,7 +205,7 @@ def _rank(branch: Branch) -> tuple[bool, bool]:
 
 
 def _joined(parts: Sequence[Iterator[str]]) -> Iterator[str]:
-    """Draw the lines of the parts as branches of one stem."""
+    """Draw the lines of each part as a branch of one tree."""
     for number, lines in enumerate(parts, 1):
         is_last = number == len(parts)
         for i, line in enumerate(lines):

@@ -1,4 +1,4 @@
-"""Times and lengths of time as people and programs read them."""
+"""Format times and durations."""
 
 from datetime import datetime, tzinfo
 from typing import Final
@@ -6,18 +6,18 @@ from typing import Final
 _UNITS: Final = (("d", 86_400), ("h", 3600), ("min", 60), ("s", 1))
 
 
-def in_zone(date: str, zone: tzinfo) -> str:
-    """Return a document's date in a zone, as ISO 8601 with its offset."""
+def iso_time(date: str, zone: tzinfo) -> str:
+    """Return a document's date in a zone, in ISO 8601 with the UTC offset."""
     return datetime.fromisoformat(date).astimezone(zone).isoformat()
 
 
 def local_time(date: str, zone: tzinfo) -> str:
-    """Return a document's date in a zone for people to read: `2011-12-15 15:27:19`."""
+    """Return a document's date in a zone for people, without fraction and offset: `2011-12-15 15:27:19`."""
     return f"{datetime.fromisoformat(date).astimezone(zone):%Y-%m-%d %H:%M:%S}"
 
 
 def duration(seconds: float) -> str:
-    """Return a length of time in its two biggest units, such as `0.25 s`, `3 min 20 s`, `5 d` or `-2 s`."""
+    """Return a duration in its two largest units, such as `0.25 s`, `3 min 20 s`, `5 d` or `-2 s`."""
     sign, length = "-" if seconds < 0 else "", abs(seconds)
     if (short := round(length, 2)) < 60:
         return f"{sign}{short:g} s"

@@ -1,1 +1,1 @@
-"""What a search asks: queries, patterns and groups, the specification for every store."""
+"""Queries, patterns and groups: the specification of a search, for every store."""

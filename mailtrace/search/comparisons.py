@@ -1,7 +1,7 @@
-"""What each part of a search is compared with, and when a value is what was asked for.
+"""The table of search criteria: which fields each part of a query is compared with, and how.
 
-This one table is what `query.matches` goes by. A store may look for values in a way of its own (an index, a column, a
-server's query): a new flag is a member of `Query`, a criterion here, and one clause in each store.
+`query.matches` uses only this table. A store may find the values in its own way (an index, a column, a server's query).
+To add a flag, add a member to `Query`, a criterion here, and one clause to each store.
 """
 
 from __future__ import annotations
@@ -9,24 +9,22 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from functools import lru_cache
 from operator import eq
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from mailtrace.search.patterns import Pattern, normal_ip
 
 if TYPE_CHECKING:  # keeps `--help` quick
     from mailtrace.message.document import Document
-
-Result: TypeAlias = dict[str, Any]
-"""A recipient result: an element of a document's `to`."""
+    from mailtrace.message.recipients import RecipientResult
 
 
 class Comparison(NamedTuple):
-    """How a value is compared."""
+    """How a value of a field is compared with a wanted one."""
 
     spellings: Callable[[str], Collection[str]]
-    """The spellings by which a value can be asked for."""
-    is_met: Callable[[Any, str], bool]
-    """Whether one spelling is what was asked for."""
+    """Returns the spellings under which a value can be found."""
+    matches: Callable[[Any, str], bool]
+    """Returns whether a spelling matches the wanted pattern or text."""
 
 
 def _as_logged(value: str) -> Collection[str]:
@@ -35,7 +33,7 @@ def _as_logged(value: str) -> Collection[str]:
 
 @lru_cache(maxsize=4096)
 def client_names(client: str | None) -> frozenset[str]:
-    """Return the spellings by which a client can be asked for: whole, by name, by address; in lower case."""
+    """Return the spellings under which a client is found: as logged, its name, its addresses; all in lower case."""
     if client is None:
         return frozenset()
     client = client.lower()
@@ -48,12 +46,12 @@ def client_names(client: str | None) -> frozenset[str]:
 
 @lru_cache(maxsize=4096)
 def relay_names(relay: str) -> frozenset[str]:
-    """Return the spellings by which a next hop's name, address or whole can be asked for; in lower case."""
+    """Return the spellings under which a next hop is found: as logged, and a normalised IP address; in lower case."""
     return frozenset((relay.lower(), normal_ip(relay))) - {""}
 
 
 def host_names(host: str) -> Collection[str]:
-    """Return the spellings by which a host can be asked for: its name, and the first part of that."""
+    """Return the spellings under which a host is found: its name, and the part before the first dot."""
     return host, host.partition(".")[0]
 
 
@@ -64,50 +62,50 @@ RELAY: Final = Comparison(relay_names, Pattern.matches)
 HOST: Final = Comparison(host_names, Pattern.matches)
 EXACT: Final = Comparison(_as_logged, eq)
 PART: Final = Comparison(_as_logged, lambda part, value: part in value.lower())
-"""A part of the MTA's words, asked for in lower case."""
+"""Text in the MTA's status; the wanted text is in lower case."""
 
 
 class Criterion(NamedTuple):
-    """One part of a search."""
+    """One part of a query: a member of `Query`, and the fields that it is compared with."""
 
     name: str
-    """The member of `Query` that holds what is asked for."""
+    """The member of `Query` that holds the wanted values."""
     comparison: Comparison
     members: tuple[str, ...] = ()
-    """The members of the document that it is compared with: one of them must be what is asked for."""
+    """Fields of the document, one of which must match."""
     result_members: tuple[str, ...] = ()
-    """The members of a recipient result that it is compared with."""
+    """Fields of a recipient result, one of which must match."""
     only_last: bool = False
-    """Whether it asks what became of a recipient in the end: of results with `last`."""
+    """Whether it is compared only with a recipient's final result: one with `last`."""
 
     @property
     def is_of_results(self) -> bool:
-        """Whether it asks of recipients: all such criteria of a search must hold of the same recipient result."""
+        """Whether it is about recipients: one recipient result must match all such criteria of a query."""
         return not self.members
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """All members that it is compared with, a recipient result's as `to.NAME`."""
+        """All fields that it is compared with; those of a recipient result as `to.NAME`."""
         return (*self.members, *(f"to.{name}" for name in self.result_members))
 
-    def is_met_by(self, asked: Collection[Any], value: str | None) -> bool:
-        """Return whether a value is one of those asked for; null never is."""
+    def is_met_by(self, wanted: Collection[Any], value: str | None) -> bool:
+        """Return whether a field's value matches one of the wanted values; null matches none."""
         if value is None:
             return False
-        spellings, is_met = self.comparison
-        return any(is_met(one, spelling) for spelling in spellings(value) for one in asked)
+        spellings, matches = self.comparison
+        return any(matches(one, spelling) for spelling in spellings(value) for one in wanted)
 
-    def is_met_in(self, asked: Collection[Any], document: Document) -> bool:
-        """Return whether a document, or one of its recipient results, has a value that is asked for."""
-        return any(self.is_met_by(asked, document[name]) for name in self.members) or (
-            bool(self.result_members) and any(self.is_met_in_result(asked, result) for result in document["to"])
+    def is_met_in(self, wanted: Collection[Any], document: Document) -> bool:
+        """Return whether a field of a document, or of one of its recipient results, matches a wanted value."""
+        return any(self.is_met_by(wanted, document[name]) for name in self.members) or (
+            bool(self.result_members) and any(self.is_met_in_result(wanted, result) for result in document["to"])
         )
 
-    def is_met_in_result(self, asked: Collection[Any], result: Result) -> bool:
-        """Return whether a recipient result has a value that is asked for."""
+    def is_met_in_result(self, wanted: Collection[Any], result: RecipientResult) -> bool:
+        """Return whether a field of a recipient result matches a wanted value."""
         if self.only_last and not result["last"]:
             return False
-        return any(self.is_met_by(asked, result[name]) for name in self.result_members)
+        return any(self.is_met_by(wanted, result[name]) for name in self.result_members)
 
 
 SENDERS: Final = Criterion("senders", PATTERN, ("from",))
@@ -128,6 +126,6 @@ CRITERIA: Final[Sequence[Criterion]] = (
     *(SENDERS, MSGIDS, QUEUE_IDS, LINKS, CLIENTS, LOGINS, HOSTS, MTAS),
     *(RECIPIENTS, RELAYS, STATUSES, OUTCOMES, EVER),
 )
-"""Every part of a search beside dates and words."""
+"""Every criterion except dates and words."""
 OF_RESULTS: Final = tuple(criterion for criterion in CRITERIA if criterion.is_of_results)
 OF_DOCUMENTS: Final = tuple(criterion for criterion in CRITERIA if not criterion.is_of_results)

@@ -1,31 +1,30 @@
-"""What `--by` counts. This is the specification: every store must count just as `groups_of` does."""
+"""Groups of `--by`. `groups_of` is their specification: every store must return the same groups."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable
 from datetime import datetime, tzinfo
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from mailtrace.search.query import Query, holds, is_outside, is_recipient
+from mailtrace.search.query import Query, is_outside_results, is_recipient, matches_result
 from mailtrace.search.reasons import reason_of
 
-if TYPE_CHECKING:  # for the sake of `--help`, which needs none
+if TYPE_CHECKING:  # keeps `--help` quick
     from mailtrace.message.document import Document
+    from mailtrace.message.recipients import RecipientResult
 
-_Entry: TypeAlias = dict[str, Any]
-
-_LONGEST: Final = 2**62
-"""Microseconds: a forged delay may be beyond measure."""
+_LONGEST_DELAY: Final = 2**62
+"""In microseconds. A forged delay may be longer than a store's integers can hold."""
 
 
 def folded(value: str | None) -> str | None:
-    """Return a value in lower case: case does not count."""
+    """Return a value in lower case, because groups ignore case."""
     return None if value is None else value.lower()
 
 
 def domain_of(address: str | None) -> str | None:
-    """Return an address's domain; that of the null sender is empty, that of a local name null."""
+    """Return the domain of an address in lower case: empty for the null sender, null without a domain."""
     if not address:
         return address
     _, at, domain = address.lower().rpartition("@")
@@ -33,12 +32,12 @@ def domain_of(address: str | None) -> str | None:
 
 
 class Value(NamedTuple):
-    """What a grouping counts."""
+    """The value by which a grouping counts."""
 
     column: str
-    """The member whose value it is; a recipient result's as `to.NAME`, of which each recipient's counts."""
+    """The field of the document that it is made from; `to.NAME` is a field of a recipient result."""
     of: Callable[[Any], str | None]
-    """What is counted, by the member's value."""
+    """Returns the value to count, from the field's value."""
 
 
 VALUES: Final = {
@@ -54,64 +53,70 @@ VALUES: Final = {
     "status": Value("to.status", lambda status: reason_of(status or "")),
 }
 OF_TIMES: Final = ("hour", "day")
-"""What is counted once for each transaction, by its date."""
+"""Groupings by the date of the transaction."""
 BY: Final = (*VALUES, *OF_TIMES)
 """Every way of grouping."""
 
 
 class Grouping(NamedTuple):
-    """By what to group."""
+    """By which value to count, in which time zone."""
 
     by: str
+    """One of `BY`."""
     zone: tzinfo
-    """In which hours and days begin."""
+    """The time zone of hours and days."""
 
     @property
     def counts_recipients(self) -> bool:
-        """Whether recipients are counted, not transactions."""
+        """Whether recipients are counted, instead of transactions."""
         return not self.is_of_times and self.value.column.startswith("to.")
 
     @property
     def value(self) -> Value:
-        """What is counted, where that is not a time."""
+        """The value that is counted.
+
+        Raises:
+            KeyError: the groups are hours or days.
+        """
         return VALUES[self.by]
 
     @property
     def member(self) -> str:
-        """The member of a document, or of a recipient result, whose value is counted."""
+        """The field of a document, or of a recipient result, whose value is counted."""
         return self.value.column.removeprefix("to.")
 
     @property
     def has_delays(self) -> bool:
-        """Whether each group has its delays."""
+        """Whether the groups have delays."""
         return self.by == "relay"
 
     @property
     def is_of_times(self) -> bool:
-        """Whether the groups have an order in time."""
+        """Whether the groups are hours or days, in the order of time."""
         return self.by in OF_TIMES
 
-    def time(self, at: datetime) -> str:
-        """Return the hour, with its offset, or the day of a moment."""
-        local = at.astimezone(self.zone)
+    def time(self, date: datetime) -> str:
+        """Return the day of a date, or its hour with the offset from UTC, in ISO 8601."""
+        local = date.astimezone(self.zone)
         if self.by == "day":
             return local.date().isoformat()
         return local.replace(minute=0, second=0, microsecond=0).isoformat(timespec="minutes")
 
 
 class Group(NamedTuple):
-    """Transactions or recipients that have a value in common."""
+    """The number of transactions or recipients with the same value."""
 
     value: str | None
-    """Null: those of which it is not known."""
+    """Null if the value is unknown."""
     number: int
     median_delay: float | None = None
-    """In seconds, of those with a delay; only by relay."""
+    """In seconds, of the deliveries with a delay; only if grouped by relay."""
     p95_delay: float | None = None
+    """The 95th percentile, likewise."""
 
 
 class GroupCounter:
-    """Counts, however they come in: document by document, or counted elsewhere."""
+    """Counts for groups: of documents one by one, or of numbers that a store has counted."""
 
     def __init__(self, grouping: Grouping) -> None:
         self._grouping = grouping
@@ -126,29 +131,29 @@ class GroupCounter:
         elif not grouping.counts_recipients:
             self.count(grouping.value.of(document[grouping.member]))
         else:
-            for entry in counted(query, document):
-                self.count_result(entry)
+            for result in _counted_results(query, document):
+                self.count_result(result)
 
-    def count_result(self, entry: _Entry, number: int = 1) -> None:
-        """Count so many recipient results that have what is counted of this one."""
-        value = self._grouping.value.of(entry[self._grouping.member])
+    def count_result(self, result: RecipientResult, number: int = 1) -> None:
+        """Count a recipient result, `number` times."""
+        value = self._grouping.value.of(result[self._grouping.member])
         self.count(value, number)
-        if self._grouping.has_delays and (delay := delay_of(entry)) is not None:
+        if self._grouping.has_delays and (delay := delay_of(result)) is not None:
             self.delay(value, delay, number)
 
     def count(self, value: str | None, number: int = 1) -> None:
-        """Count so many with a value."""
+        """Count a value, `number` times."""
         self._counts[value] += number
 
     def delay(self, value: str | None, delay: int, number: int = 1) -> None:
-        """Count so many with a delay, in microseconds."""
+        """Count a delay in microseconds for a value, `number` times."""
         self._delays.setdefault(value, Counter())[delay] += number
 
     def groups(self) -> list[Group]:
-        """Return the groups, the biggest first; by time, the latest first."""
+        """Return the groups: the largest first, or the latest hour or day first."""
         found = [self._group(value) for value in self._counts]
         if self._grouping.is_of_times:
-            return sorted(found, key=_moment, reverse=True)
+            return sorted(found, key=_begin, reverse=True)
         return sorted(found, key=lambda group: (-group.number, group.value is None, group.value or ""))
 
     def _group(self, value: str | None) -> Group:
@@ -156,12 +161,12 @@ class GroupCounter:
         return Group(value, self._counts[value], _percentile(delays, 50), _percentile(delays, 95))
 
 
-def _moment(group: Group) -> datetime:
+def _begin(group: Group) -> datetime:
     return datetime.fromisoformat(str(group.value))
 
 
 def _percentile(delays: list[tuple[int, int]], percent: int) -> float | None:
-    """The nearest rank's value, in seconds, of counted ones in their order."""
+    """The percentile in seconds, by the nearest rank, of sorted delays in microseconds with their numbers."""
     rank = -(-sum(number for _, number in delays) * percent // 100)
     for delay, number in delays:
         rank -= number
@@ -171,30 +176,32 @@ def _percentile(delays: list[tuple[int, int]], percent: int) -> float | None:
 
 
 def groups_of(query: Query, grouping: Grouping, documents: Iterable[Document]) -> list[Group]:
-    """Return the groups of documents that match a query."""
+    """Return the groups of documents, all of which match the query."""
     counter = GroupCounter(grouping)
     for document in documents:
         counter.add(query, document)
     return counter.groups()
 
 
-def counted(query: Query, document: Document) -> list[_Entry]:
-    """Return the entries of a document that count: each recipient once, by its last one.
+def _counted_results(query: Query, document: Document) -> list[RecipientResult]:
+    """The recipient results of a document to count: by default each recipient once, by the final result.
 
-    Earlier ones count where the query speaks of what happened on the way. Of a word that is found among the recipients
-    only, just these count.
+    If the query is about delivery attempts, earlier results count too. If a word of the query matches only recipients,
+    only their results count.
     """
     every = query.asks_of_attempts
-    found = [entry for entry in document["to"] if (every or entry["last"]) and holds(query, entry)]
-    inside = [word for word in query.words if not is_outside(word, document)]
-    if not inside:
+    found = [result for result in document["to"] if every or result["last"]]
+    if query.asks_of_results:
+        found = [result for result in found if matches_result(query, result)]
+    recipients = [word for word in query.words if not is_outside_results(word, document)]
+    if not recipients:
         return found
-    return [entry for entry in found if any(is_recipient(word, entry) for word in inside)]
+    return [result for result in found if any(is_recipient(word, result) for word in recipients)]
 
 
-def delay_of(entry: _Entry) -> int | None:
-    """Return an entry's delay in microseconds."""
-    delay = entry["delay"]
+def delay_of(result: RecipientResult) -> int | None:
+    """Return the delay of a recipient result in microseconds, at most `_LONGEST_DELAY`; null if it is unknown."""
+    delay = result["delay"]
     if delay is None:
         return None
-    return round(delay * 1_000_000) if delay < _LONGEST // 1_000_000 else _LONGEST
+    return round(delay * 1_000_000) if delay < _LONGEST_DELAY // 1_000_000 else _LONGEST_DELAY

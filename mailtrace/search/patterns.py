@@ -1,4 +1,4 @@
-"""How values are asked for: exactly, by domain, with `*` and `?`, or by network. Case never counts."""
+"""Patterns of search values: exact, by domain, with `*` and `?`, or by network. All ignore case."""
 
 import re
 from functools import lru_cache
@@ -12,49 +12,49 @@ _is_network = re.compile(r"(?:[0-9.]+|[0-9a-f]*:[0-9a-f.:]*)/[0-9.]*\Z").match
 
 
 class Pattern(NamedTuple):
-    """What a value must be."""
+    """A pattern that a value is compared with."""
 
     kind: str
     """exact, domain, glob or network."""
     text: str
-    """In lower case; a domain without its `@`, a network in its normal spelling."""
+    """In lower case; a domain without `@`, a network in the spelling of the `ipaddress` module."""
 
     @classmethod
-    def of(cls, asked: str) -> "Pattern":
-        """Return the pattern of an address; `@bar.com` is a domain, `<>` and the empty text are the null sender."""
-        text = _bare(asked)
+    def of(cls, argument: str) -> "Pattern":
+        """Return the pattern of an address: `@bar.com` matches a domain, `<>` and empty text match the null sender."""
+        text = _unbracketed(argument)
         if text.startswith("@") and len(text) > 1 and not _is_glob(text):
             return cls("domain", text[1:])
         return cls("glob" if _is_glob(text) else "exact", text)
 
     @classmethod
-    def of_text(cls, asked: str) -> "Pattern":
-        """Return the pattern of a message ID, a login or a host; `@bar.com` is what ends so."""
-        text = _bare(asked)
+    def of_text(cls, argument: str) -> "Pattern":
+        """Return the pattern of a message ID, a login or a host: `@bar.com` matches any value that ends with it."""
+        text = _unbracketed(argument)
         if text.startswith("@") and len(text) > 1:
             return cls("glob", f"*{text}")
         return cls("glob" if _is_glob(text) else "exact", text)
 
     @classmethod
-    def of_peer(cls, asked: str) -> "Pattern":
-        """Return the pattern of a client or relay: its name, its address, or a network that holds the address.
+    def of_peer(cls, argument: str) -> "Pattern":
+        """Return the pattern of a client or relay: a name, an IP address, or a network that contains the address.
 
         Raises:
-            UsageError: a network is misspelt.
+            UsageError: the argument looks like a network, but is not a valid one.
         """
-        text = asked.strip().lower()
+        text = argument.strip().lower()
         if _is_network(text):
             try:
                 return cls("network", str(ip_network(text, strict=False)))
             except ValueError as error:
-                raise UsageError(f"{asked}: not a network; write it as 192.0.2.0/24 or 2001:db8::/32") from error
+                raise UsageError(f"{argument}: not a network; write it as 192.0.2.0/24 or 2001:db8::/32") from error
         if _is_glob(text):
             return cls("glob", text)
         address = normal_ip(text.strip("[]"))
         return cls("exact", address if ip_key(address) else text)
 
     def matches(self, value: str | None) -> bool:
-        """Return whether a document's value is what was asked for; null never is."""
+        """Return whether a document's value matches; null never does."""
         if value is None:
             return False
         value = value.lower()
@@ -68,8 +68,8 @@ class Pattern(NamedTuple):
         return _glob_matches(self.text, value)
 
 
-def _bare(asked: str) -> str:
-    text = asked.strip().lower()
+def _unbracketed(argument: str) -> str:
+    text = argument.strip().lower()
     return text[1:-1] if text.startswith("<") and text.endswith(">") else text
 
 
@@ -78,9 +78,9 @@ def _is_glob(text: str) -> bool:
 
 
 def normal_ip(text: str) -> str:
-    """Return an IP address in its one normal spelling, without sendmail's `IPv6:`; other text in lower case."""
+    """Return an IP address as `ipaddress` spells it, without sendmail's `IPv6:`; other text in lower case."""
     text = text.lower()
-    # Of an IPv4 address there is one spelling only.
+    # An IPv4 address has only one spelling.
     return _normal_ipv6(text) if ":" in text else text
 
 
@@ -93,15 +93,15 @@ def _normal_ipv6(text: str) -> str:
 
 
 def ip_key(text: str) -> str:
-    """Return a text for an IP address that sorts as addresses do, those of IPv4 first; empty for what is none."""
-    # Most are names: none of those begins with a digit or has a colon.
+    """Return a key that sorts IP addresses by number, IPv4 first; empty if the text is not an IP address."""
+    # Fast path: most values are names, which neither begin with a digit nor contain a colon.
     return _ip_key(text) if text[:1].isdigit() or ":" in text else ""
 
 
 @lru_cache(maxsize=4096)
 def _ip_key(text: str) -> str:
     if ":" not in text:
-        # Most clients are new ones, and ipaddress would take ten times as long for each.
+        # Most clients are not in the cache, and ipaddress takes ten times as long for each.
         octets = text.split(".")
         try:
             return f"4{''.join([_OCTETS[octet] for octet in octets]):0>32}" if len(octets) == 4 else ""
@@ -115,7 +115,7 @@ def _ip_key(text: str) -> str:
 
 @lru_cache(maxsize=64)
 def network_keys(network: str) -> tuple[str, str]:
-    """Return the keys of a network's first and last address: it holds those between."""
+    """Return the keys (`ip_key`) of a network's first and last address."""
     found = ip_network(network)
     return ip_key(str(found[0])), ip_key(str(found[-1]))
 
@@ -129,17 +129,17 @@ def _pieces(glob: str) -> tuple[re.Pattern[str], ...]:
 
 
 def _glob_matches(glob: str, value: str) -> bool:
-    """Whether a value fits. Each piece between stars is taken where it first fits, so nothing backtracks."""
+    """Whether a value matches. Each piece between stars is matched at its first occurrence, so nothing backtracks."""
     first, *middle = _pieces(glob)
     if not middle:
         return first.fullmatch(value) is not None
     *middle, final = middle
     if not (found := first.match(value)):
         return False
-    at = found.end()
+    end = found.end()
     for piece in middle:
-        if not (found := piece.search(value, at)):
+        if not (found := piece.search(value, end)):
             return False
-        at = found.end()
+        end = found.end()
     tail = len(value) - (len(glob) - glob.rindex("*") - 1)
-    return tail >= at and final.match(value, tail) is not None
+    return tail >= end and final.match(value, tail) is not None

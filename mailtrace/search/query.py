@@ -1,4 +1,4 @@
-"""What a search means. `matches` is the specification: every store must select just the documents that it says."""
+"""The query of a search. `matches` is its specification: every store must find exactly the documents that match."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from mailtrace.search.comparisons import (
     RECIPIENTS,
     SENDERS,
     Criterion,
-    Result,
 )
 from mailtrace.search.patterns import Pattern
 
-if TYPE_CHECKING:  # for the sake of `--help`, which needs none
+if TYPE_CHECKING:  # keeps `--help` quick
     from mailtrace.message.document import Document
+    from mailtrace.message.recipients import RecipientResult
 
 OUTCOMES: Final = (
     "sent",
@@ -37,32 +37,32 @@ OUTCOMES: Final = (
     "queued",
     "unknown",
 )
-"""Every outcome that an entry can have."""
+"""Every outcome of a recipient result."""
 MTAS: Final = ("postfix", "sendmail")
-"""Every MTA that a document can be of."""
+"""Every MTA whose logs are read: the values of a document's `mta`."""
 _NO_LINKS: Final = frozenset({None, ""})
 
 
 class Word(NamedTuple):
-    """What is given without a flag: a sender, recipient, message ID, queue ID, client or login."""
+    """A search word without a flag: a sender, recipient, message ID, queue ID, client or login."""
 
     address: Pattern
     text: Pattern
-    """As a message ID or login."""
+    """The pattern for message IDs and logins."""
     client: Pattern
     queue_id: str
 
     @classmethod
-    def of(cls, asked: str) -> Word:
-        """Return the word of an argument.
+    def of(cls, argument: str) -> Word:
+        """Return the word of a command-line argument.
 
         Raises:
-            UsageError: it is a network, and misspelt.
+            UsageError: the argument looks like a network, but is not a valid one.
         """
-        return cls(Pattern.of(asked), Pattern.of_text(asked), Pattern.of_peer(asked), asked.strip())
+        return cls(Pattern.of(argument), Pattern.of_text(argument), Pattern.of_peer(argument), argument.strip())
 
     def asked_of(self, criterion: Criterion) -> tuple[Any]:
-        """Return what this word asks for as one of the criteria that `WORD_CRITERIA` names."""
+        """Return the wanted values of this word for one of the criteria in `WORD_CRITERIA`."""
         return (getattr(self, WORD_CRITERIA[criterion]),)
 
 
@@ -74,112 +74,112 @@ WORD_CRITERIA: Final = {
     CLIENTS: "client",
     RECIPIENTS: "address",
 }
-"""The criteria that a word can meet, each with the member of `Word` that it compares."""
-_OUTSIDE: Final = tuple(criterion for criterion in WORD_CRITERIA if criterion is not RECIPIENTS)
+"""The criteria that a word can meet, each with the member of `Word` that holds the wanted value."""
+_OF_THE_DOCUMENT: Final = tuple(criterion for criterion in WORD_CRITERIA if criterion is not RECIPIENTS)
 
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """Which documents to find. What is given must all hold; of the values of one member, one."""
+    """Which documents to find, and in which order. All members must match; of the values of one member, one must."""
 
     senders: tuple[Pattern, ...] = ()
     recipients: tuple[Pattern, ...] = ()
-    """Of `recipient` or `orig_to`."""
+    """Compared with `recipient` and `orig_to`."""
     msgids: tuple[Pattern, ...] = ()
     queue_ids: tuple[str, ...] = ()
-    """As logged: in long Postfix IDs and sendmail's, case counts."""
+    """Exactly as logged: long Postfix IDs and those of sendmail are case-sensitive."""
     links: tuple[str, ...] = ()
-    """Queue IDs that the document names: those of `links_of`."""
+    """Queue IDs in `origin` or `queued_as`: those that `links_of` returns."""
     clients: tuple[Pattern, ...] = ()
-    """Of `client` and `orig_client`: the name, the addresses, or all as logged."""
+    """Compared with the name, the addresses and the logged text of `client` and `orig_client`."""
     logins: tuple[Pattern, ...] = ()
     hosts: tuple[Pattern, ...] = ()
-    """A name, or the first part of a longer one."""
+    """Compared with the whole name and with the part before its first dot."""
     mtas: tuple[str, ...] = ()
     relays: tuple[Pattern, ...] = ()
-    """Of an entry's next hop: the name, the address, or all as logged."""
+    """Compared with the name, the address and the logged text of a recipient result's next hop."""
     statuses: tuple[str, ...] = ()
-    """Parts of an entry's `status`, in lower case."""
+    """Text in a recipient result's `status`, in lower case."""
     outcomes: tuple[str, ...] = ()
-    """What became of a recipient: of entries with `last`."""
+    """Final outcomes of a recipient: those of results with `last`."""
     ever: tuple[str, ...] = ()
-    """An outcome of any entry."""
+    """Outcomes of any recipient result, final or not."""
     words: tuple[Word, ...] = ()
-    """All of these must be found, each anywhere."""
+    """Every word must match a field; each may match a different one."""
     since: int | None = None
     """The earliest `date`, in microseconds since 1970."""
     until: int | None = None
     """The latest `date`, in microseconds since 1970."""
     limit: int | None = None
-    """How many at most, the first in the order of the search."""
+    """At most this many documents: the first ones in the order of the search."""
     oldest_first: bool = False
-    """Whether the order is ascending."""
+    """Whether the oldest document comes first, instead of the newest."""
 
     def asked(self, criteria: Iterable[Criterion]) -> Iterator[tuple[Criterion, tuple[Any, ...]]]:
-        """Return those of the criteria by which this query asks for something, each with what it asks for."""
+        """Return the criteria that this query uses, each with its wanted values."""
         for criterion in criteria:
-            if asked := getattr(self, criterion.name):
-                yield criterion, asked
+            if wanted := getattr(self, criterion.name):
+                yield criterion, wanted
 
     @property
     def asks_of_results(self) -> bool:
-        """Whether one recipient result must hold what is asked: all of `-t`, `-s`, `--ever`, `--relay`, `--status`."""
+        """Whether it is about recipients: one result must match `-t`, `-s`, `--ever`, `--relay` and `--status`."""
         return any(self.asked(OF_RESULTS))
 
     @property
     def asks_of_attempts(self) -> bool:
-        """Whether it asks what happened on the way, and so of earlier results too, not of a recipient's last alone."""
+        """Whether the query is about delivery attempts: then it also matches results that are not final."""
         return bool(self.ever or self.relays or self.statuses)
 
 
 def matches(query: Query, document: Document) -> bool:
-    """Return whether a document is one of those asked for, the limit aside."""
+    """Return whether a document matches a query, whose limit does not count here."""
     return (
-        _within(query, document)
-        and all(criterion.is_met_in(asked, document) for criterion, asked in query.asked(OF_DOCUMENTS))
-        and (not query.asks_of_results or any(holds(query, result) for result in document["to"]))
-        and all(_is_anywhere(query, word, document) for word in query.words)
+        _in_period(query, document)
+        and all(criterion.is_met_in(wanted, document) for criterion, wanted in query.asked(OF_DOCUMENTS))
+        and (not query.asks_of_results or any(matches_result(query, result) for result in document["to"]))
+        and all(_matches_word(query, word, document) for word in query.words)
     )
 
 
-def holds(query: Query, result: Result) -> bool:
-    """Return whether a recipient result holds all that a query asks of one."""
-    return all(criterion.is_met_in_result(asked, result) for criterion, asked in query.asked(OF_RESULTS))
+def matches_result(query: Query, result: RecipientResult) -> bool:
+    """Return whether a recipient result matches all criteria of a query that are about recipients."""
+    return all(criterion.is_met_in_result(wanted, result) for criterion, wanted in query.asked(OF_RESULTS))
 
 
-def is_recipient(word: Word, result: Result) -> bool:
-    """Return whether a result's recipient, or what it was rewritten from, is the word."""
+def is_recipient(word: Word, result: RecipientResult) -> bool:
+    """Return whether a word matches a result's recipient, or the address it was rewritten from."""
     return RECIPIENTS.is_met_in_result(word.asked_of(RECIPIENTS), result)
 
 
-def is_outside(word: Word, document: Document) -> bool:
-    """Return whether a word is found in a document outside its recipient results."""
-    return any(criterion.is_met_in(word.asked_of(criterion), document) for criterion in _OUTSIDE)
+def is_outside_results(word: Word, document: Document) -> bool:
+    """Return whether a word matches a field of a document other than its recipients."""
+    return any(criterion.is_met_in(word.asked_of(criterion), document) for criterion in _OF_THE_DOCUMENT)
 
 
 def links_of(document: Document) -> set[str]:
-    """Return the queue IDs that tie a document to others: its `origin`, and what next hops took the message as."""
-    named = {entry["queued_as"] for entry in document["to"]}
-    named.add(document["origin"])
-    return named - _NO_LINKS
+    """Return the queue IDs that link a document to others: its `origin`, and the `queued_as` of its results."""
+    queue_ids = {result["queued_as"] for result in document["to"]}
+    queue_ids.add(document["origin"])
+    return queue_ids - _NO_LINKS
 
 
 def microseconds(date: str) -> int:
     """Return a document's date in microseconds since 1970."""
-    moment = datetime.fromisoformat(date)
-    whole = moment.replace(microsecond=0).timestamp()
-    return int(whole) * 1_000_000 + moment.microsecond
+    parsed = datetime.fromisoformat(date)
+    seconds = parsed.replace(microsecond=0).timestamp()
+    return int(seconds) * 1_000_000 + parsed.microsecond
 
 
-def _within(query: Query, document: Document) -> bool:
+def _in_period(query: Query, document: Document) -> bool:
     if query.since is None and query.until is None:
         return True
-    at = microseconds(document["date"])
-    return (query.since is None or at >= query.since) and (query.until is None or at <= query.until)
+    date = microseconds(document["date"])
+    return (query.since is None or date >= query.since) and (query.until is None or date <= query.until)
 
 
-def _is_anywhere(query: Query, word: Word, document: Document) -> bool:
-    """Whether a word is found in a document: among its recipients, in a result that holds what else is asked of one."""
-    return is_outside(word, document) or any(
-        is_recipient(word, result) and holds(query, result) for result in document["to"]
+def _matches_word(query: Query, word: Word, document: Document) -> bool:
+    """Whether a word matches a document. If it matches a recipient, that result must match the whole query."""
+    return is_outside_results(word, document) or any(
+        is_recipient(word, result) and matches_result(query, result) for result in document["to"]
     )

@@ -1,16 +1,16 @@
-"""Why something became of mail: an MTA's words without what differs from one message to the next."""
+"""Reasons: the MTA's status without the parts that differ from one message to the next, so that it can be counted."""
 
 import re
 from functools import lru_cache
 from typing import Final
 
-# Each looks for a literal first, which takes no time where there is none.
+# Where possible, a pattern begins with a literal, for which `re` searches quickly.
 _address = re.compile(r"<[^<>@]*@[^<>]*>").sub
 _ip = re.compile(r"\[[0-9A-Fa-f]*[.:][0-9A-Fa-f.:]*\]").sub
 _queue_id = re.compile(r"\b((?:queued|forwarded) as )\w+", re.ASCII).sub
 _wait = re.compile(r"\b\d+(?= (?:seconds?|minutes?|hours?)\b)|\b\d+:\d\d(?::\d\d)?\b", re.ASCII).sub
 _has_clock = re.compile(r":\d\d", re.ASCII).search
-# Never in it: reply and status codes such as 450 and 4.2.2, which are what a postmaster looks for.
+# IDs of a session. Reply and status codes such as 450 and 4.2.2 stay: a postmaster looks for them.
 _session = re.compile(
     r"\b(?!\d{1,3}\.\d{1,3}\.\d{1,3}\b)(?=[A-Za-z_-]{0,40}\d)[\w-]{10,}\b(?!\.\w)",
     re.ASCII,
@@ -20,8 +20,8 @@ _MOST_LETTERS: Final = 40
 
 
 def reason_of(status: str) -> str:
-    """Return a status with `*` for addresses, queue IDs, times and other parts that vary."""
-    # First what differs nearly always: the rest has mostly been seen.
+    """Return a status with `*` instead of addresses, queue IDs, waiting times and other parts that vary."""
+    # Replace first what nearly always differs, so that the rest is mostly found in the cache.
     if "ed as " in status:
         status = _without_queue_id(status)
     return _reason(_address("<*>", status) if "<" in status else status)
@@ -46,5 +46,5 @@ def _reason(status: str) -> str:
 def _without_id(word: str) -> str:
     if word.isalpha():
         return word
-    # The pattern says the same of a word of digits and letters, but takes its time.
+    # Fast path: for a word of digits and letters alone, the pattern gives the same result.
     return "*" if len(word) <= _MOST_LETTERS and word.isalnum() and word.isascii() else _session("*", word)

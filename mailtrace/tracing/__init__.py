@@ -1,1 +1,1 @@
-"""The way of a message across hosts."""
+"""Journeys of messages across hosts."""

@@ -1,9 +1,9 @@
-"""What ties a transaction to the next one of the same message, on its own host or another.
+"""Ties between a transaction and the next one of the same message, on the same host or another.
 
-Three things in logs do: the queue ID that the next hop told when it took the message (`queued_as`), the queue ID that
-a transaction says it came from (`origin`), and, where neither is told, the message ID. Each alone can mislead: short
-queue IDs are given again, two hosts may give the same one, many messages may have one message ID, and clocks differ.
-So whatever else the two documents tell has to fit, and what fits better is preferred.
+There are three kinds: the queue ID in the next hop's reply (`queued_as`), the queue ID of the transaction that this one
+was made from (`origin`), and, without either, the message ID. Each alone can be wrong: short queue IDs are reused, two
+hosts may use the same one, many messages may have the same message ID, and clocks differ. So the other fields of both
+documents must agree as well, and the tie with the best agreement is used.
 """
 
 from dataclasses import dataclass, field
@@ -19,57 +19,58 @@ from mailtrace.search.query import microseconds
 
 _SECOND: Final = 1_000_000
 _DISORDER: Final = 5 * _SECOND
-"""How far the lines of one host may stand in the wrong order."""
+"""How far the lines of one host may be out of order."""
 _CLOSE: Final = 300 * _SECOND
-"""How far apart the two hosts' times of one delivery are, as a rule: a long transfer, clocks that were never set."""
+"""How far the two hosts' times of a delivery usually differ at most: a long transfer, clocks that are off."""
 _HOUR: Final = 3600 * _SECOND
 _DAY: Final = 24 * _HOUR
 _RETRY: Final = 2 * _HOUR
-"""How long after its last result a message leaves the queue: Postfix tries again within 4,000 seconds."""
+"""How long after the last logged result a message leaves the queue at most: Postfix retries within 4,000 seconds."""
 _LONGEST_STAY: Final = 7 * _DAY
-"""How long a message may be in a queue after the last that its log tells: five days, as a rule, and some more."""
+"""How long a message may stay in the queue after its last logged line: usually five days, and some reserve."""
 _CUT: Final = 98
-"""Sendmail cuts a message ID to 100 characters (`logsender` in headers.c), of which up to two are brackets."""
-_MOST_OPENED: Final = 1000
+"""sendmail truncates a message ID to 100 characters (`logsender` in headers.c), of which up to two are brackets."""
+_MOST_WITHOUT_ID: Final = 1000
+"""Recipient results without a queue ID that are used, per transaction."""
 _LOCAL: Final = frozenset({"local", "virtual", "localhost", "localhost.localdomain", "prog"})
-"""Relays that are on the host itself."""
+"""Relay names that mean the host itself."""
 _PROGRAM: Final = ("sent (delivered to command", "sent (delivered via ")
-"""What local(8) and pipe(8) say of a message that a program took."""
+"""How local(8) and pipe(8) begin the status of a message that a program accepted."""
 
 
 @dataclass(slots=True, eq=False)
 class Node:
-    """A transaction, with what ties ask for."""
+    """A transaction, with the values that ties are made from."""
 
     document: Document
     begun: int
-    """The first line's time, in microseconds since 1970."""
+    """Time of the first line, in microseconds since 1970."""
     ended: int
-    """The last result's time, in microseconds since 1970."""
-    handed: dict[str, list[RecipientResult]] = field(default_factory=dict)
-    """By the queue ID that a next hop told: an entry for each time at which it told it."""
-    opened: list[RecipientResult] = field(default_factory=list)
-    """Entries of which `is_open` holds, as many as are looked at."""
+    """Time of the last result, in microseconds since 1970."""
+    by_queued_as: dict[str, list[RecipientResult]] = field(default_factory=dict)
+    """Recipient results by `queued_as`, one for each delivery."""
+    without_id: list[RecipientResult] = field(default_factory=list)
+    """Recipient results for which `accepted_without_id` is true, up to a limit."""
     relays: set[str] = field(default_factory=set)
-    """The names of their next hops, in lower case; empty: one on the host itself."""
+    """The names of these next hops, in lower case; empty text for the host itself."""
 
     @classmethod
     def of(cls, document: Document) -> "Node":
-        """Return the stop of a document."""
+        """Return the node of a document."""
         begun = microseconds(document["date"])
-        stop = cls(document, begun, begun)
-        told: set[tuple[str, str, str]] = set()
-        for entry in document["to"]:
-            stop.ended = max(stop.ended, microseconds(entry["last_date"]))
-            if (queue_id := entry["queued_as"]) is not None:
-                delivery = (queue_id, entry["date"], entry["relay"])
-                if delivery not in told:
-                    told.add(delivery)
-                    stop.handed.setdefault(queue_id, []).append(entry)
-            elif len(stop.opened) < _MOST_OPENED and is_open(entry):
-                stop.opened.append(entry)
-                stop.relays.add("" if _is_within(entry) else str(entry["relay_host"]).lower())
-        return stop
+        node = cls(document, begun, begun)
+        seen: set[tuple[str, str, str]] = set()
+        for result in document["to"]:
+            node.ended = max(node.ended, microseconds(result["last_date"]))
+            if (queue_id := result["queued_as"]) is not None:
+                delivery = (queue_id, result["date"], result["relay"])
+                if delivery not in seen:
+                    seen.add(delivery)
+                    node.by_queued_as.setdefault(queue_id, []).append(result)
+            elif len(node.without_id) < _MOST_WITHOUT_ID and accepted_without_id(result):
+                node.without_id.append(result)
+                node.relays.add("" if _stays_on_host(result) else str(result["relay_host"]).lower())
+        return node
 
     @property
     def host(self) -> str:
@@ -79,118 +80,118 @@ class Node:
 
     @property
     def queue_id(self) -> str:
-        """The queue ID."""
+        """The document's queue ID."""
         queue_id: str = self.document["transaction"]
         return queue_id
 
     @property
     def msgid(self) -> str | None:
-        """The message ID in lower case, None where there is none."""
+        """The message ID in lower case, None if there is none."""
         msgid: str | None = self.document["msgid"]
         return msgid.lower() if msgid else None
 
     @property
     def key(self) -> tuple[str, str, str]:
-        """What tells it from all others, but for refusals without a queue ID."""
+        """Identifies the transaction, except for refusals without a queue ID."""
         return self.host, self.queue_id, self.document["date"]
 
     @property
     def is_timed(self) -> bool:
-        """Whether its queue ID is never given again."""
+        """Whether its queue ID contains a time, and so is never reused."""
         return time_of(self.queue_id, self.document["mta"]) is not None
 
 
 class Tie(NamedTuple):
-    """How well two stops fit: of two ties the greater is the better, and of equal ones neither."""
+    """How well two nodes match. Ties are compared as tuples: the greater is better."""
 
     by_msgid: bool
-    """Both have the same message ID."""
+    """Whether both have the same message ID."""
     by_route: bool
-    """The one's next hop is the other's host, or the other's client the one's host."""
+    """Whether the first one's next hop is the second one's host, or the second one's client the first one's host."""
     by_time: int
-    """Begun close to the delivery; for two on one host, when the earlier began."""
+    """Whether the later began close to the delivery; for two on the same host, when the earlier one began."""
 
 
-def queue_id_tie(stop: Node, entry: RecipientResult, later: Node) -> Tie | None:
-    """Return how a stop fits as the next hop that took this entry's message under its `queued_as`; None: it doesn't."""
-    if stop is later or entry["queued_as"] != later.queue_id:
+def queue_id_tie(node: Node, result: RecipientResult, later: Node) -> Tie | None:
+    """Return the tie between a recipient result and the node with its `queued_as`; None if they do not match."""
+    if node is later or result["queued_as"] != later.queue_id:
         return None
-    same = same_message(stop.msgid, later.msgid)
-    route = _route(stop, entry, later)
-    gap = _gap(entry, later)
-    if origin_tie(stop, later) is not None:
+    same = same_message(node.msgid, later.msgid)
+    route = _route(node, result, later)
+    gap = _gap(result, later)
+    if origin_tie(node, later) is not None:
         return Tie(same is True, True, True)
-    reach = _CLOSE if not same else _DAY if later.is_timed else _HOUR
-    if gap > reach or (not later.is_timed and (same is False or route is False)):
+    limit = _CLOSE if not same else _DAY if later.is_timed else _HOUR
+    if gap > limit or (not later.is_timed and (same is False or route is False)):
         return None
     if (same is False and not route) or (route is False and not same):
         return None
     return Tie(same is True, route is True, gap <= _CLOSE)
 
 
-def origin_tie(stop: Node, later: Node) -> Tie | None:
-    """Return how a stop fits as the one that this later one says it came from; None: it doesn't.
+def origin_tie(node: Node, later: Node) -> Tie | None:
+    """Return the tie between a node and a later one that names it as `origin`; None if they do not match.
 
-    A notice, clone or requeued message is on the same host; only a filter can be on another, with the same message.
+    A notice, clone or requeued message is on the same host. A filter may be on another, with the same message ID.
     """
-    if stop is later or later.document["origin"] != stop.queue_id:
+    if node is later or later.document["origin"] != node.queue_id:
         return None
-    here = same_host(stop.host, later.host)
-    same = same_message(stop.msgid, later.msgid)
-    if not here and not same:
+    is_same_host = same_host(node.host, later.host)
+    same = same_message(node.msgid, later.msgid)
+    if not is_same_host and not same:
         return None
-    before = _DISORDER if here else _CLOSE
-    after = _RETRY if stop.document["removed"] and not stop.is_timed else _LONGEST_STAY
-    if not stop.begun - before <= later.begun <= stop.ended + after:
+    before = _DISORDER if is_same_host else _CLOSE
+    after = _RETRY if node.document["removed"] and not node.is_timed else _LONGEST_STAY
+    if not node.begun - before <= later.begun <= node.ended + after:
         return None
-    return Tie(same is True, here, stop.begun)
+    return Tie(same is True, is_same_host, node.begun)
 
 
-def msgid_tie(stop: Node, entry: RecipientResult, later: Node) -> Tie | None:
-    """Return how a stop fits as the next hop of an entry that tells no queue ID; None: nothing ties them.
+def msgid_tie(node: Node, result: RecipientResult, later: Node) -> Tie | None:
+    """Return the tie between a recipient result without a queue ID and its next hop; None if they do not match.
 
-    The message ID is not enough: the route must fit too, and the recipient where the next hop got the message by SMTP.
+    The message ID is not enough: the route must match too, and the recipient if the next hop got the message by SMTP.
     """
-    if stop is later or not is_open(entry) or not same_message(stop.msgid, later.msgid):
+    if node is later or not accepted_without_id(result) or not same_message(node.msgid, later.msgid):
         return None
-    if _gap(entry, later) > _CLOSE or origin_tie(later, stop) is not None:
+    if _gap(result, later) > _CLOSE or origin_tie(later, node) is not None:
         return None
-    if _is_within(entry):
-        here = same_host(stop.host, later.host) and later.begun >= stop.begun
-        inwards = later.document["client"] is None or _is_loopback(later.document["client_ip"])
-        if not here or not (inwards or later.document["client"].endswith("@localhost")):
+    if _stays_on_host(result):
+        is_same_host = same_host(node.host, later.host) and later.begun >= node.begun
+        is_local = later.document["client"] is None or _is_loopback(later.document["client_ip"])
+        if not is_same_host or not (is_local or later.document["client"].endswith("@localhost")):
             return None
-    elif not _route(stop, entry, later):
+    elif not _route(node, result, later):
         return None
-    if not is_program(entry) and not _takes(entry, later):
+    if not is_program(result) and not _has_recipient(result, later):
         return None
     return Tie(True, True, True)
 
 
-def may_go_on(stop: Node, later: Node) -> bool:
-    """Return whether a look at `msgid_tie` of the stop's entries is worth while: most hosts never meet."""
-    if not stop.relays or stop is later:
+def may_have_next(node: Node, later: Node) -> bool:
+    """Return whether `msgid_tie` can match any result of a node: a quick check, because most pairs do not match."""
+    if not node.relays or node is later:
         return False
-    if "" in stop.relays and same_host(stop.host, later.host):
+    if "" in node.relays and same_host(node.host, later.host):
         return True
     names = client_names(later.document["client"])
-    return any(same_host(name, stop.host) for name in names) or any(same_host(r, later.host) for r in stop.relays)
+    return any(same_host(name, node.host) for name in names) or any(same_host(r, later.host) for r in node.relays)
 
 
-def is_open(entry: RecipientResult) -> bool:
-    """Return whether something took the message on without telling a queue ID: an SMTP server or a program."""
-    if entry["outcome"] != "sent" or entry["queued_as"] is not None:
+def accepted_without_id(result: RecipientResult) -> bool:
+    """Return whether an SMTP server or a program accepted the message, and its reply has no queue ID."""
+    if result["outcome"] != "sent" or result["queued_as"] is not None:
         return False
-    return entry["relay_ip"] is not None or is_program(entry)
+    return result["relay_ip"] is not None or is_program(result)
 
 
-def is_program(entry: RecipientResult) -> bool:
-    """Return whether a program took the message, which may send it on as it likes."""
-    return entry["relay"] == "prog" or str(entry["status"]).startswith(_PROGRAM)
+def is_program(result: RecipientResult) -> bool:
+    """Return whether a program accepted the message; it may send it on any number of times."""
+    return result["relay"] == "prog" or str(result["status"]).startswith(_PROGRAM)
 
 
 def same_host(one: str, other: str) -> bool:
-    """Return whether two names can be one host's: equal, or one short and the first part of the other."""
+    """Return whether two names may mean the same host: they are equal, or one is the first part of the other."""
     one, other = one.lower().rstrip("."), other.lower().rstrip(".")
     if one == other or not (one and other):
         return one == other
@@ -200,50 +201,51 @@ def same_host(one: str, other: str) -> bool:
 
 
 def same_message(one: str | None, other: str | None) -> bool | None:
-    """Return whether two message IDs are the same as far as logs can tell; None where one is missing or spoilt.
+    """Return whether two message IDs are the same; None if one is missing or may be altered.
 
-    Sendmail cuts long ones, and the two MTAs write what is not plain ASCII, or a line's end, in different ways.
+    sendmail truncates long ones, and the two MTAs log non-ASCII characters and line ends differently.
     """
     if not one or not other:
         return None
     one, other = sorted((one.lower(), other.lower()), key=len)
     if one == other or (len(one) >= _CUT and other.startswith(one)):
         return True
-    return None if _is_spoilt(one) or _is_spoilt(other) else False
+    return None if _may_be_altered(one) or _may_be_altered(other) else False
 
 
-def _is_spoilt(msgid: str) -> bool:
+def _may_be_altered(msgid: str) -> bool:
     return not msgid.isascii() or "\\" in msgid or "?" in msgid
 
 
-def _gap(entry: RecipientResult, later: Node) -> int:
-    """How far from the delivery, in microseconds, the next hop's first line is."""
-    first, last = microseconds(entry["date"]), microseconds(entry["last_date"])
+def _gap(result: RecipientResult, later: Node) -> int:
+    """The time between a delivery and the first line of the next hop, in microseconds."""
+    first, last = microseconds(result["date"]), microseconds(result["last_date"])
     return max(first - later.begun, later.begun - last, 0)
 
 
-def _route(stop: Node, entry: RecipientResult, later: Node) -> bool | None:
-    """Whether the message went from this host to that one; None where the names do not tell."""
-    here = same_host(stop.host, later.host)
-    if _is_within(entry):
-        return here
-    relay = entry["relay_host"]
+def _route(node: Node, result: RecipientResult, later: Node) -> bool | None:
+    """Whether the message went from one node's host to the other's; None if the names do not say."""
+    is_same_host = same_host(node.host, later.host)
+    if _stays_on_host(result):
+        return is_same_host
+    relay = result["relay_host"]
     if relay is not None and same_host(relay, later.host):
         return True
-    if any(same_host(name, stop.host) for name in client_names(later.document["client"])):
+    if any(same_host(name, node.host) for name in client_names(later.document["client"])):
         return True
-    return True if here and entry["relay_ip"] and entry["relay_ip"] == later.document["client_ip"] else None
+    return True if is_same_host and result["relay_ip"] and result["relay_ip"] == later.document["client_ip"] else None
 
 
-def _is_within(entry: RecipientResult) -> bool:
-    """Whether the message went to something on the same host."""
-    return entry["relay_host"] in _LOCAL or is_program(entry) or _is_loopback(entry["relay_ip"])
+def _stays_on_host(result: RecipientResult) -> bool:
+    """Whether the message stayed on the same host."""
+    return result["relay_host"] in _LOCAL or is_program(result) or _is_loopback(result["relay_ip"])
 
 
-def _takes(entry: RecipientResult, later: Node) -> bool:
-    """Whether the next hop had this recipient, as far as it names any."""
-    named = {str(name).lower() for other in later.document["to"] for name in (other["recipient"], other["orig_to"])}
-    return not later.document["to"] or str(entry["recipient"]).lower() in named
+def _has_recipient(result: RecipientResult, later: Node) -> bool:
+    """Whether the next hop has this recipient, or none at all."""
+    results = later.document["to"]
+    recipients = {str(address).lower() for other in results for address in (other["recipient"], other["orig_to"])}
+    return not results or str(result["recipient"]).lower() in recipients
 
 
 @lru_cache(maxsize=4096)

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from mailtrace.cli import index as index_command
 from mailtrace.cli import search as search_command
 
-_counts = re.compile(r"(\d+) lines: (\d+) used, (\d+) ignored, (\d+) not understood").search
+_counts = re.compile(r"(\d+) lines: (\d+) used, (\d+) ignored, (\d+) unrecognised").search
 
 
 class Indexed(NamedTuple):
@@ -23,7 +23,7 @@ class Indexed(NamedTuple):
 
     @property
     def counts(self) -> tuple[int, ...]:
-        """Lines read, used, ignored and not understood, as the summary says; zeros where nothing was new."""
+        """Lines read, used, ignored and unrecognised, as the summary says; zeros where nothing was new."""
         found = _counts(self.summary)
         return tuple(map(int, found.groups())) if found else (0, 0, 0, 0)
 

@@ -7,7 +7,7 @@ A sample file holds pairs of lines, among blank lines and `##` remarks:
 
 The JSON is the list of events, each with its queue ID, the name of its fact and those members that are not None; or
 {"ignored": "reason"}; or {"login": ..., "client": ...} for `Authenticated`; or {"announced": {the fact}}; or
-{"accepted": queue ID}; or null for a line that is not understood.
+{"accepted": queue ID}; or null for an unrecognised line.
 RULE-NAME is `-` where no rule takes the line. Below it is the program, one space, and the text.
 """
 

@@ -12,7 +12,7 @@ from helpers.reliability.run_indexer import open_store
 from mailtrace.indexing.indexer import Indexer, Limits
 from mailtrace.indexing.report import Report
 from mailtrace.logs.rotation import Calendar
-from mailtrace.output.escape import as_json
+from mailtrace.output.documents_json import document_json
 from mailtrace.search.query import Query
 
 USUAL = Limits()
@@ -31,7 +31,7 @@ def documents(name: str) -> bytes:
     """All that is stored, as `--format json` prints it."""
     store = open_store(name)
     try:
-        return b"".join(as_json(document, timezone.utc) for document in store.search(Query()))
+        return b"".join(document_json(document, timezone.utc) for document in store.search(Query()))
     finally:
         store.close()
 

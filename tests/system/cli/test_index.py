@@ -73,7 +73,7 @@ def test_hostile_bytes_lose_nothing_around_them(commands):
     (commands.folder / "mail.log").write_bytes(b"\n".join([line(1), *noise, line(4)]) + b"\n")
     done = commands.index("-y", 2024, "mail.log")
     assert (0, "") == (done.returncode, done.stdout)
-    assert "7 lines: 4 used, 0 ignored, 3 not understood" in done.stderr
+    assert "7 lines: 4 used, 0 ignored, 3 unrecognised" in done.stderr
     found = commands.search().stdout
     assert [f"r{n}@example.net" in found for n in (1, 2, 3, 4)] == [True] * 4
 
@@ -92,7 +92,7 @@ def test_standard_input_is_read_whole_each_time(commands, packed):
     for created in (1, 0):
         done = commands.index("-y", 2024, "-", given=packed(line(1)))
         assert 0 == done.returncode
-        assert "1 lines: 1 used, 0 ignored, 0 not understood" in done.stderr
+        assert "1 lines: 1 used, 0 ignored, 0 unrecognised" in done.stderr
         assert f"transactions: {created} new" in done.stderr
 
 
@@ -151,8 +151,8 @@ def test_explain_shows_each_line_and_writes_nothing(commands):
     shown = done.stdout.splitlines()
     assert "41BC39868A: Result(recipient='r1@example.net'" in shown[1]
     assert "  ignored: another program" == shown[3]
-    assert shown[5].startswith("  NOT UNDERSTOOD: a postfix line of no known form")
-    assert "4 lines: 1 used, 2 ignored, 1 not understood" == shown[-1]
+    assert shown[5].startswith("  UNRECOGNISED: unknown postfix line")
+    assert "4 lines: 1 used, 2 ignored, 1 unrecognised" == shown[-1]
     assert 2 == commands.search().returncode
 
 
@@ -193,7 +193,7 @@ def test_what_was_read_beside_a_bad_name_is_told(commands):
     done = commands.index("-y", 2011, "--tz", "UTC", "missing.log", SAMPLES / "sendmail.log")
     said = done.stderr.splitlines()
     assert 2 == done.returncode
-    assert "25 lines: 23 used, 2 ignored, 0 not understood" == said[0]
+    assert "25 lines: 23 used, 2 ignored, 0 unrecognised" == said[0]
     assert any(each.startswith("the log's clock is UTC+01:00") for each in said)
     assert said[-1].startswith("mailtrace-index: missing.log: there is no such file")
 

@@ -134,7 +134,7 @@ def on_a_terminal(commands, *arguments, **environment) -> str:
     return shown.decode().replace("\r\n", "\n")
 
 
-def test_a_terminal_shows_at_a_glance_what_became_of_each(indexed):
+def test_a_terminal_shows_the_outcome_of_each_recipient(indexed):
     shown = on_a_terminal(indexed, "-q", "pBG9Ex3Q022844")
     first, second = (line for line in shown.splitlines() if line.startswith("to:"))
     assert first.startswith("to:     \x1b[2;33mdeferred\x1b[0m (30 s) recipient='frank@slow.example' , relay=")
@@ -346,7 +346,7 @@ def test_a_journey_as_a_tree(indexed):
 msgid:  20111215150343.GE24001@smtp.foo.com
 from:   eve@foo.com
 date:   2011-12-15 16:03:44
-way:    2 hops on 1 host in 1 s: 1 bounced
+hops:   2 on 1 host in 1 s: 1 bounced
 smtp pBFF3hXa021030, 2011-12-15 16:03:44, from eve.desktop [10.10.10.12]  <-- found
 ├─ bounced: nobody@bar.com -> smtp.bar.com after 1 s: User unknown
 └─ notice:

@@ -1,4 +1,4 @@
-"""From tail to tail: mail through a real Postfix, its log through a real rsyslog, and found with its outcome."""
+"""End to end: mail through a real Postfix, its log through a real rsyslog, and found with its outcome."""
 
 import json
 import os
@@ -18,7 +18,7 @@ MESSAGES = 30
 
 @pytest.fixture
 def _namespaces():
-    """A machine on which this can be run: who may make a namespace, no test can change."""
+    """Skip unless this machine can run the test: it needs programs and the permission to make namespaces."""
     for program in ("unshare", "ip", "postfix", "postconf", "rsyslogd"):
         if shutil.which(program, path=PATH) is None:
             lacking(f"{program} is not on this machine")
@@ -39,5 +39,5 @@ def test_every_message_is_found_with_its_outcome_within_seconds(tmp_path):
     assert MESSAGES == len(told["expected"])
     assert {"sent", "bounced", "deferred", "discarded", "rejected"} == set(told["expected"].values())
     assert told["expected"] == {sender: outcome for sender, to in told["found"].items() for outcome in to.values()}
-    assert told["explained"].endswith(" 0 not understood")
+    assert told["explained"].endswith(" 0 unrecognised")
     assert told["seconds"] < 30

@@ -244,7 +244,7 @@ def test_a_stream_that_tells_no_year_says_that_it_was_guessed(commands_log):
 def test_a_run_that_could_date_nothing_leaves_the_log_for_the_next(commands_log):
     lines = ["Feb 30 10:00:00 mx postfix/smtp[5]: 40BC39868A: removed", "words"]
     for _ in range(2):
-        assert "2 lines: 0 used, 0 ignored, 2 not understood" in commands_log(lines)[1]
+        assert "2 lines: 0 used, 0 ignored, 2 unrecognised" in commands_log(lines)[1]
 
 
 def test_a_run_that_goes_on_keeps_to_the_plan_of_the_one_before():

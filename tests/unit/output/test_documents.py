@@ -10,8 +10,9 @@ from mailtrace.message.document import document
 from mailtrace.message.transaction import Transaction
 from mailtrace.mta.facts import Result, Sender
 from mailtrace.output.documents_csv import csv_lines
-from mailtrace.output.documents_text import Style, as_text
-from mailtrace.output.escape import as_json, safe
+from mailtrace.output.documents_json import document_json
+from mailtrace.output.documents_text import Style, document_text
+from mailtrace.output.escape import safe
 from mailtrace.output.groups import groups_csv, groups_text
 from mailtrace.search.groups import BY, Group, Grouping
 
@@ -40,7 +41,7 @@ def example():
 
 
 def test_the_text_layout():
-    assert as_text(example(), CET) == (
+    assert document_text(example(), CET) == (
         "transaction: pBFERI8l019936\n"
         "client: bob.desktop [10.10.10.10]\n"
         "from:   bob@foo.com\n"
@@ -52,7 +53,7 @@ def test_the_text_layout():
 
 
 def test_the_json_contract():
-    assert orjson.loads(as_json(example(), CET)) == {
+    assert orjson.loads(document_json(example(), CET)) == {
         "transaction": "pBFERI8l019936", "host": "smtp", "mta": "sendmail", "instance": None,
         "date": "2011-12-15T15:27:19+01:00", "from": "bob@foo.com",
         "client": "bob.desktop [10.10.10.10]", "client_ip": "10.10.10.10", "orig_client": None, "login": None,
@@ -68,7 +69,7 @@ def test_the_json_contract():
 
 
 def test_the_null_sender_is_shown_and_what_is_not_known_is_left_out():
-    shown = as_text({**example(), "from": "", "client": None, "msgid": None, "to": []}, CET)
+    shown = document_text({**example(), "from": "", "client": None, "msgid": None, "to": []}, CET)
     assert "from:   <>\n" in shown
     assert not {"client:", "msgid:", "to:"} & {line.split(" ")[0] for line in shown.splitlines()}
 
@@ -76,23 +77,23 @@ def test_the_null_sender_is_shown_and_what_is_not_known_is_left_out():
 def test_no_control_character_reaches_a_terminal():
     hostile = "\x1b[2J\r\n\x07\x9b\u202eevil\u2028"
     assert "\\x1b[2J\\x0d\\x0a\\x07\\x9b\\u202eevil\\u2028" == safe(hostile)
-    shown = as_text({**example(), "from": hostile, "client": hostile, "msgid": hostile, "host": hostile}, CET)
+    shown = document_text({**example(), "from": hostile, "client": hostile, "msgid": hostile, "host": hostile}, CET)
     assert not set("\x1b\r\x07\x9b\u202e\u2028") & set(shown)
 
 
-def test_a_glance_tells_outcome_attempts_and_time():
+def test_outcomes_are_shown_with_attempts_and_delay():
     entry = {**example()["to"][0], "attempts": 3, "delay": 7500.0}
-    shown = as_text({**example(), "to": [entry]}, CET, Style(glance=True))
+    shown = document_text({**example(), "to": [entry]}, CET, Style(outcomes=True))
     assert "to:     sent (3 attempts, 2 h 5 min) recipient='alice@bar.com' , relay=" in shown
     entry.update(attempts=1, delay=None, date="2011-12-15T14:27:19+00:00", last_date="2011-12-15T14:27:19+00:00")
-    assert "to:     sent recipient=" in as_text({**example(), "to": [entry]}, CET, Style(glance=True))
+    assert "to:     sent recipient=" in document_text({**example(), "to": [entry]}, CET, Style(outcomes=True))
 
 
 def test_long_shows_every_member_that_is_known():
     known = {"instance": "postfix-out", "origin": "AB12", "orig_client": "x [192.0.2.1]", "login": "bob"}
     document = {**example(), **known}
     document["to"] = [{**example()["to"][0], "orig_to": "team@foo.com", "dsn": "2.1.5"}]
-    shown = as_text(document, CET, Style(long=True))
+    shown = document_text(document, CET, Style(long=True))
     for value in [*document.values(), *document["to"][0].values()]:
         if isinstance(value, str) and "T14:27" not in value:
             assert value in shown

@@ -52,7 +52,7 @@ def test_the_tree(traced):
         "msgid:  20111215142718.GD23530@foo.com\n"
         "from:   bob@foo.com\n"
         "date:   2011-12-15 16:27:19\n"
-        "way:    5 hops on 2 hosts in 7 s: 2 sent, 1 bounced\n"
+        "hops:   5 on 2 hosts in 7 s: 2 sent, 1 bounced\n"
         "smtp pBFERI8l019936, 2011-12-15 16:27:19, from bob.desktop [10.10.10.10]\n"
         "├─ sent: alice@bar.com, carol@bar.com -> mx1.bar.com after 1 s\n"
         "│  mx1 5298B228B8B, 2011-12-15 16:27:20, +1 s  <-- found\n"
@@ -80,7 +80,7 @@ def test_what_the_logs_do_not_tell_is_said(traced):
         "came from GONE01: not in these logs",
         "smtp 16F49228B8B, 2011-12-15 16:27:19, from bob.desktop [10.10.10.10]  <-- found",
         "└─ sent: alice@bar.com -> mail.bar.com after 1 s: sent (250 2.0.0 Ok: queued as 5298B228B8B)",
-        "   accepted as 5298B228B8B at mail.bar.com: the logs do not tell which",
+        "   accepted as 5298B228B8B at mail.bar.com: the logs do not say which",
         "     ? mx1 5298B228B8B, 2011-12-15 16:27:16",
         "     ? mx2 5298B228B8B, 2011-12-15 16:27:16",
     ]
@@ -97,13 +97,13 @@ def test_of_two_that_may_have_been_before_both_are_named(traced):
     assert len(found) == 3
     (text,) = (journey_text(each, CET) for each in found if each.root.document["host"] == "mx1")
     assert text.splitlines()[4:7] == [
-        "came from: the logs do not tell which",
+        "came from: the logs do not say which",
         "  ? smtp 16F49228B8B, 2011-12-15 16:27:19",
         "  ? smtp 77AA02, 2011-12-15 16:27:19",
     ]
     (text, _) = (journey_text(each, CET) for each in found if each.root.document["host"] == "smtp")
     assert text.splitlines()[-2:] == [
-        "   accepted as 5298B228B8B at mx1.bar.com: the logs do not tell whether it is",
+        "   accepted as 5298B228B8B at mx1.bar.com: the logs do not say whether this is it",
         "     ? mx1 5298B228B8B, 2011-12-15 16:27:20",
     ]
 
@@ -119,7 +119,7 @@ def test_a_next_hop_that_began_before_says_that_clocks_differ(traced):
 
 def test_what_came_by_its_message_id_is_said(traced):
     (journey,) = traced(list_mail(1))
-    assert "mx1 BB0000, 2011-12-15 16:27:21, +2 s, by its message ID" in journey_text(journey, CET)
+    assert "mx1 BB0000, 2011-12-15 16:27:21, +2 s, matched by message ID" in journey_text(journey, CET)
 
 
 def test_no_control_character_reaches_a_terminal(traced):
@@ -140,7 +140,7 @@ def test_a_message_to_very_many_fits_on_a_few_screens(traced):
     assert text.count("\n") < 100
     assert "user1234@bar.com -> mx2.bar.com" in text
     assert "└─ and 1480 more: 1480 sent (--format json shows all)\n" in text
-    assert "too long to be shown whole" in text
+    assert "too large to show in full" in text
 
 
 def test_many_recipients_of_one_result_are_counted(traced):
@@ -150,7 +150,7 @@ def test_many_recipients_of_one_result_are_counted(traced):
 
 def test_a_loop_of_any_length_can_be_told(traced):
     (journey,) = traced(loop(100), Query(queue_ids=("AAAAA0",)))
-    assert ": what follows is left out\n" in journey_text(journey, CET)
+    assert ": the rest is omitted\n" in journey_text(journey, CET)
     assert orjson.loads(journey_json(journey, CET))["complete"] is False
 
 
