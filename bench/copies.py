@@ -7,16 +7,16 @@ from typing import Final
 import orjson
 
 from mailtrace.stores.sqlite.chunk import DATES, column_numbers
-from mailtrace.stores.sqlite.schema import CHUNK_BITS, PLACE_BITS
+from mailtrace.stores.sqlite.schema import CHUNK_BITS, POSITION_BITS
 
 _DAY: Final = 86_400_000_000
-_CHUNKS: Final = PLACE_BITS - CHUNK_BITS
+_CHUNKS: Final = POSITION_BITS - CHUNK_BITS
 _TABLES: Final = (
     "INSERT INTO parts SELECT part + :parts, day + :days, first + :by, last + :by, since + :by, until + :by, indexed,"
     " size FROM parts WHERE part <= :last",
     f"INSERT INTO chunks SELECT chunk + (:parts << {_CHUNKS}), since + :by, until + :by FROM chunks"
     f" WHERE chunk < (:last + 1) << {_CHUNKS}",
-    f"INSERT INTO transactions SELECT number + (:parts << {PLACE_BITS}), part + :parts, id, date + :by,"
+    f"INSERT INTO transactions SELECT number + (:parts << {POSITION_BITS}), part + :parts, id, date + :by,"
     " version, settled, headless, stub, host, queue_id, mta, line, later_facts(facts, :by)"
     " FROM transactions WHERE part <= :last",
     "INSERT INTO terms SELECT part + :parts, term, place FROM terms WHERE part <= :last",

@@ -1,1 +1,1 @@
-"""The embedded store."""
+"""The embedded store: one SQLite file."""

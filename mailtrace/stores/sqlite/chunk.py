@@ -1,7 +1,7 @@
-"""A chunk of the embedded store as searches read it: one column for each member of its documents.
+"""A chunk of the embedded store for searches: one column for each searched field.
 
-A column holds each of its different values once, and for every row, or for every recipient's entry, which of them it
-has. Columns are what `query.matches` and `groups.Tally` look at, a hundred times quicker to read than documents.
+A column is dictionary-encoded: it holds each distinct value once, and for every row, or for every recipient result, a
+code that is the index of its value. Columns are a hundred times faster to read than documents.
 """
 
 import sqlite3
@@ -14,47 +14,49 @@ import orjson
 from mailtrace.message.document import Document
 from mailtrace.message.fields import DOCUMENT, RECIPIENT_RESULT
 
-OF_DOCUMENTS: Final = tuple(field.name for field in DOCUMENT if field.searched)
-"""Columns of which each row has a value."""
-MEMBERS_OF_ENTRIES: Final = tuple(field.name for field in RECIPIENT_RESULT if field.searched)
+DOCUMENT_COLUMNS: Final = tuple(field.name for field in DOCUMENT if field.searched)
+"""Columns with one value for each row."""
+RESULT_FIELDS: Final = tuple(field.name for field in RECIPIENT_RESULT if field.searched)
 REASON: Final = "to.reason"
-"""What `--by status` counts."""
-OF_ENTRIES: Final = (*(f"to.{name}" for name in MEMBERS_OF_ENTRIES), REASON)
-"""Columns of which each recipient's entry has a value."""
+"""The column that `--by status` counts."""
+RESULT_COLUMNS: Final = (*(f"to.{name}" for name in RESULT_FIELDS), REASON)
+"""Columns with one value for each recipient result."""
 DATES: Final = "dates"
-"""Of each row the date in microseconds; null where there is no document."""
-PLACES: Final = "places"
-"""Of each entry the place in the chunk of the row that it is of."""
-_NUMBER: Final = {name: at << 40 for at, name in enumerate((DATES, PLACES, *OF_DOCUMENTS, *OF_ENTRIES))}
+"""For each row the date in microseconds since 1970; null if there is no document."""
+RESULT_ROWS: Final = "result rows"
+"""For each recipient result the position of its row in the chunk."""
+_NUMBERS: Final = {
+    name: index << 40 for index, name in enumerate((DATES, RESULT_ROWS, *DOCUMENT_COLUMNS, *RESULT_COLUMNS))
+}
 
-_ASCII_IN_LOWER_CASE: Final = ("\u0130".encode(), "\u212a".encode())
-"""The two letters beside ASCII's own (a Turkish I, the sign of Kelvin) that have one of ASCII in lower case."""
+_LOWER_CASE_IS_ASCII: Final = ("\u0130".encode(), "\u212a".encode())
+"""The two letters outside ASCII (Turkish dotted I, Kelvin sign) that have an ASCII letter in lower case."""
 
 Pick: TypeAlias = Callable[[list[Any]], Iterable[int]]
-"""Returns where among values those are that are wanted."""
+"""Returns the indexes of the values that match."""
 
 
 def column_numbers(chunk: int) -> dict[str, int]:
-    """Return under which numbers the columns of a chunk are stored."""
-    return {name: number | chunk for name, number in _NUMBER.items()}
+    """Return the numbers under which the columns of a chunk are stored."""
+    return {name: number | chunk for name, number in _NUMBERS.items()}
 
 
 class Column(NamedTuple):
-    """The values of a member."""
+    """The values of a field."""
 
     values: list[Any]
-    """Each once."""
+    """Each distinct value once."""
     codes: list[int]
-    """For each row, or each entry: where among the values its own is."""
+    """For each row, or each recipient result, the index of its value."""
 
     def all(self) -> list[Any]:
-        """Return the value of each row, or each entry."""
+        """Return the value of each row, or each recipient result."""
         values = self.values
         return [values[code] for code in self.codes]
 
 
 class Chunk:
-    """A stored chunk; what of it is asked for is read, once."""
+    """A stored chunk. Columns are read on demand, each once."""
 
     def __init__(self, connection: sqlite3.Connection, number: int) -> None:
         self._connection, self._number = connection, number
@@ -63,7 +65,7 @@ class Chunk:
 
     @property
     def dates(self) -> list[int | None]:
-        """The date of each row, in microseconds; None where there is no document."""
+        """The date of each row in microseconds since 1970; None if there is no document."""
         return self._loaded(DATES)
 
     def _loaded(self, name: str) -> list[Any]:
@@ -73,47 +75,47 @@ class Chunk:
 
     def _raw(self, name: str) -> bytes:
         if name not in self._stored:
-            where = (_NUMBER[name] | self._number,)
-            found = self._connection.execute("SELECT data FROM columns WHERE number = ?", where).fetchone()
+            number = (_NUMBERS[name] | self._number,)
+            found = self._connection.execute("SELECT data FROM columns WHERE number = ?", number).fetchone()
             self._stored[name] = bytes(found[0]) if found else b""
         return self._stored[name]
 
     def text(self, name: str) -> bytes:
-        """Return all values of a column as JSON in UTF-8, with all that is ASCII in lower case."""
+        """Return all values of a column as JSON in UTF-8, in lower case; letters outside ASCII may keep their case."""
         text = self._raw(name)
         return (
-            text.decode().lower().encode() if any(letter in text for letter in _ASCII_IN_LOWER_CASE) else text.lower()
+            text.decode().lower().encode() if any(letter in text for letter in _LOWER_CASE_IS_ASCII) else text.lower()
         )
 
     def column(self, name: str) -> Column:
         """Return a column."""
         return Column(*(self._loaded(name) or ([], [])))
 
-    def entries(self) -> list[int]:
-        """Return the row that each entry is of."""
-        return self._loaded(PLACES)
+    def result_rows(self) -> list[int]:
+        """Return the position of the row of each recipient result."""
+        return self._loaded(RESULT_ROWS)
 
-    def places(self, name: str, pick: Pick) -> set[int]:
-        """Return the rows of which a value of a column, or an entry's, is one of those that are picked from all."""
+    def matching(self, name: str, pick: Pick) -> set[int]:
+        """Return the positions of the rows with a value in a column, or in that of a result, that `pick` returns."""
         values, codes = self.column(name)
         wanted = [False] * len(values)
         for code in pick(values):
             wanted[code] = True
-        rows = self.entries() if name in OF_ENTRIES else range(len(codes))
+        rows = self.result_rows() if name in RESULT_COLUMNS else range(len(codes))
         return set(compress(rows, map(wanted.__getitem__, codes))) if any(wanted) else set()
 
-    def documents(self, places: Collection[int], names: Sequence[str]) -> Iterator[tuple[int, Document]]:
-        """Return what is asked for of the documents at some places."""
-        of_documents = {name: self.column(name) for name in names if name in OF_DOCUMENTS}
-        of_entries = {name.removeprefix("to."): self.column(name) for name in names if name.startswith("to.")}
+    def documents(self, positions: Collection[int], names: Sequence[str]) -> Iterator[tuple[int, Document]]:
+        """Return pairs of position and document for these rows; a document has only the fields in `names`."""
+        of_documents = {name: self.column(name) for name in names if name in DOCUMENT_COLUMNS}
+        of_results = {name.removeprefix("to."): self.column(name) for name in names if name.startswith("to.")}
         found: dict[int, Document] = {
-            place: {name: values[codes[place]] for name, (values, codes) in of_documents.items()} for place in places
+            row: {name: values[codes[row]] for name, (values, codes) in of_documents.items()} for row in positions
         }
-        if of_entries:
+        if of_results:
             for document in found.values():
                 document["to"] = []
-            for at, place in enumerate(self.entries()):
-                if place in found:
-                    entry = {name: values[codes[at]] for name, (values, codes) in of_entries.items()}
-                    found[place]["to"].append(entry)
+            for index, row in enumerate(self.result_rows()):
+                if row in found:
+                    result = {name: values[codes[index]] for name, (values, codes) in of_results.items()}
+                    found[row]["to"].append(result)
         return iter(found.items())

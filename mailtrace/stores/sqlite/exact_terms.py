@@ -1,6 +1,6 @@
-"""The terms by which the embedded store finds documents of which something is asked exactly.
+"""The index terms by which the embedded store finds exact values, such as a queue ID or a complete address.
 
-A term is a checksum: `query.matches` has the last word on every document that has the right ones.
+A term is a checksum, so a document with the right terms is only a candidate: `query.matches` decides.
 """
 
 from collections.abc import Iterable
@@ -24,7 +24,7 @@ from mailtrace.search.comparisons import (
 from mailtrace.search.patterns import Pattern
 from mailtrace.search.query import WORD_CRITERIA, Query, Word, links_of
 
-_OF: Final = {
+_KIND_OF: Final = {
     QUEUE_IDS: "queue_id",
     LINKS: "link",
     SENDERS: "from",
@@ -33,8 +33,8 @@ _OF: Final = {
     LOGINS: "login",
     CLIENTS: "client",
 }
-"""The kinds of terms, by the criterion that asks for them."""
-_KINDS: Final = {kind: crc32(kind.encode()) for kind in (*_OF.values(), "from domain", "to domain")}
+"""The kind of term for each criterion that has terms."""
+_KINDS: Final = {kind: crc32(kind.encode()) for kind in (*_KIND_OF.values(), "from domain", "to domain")}
 
 
 def _term(kind: str, text: str) -> int:
@@ -42,22 +42,22 @@ def _term(kind: str, text: str) -> int:
 
 
 def queue_id_term(queue_id: str) -> int:
-    """Return the term under which all transactions of a queue ID are found, stubs too."""
+    """Return the term of all transactions with a queue ID, stubs too."""
     return _term("queue_id", queue_id)
 
 
 def terms_of(queue_id: str, document: Document | None) -> set[int]:
-    """Return the terms of a document; of a stub only its queue ID's."""
+    """Return the terms of a document; for a stub only that of its queue ID."""
     terms = {queue_id_term(queue_id)}
     if document is None:
         return terms
     terms.update(_term("link", queue_id) for queue_id in links_of(document))
     if (sender := document["from"]) is not None:
         terms.update(_address_terms("from", sender))
-    for entry in document["to"]:
-        if (recipient := entry["recipient"]) is not None:
+    for result in document["to"]:
+        if (recipient := result["recipient"]) is not None:
             terms.update(_address_terms("to", recipient))
-        if (original := entry["orig_to"]) is not None:
+        if (original := result["orig_to"]) is not None:
             terms.update(_address_terms("to", original))
     if document["msgid"]:
         terms.add(_term("msgid", document["msgid"].lower()))
@@ -86,14 +86,14 @@ def _client_terms(client: str) -> tuple[int, ...]:
 
 
 def conditions_of(query: Query) -> list[list[int]]:
-    """Return terms for each part of a query that has any: of every list a document must have one."""
-    found = [_of(criterion, asked) for criterion, asked in query.asked(_OF)]
-    return [terms for terms in (*found, *map(_of_word, query.words)) if terms]
+    """Return lists of terms; a document that matches has at least one term of each list."""
+    found = [_terms_of_criterion(criterion, asked) for criterion, asked in query.asked(_KIND_OF)]
+    return [terms for terms in (*found, *map(_terms_of_word, query.words)) if terms]
 
 
-def _of(criterion: Criterion, asked: Iterable[Any]) -> list[int] | None:
-    """The terms of what is asked for; None where some of it must be looked for in every document."""
-    kind = _OF[criterion]
+def _terms_of_criterion(criterion: Criterion, asked: Iterable[Any]) -> list[int] | None:
+    """Return the terms of the values asked for; None if one of them has no term."""
+    kind = _KIND_OF[criterion]
     if criterion.comparison is EXACT:
         return [_term(kind, text) for text in asked]
     terms = []
@@ -105,12 +105,12 @@ def _of(criterion: Criterion, asked: Iterable[Any]) -> list[int] | None:
 
 
 def _has_term(criterion: Criterion, pattern: Pattern) -> bool:
-    """An address may be empty: the null sender has a term, an empty message ID or login has none."""
+    """Return whether a pattern has a term. An empty address, the null sender, has one; other empty values have none."""
     return pattern.kind in ("exact", "domain") and (bool(pattern.text) or criterion in (SENDERS, RECIPIENTS))
 
 
-def _of_word(word: Word) -> list[int] | None:
-    found = [_of(criterion, word.asked_of(criterion)) for criterion in WORD_CRITERIA]
+def _terms_of_word(word: Word) -> list[int] | None:
+    found = [_terms_of_criterion(criterion, word.asked_of(criterion)) for criterion in WORD_CRITERIA]
     if any(terms is None for terms in found):
         return None
     return [term for terms in found for term in terms or ()]

@@ -1,14 +1,13 @@
 """The tables of the embedded store.
 
-Rows lie in *parts* of up to 65,536, each of one day's transactions (by their start) in the order in which they came, so
-that whatever an insert touches is small and in memory, however much the store holds, and what is past its time goes as
-whole parts. Within a part, 1,024 rows are a *chunk*. Numbers tell where a row lies: `part << 16 | place`.
+Rows are divided into *parts* of up to 65,536 rows, each with transactions that started on one day, in the order of
+insertion. An insert therefore changes few pages however large the store is, and expiry deletes whole parts. 1,024 rows
+of a part are a *chunk*. The number of a row is `part << 16 | position in the part`.
 
-Lines can change what is not settled wherever it lies: of that there is an index over all parts.
+New lines can change any transaction that is not settled, so these have an index across all parts.
 
-For each row there are the facts, from which its document is made again when it is read; *terms*, by which rows are
-found of which something is asked exactly; and *columns*, one blob for each member of the chunk's documents, by which
-patterns are looked for and groups counted without making any document.
+Each row has the facts, from which searches derive the document. *Terms* are an index for exact values. *Columns* have
+one blob for each searched field of a chunk, so that patterns are compared and groups counted without any document.
 """
 
 import sqlite3
@@ -17,9 +16,11 @@ from typing import Final
 
 from mailtrace.errors import StoreError
 
-PLACE_BITS: Final = 16
+POSITION_BITS: Final = 16
+"""How many bits of a row number are the position in the part."""
 CHUNK_BITS: Final = 10
-PART_SIZE: Final = 1 << PLACE_BITS
+"""How many bits of a row number are the position in the chunk."""
+PART_SIZE: Final = 1 << POSITION_BITS
 
 _VERSION: Final = 3
 _APPLICATION: Final = 0x6D74_7263
@@ -43,16 +44,16 @@ CREATE TABLE checkpoints (
     saved REAL NOT NULL) WITHOUT ROWID;
 """
 _VARIABLES: Final = 32_000 if sqlite3.sqlite_version_info >= (3, 32) else 990
-"""How many values one statement takes (SQLITE_MAX_VARIABLE_NUMBER)."""
+"""How many values a statement can have (SQLITE_MAX_VARIABLE_NUMBER)."""
 _SIZES: Final = (1024, 64, 8, 1)
-"""How many rows one statement inserts."""
+"""How many rows a statement inserts."""
 
 
 def set_up(connection: sqlite3.Connection, name: str) -> None:
-    """Make the tables where they are missing.
+    """Create the tables if the file is empty.
 
     Raises:
-        StoreError: the file is another program's, or another version's.
+        StoreError: the file belongs to another program or another version of mailtrace.
         sqlite3.Error: it cannot be written.
     """
     if is_empty(connection):
@@ -72,20 +73,20 @@ def set_up(connection: sqlite3.Connection, name: str) -> None:
 
 
 def is_empty(connection: sqlite3.Connection) -> bool:
-    """Return whether a file has no tables: nobody's, or just being made."""
+    """Return whether a file has no tables: it is new, or another process is just creating it."""
     return not connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
 
 
 def check(connection: sqlite3.Connection, name: str) -> None:
-    """See that a file is a store that this version can read.
+    """Check that a file is a store that this version can read.
 
     Raises:
-        StoreError: it is none.
+        StoreError: it is not.
     """
     application = connection.execute("PRAGMA application_id").fetchone()[0]
     version = connection.execute("PRAGMA user_version").fetchone()[0]
     if application != _APPLICATION:
-        raise StoreError(f"{name} is not a mailtrace store: name another file with --store")
+        raise StoreError(f"{name} is not a mailtrace store: choose another file with --store")
     if version > _VERSION:
         raise StoreError(f"{name} was written by a newer mailtrace: install that version here too")
     if version < _VERSION:
@@ -93,25 +94,25 @@ def check(connection: sqlite3.Connection, name: str) -> None:
 
 
 def insert(connection: sqlite3.Connection, into: str, rows: list[tuple[object, ...]]) -> None:
-    """Insert rows, many by one statement: while it runs, other threads do.
+    """Insert many rows with each statement, during which other threads can run.
 
-    Statements are of few sizes, since SQLite's module keeps them.
+    Statements have one of few sizes, so that the sqlite3 module can cache them.
     """
     at = 0
     for size in _SIZES:
         while len(rows) - at >= size and size * len(rows[0]) <= _VARIABLES:
             values = [value for row in rows[at : at + size] for value in row]
-            row_marks = f"({marks(rows[0])})"
+            row_marks = f"({placeholders(rows[0])})"
             connection.execute(f"{into} VALUES {', '.join([row_marks] * size)}", values)
             at += size
 
 
-def marks(values: Sequence[object]) -> str:
-    """Return a question mark for each value."""
+def placeholders(values: Sequence[object]) -> str:
+    """Return SQL placeholders for values: `?, ?, ?`."""
     return ", ".join("?" * len(values))
 
 
-def sliced(values: list[bytes]) -> list[list[bytes]]:
-    """Return values in slices that one statement takes."""
+def slices(values: list[bytes]) -> list[list[bytes]]:
+    """Return values in slices that fit into one statement."""
     most = min(_VARIABLES // 2, 1000)
     return [values[at : at + most] for at in range(0, len(values), most)]

@@ -1,4 +1,4 @@
-"""How the embedded store is searched: parts, chunks and rows by their dates, each opened when its turn comes."""
+"""Searches of the embedded store: parts, chunks and rows are read in the order of their dates, each when needed."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -14,26 +14,26 @@ from mailtrace.stores.sqlite.column_filter import Filter
 from mailtrace.stores.sqlite.column_groups import Counts, columns_of
 from mailtrace.stores.sqlite.exact_terms import conditions_of
 from mailtrace.stores.sqlite.rows import transaction_of
-from mailtrace.stores.sqlite.schema import CHUNK_BITS, PLACE_BITS, marks
+from mailtrace.stores.sqlite.schema import CHUNK_BITS, POSITION_BITS, placeholders
 
 _PART, _CHUNK, _ROW = range(3)
-_LONGEST: Final = 2**62
-_WITHIN: Final = (1 << CHUNK_BITS) - 1
+_FOREVER: Final = 2**62
+_POSITION_MASK: Final = (1 << CHUNK_BITS) - 1
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
 class Search:
-    """One query of a store that is open for reading."""
+    """A query on a store that is open for reading."""
 
     def __init__(self, connection: sqlite3.Connection, query: Query) -> None:
         self._connection, self._query = connection, query
-        self._since = -_LONGEST if query.since is None else query.since
-        self._until = _LONGEST if query.until is None else query.until
+        self._since = -_FOREVER if query.since is None else query.since
+        self._until = _FOREVER if query.until is None else query.until
         self._conditions = conditions_of(query)
         self._sign = 1 if query.oldest_first else -1
 
     def documents(self) -> Iterator[Document]:
-        """Return the documents that match, in the query's order, the limit aside."""
+        """Yield the documents that match, in the order of the query, without its limit."""
         filter_ = Filter(self._query)
         heap: list[tuple[int, int, int, int]] = []
         for part, since, until in self._parts():
@@ -45,8 +45,8 @@ class Search:
                 if found is not None and matches(self._query, found):
                     yield found
             elif kind == _CHUNK:
-                places = [number << CHUNK_BITS | at for at, _, _ in filter_.rows(self._chunk(number))]
-                self._push_rows(heap, places)
+                rows = filter_.rows(self._chunk(number))
+                self._push_rows(heap, [number << CHUNK_BITS | position for position, _, _ in rows])
             elif self._conditions:
                 self._push_rows(heap, self._with_terms(number))
             else:
@@ -54,14 +54,14 @@ class Search:
                     heappush(heap, (self._key(since, until), _CHUNK, 0, chunk))
 
     def _key(self, since: int, until: int) -> int:
-        """What comes first in the order asked for, of all rows between two dates."""
+        """Return the smallest sort key that a row between two dates can have."""
         return since if self._query.oldest_first else -until
 
     def _push_rows(self, heap: list[tuple[int, int, int, int]], numbers: list[int]) -> None:
         for at in range(0, len(numbers), 500):
             some = numbers[at : at + 500]
             rows = self._connection.execute(
-                f"SELECT number, date, id FROM transactions WHERE number IN ({marks(some)}) AND NOT stub", some
+                f"SELECT number, date, id FROM transactions WHERE number IN ({placeholders(some)}) AND NOT stub", some
             )
             for number, date, id_ in rows:
                 if self._since <= date <= self._until:
@@ -79,54 +79,54 @@ class Search:
         ).fetchall()
 
     def _chunks(self, part: int) -> list[tuple[int, int, int]]:
-        first = part << (PLACE_BITS - CHUNK_BITS)
-        last = ((part + 1) << (PLACE_BITS - CHUNK_BITS)) - 1
+        first = part << (POSITION_BITS - CHUNK_BITS)
+        last = ((part + 1) << (POSITION_BITS - CHUNK_BITS)) - 1
         return self._connection.execute(
             "SELECT chunk, since, until FROM chunks WHERE chunk BETWEEN ? AND ? AND until >= ? AND since <= ?",
             (first, last, self._since, self._until),
         ).fetchall()
 
     def _with_terms(self, part: int) -> list[int]:
-        """The numbers of the rows of a part that have a term of every condition."""
+        """Return the numbers of the rows of a part that have a term of every condition."""
         one = "SELECT place FROM terms WHERE part = ? AND term IN ({})"
-        sql = " INTERSECT ".join(one.format(marks(terms)) for terms in self._conditions)
+        sql = " INTERSECT ".join(one.format(placeholders(terms)) for terms in self._conditions)
         values = [value for terms in self._conditions for value in (part, *terms)]
-        return [part << PLACE_BITS | place for place in {row[0] for row in self._connection.execute(sql, values)}]
+        return [part << POSITION_BITS | place for place in {row[0] for row in self._connection.execute(sql, values)}]
 
     def _chunk(self, number: int) -> Chunk:
         return Chunk(self._connection, number)
 
     def count(self) -> int:
-        """Return how many documents match."""
+        """Return the number of documents that match."""
         filter_ = Filter(self._query)
         if filter_.is_empty:
-            return sum(len(filter_.places(self._chunk(number))) for number, _ in self._places())
-        return sum(1 for number, within in self._places() for _ in filter_.rows(self._chunk(number), within))
+            return sum(len(filter_.positions(self._chunk(number))) for number, _ in self._candidates())
+        return sum(1 for number, within in self._candidates() for _ in filter_.rows(self._chunk(number), within))
 
-    def _places(self) -> Iterator[tuple[int, set[int] | None]]:
-        """The chunks in which something can match, with the places in them; None: anywhere."""
+    def _candidates(self) -> Iterator[tuple[int, set[int] | None]]:
+        """Yield the numbers of chunks that can match, each with the positions of candidates; None means all."""
         for part, _, _ in self._parts():
             if not self._conditions:
                 yield from ((chunk, None) for chunk, _, _ in self._chunks(part))
                 continue
             within: dict[int, set[int]] = {}
             for number in self._with_terms(part):
-                within.setdefault(number >> CHUNK_BITS, set()).add(number & _WITHIN)
+                within.setdefault(number >> CHUNK_BITS, set()).add(number & _POSITION_MASK)
             yield from within.items()
 
     def groups(self, grouping: Grouping) -> list[Group]:
-        """Return the groups of what matches."""
+        """Return the groups of the documents that match."""
         counter, counts = GroupCounter(grouping), Counts(grouping)
         filter_ = Filter(self._query, columns_of(grouping))
-        for number, within in self._places():
+        for number, within in self._candidates():
             chunk = self._chunk(number)
             if filter_.is_empty:
-                counts.add(chunk, filter_.places(chunk))
+                counts.add(chunk, filter_.positions(chunk))
                 continue
             for _, date, found in filter_.rows(chunk, within):
                 if grouping.is_of_times:
                     counter.count(grouping.time(_EPOCH + timedelta(microseconds=date)))
                 else:
                     counter.add(self._query, found)
-        counts.tell(counter)
+        counts.add_to(counter)
         return counter.groups()

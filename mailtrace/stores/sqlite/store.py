@@ -1,6 +1,6 @@
 """The embedded store: one SQLite file, written by one indexer at a time and read by any number of searches.
 
-See `schema.py` for how it is laid out.
+`schema.py` describes its layout.
 """
 
 import os
@@ -21,29 +21,28 @@ from mailtrace.message.transaction import Key, TimeSpan, Transaction, starts_nea
 from mailtrace.search.groups import Group, Grouping
 from mailtrace.search.query import Query
 from mailtrace.stores.base import Removal, Replacement, Row, Stored, WriteResult
-from mailtrace.stores.sqlite.columns import Columns, drop
+from mailtrace.stores.sqlite.columns import Columns, delete_columns
 from mailtrace.stores.sqlite.exact_terms import queue_id_term, terms_of
 from mailtrace.stores.sqlite.partitions import Parts
 from mailtrace.stores.sqlite.rows import FIELDS, stored, values_of
-from mailtrace.stores.sqlite.schema import PLACE_BITS, check, insert, is_empty, marks, set_up, sliced
+from mailtrace.stores.sqlite.schema import POSITION_BITS, check, insert, is_empty, placeholders, set_up, slices
 from mailtrace.stores.sqlite.search import Search
 
 _WAIT_SECONDS: Final = 60
 _SLICE: Final = 1_000
-"""How many new rows are in memory at once."""
-_PLACE: Final = (1 << PLACE_BITS) - 1
-
+"""How many new rows are in memory at a time."""
+_POSITION_MASK: Final = (1 << POSITION_BITS) - 1
 
 _UNSETTLED: Final = f"SELECT {FIELDS} FROM transactions WHERE NOT settled AND host = ? AND queue_id = ?"
 _SETTLED: Final = (
     f"SELECT {FIELDS} FROM transactions WHERE number IN"
-    f" (SELECT (part << {PLACE_BITS}) + place FROM terms WHERE part = ? AND term = ?)"
+    f" (SELECT (part << {POSITION_BITS}) + place FROM terms WHERE part = ? AND term = ?)"
     " AND settled AND host = ? AND queue_id = ?"
 )
 
 
 class SqliteStore:
-    """The embedded store at a path. Searches open it for reading alone; the first write makes it."""
+    """The embedded store at a path. The first write creates the file; searches open it read-only."""
 
     def __init__(self, path: str, *, now: Callable[[], float] = time.time) -> None:
         self.path = Path(path)
@@ -58,22 +57,22 @@ class SqliteStore:
 
     @property
     def is_exclusive(self) -> bool:
-        """From its first look-up to its commit, a writer holds SQLite's lock."""
+        """True: a writer holds SQLite's lock from its first look-up until it commits."""
         return True
 
     @property
     def is_remote(self) -> bool:
-        """It works in this process."""
+        """False: this process does the work."""
         return False
 
     def prepare(self) -> None:
-        """Make the file and its folder where they are missing, readable for the group.
+        """Create the file and its folder if they are missing, readable by the group.
 
         Raises:
-            StoreError: the file cannot be written, or is none of mailtrace's.
+            StoreError: the file cannot be written, or is not a mailtrace store.
         """
         if self.path.is_dir():
-            raise StoreError(f"{self.path} is a folder: name a file in it with --store sqlite:PATH")
+            raise StoreError(f"{self.path} is a folder: choose a file in it with --store sqlite:PATH")
         try:
             if not self.path.parent.exists():
                 self.path.parent.mkdir(parents=True)
@@ -81,28 +80,29 @@ class SqliteStore:
             _touch(self.path)
         except OSError as error:
             raise StoreError(
-                f"{self.path} cannot be written ({error.strerror}): choose another with --store"
+                f"{self.path} cannot be written ({error.strerror}): choose another file with --store"
             ) from error
-        with self._told():
+        with self._sqlite_errors():
             connection = sqlite3.connect(self.path, timeout=_WAIT_SECONDS, isolation_level=None)
             set_up(connection, self.name)
             self._writer = connection
 
     @contextmanager
-    def _told(self) -> Iterator[None]:
-        """Say in a line what SQLite complains of."""
+    def _sqlite_errors(self) -> Iterator[None]:
+        """Raise errors of SQLite as a `StoreError` with advice."""
         try:
             yield
         except sqlite3.OperationalError as error:
             if "locked" in str(error) or "busy" in str(error):
-                raise StoreUnavailableError(f"{self.path} is being written by another process: try again") from error
-            raise StoreError(f"{self.path} cannot be used: {error}; nothing that was stored is lost") from error
+                raise StoreUnavailableError(f"{self.path} is locked by another process: try again") from error
+            raise StoreError(f"{self.path} cannot be used: {error}; what is stored is not lost") from error
         except sqlite3.DatabaseError as error:
             raise StoreError(
-                f"{self.path} is damaged or no mailtrace store ({error}): move it away, then index again"
+                f"{self.path} is damaged or not a mailtrace store ({error}): move it away, then index the logs again"
             ) from error
 
-    def _writing(self) -> sqlite3.Connection:
+    def _begin(self) -> sqlite3.Connection:
+        """Return the connection for writing, with a transaction open."""
         if self._writer is None:
             self.prepare()
         connection = self._writer
@@ -115,63 +115,66 @@ class SqliteStore:
         return connection
 
     def create(self, rows: Iterable[Row]) -> WriteResult:
-        """Insert rows; those whose ID is there already come back as conflicts."""
+        """Insert rows; rows whose ID exists already are returned as conflicts."""
         conflicts: set[str] = set()
-        waiting = iter(rows)
-        with self._told():
-            connection = self._writing()
-            while some := list(islice(waiting, _SLICE)):
+        remaining = iter(rows)
+        with self._sqlite_errors():
+            connection = self._begin()
+            while some := list(islice(remaining, _SLICE)):
                 conflicts |= self._insert(connection, some)
         return WriteResult(conflicts, [])
 
     def _insert(self, connection: sqlite3.Connection, rows: Sequence[Row]) -> set[str]:
-        """Insert those rows whose ID is not there yet; return the others' IDs."""
+        """Insert the rows whose ID does not exist yet; return the IDs of the others."""
         indexed = int(self._now())
-        known = {bytes(id_).hex() for (id_,) in self._at(connection, [row.transaction for row in rows], "id")}
-        fresh = [row for row in rows if row.id not in known]
-        placed = [(self._parts.place(row.transaction.start, row.transaction.first, indexed), row) for row in fresh]
+        known = {bytes(id_).hex() for (id_,) in self._rows_of(connection, [row.transaction for row in rows], "id")}
+        new = [row for row in rows if row.id not in known]
+        numbered = [(self._parts.assign(row.transaction.start, row.transaction.first, indexed), row) for row in new]
         insert(
             connection,
             "INSERT INTO transactions (number, part, id, version,"
             " date, settled, headless, stub, host, queue_id, mta, line, facts)",
-            [(number, number >> PLACE_BITS, bytes.fromhex(row.id), 1, *values_of(row)) for number, row in placed],
+            [(number, number >> POSITION_BITS, bytes.fromhex(row.id), 1, *values_of(row)) for number, row in numbered],
         )
-        self._describe(connection, placed)
+        self._index(connection, numbered)
         return known
 
-    def _describe(self, connection: sqlite3.Connection, placed: Iterable[tuple[int, Row]]) -> None:
+    def _index(self, connection: sqlite3.Connection, numbered: Iterable[tuple[int, Row]]) -> None:
         """Write terms and columns of rows."""
-        placed = sorted(placed, key=lambda one: one[0])
-        self._columns.put(connection, [(number, row.transaction.first, row.document) for number, row in placed])
+        numbered = sorted(numbered, key=lambda pair: pair[0])
+        self._columns.set_rows(connection, [(number, row.transaction.first, row.document) for number, row in numbered])
         terms = [
-            (number >> PLACE_BITS, term, number & _PLACE)
-            for number, row in placed
+            (number >> POSITION_BITS, term, number & _POSITION_MASK)
+            for number, row in numbered
             for term in terms_of(row.transaction.queue_id, row.document)
         ]
         insert(connection, "INSERT OR IGNORE INTO terms", sorted(terms))
 
-    def _at(self, connection: sqlite3.Connection, transactions: Iterable[Transaction], fields: str) -> Iterator[Any]:
-        """The rows of these transactions, looked for in the parts that can hold them."""
+    def _rows_of(
+        self, connection: sqlite3.Connection, transactions: Iterable[Transaction], fields: str
+    ) -> Iterator[Any]:
+        """Yield columns of the rows with the IDs of these transactions, from the parts that can hold them."""
         by_part: dict[int, list[bytes]] = {}
         for transaction in transactions:
             id_ = bytes.fromhex(transaction.id)
-            for part in self._parts.holding(transaction.start):
+            for part in self._parts.containing(transaction.start):
                 by_part.setdefault(part.part, []).append(id_)
         for part_number, ids in by_part.items():
-            for some in sliced(ids):
+            for some in slices(ids):
                 yield from connection.execute(
-                    f"SELECT {fields} FROM transactions WHERE part = ? AND id IN ({marks(some)})", (part_number, *some)
+                    f"SELECT {fields} FROM transactions WHERE part = ? AND id IN ({placeholders(some)})",
+                    (part_number, *some),
                 )
 
     def replace(self, replacements: Sequence[Replacement]) -> WriteResult:
         """Update rows that still have the version that was read.
 
-        Terms of what a row said before stay: they lead to it, and what it says now decides.
+        Terms of the previous version are kept: they only make the row a candidate, and its document decides.
         """
         conflicts: set[str] = set()
-        placed: list[tuple[int, Row]] = []
-        with self._told():
-            connection = self._writing()
+        numbered: list[tuple[int, Row]] = []
+        with self._sqlite_errors():
+            connection = self._begin()
             for row, (number, version) in replacements:
                 done = connection.execute(
                     "UPDATE transactions SET version = version + 1, date = ?, settled = ?, headless = ?, stub = ?,"
@@ -179,17 +182,17 @@ class SqliteStore:
                     (*values_of(row), number, version, bytes.fromhex(row.id)),
                 )
                 if done.rowcount:
-                    self._parts.widen(number, row.transaction.first)
-                    placed.append((number, row))
+                    self._parts.extend(number, row.transaction.first)
+                    numbered.append((number, row))
                 else:
                     conflicts.add(row.id)
-            self._describe(connection, placed)
+            self._index(connection, numbered)
         return WriteResult(conflicts, [])
 
     def remove(self, removals: Sequence[Removal]) -> None:
         """Delete rows that still have the version that was read."""
-        with self._told():
-            connection = self._writing()
+        with self._sqlite_errors():
+            connection = self._begin()
             for removal in removals:
                 number, version = removal.version
                 done = connection.execute(
@@ -197,37 +200,37 @@ class SqliteStore:
                     (number, version, bytes.fromhex(removal.id)),
                 )
                 if done.rowcount:
-                    self._columns.put(connection, [(number, 0, None)])
+                    self._columns.set_rows(connection, [(number, 0, None)])
 
     def read(self, transactions: Sequence[Transaction]) -> dict[str, Stored]:
-        """Return the rows of these IDs."""
+        """Return the stored rows with the IDs of these transactions, by ID."""
         if not transactions:
             return {}
-        with self._told():
-            found = map(stored, self._at(self._writing(), transactions, FIELDS))
+        with self._sqlite_errors():
+            found = map(stored, self._rows_of(self._begin(), transactions, FIELDS))
             return {row.id: row for row in found}
 
     def lacking_beginning(self, keys: Sequence[Key]) -> set[Key]:
-        """Return those keys of which a row has no beginning."""
+        """Return the keys that have a row without a beginning."""
         found: set[Key] = set()
-        with self._told():
-            connection = self._writing()
+        with self._sqlite_errors():
+            connection = self._begin()
             for at in range(0, len(keys), 500):
                 some = [queue_id for _, queue_id in keys[at : at + 500]]
                 found.update(
                     connection.execute(
                         "SELECT host, queue_id FROM transactions"
-                        f" WHERE NOT settled AND headless AND queue_id IN ({marks(some)})",
+                        f" WHERE NOT settled AND headless AND queue_id IN ({placeholders(some)})",
                         some,
                     )
                 )
         return found & set(keys)
 
     def find(self, wanted: Mapping[Key, TimeSpan]) -> dict[Key, list[Stored]]:
-        """Return the rows of each key that are not settled, and those near these times, near their own, and so on."""
+        """Return the rows of each key that are not settled, and those near its time span or near each other."""
         found: dict[Key, list[Stored]] = {}
-        with self._told():
-            connection = self._writing()
+        with self._sqlite_errors():
+            connection = self._begin()
             for key, span in wanted.items():
                 if rows := self._near(connection, key, span):
                     found[key] = rows
@@ -237,7 +240,7 @@ class SqliteStore:
         rows = list(map(stored, connection.execute(_UNSETTLED, key)))
         spans = [span, *(time_span_of([row.transaction]) for row in rows)]
         looked_at: set[int] = set()
-        # What is near may reach further, and have others near itself.
+        # A row that is found can extend the time span, so that more rows are near it.
         while True:
             whole = min(since for since, _ in spans), max(until for _, until in spans)
             parts = {part.part for part in self._parts.between(*starts_near(whole))} - looked_at
@@ -251,9 +254,9 @@ class SqliteStore:
             looked_at |= parts
 
     def commit(self, checkpoints: Sequence[Checkpoint]) -> None:
-        """Commit everything written since the last commit, and the checkpoints with it."""
-        with self._told():
-            connection = self._writing()
+        """Commit all writes since the last commit together with the checkpoints."""
+        with self._sqlite_errors():
+            connection = self._begin()
             self._save(connection)
             connection.executemany(
                 "INSERT OR REPLACE INTO checkpoints VALUES (?, ?, ?, ?, ?, ?)",
@@ -267,25 +270,25 @@ class SqliteStore:
 
     def checkpoints(self) -> list[Checkpoint]:
         """Return all checkpoints."""
-        with self._told():
-            rows = self._writing().execute('SELECT log, "offset", tail, path, state, saved FROM checkpoints')
+        with self._sqlite_errors():
+            rows = self._begin().execute('SELECT log, "offset", tail, path, state, saved FROM checkpoints')
             return [
                 Checkpoint(log, offset, tail, os.fsdecode(path), orjson.loads(state), saved)
                 for log, offset, tail, path, state, saved in rows
             ]
 
     def search(self, query: Query) -> Iterator[Document]:
-        """Return the documents that match, in the query's order."""
+        """Yield the documents that match, in the order of the query."""
         with self._reading() as connection:
             yield from islice(Search(connection, query).documents(), query.limit)
 
     def count(self, query: Query) -> int:
-        """Return how many documents match."""
+        """Return the number of documents that match."""
         with self._reading() as connection:
             return Search(connection, query).count()
 
     def group(self, query: Query, grouping: Grouping) -> list[Group]:
-        """Return the groups of what matches."""
+        """Return the groups of the documents that match."""
         with self._reading() as connection:
             return Search(connection, query).groups(grouping)
 
@@ -293,13 +296,13 @@ class SqliteStore:
     def _reading(self) -> Iterator[sqlite3.Connection]:
         if not self.path.is_file() or not self.path.stat().st_size:
             raise self._missing()
-        with self._told():
+        with self._sqlite_errors():
             connection = self._open_reader()
             try:
                 if is_empty(connection):
                     raise self._missing()
                 check(connection, self.name)
-                # All that one search reads is of one moment.
+                # One transaction, so that a search reads one state of the store.
                 connection.execute("BEGIN")
                 yield connection
             finally:
@@ -309,9 +312,13 @@ class SqliteStore:
         return StoreMissingError(f"nothing has been indexed at {self.path}: run mailtrace-index first")
 
     def _open_reader(self) -> sqlite3.Connection:
-        """Open for reading; without the right to write beside a store that nobody writes, as it stands."""
+        """Open the file read-only.
+
+        SQLite must create files beside a store in WAL mode. Without the permission to do so, a store that nobody writes
+        is opened as immutable.
+        """
         if not os.access(self.path, os.R_OK):
-            raise StoreError(f"{self.path} may not be read by this user: ask for membership in its group")
+            raise StoreError(f"{self.path} cannot be read by this user: join its group")
         for mode in ("mode=ro", "immutable=1"):
             connection = sqlite3.connect(
                 f"{self.path.resolve().as_uri()}?{mode}", uri=True, timeout=_WAIT_SECONDS, isolation_level=None
@@ -327,25 +334,25 @@ class SqliteStore:
         raise AssertionError
 
     def expire(self, before: float) -> int:
-        """Delete what is older than that, and was first indexed before that; give the space back."""
-        gone = 0
-        with self._told():
-            connection = self._writing()
+        """Delete parts with only documents dated and first indexed before a time, and return the space to the disk."""
+        deleted = 0
+        with self._sqlite_errors():
+            connection = self._begin()
             self._save(connection)
-            for part in self._parts.past(before):
-                drop(connection, part)
-                gone += self._parts.drop(connection, part)
+            for part in self._parts.expired(before):
+                delete_columns(connection, part)
+                deleted += self._parts.delete(connection, part)
                 connection.execute("COMMIT")
-                connection = self._writing()
+                connection = self._begin()
             connection.execute("DELETE FROM checkpoints WHERE saved < ?", (before,))
             connection.execute("COMMIT")
-            if gone:
-                # Each step frees one page, and execute() makes but one of a statement without columns.
+            if deleted:
+                # Each step of the pragma frees one page, and execute() makes a single step.
                 connection.executescript("PRAGMA incremental_vacuum")
-        return gone
+        return deleted
 
     def close(self) -> None:
-        """Close the file; what was not committed is gone."""
+        """Close the file; writes that were not committed are discarded."""
         if self._writer is not None:
             with suppress(sqlite3.Error):
                 self._writer.close()
@@ -353,7 +360,7 @@ class SqliteStore:
 
 
 def _touch(path: Path) -> None:
-    """See that a file can be written; make it where it is missing, readable for the group whatever the umask."""
+    """Check that a file can be written; create it if it is missing, readable by the group whatever the umask."""
     try:
         handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o640)
     except FileExistsError:

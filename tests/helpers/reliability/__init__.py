@@ -1,1 +1,1 @@
-"""Logs that are rotated, and an indexer that is killed."""
+"""A log that is rotated, and an indexer that can be killed."""

@@ -1,4 +1,4 @@
-"""A mail log that is written, rotated, copied and compressed as logrotate does, and what must be stored of it."""
+"""A mail log that is written, rotated and compressed as by logrotate, and the documents expected of it."""
 
 import gzip
 import os
@@ -20,7 +20,7 @@ GENERATOR = Path(__file__).parents[2] / "generator" / "genlog.py"
 
 
 def generated(transactions: int, seed: int, mta: str = "mixed") -> list[bytes]:
-    """Lines of a realistic log: several hosts, short and long queue IDs, retries, bounces, refusals."""
+    """Return lines of a realistic log: several hosts, short and long queue IDs, retries, bounces, refusals."""
     command = [sys.executable, GENERATOR, "--mta", mta, "--transactions", transactions, "--seed", seed]
     command += ["--hosts", "mx1,mx2,relay1,store1", "--timestamps", "iso8601"]
     done = subprocess.run(list(map(str, command)), capture_output=True, check=True)
@@ -28,7 +28,7 @@ def generated(transactions: int, seed: int, mta: str = "mixed") -> list[bytes]:
 
 
 def documents(name: str) -> bytes:
-    """All that is stored, as `--format json` prints it."""
+    """Return all stored documents, as `--format json` prints them."""
     store = open_store(name)
     try:
         return b"".join(document_json(document, timezone.utc) for document in store.search(Query()))
@@ -46,7 +46,7 @@ def index(name: str, *paths: Path, limits: Limits = USUAL) -> Report:
 
 
 def undisturbed(lines: list[bytes], folder: Path) -> bytes:
-    """What one run over all of the log stores."""
+    """Return the documents after one run over the whole log."""
     folder.mkdir(exist_ok=True)
     (folder / "all.log").write_bytes(b"".join(lines))
     index(f"{folder}/s.db", folder / "all.log")
@@ -54,7 +54,7 @@ def undisturbed(lines: list[bytes], folder: Path) -> bytes:
 
 
 class RotatedLog:
-    """A log at its path, with what was rotated from it beside."""
+    """A log and the rotated files beside it."""
 
     def __init__(self, folder: Path, lines: list[bytes]) -> None:
         self.path = folder / "mail.log"
@@ -74,7 +74,7 @@ class RotatedLog:
         self.written += len(self.rest[:number])
 
     def append_torn(self, cut: int) -> None:
-        """Write a line in two pieces; whoever reads between them sees the first alone."""
+        """Write the first piece of a line; `mend` writes the second."""
         if self.rest:
             self._torn = self.rest[0][: max(1, cut % len(self.rest[0]))]
             with self.path.open("ab") as log:
@@ -89,7 +89,7 @@ class RotatedLog:
             self.written += 1
 
     def _shift(self) -> None:
-        """Give every rotated file the next number, the compressed ones too."""
+        """Rename every rotated file to the next number, compressed ones too."""
         for number in range(300, 0, -1):
             for packed in ("", ".gz"):
                 old = Path(f"{self.path}.{number}{packed}")
@@ -97,19 +97,19 @@ class RotatedLog:
                     old.rename(f"{self.path}.{number + 1}{packed}")
 
     def rename(self) -> None:
-        """Rotate as `create` does."""
+        """Rotate like logrotate's `create`."""
         self._shift()
         self.path.rename(f"{self.path}.1")
         self.path.touch()
 
     def copy_and_truncate(self) -> None:
-        """Rotate as `copytruncate` does; nobody writes between the two, so nothing is lost."""
+        """Rotate like logrotate's `copytruncate`; no line is written between the two steps, so none is lost."""
         self._shift()
         shutil.copyfile(self.path, f"{self.path}.1")
         os.truncate(self.path, 0)
 
     def compress(self) -> None:
-        """Compress what was rotated, as `delaycompress` does a run later."""
+        """Compress the rotated files, like logrotate's `delaycompress` one run later."""
         for plain in self.path.parent.glob("mail.log.*"):
             if plain.suffix != ".gz":
                 packed = plain.with_name(plain.name + ".gz")

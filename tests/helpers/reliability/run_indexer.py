@@ -1,8 +1,8 @@
-"""An indexer as a process of its own, to be killed: STORE is a path, or a URL and an index prefix with a blank between.
+"""An indexer in its own process, to be killed: STORE is a path, or a URL and an index prefix separated by a space.
 
 run_indexer.py STORE SAVE_BYTES[:HELD] [--follow | --peak] FILE...
 
-HELD is how many transactions are held in memory at most. --peak prints the most memory that the process had, in bytes.
+HELD is how many transactions are held in memory at most. --peak prints the peak memory of the process, in bytes.
 """
 
 import sys
@@ -30,7 +30,7 @@ def open_store(name: str, tell: Notify = lambda _: None) -> Store:
 
 
 def say(message: str) -> None:
-    """Print what the admin would hear."""
+    """Print a message for the admin."""
     print(message, flush=True)
 
 

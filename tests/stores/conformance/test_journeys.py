@@ -32,19 +32,19 @@ class Listed:
         return iter(found if query.limit is None else found[: query.limit])
 
 
-def told(store, query=None):
+def shown(store, query=None):
     return [journey_json(journey, timezone.utc) for journey in journeys(store, query or Query())]
 
 
-def test_a_way_of_each_kind(store):
+def test_a_journey_of_each_kind(store):
     for transactions in (through_both(), held_and_requeued(), parted_in_sendmail(), loop(20), list_mail(5), spread(50)):
         put(store, *transactions)
         only = Query(queue_ids=tuple({made.queue_id for made in transactions}))
         queue_ids = [made.queue_id for made in transactions[:3]]
         for query in (only, *(Query(queue_ids=(queue_id,), limit=1) for queue_id in queue_ids)):
-            found = told(store, query)
+            found = shown(store, query)
             assert len(found) >= 1
-            assert found == told(Everything(store), query)
+            assert found == shown(Everything(store), query)
 
 
 class Everything(Listed):
@@ -54,18 +54,18 @@ class Everything(Listed):
         self.documents = list(store.search(Query()))
 
 
-def test_links_that_are_as_long_and_odd_as_a_log_can_have_them(store):
+def test_links_as_long_and_odd_as_a_log_can_have(store):
     odd = ["x" * 9000, "*", "a\\*b", "Ω", "\x00", "NOQUEUE", '"}', ""]
     transactions = [
         postfix("mx1", f"ABCDE{i}", queued("alice@bar.com", "mx[192.0.2.1]:25", "F" * (i * 4000 + 6)), origin=value)
         for i, value in enumerate(odd)
     ]
     put(store, *transactions, postfix("mx1", "FFFFFF", mailbox()))
-    assert told(store) == told(Listed([*transactions, postfix("mx1", "FFFFFF", mailbox())]))
+    assert shown(store) == shown(Listed([*transactions, postfix("mx1", "FFFFFF", mailbox())]))
 
 
-def test_what_a_search_asks_of_recipients_holds_in_a_journey(store):
+def test_conditions_on_recipients_hold_in_a_journey(store):
     put(store, *through_both())
     query = Query(recipients=(Pattern.of("carol@*"),), outcomes=("bounced",))
-    assert told(store, query) == told(Listed(through_both()), query)
-    assert len(told(store, query)) == 1
+    assert shown(store, query) == shown(Listed(through_both()), query)
+    assert len(shown(store, query)) == 1

@@ -56,7 +56,7 @@ def differences(store: Store, random: Random, transactions: list[Transaction], q
 
 
 @pytest.mark.parametrize("seed", range(2))
-def test_pieces_come_to_what_the_whole_is(store, monkeypatch, seed):
+def test_pieces_make_the_whole(store, monkeypatch, seed):
     monkeypatch.setattr(partitions, "PART_SIZE", 20)
     random = Random(seed)
     transactions = random_transactions(random, 120)
@@ -64,7 +64,7 @@ def test_pieces_come_to_what_the_whole_is(store, monkeypatch, seed):
     assert [] == list(differences(store, random, transactions, 20))
 
 
-def test_pieces_of_many_chunks_come_to_what_the_whole_is(tmp_path, monkeypatch):
+def test_pieces_of_many_chunks_make_the_whole(tmp_path, monkeypatch):
     monkeypatch.setattr(partitions, "PART_SIZE", 1500)
     random = Random(1)
     transactions = random_transactions(random, 8000)
@@ -93,7 +93,7 @@ def pieces_of_uses(random: Random, queue_id: str, every: list[TimedFact]) -> lis
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_uses_of_queue_ids_are_the_same_in_whatever_order_they_are_written(store, seed):
+def test_uses_of_queue_ids_are_the_same_whatever_the_order_of_writing(store, seed):
     random = Random(seed)
     facts = {f"5298{number:03X}": [fact for use in uses(random) for fact in use] for number in range(20)}
     pieces = [piece for queue_id in facts for piece in pieces_of_uses(random, queue_id, facts[queue_id])]
@@ -128,7 +128,7 @@ AT_ONCE: Final = [(NIGHT, fact) for _, fact in whole(NIGHT)]
         (BEGUN, [delivered(NIGHT - 3 * SECOND, "deferred")], whole(NIGHT), TAIL, ENDED),
     ],
 )
-def test_lines_that_part_a_use_from_the_next_keep_every_other_line(store, known):
+def test_lines_that_divide_two_uses_keep_every_other_line(store, known):
     """The end of one use is read last and moves lines to the next use, on the next day."""
     orders = list(permutations(known))
     ids = [f"5298{number:03X}" for number in range(len(orders))]
@@ -142,7 +142,7 @@ def test_lines_that_part_a_use_from_the_next_keep_every_other_line(store, known)
         assert {row.id: set(row.transaction.facts) for row in rows["mx", queue_id]} == wanted, order
 
 
-def test_what_a_clock_put_days_later_is_still_found(store):
+def test_lines_that_a_wrong_clock_dated_days_later_are_found(store):
     facts = whole()
     strange = [*facts[:3], (AT + 3 * DAY, facts[3][1]), facts[4]]
     tail = [

@@ -23,7 +23,7 @@ SHORT = "5298B228B8B"
 
 
 @pytest.mark.parametrize("seed", range(2))
-def test_queries_find_what_the_specification_says(store, seed):
+def test_queries_find_what_matches(store, seed):
     random = Random(seed)
     transactions = random_transactions(random, 200)
     put(store, *transactions, transaction("ABCDE0FFFF", [(AT, Client("bob.desktop [10.10.10.10]"))]))
@@ -37,13 +37,13 @@ def test_queries_find_what_the_specification_says(store, seed):
     assert hits > 2000
 
 
-def test_a_message_without_a_result_is_queued_and_one_that_was_requeued_is_deferred_no_more(store):
+def test_a_message_without_a_result_is_queued_and_a_requeued_one_is_not_deferred(store):
     waiting: list[TimedFact] = [(AT, Client("bob.desktop [10.10.10.10]")), (AT, Envelope("bob@foo.com", 1, 1))]
     deferred = Result("alice@bar.com", None, "none", "deferred (timed out)", "deferred", "4.4.1", 1.0)
     put(store, transaction(SHORT, waiting), transaction("5298B228B8C", [*waiting, (AT + SECOND, deferred)]))
     (queued,) = found(store, Query(outcomes=("queued",)))
-    (entry,) = queued["to"]
-    assert (SHORT, None, "queued (no result yet)") == (queued["transaction"], entry["recipient"], entry["status"])
+    (result,) = queued["to"]
+    assert (SHORT, None, "queued (no result yet)") == (queued["transaction"], result["recipient"], result["status"])
     assert store.count(Query(outcomes=("deferred",))) == 1
     put(store, transaction(SHORT, [(AT + SECOND, deferred)]))
     put(store, transaction("5298B228B8C", [(AT + 9 * SECOND, Removed("requeued", "16F49228B8B"))]))
@@ -54,7 +54,7 @@ def test_a_message_without_a_result_is_queued_and_one_that_was_requeued_is_defer
 
 
 @pytest.mark.parametrize("by", BY)
-def test_groups_are_what_the_specification_says(store, by):
+def test_groups_are_those_of_groups_of(store, by):
     random = Random(by)
     transactions = random_transactions(random, 100)
     put(store, *transactions, transaction("ABCDE0FFFF", [(AT, Client("bob.desktop [10.10.10.10]"))]))
@@ -68,7 +68,7 @@ def test_groups_are_what_the_specification_says(store, by):
     assert len(sizes) > 2
 
 
-def test_recipient_and_outcome_are_of_the_same_entry(store):
+def test_recipient_and_outcome_are_of_the_same_result(store):
     facts = [*whole()[:3], (AT + SECOND, sent("alice@bar.com")), (AT + SECOND, sent("carol@bar.com", "deferred"))]
     put(store, transaction(SHORT, facts))
     alice, carol = (Pattern.of(f"{name}@bar.com") for name in ("alice", "carol"))
@@ -104,7 +104,7 @@ def many(store: Store) -> tuple[Store, list[Transaction]]:
     return store, mails
 
 
-def test_a_search_that_is_not_read_to_its_end_can_be_left(many):
+def test_a_search_need_not_be_read_to_its_end(many):
     store, mails = many
     search = store.search(Query())
     assert isinstance(search, Generator)
@@ -113,7 +113,7 @@ def test_a_search_that_is_not_read_to_its_end_can_be_left(many):
     assert store.count(Query()) == 2500
 
 
-def test_what_is_committed_during_a_search_does_not_disturb_it(many, open_store):
+def test_a_commit_during_a_search_does_not_change_its_results(many, open_store):
     store, mails = many
     search = iter(store.search(Query()))
     seen = [next(search)]
@@ -168,7 +168,7 @@ def test_the_longest_values_are_stored_and_found(store):
         ("\u00c9T\u00c9.SUMMER@foo.com", "\u00e9t\u00e9*"),
     ],
 )
-def test_letters_that_are_ascii_in_lower_case_alone_are_found_by_patterns(store, sender, pattern):
+def test_letters_that_are_ascii_only_in_lower_case_are_found_by_patterns(store, sender, pattern):
     """The Kelvin sign and the Turkish İ are not ASCII, but in lower case they are, or begin with, ASCII letters."""
     mail = transaction(SHORT, [(AT, Envelope(sender, 1, 1)), (AT, sent("alice@bar.com"))])
     put(store, mail)
@@ -180,7 +180,7 @@ def test_letters_that_are_ascii_in_lower_case_alone_are_found_by_patterns(store,
 
 
 @pytest.mark.parametrize("value", ["x" * 40_000, "\U00010400" * 9000, "bob\udcff", "*" + "x" * 40_000, "*\udcff*"])
-def test_what_no_document_can_have_is_not_found(store, value):
+def test_values_that_no_document_can_have_are_not_found(store, value):
     put(store, transaction(SHORT, whole()))
     for query in (
         Query(senders=(Pattern.of(value),)),
@@ -196,14 +196,14 @@ def test_what_no_document_can_have_is_not_found(store, value):
     assert store.count(Query(senders=(Pattern.of(value), Pattern.of("bob@foo.com")))) == 1
 
 
-def test_look_ups_of_endless_names_find_nothing(store):
+def test_look_ups_of_very_long_names_find_nothing(store):
     put(store, transaction(SHORT, whole()))
     keys = [("x" * 40_000, SHORT), ("mx", "x" * 40_000)]
     assert store.find(dict.fromkeys(keys, EVER)) == {}
     assert store.lacking_beginning(keys) == set()
 
 
-def test_addresses_that_are_none_and_numbers_beyond_measure_are_stored(store):
+def test_invalid_addresses_and_huge_numbers_are_stored(store):
     result = Result("alice@bar.com", None, "mx[1.2.3.999]:25", "sent", "sent", "not a dsn" * 9999, 1e300)
     facts: list[TimedFact] = [(AT, Client("bad [300.1.1.1]")), (AT, Envelope("", 2**63 - 1, 2**40)), (AT, result)]
     mail = transaction(SHORT, facts)

@@ -23,7 +23,7 @@ TIMED = sendmail_id(AT, 1)
 MIDNIGHT = AT - AT % DAY
 
 
-def test_a_store_that_nothing_was_indexed_in_is_missing(open_store):
+def test_a_store_without_a_run_is_missing(open_store):
     store = open_store()
     with pytest.raises(StoreMissingError, match="nothing has been indexed"):
         found(store)
@@ -55,7 +55,7 @@ def test_a_document_comes_back_as_it_was(store):
     assert [list(one) for one in found(store)] == [list(document(mail) or ())]
 
 
-def test_a_document_with_hardly_anything_comes_back_as_it_was(store):
+def test_a_nearly_empty_document_comes_back_as_it_was(store):
     mail = transaction(SHORT, [(AT, MessageId(None))])
     put(store, mail)
     (only,) = found(store)
@@ -65,7 +65,7 @@ def test_a_document_with_hardly_anything_comes_back_as_it_was(store):
 
 
 @pytest.mark.parametrize("queue_id", [SHORT, TIMED])
-def test_written_twice_is_stored_once(open_store, store, queue_id):
+def test_a_transaction_written_twice_is_stored_once(open_store, store, queue_id):
     facts, mta = (whole(), "postfix") if queue_id == SHORT else (through_sendmail(), "sendmail")
     assert put(store, transaction(queue_id, facts, mta=mta)).created == 1
     before = state(store, ("mx", queue_id))
@@ -112,7 +112,7 @@ def test_a_short_queue_id_used_twice_is_two_documents(store, order):
     assert found(store) == [document(transaction(SHORT, second)), document(transaction(SHORT, first))]
 
 
-def test_a_late_beginning_joins_and_the_document_without_one_goes(store):
+def test_a_late_beginning_is_joined_and_the_document_without_it_removed(store):
     facts = whole(MIDNIGHT - SECOND)
     put(store, transaction(SHORT, facts[1:]))
     (before,) = store.find({("mx", SHORT): EVER})["mx", SHORT]
@@ -134,7 +134,7 @@ def test_a_document_that_a_killed_run_left_twice_is_joined(store):
     assert found(store) == [document(transaction(SHORT, facts))]
 
 
-def test_a_whole_transaction_takes_up_its_end_that_was_stored_before(store):
+def test_a_complete_transaction_joins_its_end_that_was_stored_before(store):
     facts = whole(MIDNIGHT - SECOND)
     put(store, transaction(SHORT, facts[1:]))
     put(store, transaction(SHORT, facts))
@@ -142,7 +142,7 @@ def test_a_whole_transaction_takes_up_its_end_that_was_stored_before(store):
     assert len(store.find({("mx", SHORT): EVER})["mx", SHORT]) == 1
 
 
-def test_headless_are_keys_with_a_transaction_that_has_no_beginning(store):
+def test_keys_lacking_a_beginning_have_a_transaction_without_one(store):
     begun, headless = transaction(SHORT, whole()), transaction("ABCDE00001", whole()[1:])
     store.create([Row(part.id, part, document(part)) for part in (begun, headless)])
     asked = [("mx", SHORT), ("mx", "ABCDE00001"), ("relay", "ABCDE00001"), ("mx", "ABCDE00002")]
@@ -167,7 +167,7 @@ def test_refusals_without_a_queue_id_are_one_document_for_each_line(store):
     assert {row.transaction.line for row in store.read(lines).values()} == {line.line for line in lines}
 
 
-def test_two_writers_leave_what_one_does(open_store, store):
+def test_two_writers_end_in_the_same_state_as_one(open_store, store):
     parts = _parts(Random(7))
     writers = store, open_store()
     writers[1].prepare()
@@ -193,7 +193,7 @@ def _parts(random: Random) -> list[Transaction]:
 
 
 @pytest.mark.parametrize("queue_id", [SHORT, TIMED])
-def test_a_stub_is_found_by_look_ups_alone(store, queue_id):
+def test_a_stub_is_found_only_by_look_ups(store, queue_id):
     mta = "postfix" if queue_id == SHORT else "sendmail"
     stub = transaction(queue_id, [(AT, Client("bob.desktop [10.10.10.10]"))], mta=mta)
     assert put(store, stub) == Written(0, 0, [])
@@ -218,7 +218,7 @@ def test_look_ups_see_what_another_writer_has_committed(open_store, store):
     assert len(store.read([transaction(SHORT, whole()[:3])])) == 1
 
 
-def test_look_ups_tell_hosts_and_the_case_of_queue_ids(store):
+def test_look_ups_distinguish_hosts_and_the_case_of_queue_ids(store):
     put(store, transaction("4jYzBQ12Rrz1TN4R", whole()), transaction(SHORT, whole(), host="mx.foo.com"))
     assert store.find(dict.fromkeys([("mx", "4jyzbq12rrz1tn4r"), ("mx", SHORT), ("foo", SHORT)], EVER)) == {}
     assert store.find({}) == {}
@@ -232,7 +232,7 @@ def test_many_keys_are_looked_up_at_once(store):
     assert {key: row.transaction.facts for key, (row,) in rows.items()} == {part.key: part.facts for part in parts}
 
 
-def test_creating_what_is_there_is_a_conflict_and_changes_nothing(store):
+def test_creating_an_existing_row_is_a_conflict_and_changes_nothing(store):
     one, other = transaction(TIMED, whole()), transaction(TIMED, whole(sender="carol@bar.com"))
     assert store.create([Row(one.id, one, document(one))]).conflicts == set()
     outcome = store.create([Row(one.id, other, document(other)), _row("ABCDE00001")])
@@ -248,7 +248,7 @@ def _row(queue_id: str) -> Row:
     return Row(part.id, part, document(part))
 
 
-def test_what_has_changed_since_it_was_read_is_neither_replaced_nor_removed(store):
+def test_a_row_that_changed_since_it_was_read_is_neither_replaced_nor_removed(store):
     first, second, third = (transaction(SHORT, whole()[:cut]) for cut in (3, 4, 5))
     store.create([Row(first.id, first, document(first))])
     stale = store.read([first])[first.id].version
@@ -276,7 +276,7 @@ def test_checkpoints_come_back_and_are_replaced(open_store, store):
     assert sorted(second.checkpoints(), key=lambda each: each.log) == [one, other]
 
 
-def test_old_checkpoints_leave_and_new_documents_stay(store):
+def test_old_checkpoints_are_deleted_and_new_documents_kept(store):
     put(store, transaction(SHORT, whole()))
     store.commit([Checkpoint("old", 1, "", "a", {}, 1000.0), Checkpoint("new", 1, "", "b", {}, 3000.0)])
     assert store.expire(2000.0) == 0

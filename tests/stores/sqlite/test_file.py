@@ -1,4 +1,4 @@
-"""The embedded store's file: who may read it, what expiry takes from it, and that it shrinks."""
+"""The file of the embedded store: its permissions, expiry, and its size after expiry."""
 
 import os
 import stat
@@ -32,7 +32,7 @@ def ids(store: SqliteStore) -> list[str]:
 
 
 @pytest.mark.usefixtures("umask")
-def test_the_group_may_read_what_an_indexer_makes_whatever_its_umask(tmp_path):
+def test_the_group_can_read_a_new_store_whatever_the_umask(tmp_path):
     path = tmp_path / "store" / "mailtrace.db"
     store = SqliteStore(str(path))
     store.prepare()
@@ -45,7 +45,7 @@ def test_the_group_may_read_what_an_indexer_makes_whatever_its_umask(tmp_path):
 
 
 @pytest.mark.usefixtures("umask")
-def test_what_an_admin_has_made_keeps_its_modes(tmp_path):
+def test_a_file_that_the_admin_created_keeps_its_mode(tmp_path):
     path = tmp_path / "store" / "mailtrace.db"
     path.parent.mkdir()
     path.parent.chmod(0o700)
@@ -58,7 +58,7 @@ def test_what_an_admin_has_made_keeps_its_modes(tmp_path):
 
 
 def stored(path: Path, indexed: int, *times: int) -> SqliteStore:
-    """A store of transactions of these times, all of them first indexed at the same time."""
+    """Return a store of transactions with these dates, all first indexed at the same time."""
     store = SqliteStore(str(path / "mailtrace.db"), now=lambda: indexed)
     for n, at in enumerate(times):
         put(store, transaction(f"ID{n}", whole(at * SECOND)))
@@ -66,7 +66,7 @@ def stored(path: Path, indexed: int, *times: int) -> SqliteStore:
 
 
 @pytest.mark.parametrize("kept", [True, False])
-def test_what_is_as_old_as_the_limit_is_kept_and_what_is_older_goes(tmp_path, kept):
+def test_only_documents_older_than_the_limit_are_deleted(tmp_path, kept):
     store = stored(tmp_path, NOON - HOUR, NOON)
     assert store.expire(NOON if kept else NOON + 1) == (0 if kept else 1)
     assert ids(store) == (["ID0"] if kept else [])
@@ -74,7 +74,7 @@ def test_what_is_as_old_as_the_limit_is_kept_and_what_is_older_goes(tmp_path, ke
 
 
 @pytest.mark.parametrize("kept", [True, False])
-def test_what_was_indexed_at_the_limit_is_kept_however_old_it_is(tmp_path, kept):
+def test_documents_indexed_at_the_limit_are_kept_however_old(tmp_path, kept):
     store = stored(tmp_path, NOON, NOON - 900 * 24 * HOUR)
     assert store.expire(NOON if kept else NOON + 1) == (0 if kept else 1)
     assert ids(store) == (["ID0"] if kept else [])
@@ -82,8 +82,8 @@ def test_what_was_indexed_at_the_limit_is_kept_however_old_it_is(tmp_path, kept)
 
 
 @pytest.mark.parametrize("times", [(NOON, NOON + 2 * HOUR), (NOON + 2 * HOUR, NOON)])
-def test_an_old_neighbour_takes_nothing_with_it(tmp_path, times):
-    """What is stored together goes together, and not before the last of it is too old."""
+def test_a_part_is_deleted_only_when_its_last_document_expires(tmp_path, times):
+    """Documents in one part are deleted together."""
     store = stored(tmp_path, NOON - HOUR, *times)
     store.expire(NOON + HOUR)
     assert f"ID{times.index(NOON + 2 * HOUR)}" in ids(store)
@@ -92,7 +92,7 @@ def test_an_old_neighbour_takes_nothing_with_it(tmp_path, times):
     store.close()
 
 
-def test_other_days_stay(tmp_path):
+def test_other_days_are_kept(tmp_path):
     day = 24 * HOUR
     store = stored(tmp_path, NOON - 3 * day, NOON - 2 * day, NOON - day, NOON)
     assert 2 == store.expire(NOON)
@@ -100,7 +100,7 @@ def test_other_days_stay(tmp_path):
     store.close()
 
 
-def test_expiry_gives_the_space_back(tmp_path):
+def test_expiry_returns_the_space(tmp_path):
     path = tmp_path / "mailtrace.db"
     store = SqliteStore(str(path), now=lambda: NOON - HOUR)
     put(store, *(transaction(f"ID{n}", whole((NOON + n) * SECOND)) for n in range(5000)))

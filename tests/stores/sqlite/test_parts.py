@@ -1,4 +1,4 @@
-"""Which rows the embedded store keeps together, and that it finds them wherever they are."""
+"""The parts of the embedded store: which rows they hold, and how rows are found."""
 
 import pytest
 
@@ -41,8 +41,8 @@ def test_a_settled_message_is_found_from_a_day_and_an_hour_after_it_to_an_hour_b
     store.close()
 
 
-def test_what_is_near_a_message_that_was_found_is_found_too(path):
-    """A message of nearly a day reaches the one of the next day, and that the next, but none beyond a gap."""
+def test_messages_near_a_message_that_was_found_are_found_too(path):
+    """Each message takes nearly a day, so each reaches the next, but none beyond a gap."""
     store = SqliteStore(path)
     for day in (0, 1, 2, 6):
         facts = whole(NOON + day * DAY)
@@ -53,7 +53,7 @@ def test_what_is_near_a_message_that_was_found_is_found_too(path):
     store.close()
 
 
-def test_what_is_not_settled_is_found_at_any_time(path):
+def test_unsettled_messages_are_found_at_any_time(path):
     store = SqliteStore(path)
     put(store, transaction(KEY[1], whole(NOON)[:3]))
     assert [NOON] == starts(store, (NOON + 999 * DAY, NOON + 999 * DAY))
@@ -61,7 +61,7 @@ def test_what_is_not_settled_is_found_at_any_time(path):
 
 
 @pytest.mark.parametrize("apart", [False, True])
-def test_what_is_indexed_more_than_a_day_later_does_not_keep_its_neighbours(path, apart):
+def test_rows_indexed_more_than_a_day_later_do_not_delay_expiry(path, apart):
     now = [INDEXED]
     store = SqliteStore(path, now=lambda: now[0])
     put(store, transaction("EARLY", whole(NOON)))
@@ -72,7 +72,7 @@ def test_what_is_indexed_more_than_a_day_later_does_not_keep_its_neighbours(path
     store.close()
 
 
-def test_a_beginning_that_comes_late_is_found_by_its_date(path):
+def test_a_beginning_that_is_read_late_is_found_by_its_date(path):
     store = SqliteStore(path)
     for facts in (whole(NOON)[2:], whole(NOON)[:2]):
         put(store, transaction(KEY[1], facts))
@@ -83,7 +83,7 @@ def test_a_beginning_that_comes_late_is_found_by_its_date(path):
     store.close()
 
 
-def test_a_message_that_grows_is_found_by_what_it_says_now(path):
+def test_a_message_that_changed_is_found_by_its_new_values(path):
     store = SqliteStore(path)
     mails = [transaction(f"ABCDE0000{n}", [*whole(NOON + n)[:3]]) for n in range(3)]
     put(store, *mails)

@@ -1,4 +1,4 @@
-"""How the embedded store finds: by terms what is asked exactly, by columns what is counted or looks like something."""
+"""Searches of the embedded store: exact values by terms, patterns and groups by columns."""
 
 import sqlite3
 
@@ -30,7 +30,7 @@ MAIL = transaction(
 
 @pytest.fixture
 def path(tmp_path):
-    """A store of one message, and of others around it."""
+    """Return the path of a store with one message among others."""
     made = tmp_path / "mailtrace.db"
     store = SqliteStore(str(made))
     put(store, MAIL, *(transaction(f"ABCDE0000{n}", whole(AT + n - 2, sender="eve@x")) for n in range(5)))
@@ -63,7 +63,7 @@ def peer(asked):
         ),
     ],
 )
-def test_what_is_asked_exactly_is_found_without_the_columns(path, query):
+def test_exact_values_are_found_without_the_columns(path, query):
     with sqlite3.connect(path) as connection:
         connection.execute("DELETE FROM columns")
     connection.close()
@@ -71,7 +71,7 @@ def test_what_is_asked_exactly_is_found_without_the_columns(path, query):
 
 
 @pytest.mark.parametrize("query", [Query(senders=(Pattern.of("b?b@*"),)), Query(statuses=("later",)), Query()])
-def test_what_has_no_term_is_looked_for_in_the_columns(path, query):
+def test_values_without_a_term_are_found_in_the_columns(path, query):
     with sqlite3.connect(path) as connection:
         connection.execute("DELETE FROM columns")
     connection.close()
@@ -92,7 +92,7 @@ def test_hours_and_days_begin_and_end_on_the_microsecond(tmp_path, by, query):
 
 
 @pytest.mark.parametrize("oldest_first", [True, False])
-def test_documents_of_several_days_that_came_in_any_order_are_found_in_their_order(tmp_path, oldest_first):
+def test_documents_of_several_days_are_found_in_the_order_of_their_dates(tmp_path, oldest_first):
     times = [at * SECOND for at in (-3 * 86400, -2, -1, 0, 1, 86400, 3 * 86400)]
     store = SqliteStore(str(tmp_path / "mailtrace.db"))
     for n in (3, 0, 6, 2, 5, 1, 4):

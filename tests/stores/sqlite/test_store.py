@@ -1,4 +1,4 @@
-"""What is the embedded store's own: its file."""
+"""The embedded store and files that are not a store, or not yet."""
 
 import sqlite3
 from pathlib import Path
@@ -15,8 +15,8 @@ from mailtrace.stores.sqlite.store import SqliteStore
 OPEN_FILES = Path("/proc/self/fd")
 
 
-def test_a_file_that_an_indexer_is_just_making_is_no_strange_one(tmp_path):
-    """It is a database first, and has its tables a moment later."""
+def test_a_file_that_an_indexer_is_just_creating_is_a_missing_store(tmp_path):
+    """SQLite creates the database first and the tables a moment later."""
     path = tmp_path / "store.db"
     with sqlite3.connect(path) as made:
         made.execute("PRAGMA auto_vacuum = INCREMENTAL")
@@ -26,7 +26,7 @@ def test_a_file_that_an_indexer_is_just_making_is_no_strange_one(tmp_path):
     made.close()
 
 
-def test_another_programs_database_is_told(tmp_path):
+def test_a_database_of_another_program_is_reported(tmp_path):
     path = tmp_path / "store.db"
     with sqlite3.connect(path) as made:
         made.execute("CREATE TABLE mails (id)")
@@ -35,7 +35,7 @@ def test_another_programs_database_is_told(tmp_path):
         SqliteStore(str(path)).count(Query())
 
 
-def test_what_was_not_committed_is_gone_when_a_store_is_closed_and_others_can_write(tmp_path):
+def test_closing_discards_uncommitted_writes_and_lets_others_write(tmp_path):
     store, other = (SqliteStore(str(tmp_path / "mailtrace.db")) for _ in range(2))
     put(store, transaction("KEPT", whole()))
     write(store, [transaction("LOST", whole())])
@@ -63,7 +63,7 @@ def test_a_closed_store_and_a_finished_search_leave_no_file_open(tmp_path):
 @pytest.mark.parametrize(
     ("version", "told"), [(2, "an older mailtrace: move it away"), (4, "a newer mailtrace: install")]
 )
-def test_a_store_of_another_version_is_told(tmp_path, version, told):
+def test_a_store_of_another_version_is_reported(tmp_path, version, told):
     path = tmp_path / "mailtrace.db"
     store = SqliteStore(str(path))
     put(store, transaction("KEPT", whole()))
@@ -76,21 +76,21 @@ def test_a_store_of_another_version_is_told(tmp_path, version, told):
             use()
 
 
-def test_a_folder_is_no_store(tmp_path):
+def test_a_folder_is_not_a_store(tmp_path):
     with pytest.raises(StoreError, match="is a folder"):
         SqliteStore(str(tmp_path)).prepare()
 
 
-def test_a_file_that_is_no_database_is_told(tmp_path):
+def test_a_file_that_is_not_a_database_is_reported(tmp_path):
     path = tmp_path / "mailtrace.db"
     path.write_text("no database, but longer than a header of one hundred bytes\n" * 9)
     store = SqliteStore(str(path))
     for use in (lambda: store.count(Query()), store.prepare):
-        with pytest.raises(StoreError, match="is damaged or no mailtrace store"):
+        with pytest.raises(StoreError, match="is damaged or not a mailtrace store"):
             use()
 
 
-def test_an_empty_file_is_no_store_until_it_is_prepared(tmp_path):
+def test_an_empty_file_is_not_a_store_until_it_is_prepared(tmp_path):
     path = tmp_path / "mailtrace.db"
     path.touch()
     store = SqliteStore(str(path))

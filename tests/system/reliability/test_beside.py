@@ -1,4 +1,4 @@
-"""Indexers beside each other, and a store that is away: nothing is lost, nothing is doubled."""
+"""Concurrent indexers, and a store that does not answer: no document is lost or duplicated."""
 
 import subprocess
 import sys
@@ -19,7 +19,7 @@ def start(store: str, *arguments: object) -> "subprocess.Popen[str]":
 
 
 def test_two_indexers_on_the_same_log_end_in_the_same_store(store_name, tmp_path):
-    """Without the lock that keeps runs on one machine apart, as on two machines."""
+    """They run without the lock file, as on two machines."""
     lines = generated(400, seed=12)
     log = tmp_path / "mail.log"
     log.write_bytes(b"".join(lines))
@@ -47,8 +47,8 @@ def test_two_halves_by_two_indexers(store_name, tmp_path):
     assert undisturbed(lines, tmp_path / "whole") == documents(store_name)
 
 
-def test_a_store_that_is_away_is_waited_for(elasticsearch_url, elasticsearch_prefix, tmp_path):
-    """What was written meanwhile is not lost; of the outage there is a message, and one of its end."""
+def test_the_indexer_waits_for_a_store_that_does_not_answer(elasticsearch_url, elasticsearch_prefix, tmp_path):
+    """Lines written meanwhile are not lost; the outage and its end are reported."""
     lines = generated(200, seed=14)
     log, store = RotatedLog(tmp_path, lines), f"{elasticsearch_url} {elasticsearch_prefix}"
     log.append(100)
@@ -92,7 +92,7 @@ def found_in(store: str) -> bytes:
 
 
 @pytest.mark.parametrize("lines", [100_000])
-def test_a_burst_is_taken_without_memory_growing(tmp_path, lines):
+def test_a_burst_of_lines_does_not_make_memory_grow(tmp_path, lines):
     log, store = tmp_path / "mail.log", f"{tmp_path}/s.db"
     log.touch()
     text = generated(100, seed=15)
@@ -122,13 +122,13 @@ def test_a_burst_is_taken_without_memory_growing(tmp_path, lines):
 
 
 def resident(pid: int) -> int:
-    """Bytes of memory that a process has."""
+    """Return the resident memory of a process, in bytes."""
     status = Path(f"/proc/{pid}/status").read_text()
     return int(status.partition("VmRSS:")[2].split()[0]) * 1024
 
 
 def read_of(store: str) -> int:
-    """How far the log has been read, as the store's checkpoint says."""
+    """Return the offset in the checkpoint of the log."""
     import sqlite3
 
     connection = sqlite3.connect(f"file:{store}?mode=ro", uri=True)

@@ -1,4 +1,4 @@
-"""mailtrace-index --follow as a process: what is written is found within seconds, whatever is done to the log."""
+"""mailtrace-index --follow as a process: new lines are found within seconds, through any rotation."""
 
 import random
 import signal
@@ -23,7 +23,7 @@ def follow(store: str, log: RotatedLog) -> "subprocess.Popen[bytes]":
 
 
 def until_stored(store: str, wanted: bytes, seconds: float) -> float:
-    """Wait until the store has it; return how long it took."""
+    """Wait until the store has these documents; return the seconds it took."""
     began = time.monotonic()
     while wanted != (found := stored(store)):
         assert time.monotonic() - began < seconds, found[:300]
@@ -59,8 +59,8 @@ def test_lines_are_found_within_seconds_through_every_rotation(tmp_path, end):
         run.communicate()
 
 
-def test_a_log_that_is_away_for_a_while_and_one_deleted_unread(tmp_path):
-    """The file is not there at first; later it is renamed and deleted before all of it was read."""
+def test_a_log_that_is_created_late_and_one_deleted_before_it_was_read(tmp_path):
+    """The file does not exist at first; later it is renamed and deleted before all of it was read."""
     lines = generated(60, seed=10)
     log, store = RotatedLog(tmp_path, lines), f"{tmp_path}/s.db"
     log.path.unlink()
@@ -81,7 +81,7 @@ def test_a_log_that_is_away_for_a_while_and_one_deleted_unread(tmp_path):
         run.communicate()
 
 
-def test_a_line_is_taken_when_it_is_whole(tmp_path):
+def test_a_line_is_read_when_it_is_complete(tmp_path):
     lines = generated(60, seed=10)
     log, store = RotatedLog(tmp_path, lines), f"{tmp_path}/s.db"
     log.append(20)

@@ -1,4 +1,4 @@
-"""`kill -9` at any moment, and the same command again: the store is as after one undisturbed run."""
+"""After `kill -9` at any moment and another run, the store is as after one undisturbed run."""
 
 import os
 import random
@@ -11,7 +11,7 @@ from helpers.reliability.rotated_log import RotatedLog, documents, generated, in
 
 KILLS = int(os.environ.get("MAILTRACE_KILLS", "5"))
 LIMITS = "150000:40"
-"""Several checkpoints in each portion of the log, and between them several times only what is finished."""
+"""Several checkpoints in each portion of the log, with writes of finished transactions between them."""
 RUNNER = Path(__file__).parents[2] / "helpers" / "reliability" / "run_indexer.py"
 
 
@@ -22,7 +22,7 @@ def start(store: str, path: Path) -> "subprocess.Popen[bytes]":
 
 
 def seconds_of_a_run(lines: list[bytes], folder: Path) -> float:
-    """How long a run takes that nobody kills."""
+    """Return the seconds that an undisturbed run takes."""
     folder.mkdir()
     (folder / "mail.log").write_bytes(b"".join(lines))
     took = []
@@ -34,7 +34,7 @@ def seconds_of_a_run(lines: list[bytes], folder: Path) -> float:
 
 
 def test_kill_at_any_moment(store_name, tmp_path):
-    """The log grows and is rotated meanwhile; each run is killed, most of them while they write."""
+    """The log grows and is rotated meanwhile; each run is killed, most of them during a write."""
     chance = random.Random(11)
     lines = generated(500 * (KILLS + 1), seed=5)
     portion = len(lines) // (KILLS + 1)

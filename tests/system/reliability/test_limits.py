@@ -1,4 +1,4 @@
-"""What a run may cost, and what it does when it cannot have what it needs."""
+"""Memory and time of a run, and its behaviour on a full disk and with damaged files."""
 
 import gzip
 import os
@@ -21,7 +21,7 @@ MIB = 1 << 20
 
 
 def never_ending(number: int):
-    """Lines of messages that are deferred for ever, each under an ID of its own."""
+    """Yield lines of messages that stay deferred, each with its own queue ID."""
     for i in range(number):
         stamp = f"2026-11-20T{i // 3600000 % 24:02}:{i // 60000 % 60:02}:{i // 1000 % 60:02}.{i % 1000:03}000+00:00 mx1"
         yield f"{stamp} postfix/smtpd[{i % 500}]: {i + 0x100000000:X}: client=c{i % 99}.test[192.0.2.{i % 250}]\n"
@@ -30,7 +30,7 @@ def never_ending(number: int):
 
 
 def peak_memory(store: Path, log: Path) -> int:
-    """Bytes of memory that a run takes at most."""
+    """Return the peak memory of a run, in bytes."""
     command = [sys.executable, str(RUNNER), str(store), str(Limits().save_bytes), "--peak", str(log)]
     return int(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
 
@@ -45,8 +45,8 @@ def test_memory_is_bounded_whatever_stays_open(tmp_path):
     assert busy - idle < 100 * MIB
 
 
-def test_what_is_open_is_written_when_it_has_ended(tmp_path):
-    """Room is made without it: written at once, it would be replaced later, and each time cost more than a new one."""
+def test_open_transactions_are_written_when_they_are_finished(tmp_path):
+    """Written earlier, they would have to be replaced later, which costs more than to create them."""
     lines, store = generated(3000, seed=3), f"{tmp_path}/s.db"
     (tmp_path / "mail.log").write_bytes(b"".join(lines))
     assert len(b"".join(lines)) > 3 * MIB
@@ -56,8 +56,8 @@ def test_what_is_open_is_written_when_it_has_ended(tmp_path):
     assert documents(store) == undisturbed(lines, tmp_path / "whole")
 
 
-def test_a_run_with_nothing_new_is_quick(tmp_path):
-    """For 20 known files, compressed ones among them."""
+def test_a_run_with_nothing_new_is_fast(tmp_path):
+    """There are 20 known files, some of them compressed."""
     lines = iter(generated(1000, seed=2))
     logs = []
     for number in range(20):
@@ -74,8 +74,8 @@ def test_a_run_with_nothing_new_is_quick(tmp_path):
     print(f"nothing new in 20 known files: {min(took):.2f} s")
 
 
-def test_a_full_disk_is_told_and_costs_nothing_that_was_stored(tmp_path):
-    """A limit of the file's size stands for the disk's."""
+def test_a_full_disk_is_reported_and_loses_no_stored_document(tmp_path):
+    """A limit on the file size simulates a full disk."""
     first, second = generated(20, seed=1), generated(600, seed=4)
     log, store = tmp_path / "mail.log", f"{tmp_path}/s.db"
     log.write_bytes(b"".join(first))
@@ -97,7 +97,7 @@ def test_a_full_disk_is_told_and_costs_nothing_that_was_stored(tmp_path):
     assert undisturbed(first + second, tmp_path / "whole") == documents(store)
 
 
-def test_a_damaged_store_is_told(tmp_path):
+def test_a_damaged_store_is_reported(tmp_path):
     log, store = tmp_path / "mail.log", tmp_path / "s.db"
     log.write_bytes(b"".join(generated(200, seed=1)))
     index(str(store), log)
@@ -116,7 +116,7 @@ def test_a_damaged_store_is_told(tmp_path):
         assert "damaged" in done.stderr
 
 
-def test_a_compressed_log_cut_short_gives_what_it_has(tmp_path):
+def test_a_truncated_compressed_log_is_read_up_to_the_damage(tmp_path):
     lines = generated(300, seed=8)
     log, other = tmp_path / "mail.log.2.gz", tmp_path / "mail.log"
     log.write_bytes(gzip.compress(b"".join(lines))[:-4000])

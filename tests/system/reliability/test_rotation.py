@@ -1,4 +1,4 @@
-"""Whatever is done to a log between and during runs, every transaction is stored exactly once."""
+"""However a log is rotated between and during runs, every transaction is stored exactly once."""
 
 import os
 import shutil
@@ -30,13 +30,13 @@ ACTIONS = st.lists(
 
 @pytest.fixture(scope="module")
 def expected(tmp_path_factory):
-    """What one undisturbed run stores of the first lines; made once for each number of them."""
+    """Return a function with the documents of the first N lines after one undisturbed run, cached for each N."""
     folder = tmp_path_factory.mktemp("whole")
     return lru_cache(lambda written: undisturbed(LINES[:written], folder / str(written)))
 
 
 def play(log: RotatedLog, store: str, actions: list[tuple[str, int | None]]) -> None:
-    """Do to the log what is said, and index it in between and at the end."""
+    """Apply actions to the log, and index it in between and at the end."""
     log.append(1)
     index(store, log.path)
     for name, value in actions:
@@ -61,8 +61,8 @@ ROUTINES = {
 
 
 @pytest.mark.parametrize("routine", ROUTINES)
-def test_routines_of_every_day(store_name, tmp_path, routine):
-    """The same on every store."""
+def test_common_rotation_routines(store_name, tmp_path, routine):
+    """These give the same result in every store."""
     log = RotatedLog(tmp_path, LINES)
     play(log, store_name, [(name, 100 if name == "append" else None) for name in ROUTINES[routine]])
     assert undisturbed(LINES[: log.written], tmp_path / "whole") == documents(store_name)

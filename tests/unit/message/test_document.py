@@ -1,6 +1,7 @@
 """The document of a transaction and its recipient results."""
 
 from itertools import permutations
+from typing import Any
 
 import pytest
 
@@ -326,17 +327,18 @@ def test_long_values_are_cut_and_end_in_dots():
         found = document(with_facts(client, MessageId(value), Envelope(value, 1, 1), result))
         members = ("from", "client", "login", "orig_client", "msgid", "origin")
         assert {kept} == {found[member] for member in members}
-        (entry,) = found["to"]
-        assert {kept} == {entry[member] for member in ("recipient", "orig_to", "relay", "relay_host", "status")}
+        (result,) = found["to"]
+        assert {kept} == {result[member] for member in ("recipient", "orig_to", "relay", "relay_host", "status")}
 
 
 @pytest.mark.parametrize("member", ["recipient", "orig_to", "relay", "status"])
 def test_one_long_value_of_a_result_is_cut(member):
-    (entry,) = document(with_facts(Result(*(SENT._asdict() | {member: "x" * 9000}).values())))["to"]
-    assert MAX_LENGTH == len(entry[member])
+    long: dict[str, Any] = {member: "x" * 9000}
+    (result,) = document(with_facts(SENT._replace(**long)))["to"]
+    assert MAX_LENGTH == len(result[member])
 
 
-def test_of_each_member_the_first_value_of_the_kind_that_tells_it_best_is_told():
+def test_each_field_has_the_first_value_of_the_most_reliable_kind_of_fact():
     queue = Envelope("", 7, 3, "postfix-out")
     found = document(
         with_facts(MessageId("m@x", "postfix-in"), CLIENT, MessageId("n@x"), queue, Envelope("eve@x", 8, 4))
@@ -350,7 +352,7 @@ def test_of_each_member_the_first_value_of_the_kind_that_tells_it_best_is_told()
 
 
 def test_a_requeued_message_is_queued_from_when_it_was_requeued():
-    (entry,) = document(with_facts(CLIENT, ACTIVE, Removed("requeued", OTHER)))["to"]
-    assert "1970-01-01T00:00:02+00:00" == entry["date"]
-    (entry,) = document(with_facts(CLIENT, ACTIVE))["to"]
-    assert "1970-01-01T00:00:01+00:00" == entry["date"]
+    (result,) = document(with_facts(CLIENT, ACTIVE, Removed("requeued", OTHER)))["to"]
+    assert "1970-01-01T00:00:02+00:00" == result["date"]
+    (result,) = document(with_facts(CLIENT, ACTIVE))["to"]
+    assert "1970-01-01T00:00:01+00:00" == result["date"]

@@ -1,4 +1,4 @@
-"""The order of facts of one time."""
+"""The order of facts with equal times."""
 
 from itertools import permutations
 
@@ -43,17 +43,17 @@ def at_once(*facts) -> list[TimedFact]:
         pytest.param([Refusal("rejected", "x", f"{name}@y") for name in "abcd"], id="recipient of a refusal"),
     ],
 )
-def test_facts_that_differ_in_one_member_have_one_order(ordered):
+def test_facts_that_differ_in_one_member_have_a_fixed_order(ordered):
     for read in permutations(at_once(*ordered)):
         assert at_once(*ordered) == in_order([*read, read[0]])
 
 
-def test_the_longest_delay_is_the_last_whatever_its_outcome():
+def test_the_longest_delay_comes_last_whatever_its_outcome():
     ordered = at_once(RESULT._replace(delay=1.0), RESULT._replace(outcome="deferred", delay=1.5))
     assert ordered == in_order(ordered[::-1])
 
 
-def test_facts_in_order_are_not_copied_and_what_is_doubled_is_left_out():
+def test_sorted_facts_are_not_copied_and_duplicates_are_removed():
     ordered = at_once(Client("h"), RESULT, RESULT._replace(delay=2.0))
     assert in_order(ordered) is ordered
     assert ordered == in_order(at_once(Client("h"), RESULT, RESULT, RESULT._replace(delay=2.0)))

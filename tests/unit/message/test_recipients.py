@@ -1,4 +1,4 @@
-"""What became of each recipient, from what the lines of a transaction say."""
+"""The recipient results of a transaction."""
 
 import pytest
 
@@ -26,8 +26,8 @@ SENT = Result("bob@y", None, "mx[192.0.2.3]:25", "sent (ok)", "sent", "2.0.0", 2
 LOST = Removed("removed", is_unsure=True)
 
 
-def entries(*facts: Fact, mta: str = "postfix") -> list[dict]:
-    """The entries of a transaction with a fact in each second."""
+def results(*facts: Fact, mta: str = "postfix") -> list[dict]:
+    """Return the recipient results of a transaction with one fact a second."""
     transaction = Transaction("mx1", "44CB19C84BB", mta)
     for second, fact in enumerate(facts):
         transaction.add(second * SECOND, fact)
@@ -37,35 +37,37 @@ def entries(*facts: Fact, mta: str = "postfix") -> list[dict]:
 
 
 def last(*facts: Fact, mta: str = "postfix") -> list[tuple]:
-    """Recipient, what it was rewritten from, and outcome of each newest entry."""
+    """Return recipient, original recipient and outcome of each newest result."""
     return [
-        (entry["recipient"], entry["orig_to"], entry["outcome"]) for entry in entries(*facts, mta=mta) if entry["last"]
+        (result["recipient"], result["orig_to"], result["outcome"])
+        for result in results(*facts, mta=mta)
+        if result["last"]
     ]
 
 
 def outcomes(*facts: Fact) -> list[tuple]:
-    """Recipient and outcome of every entry."""
-    return [(entry["recipient"], entry["outcome"]) for entry in entries(*facts)]
+    """Return recipient and outcome of every result."""
+    return [(result["recipient"], result["outcome"]) for result in results(*facts)]
 
 
-def test_attempts_that_end_alike_are_one_entry_with_the_last_ones_time_delay_and_code():
-    (entry,) = entries(DEFERRED, DEFERRED._replace(delay=61.0), DEFERRED._replace(delay=122.0, dsn="4.2.2"))
-    assert (3, 122.0, "4.2.2") == (entry["attempts"], entry["delay"], entry["dsn"])
-    assert ("1970-01-01T00:00:00+00:00", "1970-01-01T00:00:02+00:00") == (entry["date"], entry["last_date"])
+def test_equal_attempts_are_one_result_with_the_time_delay_and_dsn_of_the_last():
+    (result,) = results(DEFERRED, DEFERRED._replace(delay=61.0), DEFERRED._replace(delay=122.0, dsn="4.2.2"))
+    assert (3, 122.0, "4.2.2") == (result["attempts"], result["delay"], result["dsn"])
+    assert ("1970-01-01T00:00:00+00:00", "1970-01-01T00:00:02+00:00") == (result["date"], result["last_date"])
 
 
-def test_attempts_that_end_otherwise_or_elsewhere_are_entries_of_their_own():
-    found = entries(DEFERRED, DEFERRED._replace(relay="mx2[192.0.2.4]:25"), DEFERRED, SENT)
-    assert [(1, False), (1, False), (1, False), (1, True)] == [(entry["attempts"], entry["last"]) for entry in found]
+def test_attempts_with_another_status_or_relay_are_separate_results():
+    found = results(DEFERRED, DEFERRED._replace(relay="mx2[192.0.2.4]:25"), DEFERRED, SENT)
+    assert [(1, False), (1, False), (1, False), (1, True)] == [(result["attempts"], result["last"]) for result in found]
 
 
-def test_one_attempt_that_is_told_twice_within_a_second_is_one():
+def test_an_attempt_logged_twice_within_a_second_counts_once():
     transaction = Transaction("mx1", "44CB19C84BB", "postfix")
     for delay in (1.0, 1.5):
         transaction.add(SECOND, DEFERRED._replace(delay=delay))
     made = document(transaction)
     assert made is not None
-    assert [1] == [entry["attempts"] for entry in made["to"]]
+    assert [1] == [result["attempts"] for result in made["to"]]
 
 
 @pytest.mark.parametrize(
@@ -83,11 +85,11 @@ def test_one_attempt_that_is_told_twice_within_a_second_is_one():
     ],
 )
 def test_a_relay_has_a_name_and_an_address(relay, host, ip):
-    (entry,) = entries(SENT._replace(relay=relay))
-    assert (host, ip) == (entry["relay_host"], entry["relay_ip"])
+    (result,) = results(SENT._replace(relay=relay))
+    assert (host, ip) == (result["relay_host"], result["relay_ip"])
 
 
-def test_who_waits_when_the_message_is_removed_was_deleted():
+def test_recipients_still_waiting_at_the_removal_were_deleted():
     assert [("bob@y", "deferred"), ("bob@y", "deleted")] == outcomes(CLIENT, ACTIVE, DEFERRED, LOST)
     assert [("bob@y", "sent")] == outcomes(CLIENT, ACTIVE, SENT, LOST)
     assert [("bob@y", "deferred")] == outcomes(CLIENT, ACTIVE, DEFERRED, Removed("removed"))
@@ -100,7 +102,7 @@ def test_an_alias_whose_member_has_a_result_was_not_deleted():
     assert ("list@y", "deleted") in outcomes(CLIENT, ACTIVE, alias, member._replace(orig_to="other@y"), LOST)
 
 
-def test_a_held_message_was_deleted_where_none_of_its_recipients_is_done():
+def test_a_held_message_was_deleted_if_none_of_its_recipients_is_final():
     held = Held("placed on hold")
     assert ("bob@y", "deleted") == outcomes(CLIENT, ACTIVE, DEFERRED, held, LOST)[-1]
     other = SENT._replace(recipient="eve@y")
@@ -108,19 +110,19 @@ def test_a_held_message_was_deleted_where_none_of_its_recipients_is_done():
 
 
 @pytest.mark.parametrize("outcome", ["rejected", "discarded"])
-def test_a_refusal_of_the_whole_message_is_left_out_where_its_recipients_are_named(outcome):
+def test_a_refusal_of_the_whole_message_is_left_out_if_its_recipients_have_their_own(outcome):
     whole, named = Refusal(outcome, f"{outcome} (spam)"), SENT._replace(status=outcome, outcome=outcome)
     assert [("bob@y", outcome)] == outcomes(CLIENT, MessageId("m@x"), ACTIVE, whole, named)
     assert [(None, outcome), ("bob@y", "sent")] == outcomes(CLIENT, MessageId("m@x"), ACTIVE, whole, SENT)
 
 
-def test_the_return_of_a_message_is_left_out_where_a_recipient_bounced():
+def test_a_bounce_of_the_whole_message_is_left_out_if_a_recipient_bounced():
     returned, bounced = Refusal("bounced", "returned"), SENT._replace(status="bounced (no)", outcome="bounced")
     assert [("bob@y", "bounced")] == outcomes(CLIENT, ACTIVE, returned, bounced)
     assert [(None, "bounced"), ("bob@y", "sent")] == outcomes(CLIENT, ACTIVE, returned, SENT)
 
 
-def test_the_return_of_a_recipient_is_left_out_where_it_has_a_result():
+def test_a_bounce_of_a_recipient_is_left_out_if_it_has_a_result():
     returned = Refusal("bounced", "returned", "bob@y")
     assert [("bob@y", "sent")] == outcomes(CLIENT, ACTIVE, SENT, returned)
     assert [("bob@y", "deferred"), ("bob@y", "bounced")] == outcomes(CLIENT, ACTIVE, DEFERRED, returned)
@@ -133,13 +135,13 @@ def test_the_hold_of_the_whole_message_is_left_out_once_its_recipients_are_deliv
     assert [("bob@y", "sent")] == outcomes(CLIENT, MessageId("m@x"), held, released, SENT)
 
 
-def test_the_hold_of_a_recipient_is_left_out_where_it_was_delivered_under_another_name():
+def test_the_hold_of_a_recipient_is_left_out_if_it_was_delivered_under_another_name():
     held, released = Refusal("held", "held (spam)", "list@y"), Released("released from hold")
     assert [("bob@y", "sent")] == outcomes(CLIENT, MessageId("m@x"), held, released, ACTIVE, SENT)
     assert [("list@y", "held"), ("bob@y", "sent")] == outcomes(CLIENT, MessageId("m@x"), held, ACTIVE, SENT)
 
 
-def test_a_refusal_of_the_whole_message_is_told_once():
+def test_a_refusal_of_the_whole_message_is_shown_once():
     refused = Refusal("rejected", "rejected (a)")
     assert [(None, "rejected")] == outcomes(CLIENT, refused, Refusal("rejected", "rejected (b)"))
     assert [(None, "rejected"), (None, "held")] == outcomes(CLIENT, refused, Refusal("held", "held (b)"))
@@ -147,7 +149,7 @@ def test_a_refusal_of_the_whole_message_is_told_once():
     assert [("bob@y", "rejected")] * 2 == outcomes(CLIENT, *twice)
 
 
-def test_what_expires_is_what_waits_and_is_not_on_hold():
+def test_only_waiting_recipients_not_on_hold_expire():
     expired, held = Expired("expired, returned to sender"), Held("placed on hold")
     other = SENT._replace(recipient="eve@y")
     assert [("eve@y", None, "sent"), ("bob@y", None, "expired")] == last(CLIENT, ACTIVE, DEFERRED, other, expired)
@@ -172,15 +174,13 @@ def test_what_expires_is_what_waits_and_is_not_on_hold():
         ("\\bob", "list@y", None, "list@y"),
     ],
 )
-def test_sendmails_controlling_address_is_what_was_rewritten_unless_it_is_the_sender(
-    recipient, ctladdr, sender, orig_to
-):
+def test_sendmails_controlling_address_is_orig_to_unless_it_is_the_sender(recipient, ctladdr, sender, orig_to):
     begun = [] if sender is None else [Sender(sender, 5, 1, "m@x", "a [192.0.2.1]")]
-    (entry,) = entries(*begun, SENT._replace(recipient=recipient, orig_to=ctladdr), mta="sendmail")
-    assert orig_to == entry["orig_to"]
+    (result,) = results(*begun, SENT._replace(recipient=recipient, orig_to=ctladdr), mta="sendmail")
+    assert orig_to == result["orig_to"]
 
 
-def test_postfixs_original_recipient_is_what_was_rewritten_even_if_it_is_the_sender():
+def test_postfixs_original_recipient_is_orig_to_even_if_it_is_the_sender():
     assert [("bob@y", "ann@x", "sent")] == last(CLIENT, ACTIVE, SENT._replace(orig_to="ann@x"))
 
 
@@ -195,7 +195,7 @@ def test_postfixs_original_recipient_is_what_was_rewritten_even_if_it_is_the_sen
         ([Refusal("rejected", "no", "bob@y", "eve@x")], "eve@x"),
     ],
 )
-def test_a_from_line_tells_sendmails_sender_better_than_what_a_message_was_made_of(facts, sender):
+def test_a_from_line_is_a_better_source_of_sendmails_sender_than_the_origin(facts, sender):
     transaction = Transaction("mx1", "q5IA00Xx004242", "sendmail")
     for second, fact in enumerate([*facts, SENT]):
         transaction.add(second * SECOND, fact)
