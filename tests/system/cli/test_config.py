@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from mailtrace.cli import config, toml
-from mailtrace.cli.config import Value, configured
+from mailtrace.cli import config
+from mailtrace.cli.config import Value, configured, load_toml
 from mailtrace.cli.settings import SETTINGS
 
 
@@ -41,7 +41,7 @@ def test_what_is_shown_is_a_configuration(commands):
     done = commands.index("--show-config", "--store", 'sqlite:/a "b"\\c\'\u00e9#', "--wait")
     again = commands.folder / "again.toml"
     again.write_text(done.stdout)
-    assert {"store": 'sqlite:/a "b"\\c\'\u00e9#', "tz": "", "wait": True} == toml.load(io.BytesIO(done.stdout.encode()))
+    assert {"store": 'sqlite:/a "b"\\c\'\u00e9#', "tz": "", "wait": True} == load_toml(io.BytesIO(done.stdout.encode()))
     assert shown(done).keys() == shown(commands.index("--show-config", "--config", again, MAILTRACE_STORE="")).keys()
 
 
@@ -65,19 +65,19 @@ def test_a_flag_takes_back_what_a_file_switches_on(commands):
 @pytest.mark.parametrize(
     "text, words",
     [
-        ("retentoin = 30", "retentoin: there is no such setting; did you mean retention?"),
-        ("STORE = 'elasticsearch'", "STORE: there is no such setting; did you mean store?"),
-        ("xyzzy = 1", "xyzzy: there is no such setting; there are store, tz, "),
-        ("[store]", 'store has a value of the wrong type: write a text in quotes, such as "store"'),
-        ("retention = '30'", "retention has a value of the wrong type: write a whole number without quotes"),
-        ("retention = true", "retention has a value of the wrong type: write a whole number without quotes"),
+        ("retentoin = 30", "retentoin: unknown setting; did you mean retention?"),
+        ("STORE = 'elasticsearch'", "STORE: unknown setting; did you mean store?"),
+        ("xyzzy = 1", "xyzzy: unknown setting; the settings are store, tz, "),
+        ("[store]", 'store: wrong type of value: write text in quotes, such as "store"'),
+        ("retention = '30'", "retention: wrong type of value: write a whole number without quotes"),
+        ("retention = true", "retention: wrong type of value: write a whole number without quotes"),
         ("retention = 0", "retention: '0' is not a number of days"),
-        ("wait = 1", "wait has a value of the wrong type: write true or false"),
+        ("wait = 1", "wait: wrong type of value: write true or false"),
         ("tz = 'Mars/Base'", "tz: Mars/Base: no such time zone"),
-        ("tz = ", "is not TOML: "),
-        ("tz = '\xff'", "is not TOML: "),
-        ("tz = 'a\x1bb'", "is not TOML: "),
-        ('"\\u001b[31m" = 1', "\\x1b[31m: there is no such setting"),
+        ("tz = ", "is not valid TOML: "),
+        ("tz = '\xff'", "is not valid TOML: "),
+        ("tz = 'a\x1bb'", "is not valid TOML: "),
+        ('"\\u001b[31m" = 1', "\\x1b[31m: unknown setting"),
     ],
 )
 def test_mistakes_in_a_file_are_told_with_the_file_and_the_key(commands, text, words):
@@ -98,8 +98,12 @@ def test_a_bad_choice_is_told_by_the_command_that_has_it(commands):
 @pytest.mark.parametrize(
     "variable, text, words",
     [
-        ("MAILTRACE_RETENTION", "soon", "MAILTRACE_RETENTION: 'soon' is not a number of days, such as 90"),
-        ("MAILTRACE_WAIT", "perhaps", "MAILTRACE_WAIT: 'perhaps' is neither yes nor no"),
+        (
+            "MAILTRACE_RETENTION",
+            "soon",
+            "MAILTRACE_RETENTION: 'soon' is not a number of days: write a whole number, such as 90",
+        ),
+        ("MAILTRACE_WAIT", "perhaps", "MAILTRACE_WAIT: 'perhaps' is neither yes nor no: set it to yes or no"),
         ("MAILTRACE_TZ", "Mars/Base", "MAILTRACE_TZ: Mars/Base: no such time zone"),
     ],
 )
@@ -134,7 +138,7 @@ def test_a_closed_home_holds_no_settings(commands):
     home.mkdir(mode=0)
     commands.environment["XDG_CONFIG_HOME"] = str(home)
     done = commands.without_privileges("mailtrace-index", "--show-config")
-    assert f"# {home}/mailtrace.toml: not there\n" in done.stdout
+    assert f"# {home}/mailtrace.toml: does not exist\n" in done.stdout
     assert (0, "") == (done.returncode, done.stderr)
     home.chmod(0o700)
 
@@ -156,7 +160,7 @@ def test_a_secret_in_a_file_that_everyone_may_read_is_refused(commands):
     file.write_text("store = 'https://indexer:hunter2@es.example.net:9200'\n")
     file.chmod(0o644)
     said = complaint(commands.index("--show-config", MAILTRACE_STORE=""))
-    assert f"store is a secret, and everyone may read this file: chmod o= {file}" in said
+    assert f"store is a secret, but everyone may read this file: run chmod o= {file}" in said
     file.chmod(0o640)
     done = commands.index("--show-config", MAILTRACE_STORE="")
     assert 'store = "https://indexer:***@es.example.net:9200"' in shown(done)

@@ -119,7 +119,7 @@ def test_a_message_takes_its_place(monkeypatch, log):
     terminal = Terminal(monkeypatch)
     with progress_of(quiet=False) as show:
         show(log, 100, 10)
-        index._tell("waits")
+        index._notify("waits")
     assert ["mailtrace-index: waits", ""] == screen(terminal.written())
 
 

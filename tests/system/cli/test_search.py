@@ -286,16 +286,19 @@ def test_what_is_whole_gets_no_hint(indexed, word):
         (["--by", "lane"], "choose from"),
         (["--format", "xml"], "choose from"),
         (["--by", "to", "--count"], "not allowed with"),
-        (["--count", "-r", "3"], "--count counts all that there are: leave -r out"),
+        (["--count", "-r", "3"], "--count has no limit: leave -r out"),
         (["-c", "10.0.0.0/33"], "-c 10.0.0.0/33: not a network; write it as 192.0.2.0/24"),
         (["10.0.0.0/33"], "10.0.0.0/33: not a network; write it as 192.0.2.0/24"),
-        (["--relay", "@bar.com"], "--relay @bar.com: this is a host, not an address; write bar.com or '*.bar.com'"),
+        (
+            ["--relay", "@bar.com"],
+            "--relay @bar.com: name a host, not the domain of an address: write bar.com or '*.bar.com'",
+        ),
         (["--status", ""], "--status '': empty text finds nothing"),
         (["-q", " "], "-q '': empty text finds nothing"),
-        (["--last", "2x"], "--last 2x: not a length of time"),
+        (["--last", "2x"], "--last 2x: not a duration"),
         (["--last", "2h", "-d", "2011-12-15"], "--last and -d both set the start"),
         (["--last", "2h", "-D", "2011-12-15"], "--last 2h is after -D 2011-12-15"),
-        (["-d", "10/11/2011"], "which is the day, which the month?"),
+        (["-d", "10/11/2011"], "ambiguous: day or month first?"),
     ],
 )
 def test_bad_flags_are_told_in_one_line(indexed, arguments, words):
