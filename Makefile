@@ -1,4 +1,4 @@
-# Two commands for a newcomer: `make demo` and `make test`. PYTHON chooses the interpreter (3.10 or newer).
+# Start with `make demo` or `make test`. PYTHON chooses the interpreter (3.10 or newer).
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -24,8 +24,7 @@ demo: $(BIN)/mailtrace-index
 test: $(VENV)/.test-extras lint
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
-# Every test again, with the lines that none of them runs. Python 3.14 is the quickest at it. The floor is what the tests
-# reach, and rises with them.
+# Runs every test and lists the lines that no test runs. Fastest on Python 3.14. Raise COVERED when coverage rises.
 coverage: $(VENV)/.test-extras
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder --cov --cov-report=term --cov-fail-under=$(COVERED)
 
@@ -39,7 +38,7 @@ format: $(VENV)/.test-extras
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-# What the documentation takes from the code: flags, settings, fields.
+# Writes flags, settings and fields from the code into the documentation.
 docs: $(BIN)/mailtrace-index
 	$(BIN)/python tools/docs.py
 
@@ -49,15 +48,15 @@ package: $(VENV)/.test-extras
 clean:
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage*
 
-# Speed against wc, pflogsumm and the stores' limits: about three quarters of an hour, on a machine that does nothing else.
+# Compares speed with wc, pflogsumm and the limits of the stores. Takes about 45 minutes on an otherwise idle machine.
 bench: $(VENV)/.test-extras
 	$(BIN)/python -m bench
 
-# Ten million lines and ten million transactions: an hour, and 40 GB of disk.
+# Ten million lines and ten million transactions. Takes an hour and 40 GB of disk.
 bench-large: $(VENV)/.test-extras
 	$(BIN)/python -m bench --only memory,growth,searches
 
-# 50 kills on each store, and a thousand ways to rotate a log; about ten minutes.
+# Kills the indexer 50 times per store, and rotates a log in a thousand ways. Takes about ten minutes.
 bench-reliability: $(VENV)/.test-extras
 	MAILTRACE_KILLS=50 MAILTRACE_ROTATIONS=1000 MAILTRACE_OPEN_TRANSACTIONS=5000000 MAILTRACE_MANY_DOCUMENTS=50000 \
 	$(BIN)/python -m pytest -s --timeout 3600 tests/system/reliability tests/stores/elasticsearch/test_searches.py

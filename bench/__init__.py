@@ -1,5 +1,5 @@
-"""How fast mailtrace is, against what its logs and its stores allow: `python -m bench`, see `make bench`.
+"""Measure how fast mailtrace is, compared with other programs and with the limits of its stores: see `make bench`.
 
-Nothing here is imported by mailtrace or by its tests. What is measured is the product's own path: its two commands as
-processes, and for stages without a command the indexer's command with another store behind it (`stores.py`).
+Neither mailtrace nor its tests import this package. It runs the two commands as processes. Stages that have no command
+of their own are measured by running the indexer with another store (`stores.py`).
 """

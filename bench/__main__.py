@@ -1,4 +1,4 @@
-"""Run the bench: `python -m bench --help`."""
+"""Run the benchmark: `python -m bench --help`."""
 
 import argparse
 from collections.abc import Callable
@@ -10,7 +10,7 @@ from bench.logs import MTAS, alone
 from bench.memory import memory
 from bench.part import Options, Part
 from bench.reducing import bodies, parse
-from bench.report import tell
+from bench.report import report
 from bench.scaled import scaled
 from bench.searches import searches
 from bench.truth import truth
@@ -31,7 +31,7 @@ examples:
   python -m bench --only parse,sqlite --lines 100000 --rounds 1
   python -m bench --only growth,searches --transactions 200000 --step 100000
 
-RESULTS.md is written by a full run alone: with at least the lines, rounds, transactions and MTAs of the defaults.
+Only a full run writes RESULTS.md: one with at least the default lines, rounds, transactions and MTAs.
 """
 
 
@@ -39,7 +39,7 @@ def _several(known: list[str]) -> Callable[[str], list[str]]:
     def names(text: str) -> list[str]:
         found = text.split(",")
         if strange := [name for name in found if name not in known]:
-            raise argparse.ArgumentTypeError(f"no {strange[0]}; there are {', '.join(known)}")
+            raise argparse.ArgumentTypeError(f"unknown: {strange[0]}; choose from {', '.join(known)}")
         return found
 
     return names
@@ -50,29 +50,37 @@ def _arguments() -> argparse.Namespace:
     form = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser("python -m bench", description=__doc__, epilog=_EPILOG, formatter_class=form)
     option = parser.add_argument
-    parts = f"of {', '.join(_PARTS)} (default {_USUAL})"
+    parts = f"parts to run: {', '.join(_PARTS)} (default {_USUAL})"
     option("--only", type=_several(list(_PARTS)), default=_USUAL.split(","), metavar="PART,...", help=parts)
-    option("--mtas", type=_several(list(MTAS)), default=list(MTAS), metavar="MTA,...", help="whose logs (default all)")
-    option("--lines", type=int, default=usual.lines, help="of each log (default %(default)s)")
-    option("--rounds", type=int, default=usual.rounds, help="of everything compared (default %(default)s)")
-    option("--transactions", type=int, default=usual.transactions, help="of the store searched (default %(default)s)")
-    option("--step", type=int, default=usual.step, help="transactions of each of its logs (default %(default)s)")
-    option("--places", type=int, default=usual.places, help="where logs are cut (default %(default)s)")
-    option("--keep", action="store_true", help="leave the stores that were searched")
+    option(
+        "--mtas",
+        type=_several(list(MTAS)),
+        default=list(MTAS),
+        metavar="MTA,...",
+        help="MTAs whose logs are read (default all)",
+    )
+    option("--lines", type=int, default=usual.lines, help="lines of each log (default %(default)s)")
+    option("--rounds", type=int, default=usual.rounds, help="rounds of each comparison (default %(default)s)")
+    option(
+        "--transactions", type=int, default=usual.transactions, help="size of the searched store (default %(default)s)"
+    )
+    option("--step", type=int, default=usual.step, help="transactions per log of that store (default %(default)s)")
+    option("--places", type=int, default=usual.places, help="number of random cuts per log (default %(default)s)")
+    option("--keep", action="store_true", help="keep the stores that were searched")
     found = parser.parse_args()
     if min(found.lines, found.rounds, found.step) < 1 or found.transactions < 2 * found.step:
-        parser.error("lines, rounds and step are positive, and the store searched has at least two steps")
+        parser.error("--lines, --rounds and --step must be positive, and --transactions at least twice --step")
     return found
 
 
 def main() -> None:
-    """Measure what was asked for, and tell it part by part."""
+    """Run the chosen parts, and report each."""
     arguments = vars(_arguments())
     parts = arguments.pop("only")
     options = Options(**arguments)
     with alone():
         for name in parts:
-            tell(name, _PARTS[name](options), options)
+            report(name, _PARTS[name](options), options)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""The command mailtrace-index with a store of the bench's behind it.
+"""Run mailtrace-index with one of the stores of this benchmark.
 
 python -m bench.command counting|bodies|URL=PREFIX ARGUMENT...
 
-The last writes to indices of that prefix, so that nobody's own are touched.
+URL=PREFIX writes to Elasticsearch indices with that prefix, so that no other indices are touched.
 """
 
 import sys
@@ -23,7 +23,7 @@ def _store(name: str) -> Store:
 
 
 def main(store: str, *arguments: str) -> int:
-    """Index into the store of this name; return the command's exit status."""
+    """Index into the named store; return the exit status of mailtrace-index."""
 
     def open_store(_name: str | None, **_: Any) -> Store:
         return _store(store)

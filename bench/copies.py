@@ -1,4 +1,4 @@
-"""A store made larger: its rows once more, with later dates, which takes a fraction of the time of indexing as many."""
+"""Enlarge a store by copying its rows with later dates, which is much faster than indexing as many."""
 
 import sqlite3
 from pathlib import Path
@@ -24,7 +24,7 @@ _TABLES: Final = (
 
 
 def multiply(store: Path, times: int, days: int) -> None:
-    """Have the rows of a store so many times, each copy so many days after the one before."""
+    """Extend a store to `times` copies of its rows, each dated `days` days after the one before."""
     connection = sqlite3.connect(store, isolation_level=None)
     connection.execute("PRAGMA synchronous = OFF")
     connection.create_function("later_facts", 2, _later_facts)

@@ -1,9 +1,10 @@
-"""Whether the documents of a generated log are its truth, read whole and cut at random places.
+"""Compare the documents of a generated log with its truth: read whole, and cut at random places.
 
 python -m bench.cuts LOG TRUTH PLACES
 
-At each place the log is cut twice: at a line's end, into two files that are read by a run each; and anywhere, as a file
-that has grown between two runs. Prints in JSON how many stores were compared, and what was wrong.
+Each place is tested twice: with the log split there, at the end of the line, into two files that two runs read; and
+with a file that had grown to exactly that size before the first of two runs. Prints the number of stores compared and
+the faults as JSON.
 """
 
 import json
@@ -19,14 +20,14 @@ from bench.runs import ROOT
 
 _SHOWN: Final = 5
 
-# The comparison is that of the tests.
+# The tests have the comparison.
 sys.path.insert(0, str(ROOT / "tests"))
 from helpers.accuracy.generated_log import Generated, generated_faults  # type: ignore[import-not-found]  # noqa: E402
 from helpers.commands import documents, index  # type: ignore[import-not-found]  # noqa: E402
 
 
 class _Check:
-    """A log, its truth, and what has been found."""
+    """A log, its truth, and the faults found so far."""
 
     def __init__(self, log: Path, truth: Path, folder: Path) -> None:
         wanted = [json.loads(line) for line in truth.read_text(encoding="utf-8").splitlines()]
@@ -35,7 +36,7 @@ class _Check:
         self.stores, self.faults = 0, list[str]()
 
     def compare(self, how: str, runs: Iterator[Sequence[Path]]) -> None:
-        """Read the files of each run into a new store, and note what differs from the truth."""
+        """Index the files of each run into a new store, and record where it differs from the truth."""
         store = f"sqlite:{self.folder}/{self.stores}.db"
         for files in runs:
             indexed = index(store, files, *READING)
@@ -47,32 +48,32 @@ class _Check:
             file.unlink()
 
 
-def _in_two_files(text: bytes, place: int, folder: Path) -> Iterator[Sequence[Path]]:
-    at = text.index(b"\n", place) + 1
+def _in_two_files(text: bytes, offset: int, folder: Path) -> Iterator[Sequence[Path]]:
+    at = text.index(b"\n", offset) + 1
     for name, part in (("older.log", text[:at]), ("newer.log", text[at:])):
         file = folder / name
         file.write_bytes(part)
         yield [file]
 
 
-def _in_two_runs(text: bytes, place: int, folder: Path) -> Iterator[Sequence[Path]]:
+def _in_two_runs(text: bytes, offset: int, folder: Path) -> Iterator[Sequence[Path]]:
     file = folder / "growing.log"
-    for part in (text[:place], text):
+    for part in (text[:offset], text):
         file.write_bytes(part)
         yield [file]
 
 
 def check(log: Path, truth: Path, places: int) -> dict[str, Any]:
-    """Return how many stores were compared, of how many documents each, and what was wrong."""
+    """Return the number of stores compared, the documents in each, the number of faults, and the first faults."""
     chance = random.Random(8)
     with tempfile.TemporaryDirectory() as name:
         done = _Check(log, truth, Path(name))
         done.compare("whole", iter([[log]]))
         text = log.read_bytes() if places else b""
         for _ in range(places):
-            place = chance.randrange(1, len(text) - 1)
-            done.compare(f"two files at {place}", _in_two_files(text, place, done.folder))
-            done.compare(f"two runs at {place}", _in_two_runs(text, place, done.folder))
+            offset = chance.randrange(1, len(text) - 1)
+            done.compare(f"two files at {offset}", _in_two_files(text, offset, done.folder))
+            done.compare(f"two runs at {offset}", _in_two_runs(text, offset, done.folder))
     documents_each = len(done.generated.truth)
     return {
         "stores": done.stores,

@@ -1,11 +1,11 @@
-"""The limit of Elasticsearch: the documents of a finished run, serialised beforehand, sent by a bare loop.
+"""Measure the limit of Elasticsearch: send the documents of a finished run, serialised beforehand, in a minimal loop.
 
 python -m bench.elasticsearch_limit export URL PREFIX FILE
 python -m bench.elasticsearch_limit send URL PREFIX FILE
 
-The first writes to a file what the indices of a prefix hold, in the order in which it was written. The second sends it
-in two threads, of raw bulk requests one after the other, to fresh indices of its prefix under the store's own template,
-and prints the seconds until all of it can be searched.
+`export` writes the documents of the indices with a prefix to a file, in the order in which they were written. `send`
+sends that file to new indices with the store's own template, from two threads that each send one bulk request after the
+other. It prints the seconds until all documents can be searched.
 """
 
 import gc
@@ -25,18 +25,18 @@ from bench.server import Server
 
 _PAGE: Final = 2000
 _OPERATIONS: Final = 1000
-"""In a request: more were not faster."""
+"""Operations per request; more were not faster."""
 _THREADS: Final = 2
 
 
 def export(url: str, prefix: str, path: str) -> None:
-    """Write index's rest of name and ID, and the document, in two lines for each document."""
+    """Write two lines for each document: its index (without the prefix) and ID, then the document."""
     server = Server(url)
     with Path(path).open("wb") as out:
         for index in sorted(name for name in server.indices(prefix) if name.startswith(f"{prefix}-")):
             for hit in _hits(server, index):
-                place = {"day": index.removeprefix(prefix), "id": hit["_id"]}
-                out.write(orjson.dumps(place) + b"\n" + orjson.dumps(hit["_source"]) + b"\n")
+                target = {"day": index.removeprefix(prefix), "id": hit["_id"]}
+                out.write(orjson.dumps(target) + b"\n" + orjson.dumps(hit["_source"]) + b"\n")
 
 
 def _hits(server: Server, index: str) -> Iterator[dict[str, Any]]:
@@ -50,7 +50,7 @@ def _hits(server: Server, index: str) -> Iterator[dict[str, Any]]:
 
 
 def send(url: str, prefix: str, path: str) -> None:
-    """Send the documents of a file, and print how long that took."""
+    """Send the documents of a file, and print the seconds it took."""
     bodies, days, documents = _bodies(path, prefix)
     _prepare(url, prefix, days)
     gc.collect()
@@ -64,7 +64,7 @@ def send(url: str, prefix: str, path: str) -> None:
             if body is None:
                 return
             if server.ask("POST", "/_bulk?filter_path=errors", body)["errors"]:
-                raise SystemExit("the server refused documents that it had held before")
+                raise SystemExit("the server refused documents that it had accepted before")
 
     began = time.perf_counter()
     with ThreadPoolExecutor(_THREADS) as pool:
@@ -78,9 +78,9 @@ def _bodies(path: str, prefix: str) -> tuple[list[bytes], set[str], int]:
     with Path(path).open("rb") as lines:
         while some := list(islice(lines, 2 * _OPERATIONS)):
             for at in range(0, len(some), 2):
-                place = orjson.loads(some[at])
-                days.add(place["day"])
-                action = {"create": {"_index": f"{prefix}{place['day']}", "_id": place["id"]}}
+                target = orjson.loads(some[at])
+                days.add(target["day"])
+                action = {"create": {"_index": f"{prefix}{target['day']}", "_id": target["id"]}}
                 some[at] = orjson.dumps(action) + b"\n"
             bodies.append(b"".join(some))
             documents += len(some) // 2
@@ -88,7 +88,7 @@ def _bodies(path: str, prefix: str) -> tuple[list[bytes], set[str], int]:
 
 
 def _prepare(url: str, prefix: str, days: set[str]) -> None:
-    """The store's own template, and an empty index for each day."""
+    """Create the store's own template, and an empty index for each day."""
     from mailtrace.stores.elasticsearch.store import ElasticsearchStore
 
     store = ElasticsearchStore(url, prefix=prefix)

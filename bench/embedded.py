@@ -1,4 +1,4 @@
-"""Into the embedded store, in turns with the fastest bare loop into the same tables and indexes."""
+"""Measure indexing into the embedded store, in turns with the fastest minimal loop into the same tables and indexes."""
 
 from functools import partial
 from pathlib import Path
@@ -12,7 +12,7 @@ _HEAD = ("log", "transactions", "s", "limit s", "CPU s", "transactions/s", "line
 
 
 def embedded(options: Options) -> Part:
-    """Each log, with `mailtrace-index --store sqlite:PATH`."""
+    """Index each log with `mailtrace-index --store sqlite:PATH`."""
     part = Part([Table(f"Into the embedded store (rounds: {options.rounds})", _HEAD, [])])
     made = logs([of_lines(mta, options.lines) for mta in options.mtas])
     rows = [_row(mta, log, options.rounds, part.figures) for mta, log in zip(options.mtas, made, strict=True)]
@@ -26,9 +26,9 @@ def _row(mta: str, log: Log, rounds: int, figures: dict[str, float]) -> list[str
     run(ours)
     remove(finished)
     store.rename(finished)
-    # In as many database transactions as the indexer.
+    # The limit uses as many database transactions as the indexer.
     commits = -(-log.transactions // MAX_HELD)
-    bare = Command(module("sqlite_limit", finished, copy, commits), partial(remove, copy), tells_seconds=True)
+    bare = Command(module("sqlite_limit", finished, copy, commits), partial(remove, copy), prints_seconds=True)
     found = in_turns({"indexed": ours, "limit": bare}, rounds)
     indexed, limit = found["indexed"], found["limit"]
     size = store.stat().st_size / 1e6
@@ -43,6 +43,6 @@ def _row(mta: str, log: Log, rounds: int, figures: dict[str, float]) -> list[str
 
 
 def remove(path: Path) -> None:
-    """Delete a store's files."""
+    """Delete the files of a store."""
     for ending in ("", "-wal", "-shm"):
         path.with_name(path.name + ending).unlink(missing_ok=True)

@@ -1,7 +1,7 @@
-"""What a transaction costs in an empty embedded store, and in one of nine million: both are filled at the same time.
+"""Compare the cost of a transaction in an empty embedded store with that in one of nine million transactions.
 
-The large store is a first log's, copied with later dates until one is missing; that is indexed. Both stores are left
-for the searches.
+The large store is made of copies of the first log's store with later dates; only its last log is indexed. Both stores
+are kept for the searches.
 """
 
 import shutil
@@ -21,17 +21,17 @@ _HEAD: Final = ("transactions", "into a store of", "s", "CPU s", "us/transaction
 
 
 def small() -> Path:
-    """Return where the store of the first log is."""
+    """Return the path of the store of the first log."""
     return cache() / "small.db"
 
 
 def large() -> Path:
-    """Return where the store of all logs is."""
+    """Return the path of the store of all logs."""
     return cache() / "large.db"
 
 
 def growth(options: Options) -> Part:
-    """Index the first log and, at the same time, the last one behind copies of the first."""
+    """Index the first log and, at the same time, the last one after copies of the first."""
     steps = options.transactions // options.step
     first, last = logs([_wanted(options.step, number) for number in (0, steps - 1)])
     for store in (small(), large()):
@@ -46,7 +46,7 @@ def growth(options: Options) -> Part:
     rows = [_row(first, empty, small(), 0), _row(last, full, large(), options.step * (steps - 1))]
     part = Part([Table("Growth of the embedded store", _HEAD, rows)])
     part.figures["growth: cost"] = full.seconds / last.transactions / (empty.seconds / first.transactions)
-    part.notes.append("Both at the same time, so that whatever else the machine did fell on both.")
+    part.notes.append("Both ran at the same time, so that other load on the machine affected both.")
     return part
 
 

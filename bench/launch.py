@@ -1,9 +1,9 @@
-"""Start a command and tell in JSON, as the last line of standard error, what it took.
+"""Run a command, and print its time, CPU time and peak memory as JSON in the last line of standard error.
 
 launch.py COMMAND ARGUMENT...
 
-A script of its own, since the peak memory that the kernel reports of a process is never less than its parent's: this
-parent is smaller than anything measured (run it with `-I -S`). The seconds begin when the process does.
+This is a separate script because the kernel never reports less peak memory for a process than for its parent: this
+parent is smaller than anything measured (run it with `-I -S`). The time includes the start of the process.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""Generated logs with their truth, made once and kept: the same options and seed always give the same bytes."""
+"""Generate logs with their truth, and cache them: the same options and seed always give the same bytes."""
 
 import fcntl
 import gzip
@@ -22,12 +22,12 @@ _LINES_PER_TRANSACTION: Final = {"postfix": 12.0, "sendmail": 4.27, "mixed": 10.
 _START: Final = datetime(2026, 9, 1, tzinfo=timezone.utc)
 YEAR: Final = "2026"
 READING: Final = ("-q", "--wait", "-y", YEAR, "--tz", "UTC")
-"""How mailtrace-index is to read these logs: without `--wait` a store in use would be left alone, and that is quick."""
+"""The flags for reading these logs. Without `--wait`, a run on a store in use would be skipped, which is fast."""
 MTAS: Final = tuple(_LINES_PER_TRANSACTION)
 
 
 def cache() -> Path:
-    """The folder for what can be made again: MAILTRACE_BENCH_CACHE, else one beside this file."""
+    """Return the cache folder: MAILTRACE_BENCH_CACHE, or one next to this file."""
     folder = Path(os.environ.get("MAILTRACE_BENCH_CACHE") or ROOT / "bench" / ".cache")
     folder.mkdir(parents=True, exist_ok=True)
     return folder
@@ -35,16 +35,16 @@ def cache() -> Path:
 
 @contextmanager
 def alone() -> Iterator[None]:
-    """Hold the cache for one bench, which has files of fixed names there.
+    """Lock the cache, in which a benchmark uses fixed file names.
 
     Raises:
-        SystemExit: another one has it.
+        SystemExit: another benchmark uses it.
     """
     with (cache() / "lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise SystemExit(f"another bench is at work in {cache()}: MAILTRACE_BENCH_CACHE names another") from None
+            raise SystemExit(f"another benchmark uses {cache()}: set MAILTRACE_BENCH_CACHE to another folder") from None
         yield
 
 
@@ -56,13 +56,13 @@ class Wanted(NamedTuple):
     stamps: str = "rfc3164"
     seed: int = 1
     days: int = 1
-    """Over how many days its mail comes in."""
+    """Number of days over which its mail arrives."""
     begins: int = 0
-    """How many days after the first one of all logs."""
+    """Days between the start of all logs and of this one."""
 
     @property
     def stem(self) -> str:
-        """The name of its files, without their endings."""
+        """The name of its files, without extension."""
         return "-".join(map(str, self))
 
 
@@ -71,13 +71,13 @@ class Log(NamedTuple):
 
     path: Path
     truth: Path
-    """The documents that a perfect reducer makes of it, one JSON object a line."""
+    """The correct documents, one JSON object per line."""
     lines: int
     transactions: int
 
     @property
     def gzipped(self) -> Path:
-        """The same, compressed by gzip."""
+        """The same log, compressed with gzip."""
         packed = self.path.with_suffix(".log.gz")
         if not packed.exists():
             made = packed.with_suffix(".new")
@@ -93,13 +93,13 @@ class Log(NamedTuple):
 
 
 def of_lines(mta: str, lines: int, stamps: str = "rfc3164") -> Wanted:
-    """Return the log of about so many lines: a day of mail for every million."""
+    """Return a log of about that many lines, with a day of mail per million."""
     transactions = round(lines / _LINES_PER_TRANSACTION[mta])
     return Wanted(mta, transactions, stamps, days=max(1, lines // 1_000_000))
 
 
 def logs(wanted: Sequence[Wanted]) -> list[Log]:
-    """Return these logs; those that are missing are made, as many at once as there are cores."""
+    """Return these logs; generate missing ones in parallel, one per core."""
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         return list(pool.map(_log, wanted))
 
@@ -115,7 +115,7 @@ def _log(wanted: Wanted) -> Log:
 
 
 def _folder() -> Path:
-    """Another one for another generator."""
+    """Return the folder of the logs of this version of the generator."""
     sources = sorted(_GENERATOR.parent.glob("genlog*.py"))
     digest = blake2b(b"".join(source.read_bytes() for source in sources), digest_size=4).hexdigest()
     folder = cache() / f"logs-{digest}"
@@ -144,5 +144,5 @@ def _count_lines(path: Path) -> int:
 
 
 def day(number: float) -> str:
-    """Return the moment so many days after the beginning of all logs, as the commands take it."""
+    """Return the time that many days after the start of all logs, as an argument of the commands."""
     return f"{_START + timedelta(days=number):%Y-%m-%d %H:%M:%S}"

@@ -1,4 +1,4 @@
-"""On what the bench ran: results without it say little."""
+"""Describe the machine and the commit that a benchmark ran on."""
 
 import os
 import platform
@@ -11,7 +11,7 @@ from bench.runs import ROOT
 
 
 def machine() -> str:
-    """Return the machine in one line."""
+    """Return a description of the machine in one line."""
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30
     cores = len(os.sched_getaffinity(0))
     return (
@@ -29,13 +29,13 @@ def _processor() -> str:
 
 
 def moment() -> str:
-    """Return the date, the commit and how busy the machine is, in one line."""
+    """Return the date, the commit and the load of the machine in one line."""
     now = datetime.now(timezone.utc)
     return f"{now:%Y-%m-%d %H:%M} UTC, commit {_commit()}, load {os.getloadavg()[0]:.1f}"
 
 
 def _commit() -> str:
-    """The commit, and whether anything but the results is not as it was committed."""
+    """Return the commit, with `-dirty` if anything except RESULTS.md has changed."""
     done = _git("describe", "--always", "--exclude", "*")
     changed = _git("diff", "--quiet", "HEAD", "--", ".", ":(exclude)bench/RESULTS.md").returncode
     return done.stdout.strip() + ("-dirty" if changed else "") if done.stdout else "unknown"

@@ -1,4 +1,4 @@
-"""Peak memory of a million and of ten million lines: into the embedded store and to bulk bodies, one run each."""
+"""Measure the peak memory of one run each: one and ten million lines, into the embedded store and to bulk bodies."""
 
 from functools import partial
 
@@ -13,7 +13,7 @@ _TIMES = 10
 
 
 def memory(options: Options) -> Part:
-    """Logs of the lines asked for, and of ten times as many."""
+    """Index logs of the requested size, and of ten times that size."""
     part = Part([Table("Peak memory", _HEAD, [])])
     rows = []
     for mta in _MTAS:

@@ -1,4 +1,4 @@
-"""What a part of the bench is asked, and what it gives."""
+"""The options and the results of a part of the benchmark."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -6,25 +6,25 @@ from typing import NamedTuple
 
 
 class Options(NamedTuple):
-    """What is to be measured."""
+    """The size of a benchmark."""
 
     lines: int = 1_000_000
-    """Of each log."""
+    """Lines of each log."""
     rounds: int = 5
-    """How often everything is run that is compared."""
+    """Rounds of each comparison."""
     mtas: Sequence[str] = ("postfix", "sendmail", "mixed")
     transactions: int = 10_000_000
-    """Of the large store to search."""
+    """Size of the large store that is searched."""
     step: int = 1_000_000
-    """How many of them are in one log."""
+    """Transactions per log of that store."""
     places: int = 20
-    """At how many places each log of known documents is cut."""
+    """Number of random cuts of each log that is compared with its truth."""
     keep: bool = False
-    """Whether the stores that were searched stay."""
+    """Whether to keep the stores that were searched."""
 
     @property
     def is_full(self) -> bool:
-        """Whether the figures are those that the targets speak of."""
+        """Whether the size is at least the one that the targets are defined for."""
         usual = Options()
         numbers = ("lines", "rounds", "transactions", "places")
         enough = all(getattr(self, name) >= getattr(usual, name) for name in numbers)
@@ -32,7 +32,7 @@ class Options(NamedTuple):
 
 
 class Table(NamedTuple):
-    """A table of results, as text."""
+    """A table of results; all cells are text."""
 
     title: str
     head: Sequence[str]
@@ -45,10 +45,10 @@ class Part:
 
     tables: list[Table] = field(default_factory=list)
     figures: dict[str, float] = field(default_factory=dict)
-    """What the targets are compared with, by name."""
+    """The figures that targets are compared with, by name."""
     notes: list[str] = field(default_factory=list)
 
 
 def shown(number: float) -> str:
-    """Return a number with three figures."""
+    """Return a number with three significant digits."""
     return f"{number:,.0f}" if number >= 100 else f"{number:.3g}"

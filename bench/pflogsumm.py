@@ -1,4 +1,4 @@
-"""Debian's pflogsumm, the report that most Postfix admins run: installed where it is missing."""
+"""Find pflogsumm, the usual report on Postfix logs, or install Debian's package."""
 
 import os
 import shutil
@@ -9,7 +9,7 @@ _PATH = os.pathsep.join((os.environ.get("PATH", ""), "/usr/sbin"))
 
 
 def pflogsumm() -> str | None:
-    """Return the program's path; None where it cannot be had."""
+    """Return the path of the program, or None if it cannot be installed."""
     found = shutil.which("pflogsumm", path=_PATH)
     if found or not shutil.which("apt-get"):
         return found
@@ -21,5 +21,5 @@ def pflogsumm() -> str | None:
     except FileNotFoundError:
         return None
     if done.returncode:
-        print("pflogsumm cannot be installed: apt-get update; apt-get install pflogsumm", file=sys.stderr)
+        print("pflogsumm cannot be installed; try apt-get update && apt-get install pflogsumm", file=sys.stderr)
     return shutil.which("pflogsumm", path=_PATH)

@@ -1,4 +1,4 @@
-"""What the bench asks of a store: for every flag some values that are in it, of all of its time, and a strange one."""
+"""The searches of the benchmark: for each flag, values from the whole time range of a store, and a missing one."""
 
 import json
 import re
@@ -10,22 +10,22 @@ from bench.logs import day
 from bench.runs import SEARCH
 
 DAYS: Final = 8
-"""Of mail in each log of the store: ten of them are nearly the 90 days for which mail is kept."""
-_PLACES: Final = 5
+"""Days of mail in each log of the store; ten logs are nearly the 90 days of the default retention."""
+_TIMES: Final = 5
 _SAMPLE: Final = 200
 _plain = re.compile(r'[^*?\[\]<>"\\]+').fullmatch
 
 
 class Kind(NamedTuple):
-    """A kind of question."""
+    """A kind of search."""
 
     name: str
     arguments: Sequence[str]
-    """With `{}` where the value stands."""
+    """The arguments, with `{}` for the value."""
     member: str = ""
-    """Of a document or of its first entry: where the value is taken from; none: the question has no value."""
-    strange: str = ""
-    """A value that nothing has, for which every day must be looked through."""
+    """The member of a document or of its first recipient result that gives the value; empty if the search has none."""
+    missing: str = ""
+    """A value that no document has, so that every day must be searched."""
 
 
 KINDS: Final = (
@@ -45,9 +45,9 @@ KINDS: Final = (
 
 
 def answerable() -> list[Kind]:
-    """Return the kinds of which mailtrace-search knows the flags."""
-    told = subprocess.run([SEARCH, "--help"], capture_output=True, text=True, check=True).stdout
-    flags = set(re.findall(r"(?<!\S)-{1,2}[a-zA-Z][a-z-]*", told))
+    """Return the kinds whose flags mailtrace-search has."""
+    output = subprocess.run([SEARCH, "--help"], capture_output=True, text=True, check=True).stdout
+    flags = set(re.findall(r"(?<!\S)-{1,2}[a-zA-Z][a-z-]*", output))
     return [kind for kind in KINDS if {flag for flag in kind.arguments if _is_flag(flag)} <= flags]
 
 
@@ -56,12 +56,12 @@ def _is_flag(argument: str) -> bool:
 
 
 def values(kind: Kind, samples: Iterable[Sequence[dict[str, Any]]]) -> list[str]:
-    """Return the values to ask for: of each sample the first that is plain, and the strange one."""
+    """Return the values to search for: the first one without special characters of each sample, and the missing one."""
     if not kind.member:
         return [""]
     found = [next(filter(None, (_value(document, kind.member) for document in sample)), None) for sample in samples]
     plain = list(dict.fromkeys(value for value in found if value is not None))
-    return [*plain, kind.strange] if kind.strange else plain
+    return [*plain, kind.missing] if kind.missing else plain
 
 
 def _value(document: dict[str, Any], member: str) -> str | None:
@@ -73,19 +73,19 @@ def _value(document: dict[str, Any], member: str) -> str | None:
 
 
 def samples(store: str, days: float) -> list[list[dict[str, Any]]]:
-    """Return documents of some moments spread over a store's time.
+    """Return documents from several times, spread over the time range of a store.
 
     Raises:
-        SystemExit: the store has none there.
+        SystemExit: the store has no documents at one of these times.
     """
-    found = [_documents(store, days * (place + 0.5) / _PLACES) for place in range(_PLACES)]
+    found = [_documents(store, days * (number + 0.5) / _TIMES) for number in range(_TIMES)]
     if not all(found):
-        raise SystemExit(f"{store} has no mail at some of the times for which it was filled")
+        raise SystemExit(f"{store} has no mail for a part of its time range")
     return found
 
 
 def _documents(store: str, moment: float) -> list[dict[str, Any]]:
     limits = ["-d", day(moment), "-D", day(moment + 0.2), "-r", str(_SAMPLE)]
     command = [SEARCH, "--store", store, "--tz", "UTC", "--format", "json", *limits]
-    told = subprocess.run(command, capture_output=True, check=False).stdout
-    return [json.loads(line) for line in told.splitlines()]
+    output = subprocess.run(command, capture_output=True, check=False).stdout
+    return [json.loads(line) for line in output.splitlines()]

@@ -1,4 +1,4 @@
-"""From log files to documents, and to finished bodies of bulk requests: all the work before a store's."""
+"""Measure the work before a store: from log files to documents, and to bodies of bulk requests."""
 
 import json
 
@@ -12,13 +12,13 @@ _YARDSTICKS = ("wc -l", "grep -c", "pflogsumm")
 
 
 def parse(options: Options) -> Part:
-    """Parse and reduce only."""
-    return _measure("parse", "Parsed and reduced to documents", "counting", options)
+    """Measure parsing and reducing only."""
+    return _measure("parse", "From log to documents", "counting", options)
 
 
 def bodies(options: Options) -> Part:
-    """To finished bulk bodies."""
-    return _measure("bodies", "From file to finished bulk bodies", "bodies", options)
+    """Measure parsing, reducing and serialising to bulk bodies."""
+    return _measure("bodies", "From log to bulk bodies", "bodies", options)
 
 
 def _measure(name: str, title: str, store: str, options: Options) -> Part:
@@ -34,8 +34,10 @@ def _measure(name: str, title: str, store: str, options: Options) -> Part:
     _check({what: found[what] for what in texts}, made)
     lines |= dict.fromkeys(_YARDSTICKS, made["postfix"].lines)
     part = Part([Table(f"{title} (rounds: {options.rounds})", _HEAD, [])])
-    part.notes.append("Ratios are per line; those to wc -l, grep -c and pflogsumm are to these on the Postfix log.")
-    part.notes.append("`its CPU` is the ratio to pflogsumm of the CPU alone: the surer one on a busy machine.")
+    part.notes.append("Ratios are per line. wc -l, grep -c and pflogsumm read the Postfix log.")
+    part.notes.append(
+        "`its CPU` compares only the CPU time with pflogsumm's, which is more reliable on a busy machine."
+    )
     if "pflogsumm" not in found:
         part.notes.append("pflogsumm could not be installed here.")
     rows = [_row(what, found, lines, part.figures, name) for what in found]
@@ -44,12 +46,12 @@ def _measure(name: str, title: str, store: str, options: Options) -> Part:
 
 
 def _check(found: dict[str, Runs], made: dict[str, Log]) -> None:
-    """A run that left documents out is no measure."""
+    """Reject runs that lost documents."""
     for what, runs in found.items():
         wanted = made[what.replace(" gzip", "")].transactions
         for run in runs.runs:
-            if json.loads(run.told)["documents"] < wanted:
-                raise SystemExit(f"{what}: {run.told.strip()}, but there are {wanted}")
+            if json.loads(run.output)["documents"] < wanted:
+                raise SystemExit(f"{what}: {run.output.strip()}, but {wanted} expected")
 
 
 def _yardsticks(log: Log) -> dict[str, Command]:
@@ -76,5 +78,5 @@ def _row(what: str, found: dict[str, Runs], lines: dict[str, int], figures: dict
 
 
 def _times(runs: Runs, others: Runs | None, share: float) -> tuple[float, float] | tuple[None, None]:
-    """How many times as long a line takes, and as much CPU."""
+    """Return the ratios of time and of CPU time per line."""
     return (None, None) if others is None else (runs.over(others) * share, runs.cpu_over(others) * share)

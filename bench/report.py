@@ -1,4 +1,4 @@
-"""The results: kept part by part, printed, and written to RESULTS.md when they are those of a full run."""
+"""Print the results, save them part by part, and write RESULTS.md after a full run."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -12,63 +12,63 @@ from bench.targets import TARGETS
 
 _RESULTS: Final = Path(__file__).with_name("RESULTS.md")
 _HEAD: Final = """\
-# What mailtrace takes
+# Benchmark results
 
-Written by `make bench` and `make bench-large`; how is told in `bench/`. Every time is the median of the rounds named,
-in which everything that is compared ran in turns; a ratio is the median of the rounds' ratios; memory is the most that
-any round took. The limit is what the store takes at best: the same documents, serialised beforehand, from a bare loop.
+`make bench` and `make bench-large` write this file; the code is in `bench/`. Commands that are compared run in turns. A
+time is the median of all rounds, a ratio is the median of the ratios of each round, and memory is the maximum of all
+rounds. The limit of a store is the time in which a minimal loop writes the same documents, serialised beforehand.
 """
 
 
-def tell(name: str, part: Part, options: Options) -> None:
-    """Print the results of a part, and keep them if they are of a full run."""
-    told = {
+def report(name: str, part: Part, options: Options) -> None:
+    """Print the results of a part; save them if this is a full run."""
+    result = {
         "moment": moment(),
         "machine": machine(),
         "tables": [list(table) for table in part.tables],
         "figures": part.figures,
         "notes": part.notes,
     }
-    print("\n".join(_lines(told)))
+    print("\n".join(_lines(result)))
     if not options.is_full:
-        print("A quick run: it says little of the targets, which are of the full size, and is not kept.")
+        print("A small run: it cannot be compared with the targets, and is not saved.")
     print("\n".join(_targets(part.figures, every=False)), end="\n\n", flush=True)
     if options.is_full:
-        kept = _kept()
-        kept[name] = told
-        _file().write_text(json.dumps(kept))
-        _write(kept)
+        saved = _saved()
+        saved[name] = result
+        _file().write_text(json.dumps(saved))
+        _write(saved)
 
 
 def _file() -> Path:
     return cache() / "results.json"
 
 
-def _kept() -> dict[str, Any]:
+def _saved() -> dict[str, Any]:
     found: dict[str, Any] = json.loads(_file().read_text()) if _file().exists() else {}
     return found
 
 
-def _write(kept: dict[str, Any]) -> None:
+def _write(saved: dict[str, Any]) -> None:
     figures: dict[str, float] = {}
-    for told in kept.values():
-        figures |= told["figures"]
+    for result in saved.values():
+        figures |= result["figures"]
     lines = [_HEAD, "## Targets", "", *_targets(figures, every=True)]
-    for told in kept.values():
-        lines += ["", *_lines(told)]
+    for result in saved.values():
+        lines += ["", *_lines(result)]
     _RESULTS.write_text("\n".join(lines) + "\n")
 
 
-def _lines(told: dict[str, Any]) -> Iterable[str]:
-    for table in told["tables"]:
+def _lines(result: dict[str, Any]) -> Iterable[str]:
+    for table in result["tables"]:
         title, head, rows = table
         yield from (f"## {title}", "", *_aligned(Table(title, head, rows)), "")
-    yield from told["notes"]
-    yield f"{told['moment']}; {told['machine']}"
+    yield from result["notes"]
+    yield f"{result['moment']}; {result['machine']}"
 
 
 def _targets(figures: dict[str, float], *, every: bool) -> list[str]:
-    """The targets with their figures; those that were not measured only when every one is asked for."""
+    """Return a table of the targets and their figures; targets that were not measured only if `every`."""
     rows = []
     for target in TARGETS:
         figure = figures.get(target.figure)
@@ -81,7 +81,7 @@ def _targets(figures: dict[str, float], *, every: bool) -> list[str]:
 
 
 def _aligned(table: Table) -> list[str]:
-    """A table that reads well as text and as Markdown."""
+    """Return the lines of a Markdown table with aligned columns."""
     rows = [table.head, *table.rows]
     widths = [max(3, *(len(row[i]) for row in rows)) for i in range(len(table.head))]
     rule = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]

@@ -1,4 +1,4 @@
-"""Runs of commands as processes of their own: how long, how much CPU and memory; in turns where they are compared."""
+"""Run commands as separate processes and measure time, CPU time and memory; commands to compare run in turns."""
 
 import json
 import subprocess
@@ -14,31 +14,31 @@ INDEX: Final = str(Path(sys.executable).with_name("mailtrace-index"))
 SEARCH: Final = str(Path(sys.executable).with_name("mailtrace-search"))
 
 Name = TypeVar("Name")
-"""By what runs that are compared are told apart."""
+"""The names of commands that are compared."""
 
 
 class Command(NamedTuple):
-    """What is to be run."""
+    """A command to measure."""
 
     arguments: Sequence[str]
     before: Callable[[], object] = lambda: None
-    """Called before each run; it is not measured."""
-    tells_seconds: bool = False
-    """Whether it prints its own seconds, of the part that counts, as JSON."""
+    """Called before each run, outside the measurement."""
+    prints_seconds: bool = False
+    """Whether the command itself prints the seconds to use, as JSON."""
     accepts: Sequence[int] = (0,)
-    """The exit statuses of a run that was right."""
+    """Exit statuses of a successful run."""
 
 
 class Run(NamedTuple):
-    """What one run took."""
+    """The measurements of one run."""
 
     seconds: float
     cpu: float
-    """Seconds of CPU, user and system."""
+    """CPU seconds, user and system."""
     peak: int
-    """The most memory it had, in bytes."""
-    told: str
-    """What it printed."""
+    """Peak memory in bytes."""
+    output: str
+    """Its standard output."""
 
 
 class Runs(NamedTuple):
@@ -48,30 +48,30 @@ class Runs(NamedTuple):
 
     @property
     def seconds(self) -> float:
-        """The median."""
+        """Median time."""
         return median(run.seconds for run in self.runs)
 
     @property
     def cpu(self) -> float:
-        """The median."""
+        """Median CPU time."""
         return median(run.cpu for run in self.runs)
 
     @property
     def peak(self) -> float:
-        """The most of all runs, in MiB."""
+        """Peak memory of all runs, in MiB."""
         return max(run.peak for run in self.runs) / (1 << 20)
 
     def over(self, others: "Runs") -> float:
-        """How many times as long these take as the others: the median of the ratios of each round."""
+        """Return the ratio of these times to the others: the median of the ratios of each round."""
         return median(one.seconds / other.seconds for one, other in zip(self.runs, others.runs, strict=True))
 
     def cpu_over(self, others: "Runs") -> float:
-        """The same of the CPU: on a busy machine the surer one, but threads and waiting do not show in it."""
+        """Return the same ratio for CPU time: more reliable on a busy machine, but blind to threads and waiting."""
         return median(one.cpu / other.cpu for one, other in zip(self.runs, others.runs, strict=True))
 
 
 def module(name: str, *arguments: object) -> list[str]:
-    """Return the command that runs a module of the bench."""
+    """Return the command that runs a module of this package."""
     return [sys.executable, "-m", f"bench.{name}", *map(str, arguments)]
 
 
@@ -79,24 +79,24 @@ def run(command: Command) -> Run:
     """Run a command once.
 
     Raises:
-        SystemExit: it failed; what it complained of is shown.
+        SystemExit: it failed; the message contains its standard error.
     """
     command.before()
     launch = [sys.executable, "-I", "-S", str(_LAUNCH), *command.arguments]
     done = subprocess.run(launch, cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, check=False)
     complaint, _, line = done.stderr.decode("utf-8", "replace").strip().rpartition("\n")
-    told = done.stdout.decode("utf-8", "replace")
+    output = done.stdout.decode("utf-8", "replace")
     if done.returncode:
         raise SystemExit(f"cannot start {' '.join(command.arguments)}: {complaint}\n{line}")
     took = json.loads(line)
     if took["status"] not in command.accepts:
         raise SystemExit(f"{' '.join(command.arguments)} ended with {took['status']}:\n{complaint[-2000:]}")
-    seconds = json.loads(told)["seconds"] if command.tells_seconds else took["seconds"]
-    return Run(seconds, took["cpu"], took["peak"], told)
+    seconds = json.loads(output)["seconds"] if command.prints_seconds else took["seconds"]
+    return Run(seconds, took["cpu"], took["peak"], output)
 
 
 def in_turns(commands: Mapping[Name, Command], rounds: int) -> dict[Name, Runs]:
-    """Run every command once in each round, so that whatever else the machine does falls on all alike."""
+    """Run every command once per round, so that other load on the machine affects all of them alike."""
     found: dict[Name, list[Run]] = {name: [] for name in commands}
     for number in range(rounds):
         for name, command in commands.items():

@@ -1,7 +1,7 @@
-"""Into a real Elasticsearch, in turns with two threads of raw bulk requests of the same documents.
+"""Measure indexing into a real Elasticsearch, in turns with two threads that send the same documents in bulk requests.
 
-The server is the one that MAILTRACE_TEST_ELASTICSEARCH names, else one started as the tests start theirs. Everything is
-written to indices of a prefix of the bench's own, which are deleted at the end.
+The server is that of MAILTRACE_TEST_ELASTICSEARCH, or one started as in the tests. All indices have a prefix of their
+own and are deleted at the end.
 """
 
 import os
@@ -20,10 +20,10 @@ _HEAD = ("log", "transactions", "s", "limit s", "CPU s", "transactions/s", "line
 
 
 def scaled(options: Options) -> Part:
-    """Each log, with the command mailtrace-index on a prefix of its own.
+    """Index each log with mailtrace-index, into indices with a prefix of their own.
 
     Raises:
-        SystemExit: no server can be had here, or it refuses what it is asked.
+        SystemExit: no server can be started, or the server refuses a request.
     """
     part = Part([Table(f"Into Elasticsearch (rounds: {options.rounds})", _HEAD, [])])
     made = logs([of_lines(mta, options.lines) for mta in options.mtas])
@@ -48,12 +48,12 @@ def _server() -> Iterator[str]:
         with elasticsearch_server("--ilm") as url:
             yield url
     except NoServerError as error:
-        raise SystemExit(f"no Elasticsearch to measure: {error}; --only names the other parts") from error
+        raise SystemExit(f"no Elasticsearch to measure: {error}; choose other parts with --only") from error
 
 
 @contextmanager
 def _prefixes(url: str) -> Iterator[tuple[str, str]]:
-    """Two prefixes that nobody else uses; what is named so goes at the end."""
+    """Yield two unused prefixes, and delete everything with these prefixes at the end."""
     name = f"bench{uuid4().hex[:12]}"
     server = Server(url)
     try:
@@ -69,7 +69,7 @@ def _row(mta: str, log: Log, url: str, rounds: int, part: Part) -> list[str]:
     with _prefixes(url) as (our, bare):
         ours = Command(module("command", f"{url}={our}", *READING, log.path), partial(_clear, url, our))
         send = module("elasticsearch_limit", "send", url, bare, documents)
-        limit = Command(send, partial(_clear, url, bare), tells_seconds=True)
+        limit = Command(send, partial(_clear, url, bare), prints_seconds=True)
         run(ours)
         run(Command(module("elasticsearch_limit", "export", url, our, documents)))
         found = in_turns({"indexed": ours, "limit": limit}, rounds)

@@ -1,4 +1,4 @@
-"""Searches of the embedded store, process start included, at one million transactions and at ten."""
+"""Measure searches of the embedded store, including process start, at one and at ten million transactions."""
 
 from pathlib import Path
 from statistics import median
@@ -10,21 +10,21 @@ from bench.part import Options, Part, Table
 from bench.questions import DAYS, answerable, samples, values
 from bench.runs import SEARCH, Command, in_turns
 
-_TITLE: Final = "Searches of the embedded store, process start included (rounds: {})"
+_TITLE: Final = "Searches of the embedded store, including process start (rounds: {})"
 
 
 def searches(options: Options) -> Part:
-    """Every kind of question at both sizes, of the stores that `growth` has left.
+    """Run every kind of search at both sizes, on the stores that `growth` made.
 
     Raises:
-        SystemExit: it has left none.
+        SystemExit: there are no such stores.
     """
     part = Part([Table(_TITLE.format(options.rounds), [], [])])
     rows: dict[str, list[str]] = {}
     sizes = {"small": (small(), options.step), "large": (large(), options.transactions)}
     for size, (store, number) in sizes.items():
         if not store.exists():
-            raise SystemExit(f"there is no {store}: --only growth,searches makes it")
+            raise SystemExit(f"{store} does not exist: create it with --only growth,searches")
         _ask(store, DAYS * (number // options.step), options.rounds, size, rows, part.figures)
     head = [f"{number:,}{column}" for _, number in sizes.values() for column in (": s", ", slowest")]
     part.tables[0] = Table(part.tables[0].title, ["search", *head], [[kind, *cells] for kind, cells in rows.items()])
@@ -35,7 +35,7 @@ def searches(options: Options) -> Part:
 
 
 def _ask(store: Path, days: int, rounds: int, size: str, rows: dict[str, list[str]], figures: dict[str, float]) -> None:
-    """Ask everything in turns; of each kind the median over its values, and the slowest value's."""
+    """Run all searches in turns; record the median and the slowest value of each kind."""
     documents = samples(f"sqlite:{store}", days)
     commands = {
         (kind.name, value): _command(store, [part.replace("{}", value) for part in kind.arguments])

@@ -1,4 +1,4 @@
-"""An Elasticsearch server, spoken to with nothing in between: the bench's measure of what it can take."""
+"""Talk to an Elasticsearch server over plain HTTP, to measure its limit without a client library."""
 
 from contextlib import suppress
 from http.client import HTTPConnection
@@ -11,20 +11,20 @@ _TIMEOUT: Final = 600
 
 
 class RefusedError(SystemExit):
-    """The server has refused a request, which ends the bench."""
+    """The server refused a request; this ends the benchmark."""
 
 
 class Server:
-    """One connection to the server at a URL: `http` and without a password, as a server for tests is."""
+    """A connection to a test server: `http`, without a password."""
 
     def __init__(self, url: str) -> None:
         self._connection = HTTPConnection(urlsplit(url).netloc, timeout=_TIMEOUT)
 
     def ask(self, method: str, path: str, body: bytes | None = None) -> Any:
-        """Return the answer to a request.
+        """Return the response to a request, parsed.
 
         Raises:
-            RefusedError: the server refuses it.
+            RefusedError: the status is 400 or higher.
         """
         kind = "application/x-ndjson" if "_bulk" in path else "application/json"
         self._connection.request(method, path, body, {"Content-Type": kind})
@@ -35,18 +35,18 @@ class Server:
         return orjson.loads(text) if text else {}
 
     def indices(self, prefix: str) -> list[str]:
-        """Return the indices of a prefix."""
+        """Return the names of the indices with a prefix."""
         found = self.ask("GET", "/_cluster/state/metadata?filter_path=metadata.indices.*.state")
         names = found.get("metadata", {}).get("indices", {})
         return [name for name in names if name.startswith((f"{prefix}-", f"{prefix}_"))]
 
     def clear(self, prefix: str) -> None:
-        """Delete the indices of a prefix; its template and its policy stay."""
+        """Delete the indices with a prefix, but not its template and policy."""
         for index in self.indices(prefix):
             self.ask("DELETE", f"/{index}")
 
     def remove(self, *paths: str) -> None:
-        """Delete what stands under these paths, where it is there and the server knows of such things."""
+        """Delete these paths, and ignore those that the server does not have."""
         for path in paths:
             with suppress(RefusedError):
                 self.ask("DELETE", path)

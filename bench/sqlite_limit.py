@@ -1,9 +1,9 @@
-"""The limit of the embedded store: all rows of a finished one, from memory into a new one, as fast as SQLite can.
+"""Measure the limit of the embedded store: copy all rows of a finished store from memory into a new one.
 
 python -m bench.sqlite_limit FINISHED NEW COMMITS
 
-One thread, one `executemany` for each table in each of so many database transactions, into the same tables and indexes.
-Prints the seconds from the first row to the closed file. Nothing here knows the schema: it is the finished file's.
+One thread runs COMMITS database transactions, each with one `executemany` per table, into the same tables and indexes.
+Prints the seconds from the first row until the file is closed. The schema is read from the finished file.
 """
 
 import gc
@@ -17,7 +17,7 @@ from typing import Any, Final, NamedTuple
 
 _OF_THE_FILE: Final = ("page_size", "auto_vacuum", "journal_mode")
 _OF_THE_CONNECTION: Final = ("synchronous = NORMAL", "cache_size = -32000")
-"""As the store's own writer sets them."""
+"""The same values as in the store's own writer."""
 
 
 class _Table(NamedTuple):
@@ -25,7 +25,7 @@ class _Table(NamedTuple):
     rows: list[tuple[Any, ...]]
 
     def part(self, number: int, of: int) -> list[tuple[Any, ...]]:
-        """The rows of one database transaction."""
+        """Return the rows of one database transaction."""
         size = len(self.rows)
         return self.rows[size * number // of : size * (number + 1) // of]
 
@@ -50,7 +50,7 @@ def _tables(finished: sqlite3.Connection) -> list[_Table]:
 
 
 def _table(finished: sqlite3.Connection, name: str, columns: Sequence[str], sql: str, numbers: set[str]) -> _Table:
-    """A table's rows in the order in which they came: of one without row IDs, in that of the rows it refers to."""
+    """Return the rows of a table in insertion order; without row IDs, in the order of the rows they refer to."""
     order = "rowid"
     if "WITHOUT ROWID" in sql.upper():
         order = next((_quoted(column) for column in columns if column in numbers), "1")
@@ -60,7 +60,7 @@ def _table(finished: sqlite3.Connection, name: str, columns: Sequence[str], sql:
 
 
 def _made(path: Path, finished: sqlite3.Connection) -> sqlite3.Connection:
-    """An empty file with the same schema and settings."""
+    """Create an empty file with the same schema and settings."""
     new = sqlite3.connect(path, isolation_level=None)
     for pragma in _OF_THE_FILE:
         new.execute(f"PRAGMA {pragma} = {finished.execute(f'PRAGMA {pragma}').fetchone()[0]}").fetchall()
@@ -85,7 +85,7 @@ def _insert(new: sqlite3.Connection, tables: Sequence[_Table], commits: int) -> 
 
 
 def main(finished: str, path: str, commits: str) -> None:
-    """Copy the store at a path, and print how long that took."""
+    """Copy a finished store, and print the seconds it took."""
     source = sqlite3.connect(f"{Path(finished).resolve().as_uri()}?mode=ro", uri=True)
     tables = _tables(source)
     new = _made(Path(path), source)

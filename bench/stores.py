@@ -1,4 +1,4 @@
-"""Stores that keep nothing, behind the product's indexer: what is left is the work before the store."""
+"""Stores that keep nothing, to measure the indexer without a store."""
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -14,95 +14,95 @@ from mailtrace.stores.base import Removal, Replacement, Row, Stored, WriteResult
 
 
 class Counting:
-    """Takes rows and counts their documents: parsing and reducing alone."""
+    """Count documents: measures parsing and reducing only."""
 
     def __init__(self) -> None:
         self.documents = 0
 
     @property
     def name(self) -> str:
-        """No path and no URL: every process has a store, and so a lock, of its own."""
+        """A name of its own for every process, so that each has its own lock."""
         return f"bench:{os.getpid()}"
 
     @property
     def is_exclusive(self) -> bool:
-        """Nobody else writes nowhere."""
+        """Nobody else writes to it."""
         return True
 
     @property
     def is_remote(self) -> bool:
-        """It takes no time."""
+        """It works in this process."""
         return False
 
     def prepare(self) -> None:
-        """Nothing is to be made ready."""
+        """Do nothing."""
 
     def create(self, rows: Iterable[Row]) -> WriteResult:
         """Count the documents; every ID is new."""
         for row in rows:
-            self.take(row)
+            self.count_document(row)
         return WriteResult(set(), [])
 
-    def take(self, row: Row) -> None:
+    def count_document(self, row: Row) -> None:
         """Count a document."""
         self.documents += row.document is not None
 
     def replace(self, replacements: Sequence[Replacement]) -> WriteResult:
-        """Take rows again, as new ones."""
+        """Count the rows like new ones."""
         return self.create([replacement.row for replacement in replacements])
 
     def remove(self, removals: Sequence[Removal]) -> None:
-        """Nothing is there."""
+        """Do nothing."""
 
     def read(self, _transactions: Sequence[Transaction]) -> dict[str, Stored]:
-        """Nothing is there."""
+        """Return nothing: the store is empty."""
         return {}
 
     def lacking_beginning(self, _keys: Sequence[Key]) -> set[Key]:
-        """Nothing is there."""
+        """Return nothing: the store is empty."""
         return set()
 
     def find(self, _wanted: Mapping[Key, TimeSpan]) -> dict[Key, list[Stored]]:
-        """Nothing is there."""
+        """Return nothing: the store is empty."""
         return {}
 
     def commit(self, checkpoints: Sequence[Checkpoint]) -> None:
-        """Nothing is kept."""
+        """Do nothing."""
 
     def checkpoints(self) -> list[Checkpoint]:
-        """Every log is new."""
+        """Return none: every log is new."""
         return []
 
     def search(self, _query: Query) -> Iterator[Document]:
-        """Nothing is there."""
+        """Return nothing: the store is empty."""
         return iter(())
 
     def count(self, _query: Query) -> int:
-        """Nothing is there."""
+        """Return nothing: the store is empty."""
         return 0
 
     def group(self, _query: Query, _grouping: Grouping) -> list[Group]:
-        """Nothing is there."""
+        """Return nothing: the store is empty."""
         return []
 
     def expire(self, _before: float) -> int:
-        """Nothing is there."""
+        """Return nothing: the store is empty."""
         return 0
 
     def close(self) -> None:
-        """Notify what has been taken."""
+        """Print the number of documents."""
         print(orjson.dumps({"documents": self.documents}).decode())
 
 
 class Bodies(Counting):
-    """Makes finished bodies of bulk requests, as Elasticsearch's store sends them, and throws them away."""
+    """Make bodies of bulk requests like the Elasticsearch store's, and discard them."""
 
     _OPERATIONS = 500
-    """In a body."""
+    """Operations per body."""
 
     def __init__(self) -> None:
         super().__init__()
-        # Only here, so that parsing alone does not pay for the import of Elasticsearch's client.
+        # Imported here, so that Counting does not load the Elasticsearch client.
         from mailtrace.stores.elasticsearch.periods import name_of
         from mailtrace.stores.elasticsearch.rows import day_of, source
 
@@ -115,7 +115,7 @@ class Bodies(Counting):
         for row in rows:
             index = f"mailtrace-{self._name_of(self._day_of(row.transaction.start), 'day')}"
             lines += orjson.dumps({"create": {"_index": index, "_id": row.id}}), self._source(row)
-            self.take(row)
+            self.count_document(row)
             if len(lines) == 2 * self._OPERATIONS:
                 self._finish(lines)
         self._finish(lines)

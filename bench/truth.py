@@ -1,4 +1,4 @@
-"""Correct at speed: the documents of the path that is measured, against what the generator knows of its logs."""
+"""Check that the measured indexer is correct: compare its documents with the truth that the log generator writes."""
 
 import json
 import os
@@ -12,30 +12,32 @@ from bench.part import Options, Part, Table
 from bench.runs import ROOT, module
 
 _TRANSACTIONS: Final = 1000
-"""Of each log that is cut."""
+"""Transactions of each log that is cut."""
 _SEED: Final = 8
 _HEAD = ("log", "documents", "stores compared", "wrong")
 
 
 def truth(options: Options) -> Part:
-    """Logs of every kind with both stamps, cut at random places; and those that are measured, whole."""
+    """Compare logs of every kind, with both kinds of stamps, cut at random places; and the measured logs uncut."""
     kinds = [(mta, stamps) for mta in options.mtas for stamps in ("rfc3164", "iso8601")]
     wanted = [Wanted(mta, _TRANSACTIONS, stamps, _SEED) for mta, stamps in kinds]
     wanted += [of_lines(mta, options.lines) for mta in options.mtas]
     places = [options.places] * len(kinds) + [0] * len(options.mtas)
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         found = list(pool.map(_checked, logs(wanted), places))
-    part = Part([Table("Documents against the generator's truth", _HEAD, [])])
+    part = Part([Table("Documents compared with the generator's truth", _HEAD, [])])
     rows = []
-    for log, told in zip(wanted, found, strict=True):
-        rows.append([f"{log.mta} {log.stamps}", f"{told['documents']:,}", str(told["stores"]), str(told["wrong"])])
-        part.notes += [f"{log.mta} {log.stamps}: {fault}" for fault in told["faults"]]
+    for log, result in zip(wanted, found, strict=True):
+        rows.append(
+            [f"{log.mta} {log.stamps}", f"{result['documents']:,}", str(result["stores"]), str(result["wrong"])]
+        )
+        part.notes += [f"{log.mta} {log.stamps}: {fault}" for fault in result["faults"]]
     part.tables[0] = part.tables[0]._replace(rows=rows)
     part.notes.append(
-        "Cut at random places: into two files read by a run each, and as one file that grew between runs."
+        "Logs were cut at random places: into two files that two runs read, and as one file that grew between two runs."
     )
-    part.figures["truth: wrong"] = sum(told["wrong"] for told in found)
-    part.figures["truth: stores"] = sum(told["stores"] for told in found)
+    part.figures["truth: wrong"] = sum(result["wrong"] for result in found)
+    part.figures["truth: stores"] = sum(result["stores"] for result in found)
     return part
 
 

@@ -1,4 +1,4 @@
-"""The servers that tests share: a real Elasticsearch, started when the first test asks for it."""
+"""Fixtures that all tests share: a real Elasticsearch, started when the first test needs it."""
 
 import os
 import time
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session")
 def elasticsearch_url() -> Iterator[str]:
-    """The URL of the server that MAILTRACE_TEST_ELASTICSEARCH names, else of one started for this run."""
+    """Return the URL of the server in MAILTRACE_TEST_ELASTICSEARCH, or of one started for this run."""
     if running := os.environ.get("MAILTRACE_TEST_ELASTICSEARCH"):
         yield running
         return
@@ -30,14 +30,14 @@ def elasticsearch_url() -> Iterator[str]:
 
 @pytest.fixture
 def elasticsearch_prefix(elasticsearch_url: str) -> Iterator[str]:
-    """A prefix for one test."""
+    """Return an index prefix for one test."""
     with own_prefix(elasticsearch_url) as prefix:
         yield prefix
 
 
 @pytest.fixture
 def client(elasticsearch_url: str) -> Iterator["Elasticsearch"]:
-    """A client of the server."""
+    """Return a client of the server."""
     from elasticsearch import Elasticsearch
 
     with Elasticsearch(elasticsearch_url, request_timeout=60) as client:
@@ -46,7 +46,7 @@ def client(elasticsearch_url: str) -> Iterator["Elasticsearch"]:
 
 @pytest.fixture
 def store_of(elasticsearch_url: str, elasticsearch_prefix: str) -> Iterator[Callable[..., "ElasticsearchStore"]]:
-    """Makes stores on this test's prefix; `now` is the time that they believe it is."""
+    """Return a function that opens stores with the prefix of this test; `now` is their clock."""
     from mailtrace.stores.elasticsearch.store import ElasticsearchStore
 
     made = []
@@ -63,7 +63,7 @@ def store_of(elasticsearch_url: str, elasticsearch_prefix: str) -> Iterator[Call
 
 @pytest.fixture
 def commands_prefix(monkeypatch: pytest.MonkeyPatch, elasticsearch_prefix: str) -> str:
-    """Let the two commands, run in process, use this test's own prefix."""
+    """Make the two commands, if run in this process, use the prefix of this test; return it."""
     from mailtrace.stores.elasticsearch.store import ElasticsearchStore
 
     real = ElasticsearchStore.__init__

@@ -1,7 +1,7 @@
-"""Write what the code says into the documentation: flags, settings and fields.
+"""Write flags, settings and fields from the code into the documentation.
 
-In README.md, docs/ and man/ a comment `made by "make docs": flags of mailtrace-index` begins what is made here, and
-`end of generated text` ends it. With --check nothing is written, and the status says whether all is as it should be.
+In README.md, docs/ and man/, generated text stands between the comments `made by "make docs": flags of mailtrace-index`
+and `end of generated text`. With --check, nothing is written; the exit status is 1 if a page is out of date.
 """
 
 import argparse
@@ -20,8 +20,8 @@ from mailtrace.search.query import OUTCOMES
 ROOT = Path(__file__).parent.parent
 COMMANDS = {"mailtrace-index": index._parser, "mailtrace-search": search_flags.parser}
 _USUAL = ("options", "positional arguments")
-"""The titles that argparse gives itself."""
-_made = re.compile(
+"""Titles that argparse sets itself."""
+_generated = re.compile(
     r'(^(?:<!-- |\.\\" )made by "make docs": (?P<what>[^\n]*?)(?: -->)?\n)'
     r'.*?(^(?:<!-- |\.\\" )end of generated text(?: -->)?$)',
     re.MULTILINE | re.DOTALL,
@@ -29,7 +29,7 @@ _made = re.compile(
 
 
 class Flag(NamedTuple):
-    """How a flag or an argument is written, and what it does."""
+    """A flag or an argument: its spellings, the name of its value, and its help."""
 
     spellings: tuple[str, ...]
     value: str
@@ -37,7 +37,7 @@ class Flag(NamedTuple):
 
 
 class Group(NamedTuple):
-    """Flags that stand together."""
+    """A group of flags under one title."""
 
     title: str
     about: str
@@ -45,7 +45,7 @@ class Group(NamedTuple):
 
 
 def groups(parser: Parser) -> Iterator[Group]:
-    """Give what --help shows, in its order."""
+    """Yield the groups that --help shows, in the same order."""
     for group in parser._action_groups:
         shown = [action for action in group._group_actions if action.help != argparse.SUPPRESS]
         if shown:
@@ -62,7 +62,7 @@ def _flag(parser: Parser, action: argparse.Action) -> Flag:
 
 
 def flag_of(setting: Setting) -> Flag | None:
-    """Return the flag that a setting is of; None where it has none."""
+    """Return the flag of a setting, or None if it has none."""
     for command, parser in COMMANDS.items():
         if setting.command in ("", command):
             for group in groups(parser()):
@@ -76,7 +76,7 @@ def flag_of(setting: Setting) -> Flag | None:
 
 
 def _cell(text: str) -> str:
-    """Text of a table's cell that stays text: what is in backquotes is code."""
+    """Escape text for a Markdown table cell, except code in backquotes."""
     parts = re.split(r"(`[^`]*`)", text.replace("|", "\\|"))
     return "".join(part if part[:1] == "`" else re.sub(r"([<*])", r"\\\1", part) for part in parts)
 
@@ -87,7 +87,7 @@ def _table(heads: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
 
 
 def _flags_markdown() -> str:
-    """One table of all flags: those of each command, and those that both have with the same words."""
+    """Return one table of all flags: those of each command, then those that both share with the same help."""
     found = {command: list(groups(parser())) for command, parser in COMMANDS.items()}
     first, second = ([flag for group in one for flag in group.flags] for one in found.values())
     shared = [flag for flag in first if flag in second]
@@ -104,7 +104,7 @@ def _flags_markdown() -> str:
 
 
 def _spelt(flag: Flag) -> str:
-    """A flag as code: the value once, behind the last spelling."""
+    """Return a flag as code, with its value after the last spelling only."""
     *others, last = flag.spellings
     return ", ".join([*(f"`{other}`" for other in others), f"`{last} {flag.value}".rstrip() + "`"])
 
@@ -129,7 +129,7 @@ def _fields_markdown(fields: tuple[Field, ...]) -> str:
     rows = [
         (f"`{field.name}`", f"{field.kind}{', null' if field.nullable else ''}", _cell(field.about)) for field in fields
     ]
-    return _table(("member", "type", "what it is"), rows)
+    return _table(("field", "type", "what it is"), rows)
 
 
 # Manual pages (groff_man(7))
@@ -165,7 +165,7 @@ def _settings_roff() -> str:
 
 
 def _epilog_roff(command: str) -> str:
-    """What --help ends with, as it is."""
+    """Return the end of --help, unchanged."""
     return f".EX\n{_roff((COMMANDS[command]().epilog or '').strip())}\n.EE\n"
 
 
@@ -178,32 +178,32 @@ MAKERS: dict[str, Callable[[bool], str]] = {
     **{f"the end of {command} --help": _maker(_epilog_roff, command) for command in COMMANDS},
     "flags": lambda _: _flags_markdown(),
     "settings": lambda manual: _settings_roff() if manual else _settings_markdown(),
-    "members of a document": lambda _: _fields_markdown(DOCUMENT),
+    "fields of a document": lambda _: _fields_markdown(DOCUMENT),
     "fields of a recipient result": lambda _: _fields_markdown(RECIPIENT_RESULT),
     "outcomes": lambda _: ", ".join(f"`{outcome}`" for outcome in OUTCOMES) + "\n",
 }
 
 
 def filled(text: str, *, manual: bool) -> str:
-    """Return a page's text with everything that is made, made anew."""
-    return _made.sub(lambda found: found[1] + MAKERS[found["what"]](manual) + found[3], text)
+    """Return the text of a page with its generated parts replaced."""
+    return _generated.sub(lambda found: found[1] + MAKERS[found["what"]](manual) + found[3], text)
 
 
 def pages() -> list[Path]:
-    """Return the pages in which something is made."""
+    """Return the pages with generated parts."""
     found = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "man").glob("*.[15]"))]
     return [path for path in found if 'made by "make docs"' in path.read_text()]
 
 
 def main() -> int:
-    """Write the pages; with --check only look."""
+    """Update the pages, or only check them; return the exit status."""
     check, status = sys.argv[1:] == ["--check"], 0
     for path in pages():
         before = path.read_text()
         after = filled(before, manual=path.suffix != ".md")
         if before != after:
             status = 1 if check else 0
-            print(f"{path.relative_to(ROOT)}: {'not as the code says: run make docs' if check else 'written'}")
+            print(f"{path.relative_to(ROOT)}: {'out of date: run make docs' if check else 'updated'}")
             if not check:
                 path.write_text(after)
     return status

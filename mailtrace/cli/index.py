@@ -87,7 +87,7 @@ def _index(argv: Sequence[str]) -> ExitStatus:
         retention_days=arguments.retention,
         index_period=arguments.index_period,
         # --check prints such messages as problems.
-        tell=(lambda _: None) if arguments.check else _notify,
+        notify=(lambda _: None) if arguments.check else _notify,
     )
     try:
         if arguments.check:
@@ -138,7 +138,7 @@ def _follow(arguments: Namespace, calendar: Calendar, store: Store) -> ExitStatu
         raise UsageError("--follow takes files: standard input and folders cannot be followed")
     began = time.monotonic()
     follower = Follower(arguments.files, _notify)
-    indexer = Indexer(store, calendar, from_start=arguments.from_start, patience=follower.patience)
+    indexer = Indexer(store, calendar, from_start=arguments.from_start, retry=follower.wait_to_retry)
     follower.daily = lambda: _expire(store, arguments.retention)
     stop_at_signals(lambda: follower.stop(indexer))
     follower.follow(indexer)

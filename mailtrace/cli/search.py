@@ -31,7 +31,7 @@ def _search(argv: Sequence[str]) -> ExitStatus:
     arguments = parser().parse_args(argv)
     zone = zone_of(arguments.tz)
     query = query_of(arguments, zone, time.time())
-    store = open_store(arguments.store, access=access_from(arguments), tell=_notify)
+    store = open_store(arguments.store, access=access_from(arguments), notify=_notify)
     if arguments.count:
         return _count(store, query, arguments)
     if arguments.by:

@@ -1,1 +1,1 @@
-"""From logs to stored transactions: reading, reducing, merging, writing."""
+"""From log lines to stored transactions: classify, reduce, merge, write."""

@@ -1,4 +1,4 @@
-"""What a line means: its frame, and what the grammar of its program makes of it."""
+"""Classification of log lines: read the frame, then parse the text with the grammar of its program."""
 
 from typing import Final, NamedTuple, TypeAlias
 
@@ -9,7 +9,7 @@ from mailtrace.syslog.frame import Frames, Record, Unframed
 
 
 class OtherProgram(NamedTuple):
-    """The line is no mail server's."""
+    """The line comes from a program that is not part of an MTA."""
 
     reason: str
 
@@ -21,14 +21,17 @@ class Unrecognised(NamedTuple):
 
 
 Used: TypeAlias = tuple[Record, str, Parsed]
-"""A line of a mail server that says something of a transaction: its record, the MTA, and what it says."""
+"""A line about a transaction: its record, the name of the MTA, and what the grammar returned."""
 
 OTHER_PROGRAM: Final = ANOTHER_PROGRAM.reason
 _OTHER_PROGRAM: Final = OtherProgram(OTHER_PROGRAM)
 
 
 def classify(line: str, frames: Frames) -> Used | Ignored | OtherProgram | Unrecognised:
-    """Return what the next line of a log means. Lines come in order: the year of one depends on those before."""
+    """Return the meaning of the next line of a log.
+
+    `frames` keeps state between lines, such as the year, so the lines of a log must come in order.
+    """
     record = frames.record(line)
     if isinstance(record, Unframed):
         return OtherProgram(record.reason) if record.ignored else Unrecognised(record.reason)

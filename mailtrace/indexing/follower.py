@@ -1,7 +1,7 @@
-"""Following logs: what is new is read as it comes, through rotation of any kind, until told to stop.
+"""Following of logs (`--follow`): read new lines as they are written, through any kind of rotation.
 
-Each look at the logs is an ordinary incremental run, which finds what was renamed, copied, truncated or compressed by
-its content. Only a file that is deleted before it was read to its end needs more: it is kept open, and finished.
+Each poll is an ordinary incremental run, which recognises renamed, copied, truncated and compressed logs by their
+content. Only a log that is deleted before it was read to its end needs more: the follower keeps it open.
 """
 
 import os
@@ -15,77 +15,81 @@ from typing import Final, TypeAlias
 from mailtrace.errors import LogError, StoreUnavailableError
 from mailtrace.indexing.indexer import Indexer
 
-_LOOK_SECONDS: Final = 0.5
-_LONGEST_PAUSE: Final = 30.0
+_POLL_SECONDS: Final = 0.5
+_LONGEST_PAUSE_SECONDS: Final = 30.0
 _DAY_SECONDS: Final = 86400
 
-State: TypeAlias = tuple[int, int, int, int] | None
-"""A file's device, inode, size and time of change; None while there is no such file."""
+_FileState: TypeAlias = tuple[int, int, int, int] | None
+"""Device, inode, size and modification time of a file; None if it does not exist."""
 
 
 class Follower:
-    """Reads logs as they grow."""
+    """Reads logs as they grow. `notify` shows a line to the admin."""
 
-    def __init__(self, paths: Sequence[str], tell: Callable[[str], None]) -> None:
+    def __init__(self, paths: Sequence[str], notify: Callable[[str], None]) -> None:
         self._paths = list(dict.fromkeys(paths))
-        self._tell = tell
+        self._notify = notify
         self._stop = Event()
-        self._seen: dict[str, State] = {}
+        self._seen: dict[str, _FileState] = {}
         self._open: dict[str, int] = {}
         self.daily: Callable[[], None] = lambda: None
-        """Done once a day, at the first look of all too."""
-        self._next_day = 0.0
+        """Called once a day, and at the first poll."""
+        self._next_daily = 0.0
         self._is_waiting = False
-        self._complaint = ""
+        self._last_log_error = ""
 
     def stop(self, indexer: Indexer) -> None:
-        """End soon: after the block that is being read."""
+        """Stop after the block of lines that is being read."""
         indexer.stopped = True
         self._stop.set()
 
-    def patience(self, error: StoreUnavailableError, times: int) -> bool:
-        """Wait for a store that is away, with growing pauses; say so once, unless the store has done it."""
+    def wait_to_retry(self, error: StoreUnavailableError, times: int) -> bool:
+        """Wait before the next attempt on a store that does not answer; return False if the follower was stopped.
+
+        Pauses grow with `times`, the number of failures in a row. The first failure is reported, unless the store has
+        reported it itself.
+        """
         if times == 1 and not error.is_reported:
-            self._tell(f"{error}; waiting for it, nothing is lost")
+            self._notify(f"{error}; waiting for it, nothing is lost")
             self._is_waiting = True
-        return not self._stop.wait(min(0.5 * 2**times, _LONGEST_PAUSE))
+        return not self._stop.wait(min(0.5 * 2**times, _LONGEST_PAUSE_SECONDS))
 
     def follow(self, indexer: Indexer) -> None:
-        """Read until stopped. A log that is away is waited for.
+        """Read until stopped, and wait for logs that do not exist yet.
 
         Raises:
             StoreError: the store cannot be written.
         """
         for path in self._paths:
             if not Path(path).exists():
-                self._tell(f"{path} is not there yet: waiting for it")
-        self._insist(indexer.begin)
+                self._notify(f"{path} does not exist yet: waiting for it")
+        self._retry(indexer.begin)
         while not self._stop.is_set():
             states = {path: _state(path) for path in self._paths}
             changed = [path for path, state in states.items() if state is not None and state != self._seen.get(path)]
             if changed:
-                self._look(indexer, [*self._deleted(), *changed])
+                self._read(indexer, [*self._deleted(), *changed])
                 self._keep_open(changed)
                 self._seen.update({path: states[path] for path in changed})
-            if time.monotonic() >= self._next_day:
-                self._insist(self.daily)
-                self._next_day = time.monotonic() + _DAY_SECONDS
-            self._stop.wait(_LOOK_SECONDS)
+            if time.monotonic() >= self._next_daily:
+                self._retry(self.daily)
+                self._next_daily = time.monotonic() + _DAY_SECONDS
+            self._stop.wait(_POLL_SECONDS)
 
-    def _insist(self, work: Callable[[], None]) -> None:
+    def _retry(self, work: Callable[[], None]) -> None:
         times = 0
         while True:
             try:
                 work()
             except StoreUnavailableError as error:
                 times += 1
-                if not self.patience(error, times):
+                if not self.wait_to_retry(error, times):
                     return
             else:
                 return
 
     def _deleted(self) -> list[str]:
-        """Logs that were read and have been deleted since, by a name under which the kernel still opens them."""
+        """Return paths in /proc under which logs can be opened that were deleted since the last poll."""
         gone = [handle for handle in self._open.values() if not os.fstat(handle).st_nlink]
         return [path for path in (f"/proc/self/fd/{handle}" for handle in gone) if os.path.exists(path)]  # noqa: PTH110
 
@@ -97,20 +101,20 @@ class Follower:
                     os.close(self._open[path])
                 self._open[path] = handle
 
-    def _look(self, indexer: Indexer, paths: Sequence[str]) -> None:
+    def _read(self, indexer: Indexer, paths: Sequence[str]) -> None:
         try:
             indexer.read_new(paths)
             if self._is_waiting:
                 self._is_waiting = False
-                self._tell("the store answers again, and has all that was read")
+                self._notify("the store answers again; everything read so far is stored")
         except LogError as error:
-            # A file can be renamed, or be half compressed, at just this moment: the next look sees it whole.
-            if str(error) == self._complaint:
-                self._tell(str(error))
-            self._complaint = str(error)
+            # A log may be in the middle of rotation, so only an error of two successive polls is reported.
+            if str(error) == self._last_log_error:
+                self._notify(str(error))
+            self._last_log_error = str(error)
 
 
-def _state(path: str) -> State:
+def _state(path: str) -> _FileState:
     with suppress(OSError):
         found = Path(path).stat()
         return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
@@ -118,5 +122,5 @@ def _state(path: str) -> State:
 
 
 def can_follow(paths: Sequence[str]) -> bool:
-    """Return whether these can be followed: standard input cannot."""
-    return "-" not in paths and all(not os.path.isdir(path) for path in paths)  # noqa: PTH112 # a missing one may come
+    """Return whether these paths can be followed: not standard input (`-`), and no directories."""
+    return "-" not in paths and all(not os.path.isdir(path) for path in paths)  # noqa: PTH112 # a missing file may appear later

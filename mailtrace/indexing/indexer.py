@@ -1,4 +1,4 @@
-"""The indexer: from log files to the store, in blocks, with a checkpoint behind what has been acknowledged."""
+"""The indexer: reads logs in blocks, reduces lines to transactions, writes them, then saves checkpoints."""
 
 import gc
 import time
@@ -9,7 +9,7 @@ from mailtrace.errors import LogError
 from mailtrace.indexing.classify import OtherProgram, Unrecognised, classify
 from mailtrace.indexing.reducer import MAX_HELD, Reducer
 from mailtrace.indexing.report import Report
-from mailtrace.indexing.writer import Patience, Writer, impatient
+from mailtrace.indexing.writer import Retry, Writer, no_retry
 from mailtrace.logs.checkpoint import Checkpoint
 from mailtrace.logs.file import Block
 from mailtrace.logs.open import OpenLog, open_log
@@ -21,30 +21,29 @@ from mailtrace.stores.base import Store
 from mailtrace.syslog.clock_check import ClockCheck
 from mailtrace.syslog.frame import Frames
 
-_SETTLED_SECONDS: Final = 60
-"""A file that was not written for so long is not in the middle of a line."""
-
+_COMPLETE_AFTER_SECONDS: Final = 60
+"""A last line without a line feed counts as complete if the file was not modified for this long."""
 
 Progress = Callable[[str, int, int], None]
-"""Told a log's name, how many bytes of it have been read, and how many lines."""
+"""Called with the path of a log, the bytes read of it, and the lines read in this run."""
 
 
 class Limits(NamedTuple):
-    """When what has been read is written."""
+    """When transactions are written and checkpoints saved."""
 
     save_bytes: int = 32 << 20
-    """So much text stands between two checkpoints, about."""
+    """A checkpoint is saved about every so many bytes of log text."""
     held: int = MAX_HELD
-    """So many transactions are in memory, about: of more, those that are finished are written, or all are."""
+    """About how many transactions are held in memory; if there are more, the finished ones or all are written."""
     write_bytes: int = 8 << 20
-    """After so much text, those that are finished are written anyway: few may have very many recipients."""
+    """Finished transactions are written at least every so many bytes: a few can have very many recipients."""
 
 
 _USUAL: Final = Limits()
 
 
 class Indexer:
-    """Reads logs into a store, with a checkpoint now and then and at the end of each log."""
+    """Reads logs into a store. Checkpoints are saved at intervals (`Limits`) and at the end of each log."""
 
     def __init__(
         self,
@@ -55,31 +54,32 @@ class Indexer:
         progress: Progress = lambda *_: None,
         from_start: bool = False,
         limits: Limits = _USUAL,
-        patience: Patience = impatient,
+        retry: Retry = no_retry,
     ) -> None:
         self.report = Report()
         self.stopped = False
-        """Set to end at the next block, with what has been read stored."""
+        """Set it to stop after the current block of lines; what has been read is stored."""
         self._store, self._calendar, self._now = store, calendar, now
         self._progress, self._from_start = progress, from_start
         self._limits = limits
-        self._writer = Writer(store, patience)
+        self._writer = Writer(store, retry)
         self._reducer, self._clock = Reducer(), ClockCheck()
         self._first_year: int | None = None
-        """The year of the first line of the oldest log, where its stamp has none."""
+        """The year of the first line of the oldest log, if its stamp has none."""
         self._has_years = True
-        """Whether all stamps have had their years so far."""
-        self._unmoved: int | None = None
-        """Known lines before a log that is new; as long as there are no more, it gets no checkpoint."""
+        """Whether all stamps so far had a year."""
+        self._known_before: int | None = None
+        """`report.known_lines` before a new log; the log gets no checkpoint until there are more."""
         self._checkpoints: dict[str, Checkpoint] = {}
         self._saving: list[Checkpoint] = []
+        """The checkpoints that are being written."""
 
     def index(self, paths: Sequence[str]) -> Report:
-        """Read these logs, each content once, oldest first, and what is new of those that are known.
+        """Read what is new in these logs, oldest first, and return the counts. Copies of a log are read once.
 
         Raises:
             LogError: a log cannot be read, or not to its end; the others have been read.
-            StoreError: the store cannot be written; what was acknowledged before is there.
+            StoreError: the store cannot be written; what it acknowledged before is stored.
         """
         if not readable(paths)[0]:
             raise LogError("; ".join(readable(paths)[1]))
@@ -94,7 +94,7 @@ class Indexer:
         return self.report
 
     def begin(self) -> None:
-        """Make the store ready, and learn what is known.
+        """Prepare the store and load its checkpoints.
 
         Raises:
             StoreError: the store cannot be written.
@@ -103,11 +103,11 @@ class Indexer:
         self._checkpoints = {checkpoint.log: checkpoint for checkpoint in self._store.checkpoints()}
 
     def read_new(self, paths: Sequence[str]) -> None:
-        """Read what is new of these logs; `begin` comes before.
+        """Read what is new in these logs. Call `begin` first.
 
         Raises:
             LogError: a log cannot be read, or is damaged; the others have been read.
-            StoreError: the store cannot be written; what was acknowledged before is there.
+            StoreError: the store cannot be written; what it acknowledged before is stored.
         """
         good, wrong = readable(paths)
         for plan in planned(good, self._calendar, list(self._checkpoints.values())):
@@ -126,43 +126,43 @@ class Indexer:
         if log is None:
             return
         self._reducer.resume(log.reducer)
-        # A log just begun by logrotate may well begin with lines of others.
+        # A log that logrotate has just created may begin with lines of other programs.
         is_new = log.reader.offset == 0 and plan.follows is None
         before = self.report.lines, self.report.mail_lines
-        self._unmoved = None if log.is_known else self.report.known_lines
+        self._known_before = None if log.is_known else self.report.known_lines
         with log.reader as reader:
             damage = self._read_blocks(log)
-            # Only here all lines before the reader's offset have been taken in: a save is right at no other place.
+            # Save only here, where all lines before the reader's offset have been reduced.
             is_read = damage is None and not self.stopped and reader.is_packed and not log.log.is_stream
             self._save(log, packed=log.log.size if is_read else None)
-            self._settle()
+            self._finish_write()
         if is_new and self.report.lines > before[0] and self.report.mail_lines == before[1]:
             self.report.without_mail.append(reader.path)
-        self._keep_year(log)
+        self._note_year(log)
         if log.note:
             self.report.notes.append(log.note)
         if damage:
             raise damage
 
-    def _keep_year(self, log: OpenLog) -> None:
-        """Keep what a message about another clock has to know."""
+    def _note_year(self, log: OpenLog) -> None:
+        """Keep the first year and whether stamps have years, for a warning about a wrong clock or year."""
         if log.frames.state()["latest"] is not None:
             if self._has_years:
                 self._first_year = log.begin["year"]
             self._has_years = False
 
     def _read_blocks(self, log: OpenLog) -> LogError | None:
-        """Read to the end, or until stopped; return what is wrong with the file."""
+        """Read to the end or until stopped; return an error if the file is damaged."""
         reader = log.reader
         saved = written = reader.offset
         try:
             for block in log.blocks:
-                self._take(block, log.frames)
+                self._add_block(block, log.frames)
                 self._progress(reader.path, reader.position, self.report.lines)
                 is_full = self._reducer.held > self._limits.held
                 if is_full or reader.offset - written >= self._limits.write_bytes:
-                    # Without a checkpoint: what is open would be written with one, and again when it has ended.
-                    self._put(self._reducer.hand_over_finished(), [])
+                    # Save no checkpoint: it would need open transactions written now, and again when they finish.
+                    self._write(self._reducer.pop_finished(), [])
                     written = reader.offset
                 is_full = is_full and self._reducer.held > self._limits.held // 2
                 if is_full or reader.offset - saved >= self._limits.save_bytes:
@@ -170,22 +170,22 @@ class Indexer:
                     saved = written = reader.offset
                 if self.stopped:
                     return None
-            self._take_last_line(log)
+            self._add_last_line(log)
         except LogError as error:
             return error
         return None
 
-    def _take(self, block: Block, frames: Frames) -> None:
+    def _add_block(self, block: Block, frames: Frames) -> None:
         report = self.report
         report.lines += len(block.lines) + block.too_long
         if block.too_long:
             report.unrecognised["too long"] += block.too_long
-        take, ignored = self._reducer.take, report.ignored
+        add, ignored = self._reducer.add, report.ignored
         for line in block.lines:
             meaning = classify(line, frames)
             if isinstance(meaning, Ignored):
                 ignored[meaning.reason] += 1
-                report.silent += 1
+                report.ignored_mail_lines += 1
             elif isinstance(meaning, OtherProgram):
                 ignored[meaning.reason] += 1
             elif isinstance(meaning, Unrecognised):
@@ -193,7 +193,7 @@ class Indexer:
             else:
                 record, mta, parsed = meaning
                 report.used += 1
-                take(record, mta, parsed)
+                add(record, mta, parsed)
                 if type(parsed) is Event:
                     fact = parsed.fact
                     if type(fact) in BEGINNINGS:
@@ -201,39 +201,42 @@ class Indexer:
                     elif isinstance(fact, MessageId) and fact.msgid:
                         self._clock.sample_message_id(record.time, parsed.queue_id, fact.msgid)
 
-    def _take_last_line(self, log: OpenLog) -> None:
-        """A last line without an end is left for later where its end may still come."""
+    def _add_last_line(self, log: OpenLog) -> None:
+        """Add the last line if it has no line feed, unless its end may still be written."""
         reader = log.reader
-        if not reader.is_packed and reader.rest and self._now() - log.log.modified < _SETTLED_SECONDS:
+        if not reader.is_packed and reader.rest and self._now() - log.log.modified < _COMPLETE_AFTER_SECONDS:
             self.report.unfinished.add(reader.path)
             return
         self.report.unfinished.discard(reader.path)
         if last := reader.last_line():
-            self._take(last, log.frames)
+            self._add_block(last, log.frames)
 
     def _save(self, log: OpenLog, packed: int | None = None) -> None:
-        """Have everything written that the lines so far have touched, and behind it the checkpoint."""
-        touched = self._reducer.hand_over()
+        """Start to write every transaction that has changed, then the checkpoint of the log.
+
+        `packed` is the size of the compressed file if it was read to its end.
+        """
+        changed = self._reducer.pop_changed()
         state = {**log.state(), "reducer": self._reducer.state()}
         if packed is not None:
             state["packed"] = packed
         checkpoint = checkpoint_of(log.reader, state, self._now())
-        is_understood = self.report.known_lines != self._unmoved
-        self._put(touched, [checkpoint] if checkpoint and is_understood else [])
+        is_understood = self.report.known_lines != self._known_before
+        self._write(changed, [checkpoint] if checkpoint and is_understood else [])
         if checkpoint and not is_understood:
-            # Another run reads it from its start, maybe with other flags; this one goes on.
+            # Keep it for this run only: the next one, perhaps with other flags, reads the log from its start.
             self._checkpoints[checkpoint.log] = checkpoint
         gc.collect(1)
 
-    def _put(self, transactions: Sequence[Transaction], checkpoints: list[Checkpoint]) -> None:
-        """Have transactions written, and behind them the checkpoints."""
-        self._settle()
+    def _write(self, transactions: Sequence[Transaction], checkpoints: list[Checkpoint]) -> None:
+        """Start to write transactions, then checkpoints, after the previous write has finished."""
+        self._finish_write()
         self._saving = checkpoints
-        self._writer.put(transactions, checkpoints)
+        self._writer.start(transactions, checkpoints)
 
-    def _settle(self) -> None:
-        """Wait for what is being written."""
-        written = self._writer.settle()
+    def _finish_write(self) -> None:
+        """Wait for the write in progress and count its changes."""
+        written = self._writer.wait()
         self.report.created += written.created
         self.report.updated += written.updated
         self.report.refused += written.refused

@@ -1,7 +1,7 @@
-"""One indexer at a time for a store: a courtesy between runs that overlap.
+"""A lock file for each store, so that overlapping runs do not compete.
 
-The lock is the kernel's and ends with its process; the file holds nothing. That two indexers cannot spoil a store rests
-on the store's own conditions, not on this.
+The kernel holds the lock (flock(2)) and releases it when the process ends; the file is empty. The store itself stays
+correct with two indexers, because its writes are conditional.
 """
 
 import fcntl
@@ -16,11 +16,11 @@ from mailtrace.errors import MailtraceError
 
 
 class BusyError(MailtraceError):
-    """Another indexer is at work on this store."""
+    """Another indexer is running on this store."""
 
 
 def _folder() -> Path:
-    """The runtime folder: of the machine for root, else of the user."""
+    """Return the runtime folder: /run for root, else that of the user."""
     if os.geteuid() == 0 and Path("/run").is_dir():
         return Path("/run")
     return Path(os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir())
@@ -28,17 +28,17 @@ def _folder() -> Path:
 
 @contextmanager
 def locked(store: str, *, wait: bool) -> Iterator[None]:
-    """Hold the lock of a store while the block runs.
+    """Hold the lock of a store, given by its URL or path, while the block runs.
 
     Raises:
-        BusyError: another process holds it, and it is not to be waited for.
+        BusyError: another process holds the lock and `wait` is false.
     """
     name = blake2b(store.encode("utf-8", "surrogateescape"), digest_size=8).hexdigest()
     path = _folder() / f"mailtrace-{os.geteuid()}-{name}.lock"
     try:
         handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     except OSError:
-        # Without a folder to write in there is no courtesy, and nothing else is missing.
+        # The lock is optional: without a writable folder the run goes on.
         yield
         return
     try:
@@ -46,7 +46,7 @@ def locked(store: str, *, wait: bool) -> Iterator[None]:
             fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         except BlockingIOError:
             raise BusyError(
-                f"another mailtrace-index is at work on {store}: this run leaves it be (--wait waits for it)"
+                f"another mailtrace-index is running on {store}: skipping this run (use --wait to wait for it)"
             ) from None
         yield
     finally:

@@ -1,8 +1,8 @@
-"""How transactions get into a store: a write never replaces what is there, it joins it.
+"""Merging of transactions into a store: a write adds facts to what is stored and loses none.
 
-Most transactions are new and complete: they are created, without a look-up. Where an ID exists already, or a short
-queue ID was read without its beginning or end, what is stored is read, joined and written back under the condition that
-it has not changed, again until that holds.
+Most transactions are new and complete, and are created without a look-up. If an ID exists already, or if the beginning
+or end is missing under a short queue ID, the stored transactions are read, joined and written back on condition that
+they have not changed; on a conflict this is repeated.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,57 +15,58 @@ from mailtrace.message.transaction import Key, Transaction, joined, segments, ti
 from mailtrace.stores.base import Refused, Removal, Replacement, Row, Store, Stored
 
 _ROUNDS: Final = 100
-"""How often a write is tried against other writers: each round that fails, another's has succeeded."""
-
-
+"""How often a write is repeated after conflicts; in each round at least one writer succeeds."""
 _SLICE: Final = 1_000
-"""How many transactions that are stored already are joined with those at once."""
+"""How many transactions are joined with stored ones at a time, to limit memory."""
 
 
 class Written(NamedTuple):
-    """What a batch changed."""
+    """What a write changed."""
 
     created: int
+    """New documents."""
     updated: int
+    """Stored transactions that got new facts."""
     refused: list[Refused]
 
 
 class _Plan(NamedTuple):
     create: dict[str, Transaction]
+    """New transactions by ID."""
     replace: list[tuple[Replacement, frozenset[str]]]
-    """What changes, and the IDs that must have been written before: its lines may go to them."""
+    """Changed transactions, each with the IDs that must be written first because facts may move to them."""
     remove: list[tuple[Removal, frozenset[str]]]
-    """What goes, and the IDs that must have been written before."""
+    """Transactions to delete, each with the IDs that must be written first."""
     parts: dict[str, list[Transaction]]
-    """The transactions that each written ID was made of, stored ones too: those to try again should it conflict."""
+    """The transactions that each written ID was made of, stored ones included, for a retry after a conflict."""
     promoted: set[str]
-    """IDs of stubs that become documents."""
+    """IDs of stubs that get a document."""
     uncertain: set[str]
-    """IDs that depend on what else is stored of their key."""
+    """IDs that depend on other stored transactions of their key."""
 
 
 def write(store: Store, transactions: Sequence[Transaction]) -> Written:
-    """Join transactions with what the store has. They are on their way, not yet committed.
+    """Merge transactions into the store, without a commit.
 
     Raises:
-        StoreError: the store cannot be written, or other writers never let a row be.
+        StoreError: the store cannot be written, or conflicts with other writers do not end.
     """
     written, uncertain = Written(0, 0, []), {part.key for part in transactions if not part.is_certain}
     batches = _batches(transactions, uncertain)
     for round_ in range(_ROUNDS):
-        again: list[Transaction] = []
+        retry: list[Transaction] = []
         for batch in batches:
-            done, left = _attempt(store, batch, uncertain, lookup=round_ > 0)
+            done, failed = _attempt(store, batch, uncertain, lookup=round_ > 0)
             written = Written(*map(add, written, done))
-            again += left
-        if not again:
+            retry += failed
+        if not retry:
             return written
-        batches = _sliced(again)
-    raise StoreError(f"{store.name}: other writers are changing the same transactions all the time: try again later")
+        batches = _sliced(retry)
+    raise StoreError(f"{store.name}: other processes keep changing the same transactions: try again later")
 
 
 def _batches(transactions: Sequence[Transaction], uncertain: set[Key]) -> list[Sequence[Transaction]]:
-    """What to try at once: all, unless much of it is to be joined, which brings what is stored into memory too."""
+    """Return the batches to write: one, unless many need a look-up, which takes memory for the stored ones too."""
     joining = [part for part in transactions if part.written or part.key in uncertain]
     if len(joining) <= _SLICE:
         return [transactions]
@@ -79,24 +80,24 @@ def _sliced(transactions: Sequence[Transaction]) -> list[Sequence[Transaction]]:
 def _attempt(
     store: Store, transactions: Sequence[Transaction], uncertain: set[Key], *, lookup: bool
 ) -> tuple[Written, list[Transaction]]:
-    """Write transactions; return what that changed, and those to be written again."""
+    """Write a batch once; return the changes, and the transactions to write again."""
     plan = _plan(store, transactions, uncertain, lookup=lookup)
     stubs: set[str] = set()
-    made = store.create(_rows(plan.create, stubs))
-    replaced = [replacement for replacement, first in plan.replace if not first & made.conflicts]
-    changed = store.replace(replaced)
-    conflicts = made.conflicts | changed.conflicts
-    conflicts |= {replacement.row.id for replacement, first in plan.replace if first & made.conflicts}
+    creation = store.create(_rows(plan.create, stubs))
+    replacements = [replacement for replacement, first in plan.replace if not first & creation.conflicts]
+    change = store.replace(replacements)
+    conflicts = creation.conflicts | change.conflicts
+    conflicts |= {replacement.row.id for replacement, first in plan.replace if first & creation.conflicts}
     store.remove([removal for removal, first in plan.remove if not first & conflicts])
     promoted = len(plan.promoted - conflicts)
-    created = len(plan.create) - len(made.conflicts | stubs) - len(made.refused) + promoted
-    updated = len(replaced) - len(changed.conflicts) - len(changed.refused) - promoted
-    written = Written(created, updated, made.refused + changed.refused)
-    return written, _to_look_after(store, plan, conflicts, uncertain)
+    created = len(plan.create) - len(creation.conflicts | stubs) - len(creation.refused) + promoted
+    updated = len(replacements) - len(change.conflicts) - len(change.refused) - promoted
+    written = Written(created, updated, creation.refused + change.refused)
+    return written, _to_retry(store, plan, conflicts, uncertain)
 
 
 def _rows(transactions: Mapping[str, Transaction], stubs: set[str]) -> Iterator[Row]:
-    """Make the rows of new transactions one by one, so that their documents are not in memory together."""
+    """Yield the rows of new transactions, so that not all documents are in memory at once; add stubs to `stubs`."""
     for id_, whole in transactions.items():
         row = Row(id_, whole, document(whole))
         if row.document is None:
@@ -104,11 +105,11 @@ def _rows(transactions: Mapping[str, Transaction], stubs: set[str]) -> Iterator[
         yield row
 
 
-def _to_look_after(store: Store, plan: _Plan, conflicts: set[str], uncertain: set[Key]) -> list[Transaction]:
-    """The transactions to plan again, with what is stored by now.
+def _to_retry(store: Store, plan: _Plan, conflicts: set[str], uncertain: set[Key]) -> list[Transaction]:
+    """Return the transactions to plan again with what is stored now, and add their keys to `uncertain`.
 
-    Two writers may store halves of a message at the same time, neither seeing the other's before: whoever looks after
-    its own write finds what was written before that.
+    Two writers can store the halves of a message at the same time without seeing each other's. A look-up after the
+    write finds the other half for at least one of them.
     """
     again = conflicts if store.is_exclusive else conflicts | plan.uncertain
     whole = {part.key for group in plan.parts.values() for part in group if part.begun and not part.is_timed}
@@ -121,25 +122,25 @@ def _to_look_after(store: Store, plan: _Plan, conflicts: set[str], uncertain: se
 
 
 def _plan(store: Store, transactions: Sequence[Transaction], uncertain: set[Key], *, lookup: bool) -> _Plan:
-    """Look up what must be joined, and say what is to be written."""
+    """Look up stored transactions where needed, and plan what to write."""
     plan = _Plan({}, [], [], {}, set(), set())
-    certain, by_key = _parted(transactions, uncertain)
+    certain, by_key = _divided(transactions, uncertain)
     known = store.read([group[0] for group in certain.values() if lookup or any(part.written for part in group)])
     for id_, group in certain.items():
-        _put(plan, id_, group, known.get(id_))
+        _plan_row(plan, id_, group, known.get(id_))
     if by_key:
         found = store.find({key: time_span_of(group) for key, group in by_key.items()})
         for key, group in by_key.items():
-            _resegment(plan, group, found.get(key, []))
+            _plan_key(plan, group, found.get(key, []))
     return plan
 
 
-def _parted(
+def _divided(
     transactions: Sequence[Transaction], uncertain: set[Key]
 ) -> tuple[dict[str, list[Transaction]], dict[Key, list[Transaction]]]:
-    """Notify transactions whose ID is certain from those that depend on what else is known of their key.
+    """Return transactions with a certain ID, by ID, and those that depend on others of their key, by key.
 
-    A whole transaction under a short ID is certain, unless its end was stored before without its beginning.
+    A complete transaction under a short queue ID is certain, unless its end was stored earlier without its beginning.
     """
     certain: dict[str, list[Transaction]] = {}
     by_key: dict[Key, list[Transaction]] = {}
@@ -151,27 +152,27 @@ def _parted(
     return certain, by_key
 
 
-def _put(plan: _Plan, id_: str, group: list[Transaction], stored: Stored | None) -> None:
-    """Plan the row of one ID: new, joined with the stored one, or nothing where that knows it all."""
+def _plan_row(plan: _Plan, id_: str, group: list[Transaction], stored: Stored | None) -> None:
+    """Plan the row of one ID: create it, join it with the stored one, or do nothing if no fact is new."""
     if stored is None:
         plan.create[id_] = joined(group)
     else:
         whole = joined([stored.transaction, *group])
         if len(whole.facts) == len(stored.transaction.facts):
             return
-        _replace(plan, stored, whole, frozenset())
+        _plan_replacement(plan, stored, whole, frozenset())
     plan.parts[id_] = group
 
 
-def _replace(plan: _Plan, stored: Stored, whole: Transaction, first: frozenset[str]) -> None:
+def _plan_replacement(plan: _Plan, stored: Stored, whole: Transaction, first: frozenset[str]) -> None:
     row = Row(stored.id, whole, document(whole))
     plan.replace.append((Replacement(row, stored.version), first))
     if row.document is not None and document(stored.transaction) is None:
         plan.promoted.add(stored.id)
 
 
-def _resegment(plan: _Plan, group: list[Transaction], stored: list[Stored]) -> None:
-    """Plan all rows of one short queue ID: whose each line is depends on the lines around it."""
+def _plan_key(plan: _Plan, group: list[Transaction], stored: list[Stored]) -> None:
+    """Plan all rows of one short queue ID: to which message a fact belongs depends on the facts around it."""
     before = {row.id: row for row in stored}
     after: dict[str, Transaction] = {}
     every = [*(row.transaction for row in stored), *group]
@@ -182,10 +183,10 @@ def _resegment(plan: _Plan, group: list[Transaction], stored: list[Stored]) -> N
         if old is None:
             plan.create[id_] = whole
         elif set(old.transaction.facts) != set(whole.facts):
-            _replace(plan, old, whole, frozenset(after))
+            _plan_replacement(plan, old, whole, frozenset(after))
         else:
             continue
         plan.parts[id_] = every
         plan.uncertain.add(id_)
-    gone = (Removal(id_, row.transaction.start, row.version) for id_, row in before.items() if id_ not in after)
-    plan.remove.extend((removal, frozenset(after)) for removal in gone)
+    removals = (Removal(id_, row.transaction.start, row.version) for id_, row in before.items() if id_ not in after)
+    plan.remove.extend((removal, frozenset(after)) for removal in removals)

@@ -1,4 +1,4 @@
-"""What became of the lines that were read: used, ignored and unrecognised add up to all of them."""
+"""The counts of a run. Used, ignored and unrecognised lines add up to all lines."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -13,29 +13,32 @@ class Report:
 
     lines: int = 0
     used: int = 0
+    """Lines about a transaction."""
     ignored: Counter[str] = field(default_factory=Counter)
+    """Lines not about a transaction, by reason."""
     unrecognised: Counter[str] = field(default_factory=Counter)
+    """Lines that no rule matches, by reason."""
     created: int = 0
     """New documents."""
     updated: int = 0
-    """Documents and stubs that learned something new."""
+    """Stored transactions that got new facts."""
     refused: list[Refused] = field(default_factory=list)
-    """Documents that the store would not take."""
+    """Documents that the store rejected."""
     without_mail: list[str] = field(default_factory=list)
-    """Logs with lines of which none was a mail server's."""
+    """Logs without a single line of an MTA."""
     unfinished: set[str] = field(default_factory=set)
-    """Logs whose last line has no end yet."""
+    """Logs whose last line is not complete yet."""
     notes: list[str] = field(default_factory=list)
-    """What the admin should know: another clock, a damaged file."""
-    silent: int = 0
-    """Lines of a mail server among the ignored."""
+    """Warnings for the admin: a wrong year or time zone, a damaged file."""
+    ignored_mail_lines: int = 0
+    """How many of the ignored lines are of an MTA."""
 
     @property
     def mail_lines(self) -> int:
-        """Lines of a mail server that were understood."""
-        return self.used + self.silent
+        """Lines of an MTA that were recognised."""
+        return self.used + self.ignored_mail_lines
 
     @property
     def known_lines(self) -> int:
-        """Lines whose time and program were understood."""
+        """Lines whose time and program were recognised."""
         return self.mail_lines + self.ignored[OTHER_PROGRAM]

@@ -1,7 +1,7 @@
-"""What processes have said of their next messages, which have no queue ID yet.
+"""Lines without a queue ID that belong to the next message of their process.
 
-By (host, process): who has logged in to sendmail, which hold Postfix has announced, and whose message a before-queue
-filter has. What is said before a message's first line is a part of it.
+Kept by host and process ID: logins to sendmail, holds that Postfix announces, and the client of a message that Postfix
+passes to a before-queue filter.
 """
 
 from collections import OrderedDict
@@ -11,11 +11,12 @@ from mailtrace.message.transaction import SECOND, pack, unpack
 from mailtrace.mta.facts import Announced, Authenticated, Client, Fact, Login, Refusal, Sender
 from mailtrace.syslog.frame import Record
 
-_MOST: Final = 5_000
-_MOST_HOLDS: Final = 100
+_MAX_SESSIONS: Final = 5_000
+_MAX_HOLDS: Final = 100
 _LONGEST_WAIT: Final = 300 * SECOND
-"""How long a client may take between two commands (postconf(5), smtpd_timeout)."""
+"""The longest time between two SMTP commands (postconf(5), smtpd_timeout)."""
 _DISORDER: Final = 5 * SECOND
+"""How far lines can be out of order."""
 
 _Process = tuple[str, str]
 """The host and the process ID."""
@@ -25,41 +26,41 @@ class _Session(NamedTuple):
     client: str
     """As `name [ip]`."""
     time: int
-    """When this was said last, in microseconds since 1970."""
+    """The time of the last line, in microseconds since 1970."""
     facts: tuple[Fact, ...]
-    """A `Login` (sendmail), a `Client` (before-queue filter), or the `Refusal` of each hold; none once used."""
+    """A `Login` (sendmail), a `Client` (before-queue filter), or a `Refusal` for each hold; empty once used."""
 
     def is_of(self, kind: type[Fact]) -> bool:
-        """Whether facts of this kind were said."""
+        """Return whether the session has facts of this kind."""
         return bool(self.facts) and isinstance(self.facts[0], kind)
 
 
 class Sessions:
-    """Keeps what is open, for as many processes as have said something lately."""
+    """Keeps the sessions of the processes that logged last."""
 
     def __init__(self) -> None:
         self.open: OrderedDict[_Process, _Session] = OrderedDict()
-        """Empty where nothing need be asked: it is looked at for every message."""
+        """Public so that the reducer can skip a call for each message while it is empty."""
 
     def log_in(self, record: Record, session: Authenticated) -> None:
-        """Keep who has logged in, for every message of the session."""
+        """Keep a login, which applies to every message of the session."""
         self._keep(record, _Session(session.client, record.time, (Login(session.login),)))
 
     def announce(self, record: Record, announced: Announced) -> None:
-        """Keep what was said of the next message; holds of one message are kept together."""
+        """Keep a fact about the next message; holds of one message are kept together."""
         fact = announced.fact
         facts: tuple[Fact, ...] = (fact,)
         known = self.open.get((record.host, record.pid))
         if known is not None and isinstance(fact, Refusal) and _is_same_message(known, fact):
-            facts = tuple(dict.fromkeys((*known.facts, fact)))[-_MOST_HOLDS:]
+            facts = tuple(dict.fromkeys((*known.facts, fact)))[-_MAX_HOLDS:]
         self._keep(record, _Session(fact.client or "", record.time, facts))
 
     def begin(self, record: Record, beginning: Client | Sender) -> tuple[Fact, ...]:
-        """Return what was said before of the message that begins with this line.
+        """Return the facts that were kept for the message that begins with this line.
 
-        smtpd(8) forgets a hold when the client sends RSET or goes. Of that, only lines tell that are no transaction's
-        and that come with every session, so they are not followed: another client's message, or a long time, tell too.
-        What is left is a client that goes and comes back to the same process within minutes, with other mail.
+        smtpd(8) drops a hold when the client sends RSET or disconnects. The lines about that come with every session
+        and are not followed; instead, a message of another client or a long pause ends a hold. The remaining error is
+        a client that reconnects to the same process within minutes and sends another message.
         """
         session = self.open.get((record.host, record.pid))
         if session is None:
@@ -73,23 +74,23 @@ class Sessions:
         return session.facts if is_same and _is_soon(session, record) else ()
 
     def accept(self, record: Record) -> Login | None:
-        """Return who had logged in to send the message that a before-queue filter has passed on."""
-        client = self._take_client(record)
+        """Return the login of the client whose message a before-queue filter has passed on."""
+        client = self._pop_client(record)
         return _login(client) if client is not None else None
 
     def refuse(self, record: Record, refusal: Refusal) -> list[Fact]:
-        """Return what a refusal without a queue ID says, with what the process had said before."""
+        """Return the facts of a refusal without a queue ID, with what was kept of its session."""
         session = self.open.get((record.host, record.pid))
         if session is not None and session.is_of(Refusal):
             self._refuse_held(record, session, refusal)
-        elif refusal.client is None and (client := self._take_client(record)) is not None:
+        elif refusal.client is None and (client := self._pop_client(record)) is not None:
             login = _login(client)
-            told = refusal._replace(client=client.client)
-            return [told] if login is None else [told, login]
+            refusal = refusal._replace(client=client.client)
+            return [refusal] if login is None else [refusal, login]
         return [refusal]
 
     def _refuse_held(self, record: Record, session: _Session, refusal: Refusal) -> None:
-        """A recipient that is refused after all is none of the message, which stays on hold for the next one."""
+        """Remove a refused recipient from a hold; the message stays on hold for its other recipients."""
         if refusal.outcome != "rejected" or not _is_same_message(session, refusal):
             self._close(record, session)
         elif refusal.recipient is not None:
@@ -98,7 +99,7 @@ class Sessions:
             left = tuple(held or [facts[0]._replace(recipient=None)])
             self._keep(record, session._replace(time=max(session.time, record.time), facts=left))
 
-    def _take_client(self, record: Record) -> Client | None:
+    def _pop_client(self, record: Record) -> Client | None:
         session = self.open.get((record.host, record.pid))
         if session is None or not session.is_of(Client):
             return None
@@ -107,25 +108,25 @@ class Sessions:
         return client if isinstance(client, Client) else None
 
     def _close(self, record: Record, session: _Session) -> None:
-        """Keep that what was said has been used: an older checkpoint of another log may have it as open still."""
+        """Keep an empty session, because an older checkpoint of another log may still have its facts."""
         self._keep(record, session._replace(time=max(session.time, record.time), facts=()))
 
     def _keep(self, record: Record, session: _Session) -> None:
         process = record.host, record.pid
         self.open[process] = session
         self.open.move_to_end(process)
-        if len(self.open) > _MOST:
+        if len(self.open) > _MAX_SESSIONS:
             self.open.popitem(last=False)
 
     def state(self) -> list[list[Any]]:
-        """Return what is open, for a later run to go on with."""
+        """Return all sessions, for the checkpoint."""
         return [
             [*process, session.client, session.time, pack((session.time, fact) for fact in session.facts)]
             for process, session in self.open.items()
         ]
 
     def resume(self, state: list[list[Any]]) -> None:
-        """Go on with what was open in an earlier run, but for what is newer here: checkpoints come in no order."""
+        """Load the sessions that an earlier run saved, except where this run has newer ones."""
         for host, pid, *kept in state:
             process, session = (host, pid), _resumed(kept)
             known = self.open.get(process)
@@ -141,7 +142,7 @@ def _resumed(kept: list[Any]) -> _Session:
 
 
 def _is_same_message(session: _Session, refusal: Refusal) -> bool:
-    """Whether a refusal can be about the message that was announced to be on hold: same client, same sender."""
+    """Return whether a refusal can be about the message on hold: same client, and same sender if known."""
     if session.client != refusal.client:
         return False
     known = [fact.sender for fact in session.facts if isinstance(fact, Refusal) and fact.sender is not None]

@@ -1,4 +1,4 @@
-"""Writes to the store what has been read; to a remote one in a thread of its own, while reading goes on."""
+"""The writer: merges transactions into the store and commits; for a remote store in a thread, while reading goes on."""
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
@@ -11,26 +11,26 @@ from mailtrace.logs.checkpoint import Checkpoint
 from mailtrace.message.transaction import Transaction
 from mailtrace.stores.base import Store
 
-Patience: TypeAlias = Callable[[StoreUnavailableError, int], bool]
-"""Asked, when the store does not answer for the n-th time in a row, whether to try again; it waits before."""
+Retry: TypeAlias = Callable[[StoreUnavailableError, int], bool]
+"""Called with the error after the n-th failure in a row; waits, then returns whether to try again."""
 
 
-def impatient(_error: StoreUnavailableError, _times: int) -> bool:
-    """Give up at once."""
+def no_retry(_error: StoreUnavailableError, _times: int) -> bool:
+    """Do not try again."""
     return False
 
 
 class Writer:
-    """Takes one piece of work at a time: what is being written and what is being read is all that is in memory."""
+    """Runs one write at a time, so that no more than one batch waits in memory."""
 
-    def __init__(self, store: Store, patience: Patience = impatient) -> None:
-        self._store, self._patience = store, patience
+    def __init__(self, store: Store, retry: Retry = no_retry) -> None:
+        self._store, self._retry = store, retry
         self._pending: Future[Written] | None = None
 
-    def put(self, transactions: Sequence[Transaction], checkpoints: Sequence[Checkpoint]) -> None:
-        """Have transactions written, and the checkpoints behind them; `settle` comes before.
+    def start(self, transactions: Sequence[Transaction], checkpoints: Sequence[Checkpoint]) -> None:
+        """Start to write transactions, then checkpoints.
 
-        Nothing else may change these transactions any more.
+        Call `wait` before, and do not change the transactions afterwards.
         """
         assert self._pending is None
         pending: Future[Written] = Future()
@@ -38,14 +38,14 @@ class Writer:
         if not self._store.is_remote:
             self._run(pending, transactions, checkpoints)
             return
-        # At the end of the process nobody waits for what is not acknowledged: it is read again.
+        # A daemon thread: what is not acknowledged when the process ends is read again by the next run.
         Thread(target=self._run, args=(pending, transactions, checkpoints), name="writer", daemon=True).start()
 
-    def settle(self) -> Written:
-        """Wait for what was put; return what it changed.
+    def wait(self) -> Written:
+        """Wait for the write that was started, if any, and return what it changed.
 
         Raises:
-            StoreError: it could not be written; what was acknowledged before is there.
+            StoreError: it failed; what the store acknowledged before is stored.
         """
         pending, self._pending = self._pending, None
         return pending.result() if pending else Written(0, 0, [])
@@ -54,12 +54,12 @@ class Writer:
         self, pending: "Future[Written]", transactions: Sequence[Transaction], checkpoints: Sequence[Checkpoint]
     ) -> None:
         try:
-            pending.set_result(self._insist(transactions, checkpoints))
-        except BaseException as error:  # noqa: BLE001 # it is raised where the result is asked for
+            pending.set_result(self._write(transactions, checkpoints))
+        except BaseException as error:  # noqa: BLE001 # `wait` raises it
             pending.set_exception(error)
 
-    def _insist(self, transactions: Sequence[Transaction], checkpoints: Sequence[Checkpoint]) -> Written:
-        """Write and commit; done again after a failure, it harms nothing."""
+    def _write(self, transactions: Sequence[Transaction], checkpoints: Sequence[Checkpoint]) -> Written:
+        """Write and commit, and repeat after a failure, which is harmless because facts are merged as sets."""
         times = 0
         while True:
             try:
@@ -67,7 +67,7 @@ class Writer:
                 self._store.commit(checkpoints)
             except StoreUnavailableError as error:
                 times += 1
-                if not self._patience(error, times):
+                if not self._retry(error, times):
                     raise
             else:
                 return written

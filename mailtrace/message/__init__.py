@@ -1,1 +1,1 @@
-"""A transaction, and the document derived from it."""
+"""A transaction and its document: facts, their order, and the fields derived from them."""

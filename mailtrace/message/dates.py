@@ -1,4 +1,4 @@
-"""Dates as documents have them."""
+"""The form of the dates in documents: ISO 8601 in UTC."""
 
 from datetime import datetime, timedelta, timezone
 from functools import lru_cache
@@ -15,7 +15,7 @@ def _iso_minute(minutes: int) -> str:
 
 
 def iso_time(microseconds: int) -> str:
-    """Return microseconds since 1970 as ISO 8601 in UTC, with a fraction only where there is one."""
+    """Return a time in microseconds since 1970 as ISO 8601 in UTC, with a fraction only if it is not zero."""
     seconds, micro = divmod(microseconds, _SECOND)
     minutes, second = divmod(seconds, 60)
     fraction = f".{micro:06}" if micro else ""

@@ -1,7 +1,7 @@
-"""The document of a transaction: the public contract, derived from its facts.
+"""The document of a transaction: the public form of what its log lines say.
 
-`document` is a pure function of the facts, so that reading lines twice, in another order or in another run gives the
-same document. Times in it are ISO 8601 in UTC.
+The document is a pure function of the set of facts. Lines that are read twice, in another order or in another run give
+the same document.
 """
 
 import re
@@ -10,6 +10,7 @@ from operator import itemgetter
 from typing import Any, Final, TypeAlias
 
 from mailtrace.message.dates import iso_time
+from mailtrace.message.fields import DOCUMENT, RECIPIENT_RESULT, is_cut
 from mailtrace.message.order import TimedFact
 from mailtrace.message.recipients import RecipientResult, recipient_results, requeued_as, result_of_all
 from mailtrace.message.transaction import FINAL, Transaction, joined
@@ -31,73 +32,76 @@ from mailtrace.mta.facts import (
 )
 
 Document: TypeAlias = dict[str, Any]
-"""A transaction as `--format json` prints it, with times in UTC."""
+"""A transaction as `--format json` prints it, but with times in UTC. `fields.DOCUMENT` lists the fields."""
 
-_Facts: TypeAlias = dict[type[Fact], list[Any]]
-"""Facts by their kind, each kind's in the order of their times."""
+_FactsByKind: TypeAlias = dict[type[Fact], list[Any]]
+"""All facts but results: of each kind a list in the order of time."""
 
 MAX_LENGTH: Final = 8191
-"""Longer values are cut: Elasticsearch refuses keywords of more than 32,766 bytes, which is four for each of these."""
+"""Longest value in characters: Elasticsearch refuses keywords of more than 32,766 bytes, and one takes up to four."""
 
-_CUT: Final = ("recipient", "orig_to", "relay", "relay_host", "status", "queued_as")
+_CUT_IN_DOCUMENT: Final = tuple(field.name for field in DOCUMENT if is_cut(field))
+_CUT_IN_RESULT: Final = tuple(field.name for field in RECIPIENT_RESULT if is_cut(field))
 
 _address = re.compile(r"\[(?:IPv6:)?([0-9A-Fa-f.:]+)\]").search
 
 
-def _places(fact: Any, /, **members: str) -> tuple[tuple[str, int], ...]:
-    """Where a kind of fact has the members of a document: by the name of its own member."""
-    return tuple((member.rstrip("_"), fact._fields.index(name)) for member, name in members.items())
+def _indexes(kind: Any, /, **fields: str) -> tuple[tuple[str, int], ...]:
+    """Return pairs of a document's field and the index of its value in a fact, from the name of the fact's field."""
+    return tuple((field.rstrip("_"), kind._fields.index(name)) for field, name in fields.items())
 
 
-_TOLD: Final[dict[type[Fact], tuple[tuple[str, int], ...]]] = {
-    Client: _places(Client, client="client", login="login", origin="origin", orig_client="orig_client"),
-    Envelope: _places(Envelope, from_="sender", size="size", nrcpt="nrcpt", instance="instance"),
-    MessageId: _places(MessageId, msgid="msgid", instance="instance"),
-    Sender: _places(Sender, from_="sender", client="client", msgid="msgid", size="size", nrcpt="nrcpt"),
-    Login: _places(Login, login="login", orig_client="orig_client"),
-    Submitted: _places(Submitted, submitter="sender", origin="origin"),
-    Origin: _places(Origin, origin="origin", kind="kind", owner="sender"),
-    Refusal: _places(Refusal, client="client", claimed="sender", login="login"),
+_FIELDS_OF: Final[dict[type[Fact], tuple[tuple[str, int], ...]]] = {
+    Client: _indexes(Client, client="client", login="login", origin="origin", orig_client="orig_client"),
+    Envelope: _indexes(Envelope, from_="sender", size="size", nrcpt="nrcpt", instance="instance"),
+    MessageId: _indexes(MessageId, msgid="msgid", instance="instance"),
+    Sender: _indexes(Sender, from_="sender", client="client", msgid="msgid", size="size", nrcpt="nrcpt"),
+    Login: _indexes(Login, login="login", orig_client="orig_client"),
+    Submitted: _indexes(Submitted, submitter="sender", origin="origin"),
+    Origin: _indexes(Origin, origin="origin", kind="kind", owner="sender"),
+    Refusal: _indexes(Refusal, client="client", claimed="sender", login="login"),
 }
-"""What each kind of fact tells, and where in it; the kind that is to be trusted most stands first."""
+"""The fields that each kind of fact has. The most reliable kind comes first: its values win."""
 
 
 def document(transaction: Transaction) -> Document | None:
-    """Return the document of a transaction, or None for what never became mail and had nothing refused."""
-    timed, facts = _in_course(transaction)
-    known = _known(facts)
-    told, client, nrcpt = known.get, known.get("client"), known.get("nrcpt")
-    sender = _sender(known, transaction.mta)
+    """Return the document of a transaction; None if no message came in and nothing was refused."""
+    timed, facts = _ordered_and_by_kind(transaction)
+    values = _first_values(facts)
+    get, client, nrcpt = values.get, values.get("client"), values.get("nrcpt")
+    sender = _sender(values, transaction.mta)
     to = recipient_results(timed, sender, transaction.mta)
     if not to or to[0]["outcome"] == "rejected":
         if not to and not _is_mail(facts):
             return None
         to = _with_queued(to, timed, facts)
-    _cut_entries(to)
-    return {
+    _cut_results(to)
+    found = {
         "transaction": transaction.queue_id,
         "host": transaction.host,
         "mta": transaction.mta,
-        "instance": told("instance"),
+        "instance": get("instance"),
         "date": iso_time(timed[0][0]),
-        "from": _cut(sender),
-        "client": _cut(client),
+        "from": sender,
+        "client": client,
         "client_ip": ip_in(client),
-        "orig_client": _cut(told("orig_client")),
-        "login": _cut(told("login")),
-        "msgid": _cut(told("msgid")),
-        "size": told("size"),
+        "orig_client": get("orig_client"),
+        "login": get("login"),
+        "msgid": get("msgid"),
+        "size": get("size"),
         "nrcpt": nrcpt,
         "to": to,
         "removed": Removed in facts or _all_final(to, nrcpt, transaction.mta),
-        "origin": _cut(told("origin")),
+        "origin": get("origin"),
     }
+    _cut(found, _CUT_IN_DOCUMENT)
+    return found
 
 
-def _in_course(transaction: Transaction) -> tuple[list[TimedFact], _Facts]:
-    """The facts in order, and those that are no results by their kind."""
+def _ordered_and_by_kind(transaction: Transaction) -> tuple[list[TimedFact], _FactsByKind]:
+    """Return all facts in order, and all but the results by kind."""
     timed = joined([transaction]).facts
-    facts: _Facts = {}
+    facts: _FactsByKind = {}
     for _, fact in timed:
         kind = type(fact)
         if kind is not Result:
@@ -105,34 +109,38 @@ def _in_course(transaction: Transaction) -> tuple[list[TimedFact], _Facts]:
     return timed, facts
 
 
-def _known(facts: _Facts) -> dict[str, Any]:
-    """The first known value of each member, of the kind of fact that is to be trusted most with it."""
-    known: dict[str, Any] = {}
-    for kind, members in _TOLD.items():
+def _first_values(facts: _FactsByKind) -> dict[str, Any]:
+    """Return the first value of each field that has one, from the most reliable kind of fact."""
+    values: dict[str, Any] = {}
+    for kind, fields in _FIELDS_OF.items():
         for fact in facts.get(kind, ()):
-            for member, at in members:
-                if fact[at] is not None and member not in known:
-                    known[member] = fact[at]
-    return known
+            for field, index in fields:
+                if fact[index] is not None and field not in values:
+                    values[field] = fact[index]
+    return values
 
 
 @lru_cache(maxsize=4096)
 def ip_in(name: str | None) -> str | None:
-    """Return the IP address in brackets that a client or relay name holds, without sendmail's `IPv6:`."""
+    """Return the IP address in brackets in the name of a client or relay, without sendmail's `IPv6:` prefix."""
     found = _address(name) if name else None
     return found[1] if found else None
 
 
-def _sender(known: dict[str, Any], mta: str) -> str | None:
-    """The envelope sender: the queue manager's is complete, pickup's is as the program gave it, a refusal's a claim."""
-    if "from" not in known and mta == "sendmail" and "kind" in known:
-        # Notices, clones and split envelopes have no from= line; a notice's sender is the null one.
-        return "" if known["kind"] == "notice" else known.get("owner")
-    return known.get("from", known.get("submitter", known.get("claimed", known.get("owner"))))
+def _sender(values: dict[str, Any], mta: str) -> str | None:
+    """Return the envelope sender from the best source.
+
+    The queue manager logs the complete address, pickup(8) the address as the local program gave it, and a refusal only
+    what the client claimed.
+    """
+    if "from" not in values and mta == "sendmail" and "kind" in values:
+        # Sendmail logs no from= line for notices, clones and split envelopes. A notice has the null sender.
+        return "" if values["kind"] == "notice" else values.get("owner")
+    return values.get("from", values.get("submitter", values.get("claimed", values.get("owner"))))
 
 
-def _is_mail(facts: _Facts) -> bool:
-    """Whether a message is known to have come in, although nothing is known of its recipients."""
+def _is_mail(facts: _FactsByKind) -> bool:
+    """Return whether a message came in, for a transaction without results."""
     if Aborted in facts or any(fact.how == "canceled" for fact in facts.get(Removed, ())):
         return False
     if Envelope in facts or MessageId in facts or Submitted in facts:
@@ -140,9 +148,9 @@ def _is_mail(facts: _Facts) -> bool:
     return any(fact.nrcpt != 0 and (fact.size or fact.msgid is not None) for fact in facts.get(Sender, ()))
 
 
-def _with_queued(to: list[RecipientResult], timed: list[TimedFact], facts: _Facts) -> list[RecipientResult]:
-    """The entries, and one for a message that is in the queue without a result, whatever recipients were refused."""
-    if any(entry["outcome"] != "rejected" or entry["recipient"] is None for entry in to):
+def _with_queued(to: list[RecipientResult], timed: list[TimedFact], facts: _FactsByKind) -> list[RecipientResult]:
+    """Add a result `queued` for a message in the queue that has none yet but refused recipients."""
+    if any(result["outcome"] != "rejected" or result["recipient"] is None for result in to):
         return to
     if not _is_mail(facts) or Expired in facts or Cloned in facts or any(type(fact) is Result for _, fact in timed):
         return to
@@ -158,7 +166,7 @@ def _with_queued(to: list[RecipientResult], timed: list[TimedFact], facts: _Fact
 
 
 def _queued_since(timed: list[TimedFact]) -> int | None:
-    """When the message was first known to be in the queue: active (Postfix), or collected for recipients (sendmail)."""
+    """Return when the message is first seen in the queue: active (Postfix), or collected with recipients (sendmail)."""
     for time, fact in timed:
         if type(fact) is Envelope or (type(fact) is Sender and fact.nrcpt):
             return time
@@ -166,21 +174,25 @@ def _queued_since(timed: list[TimedFact]) -> int | None:
 
 
 def _all_final(to: list[RecipientResult], nrcpt: int | None, mta: str) -> bool:
-    """Sendmail never says that a message has left its queue: it has when every recipient has a final result."""
+    """Return whether sendmail has removed the message: it logs no removal, so all recipients must be final."""
     if mta != "sendmail" or not nrcpt:
         return False
-    last = [entry["outcome"] for entry in to if entry["last"] and entry["recipient"] is not None]
+    last = [result["outcome"] for result in to if result["last"] and result["recipient"] is not None]
     last = [outcome for outcome in last if outcome != "rejected"] or last
     return len(last) >= nrcpt and all(outcome in FINAL for outcome in last)
 
 
-def _cut_entries(to: list[RecipientResult]) -> None:
-    for entry in to:
-        # Nearly none is so long all together.
-        length = len(entry["status"]) + len(entry["relay"] or "")
-        if length + len(entry["recipient"] or "") + len(entry["orig_to"] or "") > MAX_LENGTH:
-            entry.update({name: _cut(entry[name]) for name in _CUT})
+def _cut_results(to: list[RecipientResult]) -> None:
+    for result in to:
+        # One sum rules out nearly all results: `relay_host` and `queued_as` are parts of `relay` and `status`.
+        length = len(result["status"]) + len(result["relay"] or "")
+        if length + len(result["recipient"] or "") + len(result["orig_to"] or "") > MAX_LENGTH:
+            _cut(result, _CUT_IN_RESULT)
 
 
-def _cut(value: str | None) -> str | None:
-    return value if value is None or len(value) <= MAX_LENGTH else value[: MAX_LENGTH - 3] + "..."
+def _cut(values: dict[str, Any], names: tuple[str, ...]) -> None:
+    """Cut the values of these fields to `MAX_LENGTH`."""
+    for name in names:
+        value = values[name]
+        if value is not None and len(value) > MAX_LENGTH:
+            values[name] = value[: MAX_LENGTH - 3] + "..."

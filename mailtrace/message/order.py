@@ -1,8 +1,8 @@
-"""The order of a transaction's facts: by time, and within one time by what they say.
+"""The order of the facts of a transaction: by time, then by kind and content.
 
-Many logs tell whole seconds, so most facts of a transaction have the time of another one. Which line was read first is
-no help: other runs cut the log elsewhere. So the order is a function of the facts alone, and close to that of the log:
-a message comes in, is queued, delivered and removed, and of two results the one with the longer delay is the later.
+Many logs have whole seconds, so several facts often have the same time. The order in which lines were read cannot
+decide, because another run may read them in other pieces. So the order depends on the facts alone, and follows the life
+of a message: it comes in, is queued, delivered and removed. Of two results, the one with the longer delay is later.
 """
 
 from typing import Any, Final, TypeAlias
@@ -29,7 +29,7 @@ from mailtrace.mta.facts import (
 TimedFact: TypeAlias = tuple[int, Fact]
 """A fact and the time of its line, in microseconds since 1970 UTC."""
 
-COURSE: Final[tuple[type[Fact], ...]] = (
+KIND_ORDER: Final[tuple[type[Fact], ...]] = (
     Client,
     Submitted,
     Sender,
@@ -46,54 +46,54 @@ COURSE: Final[tuple[type[Fact], ...]] = (
     Cloned,
     Removed,
 )
-"""Every kind of fact, in the order in which lines of one time tell them: a hold ends nothing but what it finds waiting,
-and what expires or leaves the queue has had its results."""
+"""Every kind of fact, in the order of facts with equal times. A hold comes after results, because it applies only to
+recipients still waiting; expiry and removal come last, because every result precedes them."""
 
-_RANK: Final = {kind: i for i, kind in enumerate(COURSE)}
-_BITS: Final = len(COURSE).bit_length()
+_RANK: Final = {kind: i for i, kind in enumerate(KIND_ORDER)}
+_BITS: Final = len(KIND_ORDER).bit_length()
 _EARLY: Final = {"queued": 0, "deferred": 1, "held": 1}
 _FINAL: Final = 2
 
 
 def in_order(facts: list[TimedFact]) -> list[TimedFact]:
-    """Return the facts in their order, each once: the same list where it is so already, as most are."""
-    places = [time << _BITS | _RANK[type(fact)] for time, fact in facts]
-    if places == sorted(places) and (len(set(places)) == len(places) or _are_told_apart(facts, places)):
+    """Return the facts sorted and without duplicates: the same list if it is so already, as most are."""
+    ranks = [time << _BITS | _RANK[type(fact)] for time, fact in facts]
+    if ranks == sorted(ranks) and (len(set(ranks)) == len(ranks) or _equal_ranks_are_sorted(facts, ranks)):
         return facts
-    return sorted(set(facts), key=_place)
+    return sorted(set(facts), key=_sort_key)
 
 
-def _are_told_apart(facts: list[TimedFact], places: list[int]) -> bool:
-    """Whether facts of one time and kind are in order, each once."""
+def _equal_ranks_are_sorted(facts: list[TimedFact], ranks: list[int]) -> bool:
+    """Return whether facts of one time and kind are sorted and without duplicates."""
     return all(
-        _place(one) < _place(next_)
-        for one, next_, place, next_place in zip(facts, facts[1:], places, places[1:], strict=False)
-        if place == next_place
+        _sort_key(one) < _sort_key(next_)
+        for one, next_, rank, next_rank in zip(facts, facts[1:], ranks, ranks[1:], strict=False)
+        if rank == next_rank
     )
 
 
-def _place(timed: TimedFact) -> tuple[Any, ...]:
+def _sort_key(timed: TimedFact) -> tuple[Any, ...]:
     time, fact = timed
     kind = type(fact)
-    place = time << _BITS | _RANK[kind]
+    rank = time << _BITS | _RANK[kind]
     if kind is Result:
-        return place, *_result_place(fact)
-    return place, *(_refusal_place(fact) if kind is Refusal else _members(fact))
+        return rank, *_result_key(fact)
+    return rank, *(_refusal_key(fact) if kind is Refusal else _comparable(fact))
 
 
-def _result_place(result: Any) -> tuple[Any, ...]:
-    """Later results of a message have longer delays; of equal ones, a recipient waits before it is done."""
+def _result_key(result: Any) -> tuple[Any, ...]:
+    """Sort by delay, which grows with each attempt; with equal delays, waiting outcomes before final ones."""
     recipient, orig_to, relay, status, outcome, dsn, delay = result
     early = _EARLY.get(outcome, _FINAL)
     absent = orig_to is None, relay is None, dsn is None, delay is None
     return delay or 0.0, early, recipient, orig_to or "", relay or "", status, outcome, dsn or "", absent
 
 
-def _refusal_place(refusal: Any) -> tuple[Any, ...]:
-    """Of several refusals of a message the first is told: the one with the most to say."""
-    return -len(refusal.status), *_members(refusal)
+def _refusal_key(refusal: Any) -> tuple[Any, ...]:
+    """Sort by length of the status, longest first: the document shows the first of several refusals."""
+    return -len(refusal.status), *_comparable(refusal)
 
 
-def _members(fact: Fact) -> tuple[tuple[bool, Any], ...]:
-    """What tells two facts of a kind apart, so that it can be compared: None before everything else."""
+def _comparable(fact: Fact) -> tuple[tuple[bool, Any], ...]:
+    """Return the members of a fact in a form that can be compared: None sorts before every value."""
     return tuple((member is not None, member) for member in fact)

@@ -1,7 +1,7 @@
-"""The entries of a document's `to`: what became of each recipient, from the facts of the transaction.
+"""The recipient results of a transaction: the elements of `to`, derived from the facts.
 
-Postfix and sendmail log a result for each recipient of each attempt, but expiry, deletion and hold of the whole message
-in lines without recipients: those are given here to the recipients that were waiting at that time.
+Postfix and sendmail log one result for each recipient of each attempt, but log expiry, deletion and hold of the whole
+message without its recipients. These apply to the recipients that were waiting at that time.
 """
 
 import re
@@ -16,35 +16,35 @@ from mailtrace.mta.facts import Expired, Held, Refusal, Released, Removed, Resul
 from mailtrace.mta.queue_ids import SENDMAIL_ID
 
 RecipientResult: TypeAlias = dict[str, Any]
-"""An element of a document's `to`."""
+"""An element of a document's `to`. `fields.RECIPIENT_RESULT` lists the fields."""
 Who: TypeAlias = tuple[str | None, str | None]
-"""A recipient and what it was rewritten from."""
+"""A recipient and the address before it was rewritten."""
 
-_OF_THE_WHOLE: Final = frozenset({Refusal, Expired, Held, Released, Removed})
-_ENDINGS: Final = frozenset({"deleted", "requeued"})
-"""The ways out of the queue of which no result tells."""
-_DONE: Final = frozenset({"sent", "bounced"})
+_OF_WHOLE_MESSAGE: Final = frozenset({Refusal, Expired, Held, Released, Removed})
+_REMOVED_WITHOUT_RESULT: Final = frozenset({"deleted", "requeued"})
+"""The ways a message can leave the queue while recipients are still waiting."""
+_SENT_AND_BOUNCED: Final = frozenset({"sent", "bounced"})
 _HANDED_ON: Final = frozenset({"sent", "queued"})
 _WAITING: Final = frozenset({"deferred", "queued", "held"})
 _FAILED: Final = frozenset({"bounced", "unknown"})
-"""The outcomes for which a message is returned, so that its return says nothing new."""
+"""The outcomes after which a bounce of the whole message adds nothing."""
 _bracketed = re.compile(r"\[(?:IPv6:)?([0-9A-Fa-f.:]+)\](?::\d+)?$").search
 REQUEUED: Final = "queued under "
-"""How the status begins of what waits under another queue ID, which follows."""
+"""How the status of a requeued recipient begins; the new queue ID follows."""
 
-_named_behind = re.compile(
+_queue_id_after_keyword = re.compile(
     rf"(?:\b(?:queued|forwarded) as |\A{REQUEUED}|\bOK id=|\[InternalId=)[<\[\"']?"
     r"([0-9A-Za-z][0-9A-Za-z-]*)(?![\w@/+=-]|[.:]\w)"
 ).finditer
-"""How servers name the queue ID under which they took a message: a whole word. Exim's have hyphens."""
+"""The replies in which servers name the queue ID of a message they took. Exim's queue IDs have hyphens."""
 _ACCEPTED: Final = " Message accepted for delivery"
-"""How sendmail does: the queue ID stands before it."""
+"""Sendmail's reply; the queue ID comes before it."""
 _is_sendmail_id = re.compile(SENDMAIL_ID).fullmatch
 _LONGEST_ID: Final = 40
 
 
-class _ResultRow(NamedTuple):
-    """One result of one recipient."""
+class _Attempt(NamedTuple):
+    """One result of one recipient, before equal ones are merged."""
 
     time: int
     recipient: str | None
@@ -57,114 +57,113 @@ class _ResultRow(NamedTuple):
 
     @property
     def who(self) -> Who:
-        """Whose result it is."""
+        """The recipient and the address before it was rewritten."""
         return self.recipient, self.orig_to
 
 
 _Values: TypeAlias = tuple[int, str | None, str | None, str | None, str, str, str | None, float | None]
-"""The members of a row."""
+"""The members of an `_Attempt`, which need not be one: plain tuples are faster to make."""
 
 
 @dataclass
-class _Course:
-    """The rows of a transaction so far, and how each recipient stands."""
+class _History:
+    """The attempts of a transaction so far, and the last outcome of each recipient."""
 
     sender: str | None
     mta: str
-    rows: list[_ResultRow] = field(default_factory=list)
-    standing: dict[Who, str] = field(default_factory=dict)
+    attempts: list[_Attempt] = field(default_factory=list)
+    outcomes: dict[Who, str] = field(default_factory=dict)
     is_plain: bool = True
-    """Whether there is nothing but results of single recipients."""
+    """Whether all attempts come from a `Result`."""
     released: tuple[int, Released] | None = None
-    """The last release from hold."""
+    """The last release from hold, with its time."""
     requeued: tuple[int, Removed] | None = None
-    """The last line that tells of another queue ID."""
+    """The last requeue, with its time."""
 
-    def add(self, row: _ResultRow) -> None:
-        self.rows.append(row)
-        self.standing[row.who] = row.outcome
+    def add(self, time: int, fact: Any) -> None:
+        """Add a result, or apply a fact about the whole message."""
+        kind = type(fact)
+        if kind is Result:
+            self._append(_attempt(time, fact, self.sender, self.mta))
+        elif kind is Refusal:
+            if fact.recipient is not None or self.outcomes.get((None, None)) != fact.outcome:
+                self.is_plain = False
+                self._append(_Attempt(time, fact.recipient, None, None, fact.status, fact.outcome))
+        elif kind is Expired:
+            self._change_waiting(time, fact.status, "expired", waiting=("deferred", "queued"))
+        elif kind is Removed:
+            self._remove(time, fact)
+        elif kind is Held:
+            self._change_waiting(time, fact.status, "held", waiting=("deferred", "queued"))
+            if self.released is not None and self.released[0] == time:
+                # With equal times, a release more often follows the hold than precedes it.
+                self.add(*self.released)
+        elif kind is Released:
+            self.released = time, fact
+            self._change_waiting(time, fact.status, "queued", waiting=("held",))
 
-    def give_waiting(self, time: int, status: str, outcome: str, *, waiting: Iterable[str] = _WAITING) -> None:
-        """Give every recipient that stands so an entry; one without a recipient where none is known."""
-        found = [who for who, outcome in self.standing.items() if outcome in waiting]
-        if not self.standing and outcome in ("deleted", "held"):
+    def finish(self) -> None:
+        """Apply a requeue, last of all: a delivery in progress at that time logs its result later."""
+        if self.requeued is not None:
+            time, removed = self.requeued
+            time = max([time, *(attempt.time for attempt in self.attempts)])
+            waiting = _WAITING if removed.to else _WAITING - {"queued"}
+            self._change_waiting(time, requeued_as(removed), "queued", waiting=waiting)
+
+    def _append(self, attempt: _Attempt) -> None:
+        self.attempts.append(attempt)
+        self.outcomes[attempt.who] = attempt.outcome
+
+    def _change_waiting(self, time: int, status: str, outcome: str, *, waiting: Iterable[str] = _WAITING) -> None:
+        """Add an attempt for each recipient that is waiting; one without a recipient if none is known."""
+        found = [who for who, last in self.outcomes.items() if last in waiting]
+        if not self.outcomes and outcome in ("deleted", "held"):
             found = [(None, None)]
         for who in found:
             self.is_plain = False
-            self.add(_ResultRow(time, *who, None, status, outcome))
+            self._append(_Attempt(time, *who, None, status, outcome))
 
-    def give_lost(self, time: int) -> None:
-        """Give an entry to those who wait for ever: qmgr(8) removes no message before its last recipient is done."""
-        final = [row for row in self.rows if row.outcome not in _WAITING]
-        done = {row.orig_to for row in final}
-        for who, outcome in list(self.standing.items()):
-            if outcome in _WAITING and who[0] not in done and not (outcome == "held" and final):
-                self.is_plain = False
-                self.add(_ResultRow(time, *who, None, "deleted by the operator", "deleted"))
-
-    def take(self, time: int, fact: Any) -> None:
-        """Take in a result, or what a line says of the whole message."""
-        kind = type(fact)
-        if kind is Result:
-            self.add(_row(time, fact, self.sender, self.mta))
-        elif kind is Refusal:
-            if fact.recipient is not None or self.standing.get((None, None)) != fact.outcome:
-                self.is_plain = False
-                self.add(_ResultRow(time, fact.recipient, None, None, fact.status, fact.outcome))
-        elif kind is Expired:
-            self.give_waiting(time, fact.status, "expired", waiting=("deferred", "queued"))
-        elif kind is Removed:
-            self.remove(time, fact)
-        elif kind is Held:
-            self.give_waiting(time, fact.status, "held", waiting=("deferred", "queued"))
-            if self.released is not None and self.released[0] == time:
-                # What is held and released within one time is more often released in the end.
-                self.take(*self.released)
-        elif kind is Released:
-            self.released = time, fact
-            self.give_waiting(time, fact.status, "queued", waiting=("held",))
-
-    def remove(self, time: int, removed: Removed) -> None:
-        """Take in how the message left the queue."""
+    def _remove(self, time: int, removed: Removed) -> None:
         if removed.how == "requeued":
             self.requeued = time, removed
         elif removed.how == "deleted":
-            self.give_waiting(time, "deleted by the operator", "deleted")
+            self._change_waiting(time, "deleted by the operator", "deleted")
         elif removed.is_unsure:
-            self.give_lost(time)
+            self._delete_unfinished(time)
 
-    def requeue(self) -> None:
-        """Let what waits wait under the other queue ID: a delivery under way then has its result later."""
-        if self.requeued is not None:
-            time, removed = self.requeued
-            time = max([time, *(row.time for row in self.rows)])
-            waiting = _WAITING if removed.to else _WAITING - {"queued"}
-            self.give_waiting(time, requeued_as(removed), "queued", waiting=waiting)
+    def _delete_unfinished(self, time: int) -> None:
+        """Mark recipients without a final result as deleted: qmgr(8) removes a message only when all are final."""
+        final = [attempt for attempt in self.attempts if attempt.outcome not in _WAITING]
+        done = {attempt.orig_to for attempt in final}
+        for who, outcome in list(self.outcomes.items()):
+            if outcome in _WAITING and who[0] not in done and not (outcome == "held" and final):
+                self.is_plain = False
+                self._append(_Attempt(time, *who, None, "deleted by the operator", "deleted"))
 
 
 def requeued_as(removed: Removed) -> str:
-    """Return the status of what waits under another queue ID."""
+    """Return the status of a recipient that waits under the queue ID of a requeue."""
     return "requeued" if removed.to is None else REQUEUED + removed.to
 
 
-def _row(time: int, result: Result, sender: str | None, mta: str) -> _ResultRow:
+def _attempt(time: int, result: Result, sender: str | None, mta: str) -> _Attempt:
     if result.orig_to is not None and mta == "sendmail":
         result = result._replace(orig_to=_orig_to(result.recipient, result.orig_to, sender))
-    return _ResultRow(time, *result)
+    return _Attempt(time, *result)
 
 
 def _orig_to(recipient: str, controlling: str, sender: str | None) -> str | None:
-    """The address that was rewritten: sendmail's `ctladdr`, where it is not the sender."""
+    """Return sendmail's `ctladdr=` if it is the rewritten address, None if it is the sender."""
     if sender is None:
         return controlling if recipient[:1] in ('"', "|", "/", "\\", ":") else None
     return None if _same_address(controlling, sender) else controlling
 
 
 def _same_address(one: str, other: str) -> bool:
-    """Whether two spellings are one address: case aside, and a bare local name is any domain's."""
+    """Return whether two addresses can be the same: ignore case, and let a bare local name match any domain."""
     one, other = one.lower(), other.lower()
     if len(other) > len(one) and "..." in one:
-        # Of a long one sendmail logs both ends (`shortenstring` in util.c).
+        # Sendmail logs only both ends of a long address (`shortenstring` in util.c).
         head, _, tail = one.partition("...")
         return other.startswith(head) and other.endswith(tail)
     if "@" in one and "@" in other:
@@ -173,78 +172,80 @@ def _same_address(one: str, other: str) -> bool:
 
 
 def recipient_results(facts: Sequence[TimedFact], sender: str | None, mta: str) -> list[RecipientResult]:
-    """Return the entries of `to`, in the order of their dates, from the facts in the order of theirs.
+    """Return the elements of `to`, in the order of `date`.
 
-    Times are microseconds since 1970, and ISO 8601 in what is returned.
+    Facts come in the order of `order.in_order`, with times in microseconds since 1970; dates are ISO 8601. `sender` is
+    the envelope sender, `mta` is `postfix` or `sendmail`.
     """
     if _are_plain(facts):
         if mta == "postfix":
-            # As `_row` makes them; this is the way of nearly all transactions.
-            return _condensed([(time, *fact) for time, fact in facts if type(fact) is Result])
-        return _condensed([_row(time, fact, sender, mta) for time, fact in facts if type(fact) is Result])
-    course = _Course(sender, mta)
+            # Fast path for nearly all transactions; the tuples are those of `_attempt`.
+            return _merged([(time, *fact) for time, fact in facts if type(fact) is Result])
+        return _merged([_attempt(time, fact, sender, mta) for time, fact in facts if type(fact) is Result])
+    history = _History(sender, mta)
     for time, fact in facts:
-        course.take(time, fact)
-    course.requeue()
-    return _condensed(course.rows if course.is_plain else list(_settled(course.rows)))
+        history.add(time, fact)
+    history.finish()
+    return _merged(history.attempts if history.is_plain else list(_without_superseded(history.attempts)))
 
 
 def result_of_all(time: int, status: str, outcome: str) -> RecipientResult:
-    """Return the entry of a message of which no recipient is known."""
-    return _condensed([(time, None, None, None, status, outcome, None, None)])[0]
+    """Return the recipient result of a message whose recipients are unknown; the time is in microseconds."""
+    return _merged([(time, None, None, None, status, outcome, None, None)])[0]
 
 
 def _are_plain(facts: Iterable[TimedFact]) -> bool:
-    """Whether all that became of recipients is told by results of each."""
+    """Return whether no fact applies to the whole message, so that every recipient result comes from a `Result`."""
     for _, fact in facts:
-        if type(fact) in _OF_THE_WHOLE and not (
-            isinstance(fact, Removed) and fact.how not in _ENDINGS and not fact.is_unsure
+        if type(fact) in _OF_WHOLE_MESSAGE and not (
+            isinstance(fact, Removed) and fact.how not in _REMOVED_WITHOUT_RESULT and not fact.is_unsure
         ):
             return False
     return True
 
 
-def _settled(rows: list[_ResultRow]) -> Iterator[_ResultRow]:
-    """Leave out what later lines say better.
+def _without_superseded(attempts: list[_Attempt]) -> Iterator[_Attempt]:
+    """Leave out attempts for which another line has more detail.
 
-    A refusal, return or hold of the whole message, where its recipients are named after all; a return for a recipient
-    that has a result; and the hold of a recipient that was delivered under another name, once released.
+    These are a refusal, bounce or hold of the whole message if its recipients have their own; a bounce of a recipient
+    that has a result; and hold and release of a recipient that was then delivered under another name.
     """
-    delivered = {row.who for row in rows if row.delay is not None or row.dsn is not None}
-    named = {row.outcome for row in rows if row.delay is not None} & {"rejected", "discarded"}
-    if any(row.recipient is not None and row.outcome in _FAILED for row in rows):
+    delivered = {attempt.who for attempt in attempts if attempt.delay is not None or attempt.dsn is not None}
+    named = {attempt.outcome for attempt in attempts if attempt.delay is not None} & {"rejected", "discarded"}
+    if any(attempt.recipient is not None and attempt.outcome in _FAILED for attempt in attempts):
         named.add("bounced")
-    done = {row.recipient for row in rows if row.delay is not None and row.outcome not in _WAITING}
-    released = any(row.outcome == "queued" and row.relay is None and row.delay is None for row in rows)
-    for row in rows:
-        if row.who == (None, None) and (row.outcome in named or (row.outcome == "held" and delivered)):
+    done = {one.recipient for one in attempts if one.delay is not None and one.outcome not in _WAITING}
+    released = any(one.outcome == "queued" and one.relay is None and one.delay is None for one in attempts)
+    for attempt in attempts:
+        outcome, is_result = attempt.outcome, attempt.relay is not None or attempt.delay is not None
+        if attempt.who == (None, None) and (outcome in named or (outcome == "held" and delivered)):
             continue
-        if row.outcome == "bounced" and row.relay is None and row.delay is None and row.recipient in done:
+        if outcome == "bounced" and not is_result and attempt.recipient in done:
             continue
-        if released and delivered and row.who not in delivered and row.outcome in ("held", "queued"):
+        if released and delivered and attempt.who not in delivered and outcome in ("held", "queued"):
             continue
-        yield row
+        yield attempt
 
 
-def _condensed(rows: Collection[_Values]) -> list[RecipientResult]:
-    """One entry for results of a recipient that follow each other with the same relay and status."""
+def _merged(attempts: Collection[_Values]) -> list[RecipientResult]:
+    """Merge successive attempts for a recipient with the same relay and status into one recipient result."""
     found: list[RecipientResult] = []
     newest: dict[Who, RecipientResult] = {}
     mixed: set[Who] = set()
-    for time, recipient, orig_to, relay, status, outcome, dsn, delay in rows:
+    for time, recipient, orig_to, relay, status, outcome, dsn, delay in attempts:
         who, date = (recipient, orig_to), iso_time(time)
-        entry = newest.get(who)
-        if entry is not None:
-            if entry["relay"] == relay and entry["status"] == status:
-                # Rows come in the order of their times: an equal one is the last.
-                entry["attempts"] += date != entry["last_date"]
-                entry.update(last_date=date, dsn=dsn, delay=delay)
+        result = newest.get(who)
+        if result is not None:
+            if result["relay"] == relay and result["status"] == status:
+                # Attempts are sorted by time, so this one is the latest.
+                result["attempts"] += date != result["last_date"]
+                result.update(last_date=date, dsn=dsn, delay=delay)
                 continue
-            entry["last"] = False
-            if relay == "local" and {entry["outcome"], outcome} == _DONE and orig_to != recipient:
+            result["last"] = False
+            if relay == "local" and {result["outcome"], outcome} == _SENT_AND_BOUNCED and orig_to != recipient:
                 mixed.add(who)
         host, ip = _relay_parts(relay)
-        newest[who] = entry = {
+        newest[who] = result = {
             "recipient": recipient,
             "orig_to": orig_to,
             "relay": relay,
@@ -260,16 +261,17 @@ def _condensed(rows: Collection[_Values]) -> list[RecipientResult]:
             "last": True,
             "queued_as": queued_as(status) if outcome in _HANDED_ON else None,
         }
-        found.append(entry)
-    return _condensed([_apart(row, mixed) for row in rows]) if mixed else found
+        found.append(result)
+    return _merged([_as_alias_member(values, mixed) for values in attempts]) if mixed else found
 
 
-def _apart(row: _Values, mixed: set[Who]) -> _Values:
-    """Notify an alias's members apart: local(8) logs programs, files and what it forwards under the alias itself.
+def _as_alias_member(values: _Values, mixed: set[Who]) -> _Values:
+    """Set `orig_to` of a delivery through an alias some of whose members bounced, to keep them apart.
 
-    Where some bounced and others were delivered, these are told as rewritten from the alias, as other members are.
+    Local(8) logs programs, files and forwarded mail of an alias under the alias itself. In a mix of sent and bounced,
+    those sent are shown as rewritten from the alias, as its other members are.
     """
-    time, recipient, orig_to, relay, status, outcome, dsn, delay = row
+    time, recipient, orig_to, relay, status, outcome, dsn, delay = values
     if relay == "local" and outcome == "sent" and (recipient, orig_to) in mixed:
         orig_to = recipient
     return time, recipient, orig_to, relay, status, outcome, dsn, delay
@@ -277,7 +279,7 @@ def _apart(row: _Values, mixed: set[Who]) -> _Values:
 
 @lru_cache(maxsize=4096)
 def _relay_parts(relay: str | None) -> tuple[str | None, str | None]:
-    """The next hop's name and address, of `mx.bar.com[192.0.2.25]:25`, `[192.0.2.25] [192.0.2.25]` or `local`."""
+    """Return name and IP address in `mx.bar.com[192.0.2.25]:25`, `[192.0.2.25] [192.0.2.25]` or `local`."""
     if relay is None:
         return None, None
     found = _bracketed(relay)
@@ -288,17 +290,17 @@ def _relay_parts(relay: str | None) -> tuple[str | None, str | None]:
 
 
 def queued_as(status: str) -> str | None:
-    """Return the queue ID under which the next hop took the message, where its words tell: the last one named.
+    """Return the queue ID of the message at the next hop, if its reply has one: the last one.
 
-    A content filter repeats the words of the server behind it: `250 2.0.0 from MTA(...): 250 Ok: queued as X`.
+    A content filter repeats the reply of the server behind it: `250 2.0.0 from MTA(...): 250 Ok: queued as X`.
     """
     _, found, after = status.rpartition(" queued as ")
     if found and after[-1:] == ")" and after[:-1].isalnum() and after.isascii():
-        # So nearly all say it: nothing can follow that names another.
+        # Fast path for nearly all replies: no other queue ID can follow.
         return after[:-1]
     named: list[tuple[int, str]] = []
     if "d as " in status or "d=" in status or status.startswith(REQUEUED):
-        named = [(match.start(), match[1]) for match in _named_behind(status)]
+        named = [(match.start(), match[1]) for match in _queue_id_after_keyword(status)]
     if (at := status.rfind(_ACCEPTED)) > 0:
         word = status[:at].rpartition(" ")[2].lstrip("(<").rstrip(">")
         if len(word) <= _LONGEST_ID and _is_sendmail_id(word):

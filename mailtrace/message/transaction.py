@@ -1,7 +1,7 @@
-"""A transaction: what one mail server did with one message under one queue ID, as the set of facts its log tells.
+"""A transaction: what one mail server did with one message under one queue ID, as a set of facts from its log.
 
-What is stored is a function of that set, not of the order or the number of times in which its lines were read: facts
-are joined as sets, and where one queue ID served several messages they are told apart anew, by `segments`.
+The set alone decides what is stored, whatever the order of reading and however often a line was read: sets of facts are
+joined, and `segments` divides them again if a queue ID was used for several messages.
 """
 
 from collections.abc import Iterable
@@ -25,58 +25,59 @@ from mailtrace.mta.facts import (
 from mailtrace.mta.queue_ids import NOQUEUE, time_of
 
 Key: TypeAlias = tuple[str, str]
-"""What the lines of a transaction share: the host and the queue ID."""
+"""The host and the queue ID, which all lines of a transaction share."""
 
 TimeSpan: TypeAlias = tuple[int, int]
-"""Two times, in microseconds since 1970 UTC, and all between them."""
+"""First and last time, in microseconds since 1970 UTC; both are included."""
 
 SECOND: Final = 1_000_000
 _DISORDER: Final = 5 * SECOND
-"""How far the lines of one message may stand in the wrong order: daemons write, and relays forward, side by side."""
+"""How far lines of one message can be out of order, because daemons and log relays write in parallel."""
 _NEVER: Final = 1 << 62
 _LATE_LINK: Final = 3600 * SECOND
-"""How long after a message has left the queue the line may come that says whose notice it was, or where it went on."""
+"""How long after the removal of a message a line can follow that names its origin or its next queue ID."""
 _LONG: Final = 86_400 * SECOND
-"""What has lines so far from its first one is not settled."""
+"""The longest duration of a settled transaction."""
 FINAL: Final = frozenset({"sent", "bounced", "expired", "rejected", "discarded", "deleted"})
 """The outcomes after which nothing more happens to a recipient."""
 
-_KIND: Final = {kind: i for i, kind in enumerate(FACTS)}
+_KIND_NUMBERS: Final = {kind: i for i, kind in enumerate(FACTS)}
 _BEGINNINGS: Final = frozenset(BEGINNINGS)
 TURNING: Final = frozenset((*BEGINNINGS, Origin, Removed))
-"""The facts that may be another message's although one of this queue ID is open."""
+"""The facts that can belong to another message while one with the same queue ID is open."""
 
 
 def by_time(timed: TimedFact) -> int:
-    """Return the time of a fact, in microseconds: the key by which facts are sorted."""
+    """Return the time of a fact, in microseconds, as a sort key."""
     return timed[0]
 
 
 @dataclass(slots=True, eq=False)
 class Transaction:
-    """The facts of one transaction, in the order in which they were read."""
+    """The facts of one transaction, in the order of reading."""
 
     host: str
     queue_id: str
     mta: str
-    """postfix or sendmail."""
+    """`postfix` or `sendmail`."""
     facts: list[TimedFact] = field(default_factory=list)
     line: str = ""
-    """A refusal without a queue ID is known by its line: process ID and text."""
+    """For `NOQUEUE`: process ID and text of the line, which tell it from other refusals."""
     begun: TimedFact | None = None
+    """The first fact that begins a message."""
     finished: int | None = None
-    """When the message left the queue (Postfix), in microseconds."""
+    """When the message left the queue (Postfix only), in microseconds."""
     first: int = _NEVER
     """The time of the first line, in microseconds."""
     open_from: int = _NEVER
-    """From when on any fact that neither begins nor ends a message surely is this one's: begun, and not finished."""
+    """From this time on, facts that are not in `TURNING` belong to this transaction, which is open."""
     ordered: int = 0
-    """How many facts are known to be in order, each once: all of them, where `joined` made it."""
+    """How many facts are known to be sorted and unique (`joined`)."""
     written: bool = False
-    """Whether a store has it already, in part."""
+    """Whether some of its facts have been written to the store."""
 
     def add(self, time: int, fact: Fact) -> None:
-        """Add what a line of that time says."""
+        """Add a fact with the time of its line, in microseconds."""
         self.facts.append((time, fact))
         if time < self.first:
             self.first = time
@@ -96,27 +97,27 @@ class Transaction:
 
     @property
     def is_timed(self) -> bool:
-        """Whether the queue ID tells when it was given, and so is never given again."""
+        """Whether the queue ID contains a time, and so is never reused."""
         return time_of(self.queue_id, self.mta) is not None
 
     @property
     def start(self) -> int:
-        """What tells this transaction from others of its key: the ID's own time, else the beginning's; microseconds."""
-        carried = time_of(self.queue_id, self.mta)
-        if carried is not None:
-            return carried * SECOND
+        """What distinguishes transactions with one key: the time in the queue ID, or of the beginning; microseconds."""
+        seconds = time_of(self.queue_id, self.mta)
+        if seconds is not None:
+            return seconds * SECOND
         return self.begun[0] if self.begun else self.first
 
     @property
     def id(self) -> str:
-        """The document's ID: the same wherever and whenever these lines are read."""
+        """The ID of the document, in hexadecimal: it depends on nothing but the lines."""
         return transaction_id(self.host, self.queue_id, self.start, self.line)
 
     @property
     def is_certain(self) -> bool:
-        """Whether these facts alone tell the ID: no line read earlier or later can change it.
+        """Whether no other line can change the ID.
 
-        What was read before a beginning can be the end of the ID's former use.
+        Facts that were read before a beginning can belong to the previous use of the queue ID.
         """
         if self.is_timed or self.queue_id == NOQUEUE:
             return True
@@ -124,7 +125,7 @@ class Transaction:
 
     @property
     def is_settled(self) -> bool:
-        """Whether only lines of about its own time can change what it is: it is whole, and was done within a day."""
+        """Whether only lines from about the same time can change it: it is complete and took at most a day."""
         if self.is_timed or self.queue_id == NOQUEUE:
             return True
         if not self.is_certain or self.finished is None:
@@ -134,14 +135,14 @@ class Transaction:
 
     @property
     def may_lack_beginning(self) -> bool:
-        """Whether a beginning may be missing that is in another log: not of a notice that is known as one."""
+        """Whether its beginning may be in another log. A notice with a known origin has none."""
         if self.begun is not None or self.is_timed or self.queue_id == NOQUEUE:
             return False
         return not any(type(fact) is Origin for _, fact in self.facts)
 
     @property
     def is_finished(self) -> bool:
-        """Whether the message has left the queue; sendmail does not say so, and its final results are counted."""
+        """Whether the message has left the queue. Sendmail does not log this: all recipients must be final."""
         if self.finished is not None or self.queue_id == NOQUEUE:
             return True
         expected = self.begun[1].nrcpt if self.begun and isinstance(self.begun[1], Sender) else None
@@ -151,13 +152,14 @@ class Transaction:
         return len(final) >= expected
 
     def continues(self, time: int, fact: Fact) -> bool:
-        """Return whether a fact read after these can belong to the same message, or must be of the ID's next user.
+        """Return whether a fact that was read after these can belong to the same message.
 
-        A short ID is given again as soon as its file is gone (Postfix, `mail_queue_enter`).
+        If not, it belongs to the next message with the queue ID: Postfix reuses a short ID as soon as its file is gone
+        (`mail_queue_enter`).
         """
         kind = type(fact)
         if kind in _BEGINNINGS:
-            return self._takes_beginning(time, fact)
+            return self._accepts_beginning(time, fact)
         if self.begun is not None and time < self.begun[0] - _DISORDER:
             return False
         if kind is Origin:
@@ -165,9 +167,9 @@ class Transaction:
         if self.finished is None or time <= self.finished:
             return True
         if kind is Removed and self._is_requeued:
-            # The file is there until pickup(8) has read it, so the ID is not given again before.
+            # The file exists until pickup(8) has read it, so the ID is not reused before.
             return time <= self.finished + _LATE_LINK
-        # A before-queue filter's client is told behind the message, which may have been delivered meanwhile.
+        # The client of a before-queue filter is logged after the message, which may have been delivered meanwhile.
         late = _DISORDER if kind is Login else SECOND
         return time <= self.finished + late and not self._begins_another(fact)
 
@@ -175,7 +177,7 @@ class Transaction:
     def _is_requeued(self) -> bool:
         return any(type(fact) is Removed and fact.how == "requeued" for _, fact in self.facts)
 
-    def _takes_beginning(self, time: int, fact: Fact) -> bool:
+    def _accepts_beginning(self, time: int, fact: Fact) -> bool:
         if self.begun is not None:
             return self.begun == (time, fact)
         if self.finished is not None and time > self.finished:
@@ -183,64 +185,59 @@ class Transaction:
         return time <= max(map(by_time, self.facts)) + _DISORDER
 
     def _begins_another(self, fact: Fact) -> bool:
-        """Whether a line just after the end is the first of a notice, which has no beginning, under the same ID."""
+        """Return whether a fact just after the end is the first of a notice with the same ID; it has no beginning."""
         kind = type(fact)
         return kind in (MessageId, Envelope) and any(type(known) is kind and known != fact for _, known in self.facts)
 
 
 def transaction_id(host: str, queue_id: str, start: int, line: str = "") -> str:
-    """Return the document's ID for a transaction that began at `start`, in microseconds."""
-    from hashlib import blake2b  # noqa: PLC0415 # no search needs it, and it takes its time to load
+    """Return the document ID of a transaction: 24 hexadecimal digits. `start` is in microseconds."""
+    from hashlib import blake2b  # noqa: PLC0415 # slow to import, and not needed by searches
 
     name = f"{host}\0{queue_id}\0{start}\0{line}"
     return blake2b(name.encode("utf-8", "backslashreplace"), digest_size=12).hexdigest()
 
 
-def is_beginning(fact: Fact) -> bool:
-    """Return whether a transaction begins with this fact."""
-    return type(fact) in _BEGINNINGS
-
-
 def joined(parts: Iterable[Transaction]) -> Transaction:
-    """Return one transaction with the facts of all: each once, in the order that they have by themselves."""
+    """Return one transaction with the facts of all, sorted (`order.in_order`) and without duplicates."""
     parts = list(parts)
     first = parts[0]
     if len(parts) > 1:
-        return _whole(first, in_order([fact for part in parts for fact in part.facts]))
+        return _with_facts(first, in_order([fact for part in parts for fact in part.facts]))
     if first.ordered != len(first.facts):
         facts = in_order(first.facts)
         if facts is not first.facts:
-            return _whole(first, facts)
+            return _with_facts(first, facts)
         first.ordered = len(facts)
     return first
 
 
-def _whole(part: Transaction, facts: list[TimedFact]) -> Transaction:
-    whole = Transaction(part.host, part.queue_id, part.mta, line=part.line)
+def _with_facts(transaction: Transaction, facts: list[TimedFact]) -> Transaction:
+    made = Transaction(transaction.host, transaction.queue_id, transaction.mta, line=transaction.line)
     for time, fact in facts:
-        whole.add(time, fact)
-    whole.ordered = len(facts)
-    return whole
+        made.add(time, fact)
+    made.ordered = len(facts)
+    return made
 
 
 def time_span_of(parts: Iterable[Transaction]) -> TimeSpan:
-    """Return the times of the first and of the last line of these."""
+    """Return the times of the first and the last line of these transactions."""
     times = [time for part in parts for time, _ in part.facts]
     return min(times), max(times)
 
 
 def starts_near(span: TimeSpan) -> TimeSpan:
-    """Return between which starts a settled transaction must lie to share a line with others of these times."""
+    """Return the range of `start` of settled transactions that can share lines with those of this time span."""
     return span[0] - _LONG - _LATE_LINK, span[1] + _LATE_LINK
 
 
 def segments(parts: Iterable[Transaction]) -> list[Transaction]:
-    """Return the transactions that the facts of these, all of one key, make up: one, or one for each use of the ID."""
+    """Divide the facts of transactions with one key into one transaction for each use of the queue ID."""
     whole = joined(parts)
     if whole.is_timed or whole.queue_id == NOQUEUE:
         return [whole]
     found: list[Transaction] = []
-    for time, fact in _in_turns(whole.facts):
+    for time, fact in _by_use(whole.facts):
         for candidate in reversed(found):
             if candidate.continues(time, fact):
                 candidate.add(time, fact)
@@ -251,22 +248,25 @@ def segments(parts: Iterable[Transaction]) -> list[Transaction]:
     return found
 
 
-def _in_turns(facts: list[TimedFact]) -> list[TimedFact]:
-    """Return facts in order, but the end of one use of a queue ID before the next, which may begin in the same second.
+def _by_use(facts: list[TimedFact]) -> list[TimedFact]:
+    """Move the end of one use of a queue ID before the beginning of the next, if both have the same time.
 
-    The ID is free only then.
+    The queue ID is free only after that end.
     """
     starts = sorted({time for time, fact in facts if type(fact) in _BEGINNINGS})
-    former = dict(zip(starts[1:], starts, strict=False))
-    if not former:
+    previous = dict(zip(starts[1:], starts, strict=False))
+    if not previous:
         return facts
     ends = [time for time, fact in facts if type(fact) is Removed]
-    open_since = {time: begun for time, begun in former.items() if not any(begun <= end < time for end in ends)}
-    return sorted(facts, key=lambda timed: (timed[0], not _ends_former(*timed, open_since.get(timed[0]))))
+    open_since = {time: begun for time, begun in previous.items() if not any(begun <= end < time for end in ends)}
+    return sorted(facts, key=lambda timed: (timed[0], not _ends_previous(*timed, open_since.get(timed[0]))))
 
 
-def _ends_former(time: int, fact: Fact, begun: int | None) -> bool:
-    """Whether a fact of the time at which a message begins is of the one before, begun then and still open."""
+def _ends_previous(time: int, fact: Fact, begun: int | None) -> bool:
+    """Return whether a fact belongs to the previous message although it has the time of a new beginning.
+
+    `begun` is when the previous message began, None if it has ended.
+    """
     if begun is None:
         return False
     if type(fact) is Result:
@@ -275,10 +275,10 @@ def _ends_former(time: int, fact: Fact, begun: int | None) -> bool:
 
 
 def pack(facts: Iterable[TimedFact]) -> list[list[object]]:
-    """Return facts as plain lists, for a store to keep."""
-    return [[time, _KIND[type(fact)], *fact] for time, fact in facts]
+    """Return facts as plain lists for JSON: time, number of the kind (`FACTS`), and members."""
+    return [[time, _KIND_NUMBERS[type(fact)], *fact] for time, fact in facts]
 
 
 def unpack(rows: Iterable[list[Any]]) -> list[TimedFact]:
-    """Return the facts of `pack`; members that an older version did not write have their defaults."""
+    """Return the facts from the lists of `pack`. Members that an older version did not write get their defaults."""
     return [(time, FACTS[kind](*members)) for time, kind, *members in rows]

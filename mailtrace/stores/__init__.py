@@ -1,4 +1,4 @@
-"""Where transactions are kept: one folder a store, behind the protocol of `base.py`."""
+"""Stores of transactions: one folder for each, with the protocol of `base.py`."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Final
 from mailtrace.errors import StoreError, UsageError
 from mailtrace.stores.access import Access
 
-if TYPE_CHECKING:  # for the sake of `--help`, which needs none
+if TYPE_CHECKING:  # `--help` does not need these imports
     from mailtrace.stores.base import Notify, Store
 
 SYSTEM_FOLDER: Final = "/var/lib/mailtrace"
+"""The folder of the store that all users of a machine share."""
 _FILE: Final = "mailtrace.db"
 
 
@@ -22,47 +23,48 @@ def open_store(
     access: Access | None = None,
     retention_days: int | None = None,
     index_period: str | None = None,
-    tell: Notify = lambda _: None,
+    notify: Notify = lambda _: None,
 ) -> Store:
-    """Return the store of a URL: `sqlite:PATH`, `http(s)://HOST:PORT` or `elasticsearch`; without one the embedded one.
+    """Return the store named `sqlite:PATH`, `http(s)://HOST:PORT` or `elasticsearch`; by default the embedded store.
 
-    Nothing is opened or asked yet. All else is for Elasticsearch: who comes, wishes about how long entries are kept and
-    what one index holds, which are carried out by `prepare`, and who is told what an admin should know.
+    No file or connection is opened yet. The other arguments are for Elasticsearch: credentials, retention in days and
+    the period of one index (both are applied by `prepare`), and a function that shows a line to the admin.
 
     Raises:
-        UsageError: no store has such a name, or it is not told who comes.
-        StoreError: the machine's store exists and may not be read.
+        UsageError: the name is not that of a store, or credentials are missing.
+        StoreError: the system store exists but this user cannot read it.
     """
     if not name:
         return _sqlite(default_path())
     if name == "elasticsearch":
         name = "http://localhost:9200"
     if name.startswith(("http://", "https://")):
-        # Only those who ask for it pay for this import.
+        # Imported on demand, because it is slow.
         from mailtrace.stores.elasticsearch.store import ElasticsearchStore  # noqa: PLC0415
 
         return ElasticsearchStore(
-            name, access=access, retention_days=retention_days, index_period=index_period, tell=tell
+            name, access=access, retention_days=retention_days, index_period=index_period, tell=notify
         )
     scheme, colon, path = name.partition(":")
     if scheme == "sqlite" and colon and path:
         return _sqlite(path.removeprefix("//") if path.startswith("///") else path)
-    raise UsageError(f"--store {name}: not a store; write sqlite:PATH, http://HOST:9200 or elasticsearch")
+    raise UsageError(f"--store {name}: unknown kind of store; use sqlite:PATH, http://HOST:9200 or elasticsearch")
 
 
 def _sqlite(path: str) -> Store:
-    from mailtrace.stores.sqlite.store import SqliteStore  # noqa: PLC0415 # searches of Elasticsearch do not pay for it
+    from mailtrace.stores.sqlite.store import SqliteStore  # noqa: PLC0415 # not needed by searches of Elasticsearch
 
     return SqliteStore(path)
 
 
 def default_path() -> str:
-    """Return the embedded store's place: the machine's folder where it is or can be made, else the user's own.
+    """Return the path of the embedded store: in the system folder if that exists or can be created, else of the user.
 
-    Both commands and all users go by the same rule, so that a search asks what was written.
+    Both commands and all users follow this rule, so that a search reads the store that the indexer writes. The user's
+    store is in `$XDG_DATA_HOME/mailtrace`.
 
     Raises:
-        StoreError: the machine's store exists and may not be read by this user.
+        StoreError: the system store exists but this user cannot read it.
     """
     system = Path(SYSTEM_FOLDER, _FILE)
     try:
@@ -70,11 +72,11 @@ def default_path() -> str:
     except PermissionError:
         readable = False
     if not readable:
-        raise StoreError(f"{system} may not be read by this user: ask for membership in its group, or name a --store")
+        raise StoreError(f"{system} cannot be read by this user: join its group, or choose another store with --store")
     folder = system.parent
     if folder.exists() or os.access(folder.parent, os.W_OK):
         return str(system)
     home = os.environ.get("XDG_DATA_HOME", "")
-    if not home.startswith("/"):  # a relative one is to be ignored (XDG Base Directory Specification)
+    if not home.startswith("/"):  # the XDG Base Directory Specification says to ignore a relative path
         home = "~/.local/share"
     return str(Path(home).expanduser() / "mailtrace" / _FILE)

@@ -1,4 +1,4 @@
-"""How a server is reached that does not let everyone in."""
+"""Credentials and certificates for a server."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -7,44 +7,47 @@ from typing import TypeAlias
 from mailtrace.errors import UsageError
 
 Ask: TypeAlias = Callable[[str], str]
-"""Asks a person, who sees this text, for a password."""
+"""Shows a prompt and returns the password that the user types."""
 
 
 @dataclass(frozen=True)
 class Access:
-    """How a server is reached that does not let everyone in. Nothing in it is ever shown."""
+    """Credentials and certificates for a server. Secrets are left out of `repr`."""
 
     ca_certs: str | None = None
-    """A file of the CAs' certificates that are trusted; without it, those that the system trusts."""
+    """A file with the certificates of trusted CAs; by default those of the system."""
     client_cert: str | None = None
+    """A file with the client's certificate."""
     client_key: str | None = None
-    """The key of the client's certificate, where that file does not hold it."""
+    """A file with the client's key, if it is not in the file of the certificate."""
     user: str | None = None
     password: str | None = field(default=None, repr=False)
     api_key: str | None = field(default=None, repr=False)
     ask: Ask | None = field(default=None, repr=False, compare=False)
-    """How a missing password is asked for; None where nobody is there to answer."""
+    """Asks for a missing password; None if there is no terminal."""
 
     def basic(self, server: str, user: str | None = None, password: str | None = None) -> tuple[str, str] | None:
-        """Return user and password for a server, those first that its URL holds; None without a user.
+        """Return user and password for a server; None without a user.
+
+        `user` and `password` are those in the URL of the server, and take precedence.
 
         Raises:
-            UsageError: something is missing, or there is one thing too many.
+            UsageError: the user or the password is missing, or there are both a user and an API key.
         """
         user = user or self.user
         if user is None:
             if self.password is not None:
-                raise UsageError("there is a password and no user: set MAILTRACE_USER as well")
+                raise UsageError("a password is set but no user: set MAILTRACE_USER too")
             return None
         if self.api_key is not None:
-            raise UsageError(f"there is an API key, and a user ({user}) as well: leave one of them out")
+            raise UsageError(f"both an API key and a user ({user}) are set: remove one of them")
         if password is None:
             password = self.password
         if password is None:
             if self.ask is None:
                 raise UsageError(
-                    f"the password of {user} is missing: set MAILTRACE_PASSWORD, or name a file that holds it in"
-                    " MAILTRACE_PASSWORD_FILE"
+                    f"no password for {user}: set MAILTRACE_PASSWORD, or set MAILTRACE_PASSWORD_FILE to a file that"
+                    " contains it"
                 )
             password = self.ask(f"password of {user} at {server}: ")
         return user, password

@@ -1,8 +1,8 @@
-"""What every store can do: the protocol, and the values that go in and come out.
+"""The protocol of a store, and the values that it takes and returns.
 
-A store keeps rows: the facts of a transaction, from which its document is derived, and the document itself, None for a
-stub, which look-ups find and searches never do. `indexing/merge.py` joins new facts with what is there; a store only
-creates, reads, replaces and deletes rows, each under a condition, so that two writers end in the same state as one.
+A store keeps rows: the facts of a transaction, and the document derived from them. A row without a document is a stub,
+which look-ups find but searches do not. `indexing/merge.py` joins new facts with stored ones; a store only creates,
+reads, replaces and deletes rows. Every write has a condition, so that two writers reach the same state as one.
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -15,160 +15,163 @@ from mailtrace.search.groups import Group, Grouping
 from mailtrace.search.query import Query
 
 RETENTION_DAYS: Final = 90
-"""How long entries are kept where nobody says otherwise."""
+"""The default retention."""
 INDEX_PERIODS: Final = ("day", "week", "month")
-"""What one index of Elasticsearch can hold."""
+"""The periods that one index of Elasticsearch can cover."""
 
 Notify: TypeAlias = Callable[[str], None]
-"""Shows the admin a line."""
+"""Shows a line to the admin."""
 
 
 class Stored(NamedTuple):
-    """A transaction as a store has it."""
+    """A transaction read from a store."""
 
     id: str
     transaction: Transaction
     version: Any
-    """What a replacement's condition rests on; the store alone knows what it is."""
+    """Passed back in the condition of a replacement or removal; only the store knows its meaning."""
 
 
 class Row(NamedTuple):
-    """What a store is to keep of a transaction."""
+    """A transaction to write."""
 
     id: str
     transaction: Transaction
     document: Document | None
-    """None: a stub."""
+    """None for a stub."""
 
 
 class Replacement(NamedTuple):
-    """A row that takes the place of a stored one, as long as that has not changed."""
+    """A new version of a stored row, to be written if the stored one has not changed."""
 
     row: Row
     version: Any
 
 
 class Removal(NamedTuple):
-    """A stored row that goes, as long as it has not changed: its facts are in another one by now."""
+    """A stored row to delete if it has not changed; its facts are in another row by now."""
 
     id: str
     start: int
-    """Its transaction's start, in microseconds."""
+    """The start of its transaction, in microseconds since 1970."""
     version: Any
 
 
 class Refused(NamedTuple):
-    """A document that the store would not take."""
+    """A document that the store rejected."""
 
     transaction: str
-    """Its queue ID."""
+    """The queue ID."""
     reason: str
 
 
 class WriteResult(NamedTuple):
-    """What became of rows that were to be written."""
+    """The rows that were not written; all others were."""
 
     conflicts: set[str]
-    """IDs of rows that exist already (create), or have changed meanwhile (replace)."""
+    """IDs of rows that exist already (`create`) or have changed (`replace`)."""
     refused: list[Refused]
 
 
 class Store(Protocol):
-    """Where transactions are kept. Errors are `StoreError`s; `StoreUnavailableError` where trying again may help."""
+    """A store of transactions.
+
+    Every method raises `StoreError` on failure, `StoreUnavailableError` if a retry can help.
+    """
 
     @property
     def name(self) -> str:
-        """The store as messages name it: its URL or path."""
+        """The URL or path of the store, for messages."""
 
     @property
     def is_exclusive(self) -> bool:
-        """Whether no other writer can come between this one's look-ups and its writes."""
+        """Whether no other process can write between look-up and commit."""
 
     @property
     def is_remote(self) -> bool:
-        """Whether it works elsewhere, while this process can go on."""
+        """Whether another process does the work, so that reading can go on during a write."""
 
     def prepare(self) -> None:
-        """Make the store ready to be written: create what is missing, overwrite nothing."""
+        """Create what is missing so that the store can be written; overwrite nothing."""
 
     def create(self, rows: Iterable[Row]) -> WriteResult:
-        """Write rows whose IDs are not there yet; those that are come back as conflicts, unchanged.
+        """Write rows whose IDs do not exist yet, and return the others as conflicts.
 
-        Rows are made while they are taken: a store keeps few of them in memory.
+        `rows` can be a generator; a store keeps few of them in memory.
         """
 
     def replace(self, replacements: Sequence[Replacement]) -> WriteResult:
-        """Write rows in place of stored ones that have not changed since they were read."""
+        """Replace stored rows that have not changed since they were read."""
 
     def remove(self, removals: Sequence[Removal]) -> None:
         """Delete rows that have not changed since they were read."""
 
     def read(self, transactions: Sequence[Transaction]) -> dict[str, Stored]:
-        """Return what is stored under the IDs of these transactions, stubs too; everything acknowledged is seen."""
+        """Return the rows with the IDs of these transactions, by ID: stubs too, and all that was acknowledged."""
 
     def lacking_beginning(self, keys: Sequence[Key]) -> set[Key]:
-        """Return those keys of which a transaction is stored whose beginning may be missing (`may_lack_beginning`)."""
+        """Return the keys that have a stored transaction with `may_lack_beginning`."""
 
     def find(self, wanted: Mapping[Key, TimeSpan]) -> dict[Key, list[Stored]]:
-        """Return the stored transactions of each key that lines of these times can change, stubs too; or more of them.
+        """Return the stored transactions of each key, stubs too, that lines from this time span can change.
 
-        Everything acknowledged is seen. What is settled and of another time may be left out.
+        All that was acknowledged is found. Settled transactions of other times may be left out or not.
         """
 
     def commit(self, checkpoints: Sequence[Checkpoint]) -> None:
-        """Make everything written so far last, and save these checkpoints with it, none before the documents."""
+        """Make all writes so far permanent, then save the checkpoints: none before the documents."""
 
     def checkpoints(self) -> list[Checkpoint]:
         """Return all checkpoints."""
 
     def search(self, query: Query) -> Iterator[Document]:
-        """Return the documents that match, newest first by (date, id) or as the query says, one by one.
+        """Yield the documents that match, in the order of the query: by (date, ID), newest first by default.
 
         Raises:
             StoreMissingError: nothing has been indexed here.
         """
 
     def count(self, query: Query) -> int:
-        """Return how many documents match, whatever the query's limit."""
+        """Return the number of documents that match, regardless of the query's limit."""
 
     def group(self, query: Query, grouping: Grouping) -> list[Group]:
-        """Return all groups of what matches, as `groups_of` makes them, whatever the query's limit."""
+        """Return all groups of the documents that match, like `groups_of`, regardless of the query's limit."""
 
     def expire(self, before: float) -> int:
-        """Delete what is past its time: of older than `before`, in seconds since 1970. Return how many documents."""
+        """Delete documents older than `before`, in seconds since 1970, and return their number."""
 
     def close(self) -> None:
-        """Let go of files and connections."""
+        """Close files and connections."""
 
 
 @runtime_checkable
 class Partitioned(Protocol):
-    """A store that needs a new place for new days, of which it may not have any number."""
+    """A store that needs a new index for new days, and has room for a limited number."""
 
     def require_room(self, days: Collection[int]) -> None:
-        """See that there is room for entries of these days, counted from 1970 in UTC.
+        """Check that there is room for documents of these days, counted from 1970 in UTC.
 
         Raises:
-            StoreError: there is not.
+            StoreError: there is not enough room.
         """
 
 
 class Description(NamedTuple):
-    """What a store is found to be, without a change to it."""
+    """The state of a store, for `--check`."""
 
     lines: list[tuple[str, str]]
-    """Of what, and what: to be read by an admin."""
+    """Pairs of label and value."""
     problems: list[str]
-    """What keeps the two commands from their work, each with what to do."""
+    """Problems that keep the commands from working, each with its solution."""
 
 
 @runtime_checkable
 class Described(Protocol):
-    """A store of which there is more to tell than a file's size."""
+    """A store that has more to check than the size of a file."""
 
     def describe(self) -> Description:
-        """Look at everything that the store needs, and write nothing.
+        """Check everything that the store needs, without a write.
 
         Raises:
-            StoreUnavailableError: it does not answer.
+            StoreUnavailableError: the store does not answer.
         """

@@ -1,4 +1,4 @@
-"""The table of what is exact, at the end of every run."""
+"""Print a table of exact results at the end of every test run."""
 
 import time
 from collections import Counter
@@ -13,7 +13,7 @@ FIELDS_SHOWN = 6
 
 @pytest.fixture
 def scored(record_property):
-    """Note for the table at the end what was compared; return the first faults as text, of which there must be none."""
+    """Record what was compared for the table; return the first faults as text, which must be empty."""
 
     def score(name, size, faults):
         note(record_property, Score.of(name, size, faults))

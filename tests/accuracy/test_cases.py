@@ -1,4 +1,4 @@
-"""Hard cases: few lines each, in shapes that public sources tell of, with what they must come to."""
+"""Difficult cases: a few lines each, in shapes from public sources, with the expected documents."""
 
 import pytest
 import yaml
@@ -27,7 +27,7 @@ def _bytes(line):
 
 
 def _end(case, indexed):
-    """How the indexer ended, and how many lines it had no use for."""
+    """Check the exit status of the indexer and the number of lines it did not use."""
     expect = case["expect"]
     may_be_empty = not (expect.get("transactions") or expect.get("rejects"))
     if indexed.status not in ((0, NO_MAIL_LINES) if may_be_empty else (0,)):
@@ -38,5 +38,5 @@ def _end(case, indexed):
 
 
 def _says_all(case):
-    """Sendmail's lines of a session that came to nothing are used: they keep a `from=` line from being mail."""
+    """Return whether unused lines can be counted: sendmail's lines of aborted sessions count as used."""
     return case["mta"] != "sendmail" or case["expect"].get("transactions")

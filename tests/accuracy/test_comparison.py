@@ -1,4 +1,4 @@
-"""The comparison sees what is wrong: of documents that were right, each member is spoilt in turn."""
+"""The comparison finds faults: each field of a correct document is changed in turn."""
 
 from copy import deepcopy
 

@@ -1,4 +1,4 @@
-"""Logs of real servers: every transaction, field by field."""
+"""Logs of real servers: every transaction is compared field by field."""
 
 import gzip
 import heapq

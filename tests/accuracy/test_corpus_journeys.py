@@ -1,4 +1,4 @@
-"""Journeys through the logs of real servers: every hop from one transaction to the next, and no other."""
+"""Journeys through logs of real servers: exactly the true links between transactions."""
 
 from itertools import pairwise
 
@@ -11,7 +11,7 @@ from mailtrace.tracing.journey import journeys
 
 
 def _steps(hop):
-    """Each hop of a tree with the one after it, whether that is a notice, and what ties them."""
+    """Return each pair of linked hops, whether the second is a notice, and what links them."""
     here = hop.document["host"], hop.document["transaction"]
     for later in [*(later for branch in hop.branches for later in branch.hops), *hop.made]:
         yield here, (later.document["host"], later.document["transaction"]), later

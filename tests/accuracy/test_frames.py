@@ -1,4 +1,4 @@
-"""One server's log in several frames: syslog's own file, rsyslog's RFC 5424, and the journal's two forms."""
+"""The log of one server in several frames: traditional, RFC 5424 from rsyslog, and two formats of the journal."""
 
 import pytest
 
@@ -19,7 +19,7 @@ def _documents(log, tmp_path):
 
 
 def _without_dates(document):
-    """Without times, and so without the order that they give: traditional stamps have whole seconds."""
+    """Return a document without times and the order that depends on them: traditional stamps have whole seconds."""
     kept = {name: value for name, value in document.items() if name not in DATES}
     return kept | ({"to": sorted(map(_without_dates, document["to"]), key=repr)} if "to" in document else {})
 

@@ -1,4 +1,4 @@
-"""Generated logs, of which every document is known: more volume and more chance than the real ones have."""
+"""Generated logs with known documents: larger and more random than the logs of real servers."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Documents written down by hand."""
+"""Handwritten documents."""
 
 
 def entry(recipient, outcome="sent", **members):

@@ -1,4 +1,4 @@
-"""The instants that lines of a log are given."""
+"""Find the times that mailtrace gives to the lines of a log."""
 
 import io
 import sys
@@ -39,7 +39,7 @@ def sendmail_id(instant):
 
 
 def dated(paths, year=None):
-    """The instant that each line is given, by its text."""
+    """Return the time of each line, by its text."""
     times = {}
     for plan in planned(paths, Calendar(UTC, "UTC", year), []):
         log = open_log(plan, Calendar(UTC, "UTC", year), [], lambda: NOW, from_start=False)
@@ -57,13 +57,13 @@ def when(instant):
 
 
 def piped(monkey, lines, year=None):
-    """The instants of lines that come through a pipe."""
+    """Return the times of lines that come through a pipe."""
     monkey.setattr(sys, "stdin", SimpleNamespace(buffer=io.BufferedReader(io.BytesIO("".join(lines).encode()))))
     return dated(["-"], year)
 
 
 def first_year(head, last, modified, zone):
-    """The year of the first of a log's lines, of which `head` are the first and `last` is the last."""
+    """Return the year of the first line of a log that starts with `head` and ends with `last`."""
     survey = Survey(zone)
     survey.add(head)
     if not survey.days:

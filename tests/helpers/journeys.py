@@ -1,4 +1,4 @@
-"""Transactions of messages on their way: what the hosts of a journey would have logged."""
+"""Transactions of journeys, as the hosts on the way would have logged them."""
 
 from mailtrace.message.transaction import SECOND, Transaction
 from mailtrace.mta.facts import Client, Envelope, Held, MessageId, Origin, Released, Removed, Result, Sender, Submitted
@@ -8,12 +8,12 @@ AT = 1323962839 * SECOND
 SHORT = "5298B228B8B"
 OTHER = "16F49228B8B"
 LONG = "4jYzr360qBz1V3r7"
-"""Carries a time of its own, which is not AT."""
+"""A queue ID that contains another time than AT."""
 MSGID = "20111215142718.GD23530@foo.com"
 
 
 def to(recipient, relay, status, *, after=1, outcome="sent", orig_to=None):
-    """A recipient's result, some seconds after the message came in: what `postfix` and `sendmail` take."""
+    """Return a recipient result some seconds after the message arrived, as an argument of `postfix` and `sendmail`."""
     return after, Result(recipient, orig_to, relay, status, outcome, "2.0.0", float(after))
 
 
@@ -26,14 +26,14 @@ def mailbox(recipient="alice@bar.com", **options):
 
 
 def postfix(host, queue_id, *results, at=AT, msgid=MSGID, client="bob.desktop [10.10.10.10]", origin=None):
-    """A message through Postfix; without a client it was submitted by a program of the host."""
+    """Return a Postfix transaction; without a client, it was submitted locally."""
     made = Transaction(host, queue_id, "postfix")
     made.add(at, Client(client, origin=origin) if client else Submitted("bob@foo.com", origin))
     return _through_queue(made, at, msgid, "bob@foo.com", results)
 
 
 def notice(origin, host, queue_id, *results, at=AT, msgid="20111215.NOTICE@mx1"):
-    """A notice of Postfix, which has no beginning of its own."""
+    """Return a notice of Postfix, which has no line that begins it."""
     made = Transaction(host, queue_id, "postfix")
     made.add(at, Origin(origin, "notice"))
     return _through_queue(made, at, msgid, "", results)
@@ -57,7 +57,7 @@ def sendmail(host, queue_id, *results, at=AT, msgid=MSGID, sender="bob@foo.com",
 
 
 def part(origin, host, queue_id, *results, at=AT, kind="split", sender=None):
-    """A clone, a split or a notice of sendmail, which has no beginning of its own."""
+    """Return a clone, a split or a notice of sendmail, which has no line that begins it."""
     made = Transaction(host, queue_id, "sendmail")
     made.add(at, Origin(origin, kind, sender))
     for after, result in results:
@@ -66,7 +66,7 @@ def part(origin, host, queue_id, *results, at=AT, kind="split", sender=None):
 
 
 def through_both():
-    """Sendmail hands to Postfix, which hands to a filter and gets the message back; the recipients part."""
+    """From sendmail to Postfix, through a content filter and back, then to different next hops."""
     mx1 = "mx1.bar.com[192.0.2.25]:25"
     amavis = "127.0.0.1[127.0.0.1]:10024"
     return [
@@ -114,7 +114,7 @@ def through_both():
 
 
 def held_and_requeued():
-    """Held at first, released after a day, given a new queue ID, and sent on."""
+    """Held, released after a day, moved to a new queue ID, and sent."""
     day = 86400
     held = Transaction("mx1", SHORT, "postfix")
     held.add(AT, Client("bob.desktop [10.10.10.10]"))
@@ -126,7 +126,7 @@ def held_and_requeued():
 
 
 def parted_in_sendmail():
-    """A list's owner has a clone made, and queue groups part the rest."""
+    """The owner of a list causes a clone, and queue groups split the rest."""
     relay = "mx.baz.com [192.0.2.99]"
     return [
         sendmail("smtp", "pBFERI8l019936", to("alice@bar.com", "local", "Sent")),
@@ -151,7 +151,7 @@ def parted_in_sendmail():
 
 
 def loop(passes):
-    """Two hosts that forward to each other until one has enough."""
+    """Two hosts forward to each other until one stops the loop."""
     made = []
     for i in range(passes):
         host, other = ("mx1", "mx2") if i % 2 == 0 else ("mx2", "mx1")
@@ -164,7 +164,7 @@ def loop(passes):
 
 
 def list_mail(copies):
-    """A message to a list, which a program sends on, a copy for each member."""
+    """A message to a list; a program sends a copy to each member."""
     command = to("list@bar.com", "local", "sent (delivered to command: /usr/bin/mailman post list)")
     made = [postfix("mx1", SHORT, command)]
     for i in range(copies):
@@ -176,7 +176,7 @@ def list_mail(copies):
 
 
 def spread(recipients):
-    """A message to many, each of whom our own next hop takes under a queue ID of its own."""
+    """A message to many recipients; the next hop uses a queue ID for each."""
     relay = "mx2.bar.com[192.0.2.2]:25"
     made = [postfix("mx1", SHORT, *(queued(f"user{i}@bar.com", relay, f"{0xCC0000 + i:X}") for i in range(recipients)))]
     made += [

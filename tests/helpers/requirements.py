@@ -1,4 +1,4 @@
-"""What a test needs of the machine, and cannot be had."""
+"""Skip tests whose requirements the machine does not meet."""
 
 import os
 
@@ -6,7 +6,7 @@ import pytest
 
 
 def lacking(reason: str) -> None:
-    """Skip on a developer's machine; where everything is to be tested, that is a failure."""
+    """Skip the test; in an environment where everything must be tested, fail instead."""
     if os.environ.get("CI") == "true":
         pytest.fail(reason)
     pytest.skip(reason)

@@ -1,4 +1,4 @@
-"""Logs of real servers make the same documents wherever they are cut, and in whatever order the pieces are read."""
+"""Logs of real servers give the same documents wherever they are cut, and in whatever order the pieces are read."""
 
 import gzip
 import json
@@ -18,7 +18,7 @@ LOGS = [(name, host) for name in sorted(TRUTHS) if name != "rotation" for host i
 ROUNDS = max(2, int(os.environ.get("MAILTRACE_TEST_EXAMPLES", "0")) // 10)
 BEGINNINGS = (": client=", ": from=<")
 ANNOUNCING = (": AUTH=", "NOQUEUE: client=", "NOQUEUE: hold: ", "NOQUEUE: milter-hold: ")
-"""What a process logs of the message that it will begin: a line without a queue ID, which belongs to a later one."""
+"""Lines without a queue ID about the next message of the process."""
 
 
 def log_of(corpus, host):
@@ -28,12 +28,12 @@ def log_of(corpus, host):
 
 
 def process_of(line):
-    """What stands before the text: without the time, host, program and process ID."""
+    """Return host, program and process ID of a line."""
     return line.partition("]: ")[0].rpartition(" ")[2]
 
 
 def announced(lines):
-    """Return where no cut may be: between a line without a queue ID and the one that it belongs to."""
+    """Return where the log must not be cut: between a line without a queue ID and the line it belongs to."""
     forbidden, waiting = set(), {}
     for at, line in enumerate(lines):
         text = line.decode(errors="replace")
@@ -49,7 +49,7 @@ def announced(lines):
 
 
 def pieces_of(lines, random):
-    """Return a log in pieces, in any order, some of them twice, and some overlapping."""
+    """Return a log in pieces, in random order, some of them twice and some overlapping."""
     allowed = sorted(set(range(1, len(lines))) - announced(lines))
     cuts = [0, *sorted(random.sample(allowed, min(len(allowed), random.randint(1, 12)))), len(lines)]
     pieces = [lines[begin:end] for begin, end in pairwise(cuts)]

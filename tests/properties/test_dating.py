@@ -1,4 +1,4 @@
-"""Every line is of its year, wherever the lines or the time of the file tell it."""
+"""Every line gets its year if lines or the modification time tell it."""
 
 import gzip
 import json
@@ -48,7 +48,7 @@ KINDS = (postfix, sendmail, own_message_id)
 
 
 def lines_of(draw, has_ids, longest):
-    """A log of one to forty months, in the order of time: pairs of an instant and a line."""
+    """Return a log of one to forty months in the order of time: pairs of time and line."""
     months, chance = draw(st.integers(1, 40)), random.Random(draw(st.integers(0, 2**32)))
     end = NOW - chance.randrange(3600, 2000 * DAY)
     instant, number, log = end - months * 30 * DAY, 0, []
@@ -68,7 +68,7 @@ def logs(draw, *, has_ids, longest=45 * DAY):
 
 
 def pieces_of(data, log, most=8):
-    """The log cut into files."""
+    """Return a log cut into files."""
     cuts = sorted(data.draw(st.lists(st.integers(1, len(log)), max_size=most - 1, unique=True)))
     return [log[begin:end] for begin, end in pairwise([0, *cuts, len(log)]) if begin < end]
 
@@ -85,7 +85,7 @@ def written(folder, pieces, names, late=3600):
 
 
 def names_of(data, number):
-    """Names in whose order the files' ages don't show."""
+    """Return file names whose order says nothing about the age of the files."""
     order = data.draw(st.permutations(range(number)))
     return [f"{n:02}.log{data.draw(st.sampled_from(['', '.gz']))}" for n in order]
 
@@ -122,7 +122,7 @@ def test_queue_ids_and_message_ids_tell_the_years_whatever_the_files_times_are(d
 @many
 @given(logs(has_ids=False), st.integers(0, 900 * DAY))
 def test_the_first_year_and_the_order_tell_the_others(log, late):
-    """The file is a copy, written long after."""
+    """The modification time is that of a copy, made long after."""
     with TemporaryDirectory() as folder:
         check(dated(written(folder, [log], ["mail.log"], late), year_of(log)), log)
 
@@ -134,7 +134,7 @@ def tells(piece):
 @many
 @given(st.data(), logs(has_ids=True))
 def test_files_that_are_joined_in_any_order_are_of_their_years_where_each_line_tells_it(data, log):
-    """As in `zcat *.gz | mailtrace-index -`."""
+    """Several logs in one stream, as in `zcat *.gz | mailtrace-index -`."""
     telling = [entry for entry in log if tells([entry])]
     assume(telling)
     pieces = data.draw(st.permutations(pieces_of(data, telling, most=14)))
@@ -157,7 +157,7 @@ def test_files_that_are_joined_in_any_order_are_never_of_the_future(data, log):
 @many
 @given(st.data(), logs(has_ids=False, longest=DAY))
 def test_a_run_that_ends_early_leaves_its_plan_to_the_next(data, log):
-    """Whatever of a log in no order the later run sees alone."""
+    """A log without order, of which the second run reads only the rest."""
     pieces = data.draw(st.permutations(pieces_of(data, log)))
     lines = [line for piece in pieces for _, line in piece]
     at = data.draw(st.integers(1, len(lines)))
@@ -170,7 +170,7 @@ def test_a_run_that_ends_early_leaves_its_plan_to_the_next(data, log):
 
 
 def planned_frames(lines, state=None):
-    """Frames that give lines the years of a survey; the survey of what follows on a state."""
+    """Return frames with the years of a survey, which continues from a state."""
     plan = state and state["plan"]
     survey = Survey(UTC, Plan([Turn(*turn) for turn in plan[0]], plan[1]) if plan else NO_PLAN)
     survey.add(lines)

@@ -1,4 +1,4 @@
-"""What holds of any log: transactions do not mix, order of reading does not matter, and every line is counted."""
+"""Properties of any log: transactions do not mix, the order of reading does not matter, every line is counted."""
 
 import json
 import os
@@ -14,7 +14,7 @@ from helpers.random_logs.trial import found_of, trial
 from helpers.random_logs.units import units
 
 EXAMPLES = os.environ.get("MAILTRACE_TEST_EXAMPLES")
-"""How many logs each test makes up: the same few at each change; now and then thousands, never seen before."""
+"""The number of random logs per test: few and always the same by default, thousands of new ones on request."""
 many = settings(max_examples=int(EXAMPLES or 80), deadline=None, derandomize=EXAMPLES is None)
 
 
@@ -23,25 +23,25 @@ def texts(written):
 
 
 def keyed(found, unit):
-    """The documents of a unit's queue IDs."""
+    """Return the documents of the queue IDs of a unit."""
     documents = map(json.loads, found.splitlines())
     return [doc for doc in documents if doc["host"] == unit.host and doc["transaction"] in unit.queue_ids]
 
 
 def keeps_sessions(lines, at):
-    """Whether nothing that was said without a queue ID is cut off its message: only what comes later knows of it."""
+    """Return whether a cut separates no line without a queue ID from its message."""
     said = [tag_of(line) for line in lines[:at] if ": AUTH=" in line or "NOQUEUE: hold: " in line]
     return not any(tag_of(line) in said for line in lines[at:] if ": from=<" in line or ": client=" in line)
 
 
 def tag_of(line):
-    """Host, program and process ID."""
+    """Return host, program and process ID."""
     begin = max(line.find(" sm-mta["), line.find(" postfix/smtpd["))
     return line[begin : line.index("]: ")] if begin >= 0 else line
 
 
 def found_in_runs(pieces, order):
-    """What is found after a log's pieces have been indexed one by one."""
+    """Return the documents after the pieces of a log were indexed one by one."""
     with trial() as parts:
         for number in order:
             parts.index(parts.write(f"mail.log.{number}", pieces[number]))
@@ -49,7 +49,7 @@ def found_in_runs(pieces, order):
 
 
 def settled(found):
-    """Documents with the entries of one moment in alphabetical order: no line says which came first."""
+    """Return documents with the results of the same time in alphabetical order, as no line says which came first."""
     documents = [json.loads(line) for line in found.splitlines()]
     for document in documents:
         document["to"].sort(key=lambda entry: (entry["date"], entry["recipient"] or "", entry["orig_to"] or ""))

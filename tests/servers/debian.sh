@@ -1,7 +1,6 @@
 #!/usr/bin/env bash
-# Makes ready what the tests of the files for admins run, where root can have Debian's packages: a Postfix and an rsyslog,
-# systemd's checkers, groff. Prints a folder for the PATH, with a syslog-ng that is unpacked there: Debian installs it in
-# rsyslog's place only.
+# As root on Debian, installs the programs that tests run: Postfix, rsyslog, systemd's checkers, groff. Prints a folder for
+# PATH that contains syslog-ng, which is unpacked there, because Debian's package replaces rsyslog.
 set -euo pipefail
 folder="${XDG_CACHE_HOME:-$HOME/.cache}/mailtrace-tests"
 mkdir -p "$folder/bin"
@@ -25,7 +24,7 @@ if [ ! -x "$folder/bin/syslog-ng" ]; then
         mkdir -p "$folder/packages"
         cd "$folder/packages"
         apt-get -qq download syslog-ng-core
-        # What it needs is called otherwise in other releases.
+        # The names of its libraries differ between releases.
         for package in libivykis0 libnet1 libpcre3 libwrap0; do apt-get -qq download "$package" || true; done
         for package in *.deb; do dpkg -x "$package" "$folder/root"; done
     )

@@ -1,4 +1,4 @@
-"""The files for admins pass the checkers of the programs that read them, and the commands in them are right."""
+"""The files of contrib/ are valid for the programs that read them, and their commands are correct."""
 
 import os
 import re
@@ -35,7 +35,7 @@ def run(*command: object, **environment: str) -> subprocess.CompletedProcess[str
 
 @pytest.fixture
 def units(tmp_path):
-    """The units, with the commands and the manual pages of this environment."""
+    """Return a folder with the units, changed to use the commands of this environment, and a manual page."""
     for path in (CONTRIB / "systemd").iterdir():
         (tmp_path / path.name).write_text(path.read_text().replace("/usr/local/bin", str(BIN)))
     (tmp_path / "man" / "man1").mkdir(parents=True)
@@ -51,7 +51,7 @@ def test_systemd_finds_nothing_wrong_with_the_units(units, unit):
 
 @pytest.mark.parametrize("unit", SERVICES)
 def test_the_units_expose_little(units, unit):
-    """An exposure of at most 2.0 of 10."""
+    """The exposure level is at most 2.0 of 10."""
     done = run("systemd-analyze", "security", "--offline=true", "--threshold=20", units / unit)
     assert 0 == done.returncode, done.stdout[-200:]
 
@@ -91,7 +91,7 @@ def test_both_services_are_the_same_but_for_how_they_run():
 
 
 def commands() -> list[str]:
-    """The command lines of the units and of the cron line."""
+    """Return the command lines in the units and in the cron line."""
     found = [(CONTRIB / "cron" / "mailtrace").read_text()]
     for name in SERVICES:
         text = (CONTRIB / "systemd" / name).read_text()

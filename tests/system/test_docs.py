@@ -1,4 +1,4 @@
-"""The documentation is true: examples run, what is made from the code is as the code, messages are its own."""
+"""The documentation is true: examples run, generated text is up to date, messages exist in the code."""
 
 import ast
 import io
@@ -22,7 +22,7 @@ MANUALS = sorted((ROOT / "man").iterdir())
 
 
 def examples(page: Path) -> list[tuple[str, str]]:
-    """Commands of the console blocks, with what they print; a command that is a remark prints nothing."""
+    """Return the commands of the console blocks with their output; a comment has none."""
     blocks = re.findall(r"```console\n(.*?)```", page.read_text(), re.DOTALL)
     return [
         (command, output)
@@ -37,7 +37,7 @@ def name_of(path: Path) -> str:
 
 @pytest.fixture
 def machine(tmp_path):
-    """A folder with the sample logs, and the environment of someone who has a store there."""
+    """Return a folder with the sample logs, and an environment that uses a store in it."""
     (tmp_path / "sample_logs").symlink_to(ROOT / "sample_logs")
     environment = {"PATH": f"{BIN}:/usr/bin:/bin", "TZ": "UTC", "HOME": str(tmp_path), "XDG_RUNTIME_DIR": str(tmp_path)}
     return tmp_path, {**environment, "MAILTRACE_STORE": f"sqlite:{tmp_path}/store/mailtrace.db"}
@@ -45,7 +45,7 @@ def machine(tmp_path):
 
 @pytest.mark.parametrize("page", [page for page in PAGES if examples(page)], ids=name_of)
 def test_examples_print_what_is_shown(machine, page):
-    """On a terminal: both outputs. They end with 0, unless what is shown is a message of an error."""
+    """Compare standard output and error together. The exit status is 0, or 2 if an error message is shown."""
     folder, environment = machine
     for command, output in examples(page):
         done = subprocess.run(
@@ -68,7 +68,7 @@ def test_there_are_examples():
 
 
 def test_the_first_screen_is_true(machine):
-    """The log lines that the README begins with become the text that it shows."""
+    """The log lines at the start of the README give the text that it shows."""
     folder, environment = machine
     found = re.search(
         r"These two log lines\n\n(.*?)\n\nbecome\n\n(.*?)\n\n## ", (ROOT / "README.md").read_text(), re.DOTALL
@@ -100,11 +100,17 @@ def test_links_lead_somewhere(page):
         )
 
 
+def test_the_files_that_contributors_are_sent_to_are_there():
+    named = re.findall(r"`((?:[\w-]+/)+[\w-]+\.(?:py|md|yml))`", (ROOT / "CONTRIBUTING.md").read_text())
+    assert len(set(named)) > 30
+    assert [] == [name for name in named if not (ROOT / name).exists() and not (ROOT / "mailtrace" / name).exists()]
+
+
 # Messages
 
 
 def templates() -> list[re.Pattern[str]]:
-    """Every text in the code that is long enough to be known again, with anything where it has a value."""
+    """Return a pattern for every long enough string in the code; values match anything."""
     found = []
     parts: list[str | None]
     for path in sorted((ROOT / "mailtrace").rglob("*.py")):

@@ -1,4 +1,4 @@
-"""The README names the flags there are, and stays short."""
+"""The README lists all flags and stays short."""
 
 import re
 import subprocess

@@ -1,1 +1,1 @@
-"""Comparison of documents with what is known to be true of a log."""
+"""Compare documents with the known truth of a log."""

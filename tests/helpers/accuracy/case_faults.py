@@ -1,4 +1,4 @@
-"""Compare the documents of a case with what it expects: it asserts only what it states."""
+"""Compare the documents of a case with its expectations; what a case does not state is not compared."""
 
 from helpers.accuracy.contract import misshapen
 from helpers.accuracy.fault import Fault
@@ -28,7 +28,7 @@ def _key(wanted):
 
 
 def _transaction(mail, wanted, claimed, all_wanted):
-    """Each use of a queue ID claims one document, the nearest in time."""
+    """Match each use of a queue ID to one document, the nearest in time."""
     found = [doc for doc in mail if _is_of(doc, wanted) and not any(doc is other for other in claimed)]
     if not found:
         yield Fault(wanted["queue_id"], "missing", wanted["queue_id"], [doc["transaction"] for doc in mail])
@@ -60,7 +60,7 @@ def _fields(document, wanted):
 
 
 def _is_in(wanted, client):
-    """Postfix writes no blank between a client's name and its address, sendmail does."""
+    """Ignore the space between the name and the address of a client: sendmail writes it, Postfix does not."""
     return (wanted or "").replace(" ", "") in (client or "").replace(" ", "")
 
 
@@ -104,7 +104,7 @@ _MEMBER = {"status_class": "outcome", "status_contains": "status"}
 
 
 def _is_mail(document):
-    """Whether a document says more than that something was refused."""
+    """Return whether a document contains more than refusals."""
     outcomes = {entry["outcome"] for entry in document["to"]}
     return bool(outcomes - {"rejected", "discarded", "held"}) or (document["from"] and not outcomes)
 
@@ -117,7 +117,7 @@ def _never(documents, outcomes, where):
 
 
 def _rejects(documents, wanted, where):
-    """Each refusal is a document of its own or an entry in that of its queue ID; an empty list: there is none."""
+    """Report unexpected refusals, and those that are neither a document nor a result under their queue ID."""
     if wanted is None:
         return
     refusals = [(doc, entry) for doc in documents for entry in doc["to"] if entry["outcome"] == "rejected"]

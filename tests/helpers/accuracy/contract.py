@@ -1,4 +1,4 @@
-"""What in a document breaks the contract, whatever the log said."""
+"""Check that a document keeps to the contract, whatever the log said."""
 
 import re
 
@@ -21,7 +21,7 @@ _is_postfix_peer = re.compile(r"\S\[").search
 
 
 def misshapen(document):
-    """Return what is wrong with a document, in words; an empty list where nothing is."""
+    """Return what is wrong with a document, in words; empty if nothing is."""
     return [*_members(document), *_client(document), *_entries(document["to"])]
 
 

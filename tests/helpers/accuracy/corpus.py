@@ -1,4 +1,4 @@
-"""A corpus: logs of real servers, and what their clients, next hops and mailboxes say was in them."""
+"""A corpus: logs of real servers, and the truth from their clients, next hops and mailboxes."""
 
 import gzip
 import json
@@ -29,32 +29,32 @@ class Corpus:
 
     @property
     def rejects(self):
-        """Recipients that a client was refused, and that the server's log tells of."""
+        """Recipients that the server refused to a client, according to the log."""
         return self.truth["rejects"]
 
     @property
     def offset(self):
-        """Seconds by which the log's clock was ahead of the truth's."""
+        """Seconds by which the clock of the log was ahead of the truth."""
         return self.truth.get("log_offset_seconds", 0)
 
     @cached_property
     def uses(self):
-        """How many messages each (host, queue ID) was given to."""
+        """The number of messages that had each (host, queue ID)."""
         return Counter((wanted["host"], wanted["queue_id"]) for wanted in self.transactions)
 
     def logs(self):
-        """Return each host's logs and the zone of its clock."""
+        """Return the logs of each host and its time zone."""
         for host, names in self.truth["log_files"].items():
             yield [CORPORA / self.name / name for name in names], self.truth["time_zones"][host]
 
     def names(self, host):
-        """The short names under which a host may have logged."""
+        """Return the short names that a host may have logged."""
         return {short(host), short(self.truth.get("hostname_in_log", {}).get(host, host))}
 
 
 @dataclass
 class Found:
-    """The documents that were made of a corpus."""
+    """The documents of a corpus."""
 
     documents: list[dict[str, Any]]
     by_key: dict[tuple[str, str], list[dict[str, Any]]] = field(default_factory=lambda: defaultdict(list))
@@ -69,7 +69,7 @@ class Found:
 
     @cached_property
     def refused(self):
-        """The (sender, recipient) of every refusal."""
+        """Return (sender, recipient) of every refusal."""
         return {
             (canonical(document["from"]), canonical(entry["recipient"]))
             for document in self.documents

@@ -10,11 +10,11 @@ from helpers.accuracy.recipients import DELIVERED
 from helpers.accuracy.spelling import bare, canonical, is_same_msgid, seconds
 
 _MAX_SECONDS = 60
-"""How long after the first log line the client may have had its answer."""
+"""Longest time in seconds between the first log line and the reply to the client."""
 
 
 def corpus_faults(corpus, found):
-    """Return every fault: of transactions, of refusals, and of documents that should not be."""
+    """Return all faults of transactions and refusals, and documents that should not exist."""
     faults = [fault for wanted in corpus.transactions for fault in _transaction(corpus, found, wanted)]
     faults += [fault for wanted in corpus.truth["no_message"] for fault in _invented(found, wanted)]
     faults += [fault for wanted in corpus.rejects for fault in _reject(found, wanted)]
@@ -47,7 +47,7 @@ def _transaction(corpus, found, wanted):
 
 
 def _documents(corpus, found, wanted):
-    """The documents of the queue ID, the one nearest to the client's answer first."""
+    """Return the documents of a queue ID, the nearest in time to the reply to the client first."""
     documents = [doc for name in corpus.names(wanted["host"]) for doc in found.by_key[name, wanted["queue_id"]]]
     if wanted.get("accepted_at"):
         at = wanted["accepted_at"] + corpus.offset
@@ -56,7 +56,7 @@ def _documents(corpus, found, wanted):
 
 
 def _is_discarded_unnamed(found, wanted):
-    """Whether an access map threw the message away before it had a queue ID: postconf(5), access(5)."""
+    """Return whether an access map discarded the message before it had a queue ID (access(5))."""
     return all(recipient.get("status_class") == "discarded" for recipient in wanted["recipients"]) and any(
         entry["outcome"] == "discarded" and canonical(document["from"]) == canonical(wanted.get("from"))
         for document in found.without_queue_id
@@ -84,13 +84,13 @@ def _is_sender(document, wanted):
 
 
 def _is_client(document, wanted):
-    """The next hop's view: behind a content filter the client is the one that XFORWARD tells."""
+    """Return whether the client is right; behind a content filter, that of XFORWARD is right too."""
     ip = wanted.get("client_ip")
     return ip in (None, document["client_ip"]) or ip in (document["orig_client"] or "")
 
 
 def _is_msgid(document, wanted):
-    """Sendmail logs no `from=` line, and so no message ID, for what it makes itself."""
+    """Return whether the message ID is right; sendmail logs none for messages that it made itself."""
     is_made_here = document["mta"] == "sendmail" and wanted.get("origin") not in ("smtp", "local")
     return (
         not wanted.get("msgid")
@@ -104,7 +104,7 @@ def _is_login(document, wanted):
 
 
 def _notified(wanted):
-    """The queue ID that a notice speaks of."""
+    """Return the queue ID that a notice reports on."""
     return (wanted.get("notification_about") or [None, None])[1]
 
 
@@ -116,7 +116,7 @@ def _date(corpus, document, wanted):
 
 
 def _invented(found, wanted):
-    """A message that was never accepted must not look delivered."""
+    """Report messages that were never accepted but look delivered."""
     if "from" not in wanted:
         return
     for document in found.documents:
@@ -129,7 +129,7 @@ def _invented(found, wanted):
 
 
 def _reject(found, wanted):
-    """Sendmail's line of a refusal names no sender; the session's `from=` line need not follow."""
+    """Report a missing refusal; one of sendmail may lack the sender, which its line does not contain."""
     recipient = canonical(wanted["recipient"])
     if not {(canonical(wanted["from"]), recipient), ("", recipient)} & found.refused:
         yield Fault(f"{wanted['host']} {wanted['recipient']}", "reject", wanted["reply"], None)

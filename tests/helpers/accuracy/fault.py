@@ -1,4 +1,4 @@
-"""One thing that is wrong: where, in which field, what was wanted and what was got."""
+"""A difference between a document and the truth: where, in which field, expected and actual value."""
 
 from typing import Any, NamedTuple
 

@@ -1,4 +1,4 @@
-"""A generated log, and the documents that a perfect reducer makes of it."""
+"""Compare documents with the truth of a generated log."""
 
 import json
 import subprocess
@@ -22,7 +22,7 @@ class Generated(NamedTuple):
 
     @property
     def refusals(self):
-        """How many refusals without a queue ID there are: each distinct line is one."""
+        """The number of refusals without a queue ID: one per distinct line."""
         with self.log.open(encoding="utf-8") as lines:
             return len({line for line in lines if ": NOQUEUE: reject: " in line})
 
@@ -43,7 +43,7 @@ def generate(folder, mta, timestamps, transactions):
 
 
 def generated_faults(generated, documents):
-    """Every document must be one of the truth's and the other way round, member by member."""
+    """Compare all documents with the truth in both directions, field by field."""
     mail = [document for document in documents if document["transaction"] != "NOQUEUE"]
     wanted = Counter(map(_wanted, generated.truth))
     got = Counter(map(_got, mail))
@@ -56,7 +56,7 @@ def generated_faults(generated, documents):
 
 
 class _Row(NamedTuple):
-    """What is compared of a document."""
+    """The parts of a document that are compared."""
 
     host: str
     queue_id: str
@@ -68,7 +68,7 @@ class _Row(NamedTuple):
 
 
 class _Result(NamedTuple):
-    """What is compared of an entry."""
+    """The parts of a recipient result that are compared."""
 
     recipient: str
     relay: str | None
@@ -94,24 +94,24 @@ def _wanted(truth):
 
 
 def _condensed(results):
-    """A recipient's equal results that follow each other are one; recipients' order within a second is free."""
+    """Combine equal consecutive results of a recipient, and ignore the order of recipients within a second."""
     for _, own in groupby(sorted(results, key=lambda result: result.recipient), key=lambda result: result.recipient):
         for result, same in groupby(own):
             yield result._replace(attempts=len(list(same)))
 
 
 def _client(client):
-    """Both servers' clients are `name [ip]` in a document; Postfix logs `name[ip]`."""
+    """Return a client as `name [ip]`, as documents of both MTAs have it; Postfix logs `name[ip]`."""
     return client if client is None or " [" in client or client.startswith("[") else client.replace("[", " [")
 
 
 def _relay(relay):
-    """As logged, but for the final dot of sendmail's names."""
+    """Return a relay as logged, without the final dot of sendmail's names."""
     return relay and relay.replace(". [", " [")
 
 
 def _outcome(status):
-    """The generator's only word for a result that is not an outcome's is sendmail's `User unknown`."""
+    """Return the outcome of a status: its first word, except for sendmail's `User unknown`."""
     word = status.split(" ")[0].strip(",:").lower()
     return "bounced" if word == "user" else word
 
@@ -137,7 +137,7 @@ def _of_key(row, rows):
 
 
 def _fault(want, rows):
-    """The first member that differs from the document of the same queue ID nearest in time."""
+    """Return the first field that differs from the nearest document in time with the same queue ID."""
     where = f"{want.host} {want.queue_id}"
     near = sorted(_of_key(want, rows), key=lambda row: abs(row.date - want.date))
     if not near:

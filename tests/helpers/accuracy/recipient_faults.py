@@ -1,4 +1,4 @@
-"""Compare what became of one recipient with what its mailbox, its next hop or its client saw."""
+"""Compare the results of one recipient with what its mailbox, its next hop or its client saw."""
 
 from helpers.accuracy.fault import Fault
 from helpers.accuracy.recipients import DELIVERED, entries_of, is_outcome
@@ -19,7 +19,7 @@ def recipient_faults(found, document, transaction, wanted, where):
 
 
 def strangers(document, transaction, where):
-    """Delivered recipients that nobody asked for."""
+    """Report delivered recipients that are not in the truth."""
     if not transaction["recipients"] or _is_logged_elsewhere(transaction):
         return
     named = [{"recipient": address} for address in transaction.get("envelope_recipients", [])]
@@ -31,7 +31,7 @@ def strangers(document, transaction, where):
 
 
 def _is_logged_elsewhere(transaction):
-    """Whether sendmail split the envelope: its other queue ID may have the result."""
+    """Return whether sendmail split the envelope, so that the result may be under another queue ID."""
     return bool(
         transaction.get("recipients_logged_under_another_id")
         or transaction.get("recipients_logged_under_this_or_another_id")
@@ -39,7 +39,7 @@ def _is_logged_elsewhere(transaction):
 
 
 def _unnamed(found, document, wanted):
-    """Where the log does not say it under the queue ID: a refusal before it, or a whole message thrown away or held."""
+    """Return results without queue ID or recipient: refusals, or a whole message discarded or held."""
     outcome = wanted.get("status_class")
     if outcome == "rejected":
         return [entry for refusal in found.without_queue_id for entry in entries_of(refusal, wanted)]
@@ -49,7 +49,7 @@ def _unnamed(found, document, wanted):
 
 
 def _spelling(mine, wanted):
-    """The address is kept as it was logged, case and all."""
+    """Check that the address is stored exactly as logged, including case."""
     logged = [entry["recipient"] for entry in mine]
     is_kept = any(bare(name) == bare(wanted["recipient"]) for name in logged)
     if not is_kept and any(canonical(name) == canonical(wanted["recipient"]) for name in logged):

@@ -1,9 +1,9 @@
-"""Which entries of a document are a recipient's, and which outcome is meant by a word of the truth."""
+"""Find the results of a recipient in a document, and compare outcomes with those of the truth."""
 
 from helpers.accuracy.spelling import canonical
 
 DELIVERED = {"sent", "deferred", "bounced", "expired"}
-"""Outcomes of what the server tried to deliver."""
+"""Outcomes of deliveries that were attempted."""
 
 _ALSO = {
     "deliverable": {"probe"},
@@ -19,9 +19,9 @@ def is_outcome(outcome, wanted):
 
 
 def entries_of(document, wanted):
-    """Return the entries for a recipient of the truth.
+    """Return the results of a recipient of the truth.
 
-    By its address; else by what it was rewritten from or may be logged as; else by the bare local name.
+    Found by its address, then by addresses it may have been rewritten from or logged as, then by local name.
     """
     own = canonical(wanted["recipient"])
     others = (wanted["recipient"], wanted.get("orig_to"), *(wanted.get("may_be_logged_as") or ()))

@@ -1,4 +1,4 @@
-"""What has been compared, for the table at the end of a run."""
+"""Collect what was compared, for the table at the end of a test run."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -10,7 +10,7 @@ _PROPERTY = "score"
 
 
 class Score(NamedTuple):
-    """How much of one corpus is exact."""
+    """The size of a corpus, how many of its parts are wrong, and which fields."""
 
     name: str
     size: int
@@ -31,12 +31,12 @@ class Score(NamedTuple):
 
 
 def note(record_property, score):
-    """Keep a score with a test's report, which another process may have made."""
+    """Store a score in the report of a test, which may run in another process."""
     record_property(_PROPERTY, [*score[:3], dict(score.by_field)])
 
 
 def noted(reports: Iterable[pytest.TestReport]) -> list[Score]:
-    """The scores in reports, those of one name as one."""
+    """Return the scores in reports; scores with the same name are added."""
     found: dict[str, Score] = {}
     for report in reports:
         for name, value in report.user_properties:

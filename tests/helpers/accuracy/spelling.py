@@ -1,7 +1,7 @@
-"""When two spellings are the same address, host, message ID or moment.
+"""Compare addresses, hosts, message IDs and times that are spelled differently.
 
-The truth was written by SMTP clients and mailboxes, the log by servers: they differ in quotes, backslashes and case,
-and sendmail cuts a message ID after 100 characters.
+SMTP clients and mailboxes wrote the truth, servers wrote the log. They differ in quotes, backslashes and case, and
+sendmail cuts message IDs after 100 characters.
 """
 
 import re
@@ -14,7 +14,7 @@ _SHORTEST_CUT = 80
 
 
 def bare(address):
-    """An address without quotes, backslashes, angle brackets and blanks."""
+    """Return an address without quotes, backslashes, angle brackets and whitespace."""
     return _decoration.sub("", address or "")
 
 

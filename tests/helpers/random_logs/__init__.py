@@ -1,1 +1,1 @@
-"""Random logs of both MTAs, for the tests of properties."""
+"""Random logs of both MTAs, for property tests."""

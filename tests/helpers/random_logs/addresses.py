@@ -1,4 +1,4 @@
-"""Addresses and remote words as they come in from outside: anything but a line's end."""
+"""Addresses and replies as they come from outside: anything except a newline."""
 
 from hypothesis import strategies as st
 

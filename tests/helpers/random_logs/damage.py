@@ -1,11 +1,11 @@
-"""What happens to lines on their way: lost, doubled, cut, overwritten."""
+"""Damage to log lines: lost, duplicated, cut, overwritten."""
 
 from hypothesis import strategies as st
 
 
 @st.composite
 def mangled(draw, written):
-    """Return lines as bytes of which some have been lost, doubled or damaged, and the units whose lines these were."""
+    """Return lines as bytes, some of them lost, duplicated or damaged, and the units of the affected lines."""
     lines, touched = [], set()
     for unit, text in written:
         how = draw(st.sampled_from([None, None, None, _lost, _doubled, _cut, _overwritten, _stuffed]))

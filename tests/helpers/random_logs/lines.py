@@ -1,4 +1,4 @@
-"""Lines of random transactions, and logs in which they are interleaved."""
+"""Lines of random transactions, and logs that interleave them."""
 
 from datetime import datetime, timedelta, timezone
 from typing import NamedTuple
@@ -7,26 +7,26 @@ from hypothesis import strategies as st
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 BEGIN = int(datetime(2026, 3, 9, 8, 7, 6, tzinfo=timezone.utc).timestamp())
-"""When the logs begin, in seconds since 1970."""
+"""The start of the logs, in seconds since 1970."""
 YEAR = "2026"
 SECOND = 1_000_000
 GAPS = (0, 0, 0, 1, 40_000, SECOND, 3 * SECOND, 400 * SECOND)
-"""Microseconds between a line and the next."""
+"""Microseconds between two lines."""
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
 class Line(NamedTuple):
-    """A line without its time."""
+    """A log line without its time."""
 
     tag: str
-    """Program and process ID."""
+    """The program and its process ID."""
     text: str
     pause: int = 0
-    """Microseconds that must have passed since the line before in the log."""
+    """Minimum time since the previous line of the log, in microseconds."""
 
 
 class Unit(NamedTuple):
-    """What one message and what was made of it wrote on one host, in its order."""
+    """The lines of one message, and of messages made from it, on one host, in order."""
 
     host: str
     queue_ids: frozenset[str]
@@ -34,7 +34,7 @@ class Unit(NamedTuple):
 
 
 class Written(NamedTuple):
-    """A line of a log, and the number of the unit that it belongs to."""
+    """A line of a log, and the number of its unit."""
 
     unit: int
     text: str
@@ -51,7 +51,7 @@ def traditional_stamp(microseconds):
 
 @st.composite
 def logs(draw, units, max_units=4):
-    """Return some units and a log in which they are interleaved, each in its own order, in the order of time."""
+    """Return random units, and a log that interleaves them in the order of time."""
     made = [draw(units(number)) for number in range(draw(st.integers(1, max_units)))]
     stamp = draw(st.sampled_from([iso_stamp, traditional_stamp]))
     waiting = {number: list(unit.lines) for number, unit in enumerate(made)}

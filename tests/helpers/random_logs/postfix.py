@@ -1,4 +1,4 @@
-"""What Postfix writes of a random message: in, deliveries, retries, notice, out."""
+"""Lines of Postfix about a random message: arrival, deliveries, retries, notice, removal."""
 
 from hypothesis import strategies as st
 
@@ -9,12 +9,12 @@ from helpers.random_logs.queue_ids import long_id, short_id
 _CODES = {"sent": "2.0.0", "deferred": "4.4.1", "bounced": "5.1.1"}
 _RELAYS = ("mx.bar.com[192.0.2.25]:25", "127.0.0.1[127.0.0.1]:10024", "local", "none")
 _NOTICES = 100
-"""Added to a message's number: the number of its notice."""
+"""Added to the number of a message to give the number of its notice."""
 
 
 @st.composite
 def postfix_units(draw, number):
-    """One message and its notice, or two messages that have the same short queue ID, one after the other."""
+    """A message and its notice, or two successive messages with the same short queue ID."""
     host = draw(st.sampled_from(["mx1", "mx2.example.com"]))
     make_id = draw(st.sampled_from([lambda number: short_id(number), lambda number: long_id(number, BEGIN)]))
     queue_id, notice_id = make_id(number), make_id(number + _NOTICES)
@@ -53,7 +53,7 @@ def _messages(draw, queue_id, notice_id):
 
 @st.composite
 def held_units(draw, number):
-    """A message on hold since before it had a queue ID: deleted, released, or neither."""
+    """A message put on hold before it had a queue ID: then deleted, released, or neither."""
     queue_id = short_id(number) if draw(st.booleans()) else long_id(number, BEGIN)
     (name, ip), sender, recipient = draw(clients), draw(addresses), draw(recipients)
     tag, tail = f"postfix/smtpd[{6000 + number}]", f"from=<{sender}> to=<{recipient}> proto=ESMTP helo=<{name}>"
@@ -85,7 +85,7 @@ def _qmgr(queue_id, sender, to):
 
 @st.composite
 def _arrivals(draw, queue_id, sender):
-    """By SMTP, with a login, behind a content filter, or from a local program."""
+    """An arrival by SMTP, with a login, from a content filter, or from a local program."""
     name, ip = draw(clients)
     more = draw(st.sampled_from(["", ", sasl_method=PLAIN, sasl_username=bob", ", orig_client=unknown[192.0.2.7]"]))
     by_smtp = Line("postfix/smtpd[4101]", f"{queue_id}: client={name}[{ip}]{more}")
@@ -106,7 +106,7 @@ def _results(draw, queue_id, recipient, status):
 
 @st.composite
 def _notices(draw, queue_id, notice_id, sender):
-    """A notice: without a beginning, and linked to its message after its own first lines."""
+    """A notice: no line begins it, and the link to its message comes after its first lines."""
     return [
         Line("postfix/cleanup[4103]", f"{notice_id}: message-id=<{draw(msgids)}>"),
         _qmgr(notice_id, "", [sender]),

@@ -1,4 +1,4 @@
-"""Queue IDs of random transactions: one for each number, so that no two are alike."""
+"""Queue IDs of random transactions: a different one for each number."""
 
 from datetime import datetime, timedelta, timezone
 
@@ -7,7 +7,7 @@ _BASE60 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwx"
 
 
 def short_id(number):
-    """Five digits of microseconds and the inode, in hexadecimal."""
+    """Return a short Postfix ID: microseconds (five digits) and inode, in hexadecimal."""
     return f"{(number * 0x3A7F1 + 0x2468A) % SHORT:05X}{0x9C021 + number * 16:X}"
 
 
@@ -15,7 +15,7 @@ SHORT = 999_999
 
 
 def long_id(number, second):
-    """Seconds and microseconds in base 52, a `z`, the inode in base 51."""
+    """Return a long Postfix ID: seconds and microseconds in base 52, `z`, inode in base 51."""
     seconds = _digits(second, 52, 6)
     microseconds = _digits(number * 7919 % SHORT, 52, 4)
     inode = _digits(200_000 + number, 51, 4)
@@ -25,7 +25,7 @@ def long_id(number, second):
 
 
 def sendmail_id(number, second):
-    """Year, month, day, hour, minute, second and a sequence in base 60, and the process ID."""
+    """Return a sendmail ID: year, month, day, hour, minute, second and sequence in base 60, and the process ID."""
     time = datetime(1970, 1, 1, tzinfo=timezone.utc) + timedelta(seconds=second)
     digits = ((time.year - 1900) % 60, time.month - 1, time.day, time.hour, time.minute, time.second)
     return "".join(_BASE60[digit] for digit in (*digits, *_digits(number, 60, 2))) + f"{16_000 + number:06}"

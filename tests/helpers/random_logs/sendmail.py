@@ -1,4 +1,4 @@
-"""What sendmail writes of a random message: collected, delivered to many at once, returned."""
+"""Lines of sendmail about a random message: collected, delivered to several recipients at once, returned."""
 
 from hypothesis import strategies as st
 
@@ -32,7 +32,7 @@ def sendmail_units(draw, number):
 
 @st.composite
 def _sessions(draw, tag, peer):
-    """What a client says before its message."""
+    """Lines of a session before its message."""
     login = Line(tag, f"AUTH=server, relay={peer}, authid=alice, mech=PLAIN, bits=0")
     return [login] if draw(st.booleans()) else []
 
@@ -48,7 +48,7 @@ def _collected(*parts):
 
 @st.composite
 def _results(draw, tag, queue_id, to, stat):
-    """One line for all recipients of an attempt."""
+    """One line with all recipients of an attempt."""
     words = draw(replies)
     text = f"{stat} ({words})" if stat == "Sent" and words else f"Deferred: {words}" if stat == "Deferred" else stat
     names = ",".join(f"<{recipient}>" for recipient in to)

@@ -1,4 +1,4 @@
-"""What the commands make of logs that a test has made up, in a store of its own."""
+"""Run the commands on the random logs of a test, in a store of its own."""
 
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,30 +9,30 @@ from helpers.random_logs.lines import YEAR
 
 _MEMORY = Path("/dev/shm")
 _FOLDER = _MEMORY if _MEMORY.is_dir() else Path(gettempdir())
-"""Hundreds of small stores: where no disk has to be waited for."""
+"""A folder in memory, for hundreds of small stores."""
 
 
 class Trial:
-    """A store, and a folder for the logs that go into it."""
+    """A store, and a folder for its logs."""
 
     def __init__(self, folder):
         self.folder = Path(folder)
         self.store = f"sqlite:{folder}/store.db"
 
     def write(self, name, lines):
-        """Write a log of texts, or of bytes."""
+        """Write a log from text or bytes."""
         path = self.folder / name
         path.write_bytes(b"".join((line if isinstance(line, bytes) else line.encode()) + b"\n" for line in lines))
         return path
 
     def index(self, *files, options=()):
-        """Index files in one run; the status is that of success."""
+        """Index files in one run, which must succeed."""
         indexed = index(self.store, files, "-y", YEAR, *options)
         assert indexed.status in (0, 4), indexed.summary
         return indexed
 
     def found(self):
-        """Every document, a line of JSON each, the newest first."""
+        """Return all documents as lines of JSON, newest first."""
         return search(self.store)
 
 
@@ -43,7 +43,7 @@ def trial():
 
 
 def found_of(lines):
-    """Return what is found after these lines have been indexed as one log."""
+    """Return the documents of these lines, indexed as one log."""
     with trial() as one:
         one.index(one.write("mail.log", lines))
         return one.found()

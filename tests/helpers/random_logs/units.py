@@ -1,4 +1,4 @@
-"""Units of both servers, and lines that are no part of any."""
+"""Units of lines of both MTAs, and unrelated lines."""
 
 from hypothesis import strategies as st
 
@@ -10,7 +10,7 @@ from helpers.random_logs.sendmail import sendmail_units
 
 @st.composite
 def refusals(draw, number):
-    """A refusal without a queue ID, which is a document of its own, among a session's other lines."""
+    """A refusal without a queue ID, which has its own document, among the other lines of a session."""
     name, ip = draw(clients)
     tag, peer = f"postfix/smtpd[{5000 + number}]", f"{name}[{ip}]"
     lines = (

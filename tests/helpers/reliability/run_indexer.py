@@ -43,7 +43,7 @@ def main(name: str, asked: str, *paths: str) -> None:
     limits = Limits(int(save_bytes), int(held or MAX_HELD))
     if follows:
         follower = Follower(paths[1:], say)
-        indexer = Indexer(store, calendar, limits=limits, patience=follower.patience)
+        indexer = Indexer(store, calendar, limits=limits, retry=follower.wait_to_retry)
         stop_at_signals(lambda: follower.stop(indexer))
         follower.follow(indexer)
     else:

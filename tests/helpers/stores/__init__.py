@@ -1,1 +1,1 @@
-"""Transactions and queries for the tests of stores."""
+"""Transactions and queries for tests of stores."""

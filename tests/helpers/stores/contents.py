@@ -1,4 +1,4 @@
-"""What the tests of stores do again and again."""
+"""Read the contents of a store, for tests of stores."""
 
 from helpers.stores.transactions import EVER
 from mailtrace.indexing.merge import Written, write
@@ -19,7 +19,7 @@ def found(store: Store, query: Query | None = None) -> list[dict]:
 
 
 def state(store: Store, *keys: tuple[str, str]) -> dict:
-    """Everything that a store holds of these keys, but the versions."""
+    """Return everything that a store has for these keys, except the versions."""
     rows = store.find(dict.fromkeys(keys, EVER))
     store.commit([])
     return {

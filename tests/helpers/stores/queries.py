@@ -1,4 +1,4 @@
-"""Random queries with whatever can be asked."""
+"""Random queries that use every member of `Query`."""
 
 from collections.abc import Callable, Iterable, Iterator
 from random import Random
@@ -118,7 +118,7 @@ WORDS = (
 
 
 def random_queries(random: Random, transactions: list[Transaction]) -> Iterator[Query]:
-    """Each member alone with each of the values that can be asked, then members combined."""
+    """Yield queries with each value of each member alone, then combinations."""
     queue_ids = [part.queue_id for part in transactions]
     times = [part.first for part in transactions]
     yield Query()
@@ -147,7 +147,7 @@ ASKED: dict[str, tuple[Callable[[str], Any], tuple[str, ...]]] = {
     "ever": (str, OUTCOMES),
     "words": (Word.of, WORDS),
 }
-"""How each member is made, and of what."""
+"""For each member of `Query`: how its values are made, and from which arguments."""
 _CHANCES = {
     "senders": 0.3,
     "recipients": 0.4,

@@ -1,4 +1,4 @@
-"""Transactions for the tests of stores: plain ones, and random ones with whatever can stand in a log."""
+"""Transactions for tests of stores: simple ones, and random ones with anything that a log may contain."""
 
 from collections.abc import Iterable
 from random import Random
@@ -13,7 +13,7 @@ AT = 1323962839 * SECOND
 """2011-12-15 15:27:19 UTC."""
 DAY = 86400 * SECOND
 EVER = -(1 << 62), 1 << 62
-"""All times."""
+"""A time span that contains all times."""
 _BASE60 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwx"
 
 ADDRESSES = (
@@ -87,7 +87,7 @@ DELAYS = (None, 0.0, 0.05, 0.25, 1.0, 3.3, 63495.0, 1e300)
 
 
 def transaction(queue_id: str, facts: Iterable[TimedFact], *, host: str = "mx", mta: str = "postfix") -> Transaction:
-    """A transaction of these facts."""
+    """Return a transaction with these facts."""
     made = Transaction(host, queue_id, mta)
     for time, fact in facts:
         made.add(time, fact)
@@ -97,7 +97,7 @@ def transaction(queue_id: str, facts: Iterable[TimedFact], *, host: str = "mx", 
 def whole(
     at: int = AT, *, sender: str = "bob@foo.com", recipients: Iterable[str] = ("alice@bar.com",)
 ) -> list[TimedFact]:
-    """The facts of a message through Postfix, from its beginning to its end."""
+    """Return the facts of a Postfix message, from arrival to removal."""
     recipients = list(recipients)
     return [
         (at, Client("bob.desktop [10.10.10.10]")),
@@ -109,13 +109,13 @@ def whole(
 
 
 def sent(recipient: str, outcome: str = "sent", orig_to: str | None = None) -> Result:
-    """A result of one recipient."""
+    """Return a result of one recipient."""
     status = f"{outcome} (250 2.0.0 Ok: queued as 5298B228B8B)"
     return Result(recipient, orig_to, "mx.bar.com[192.0.2.25]:25", status, outcome, "2.0.0", 0.25)
 
 
 def sendmail_id(at: int, number: int) -> str:
-    """A queue ID that tells its time, the second of `at`."""
+    """Return a queue ID that contains the time `at`, in seconds."""
     from datetime import datetime, timezone
 
     time = datetime.fromtimestamp(at // SECOND, timezone.utc)
@@ -124,7 +124,7 @@ def sendmail_id(at: int, number: int) -> str:
 
 
 def through_sendmail(at: int = AT) -> list[TimedFact]:
-    """The facts of a message through sendmail."""
+    """Return the facts of a sendmail message."""
     return [
         (at, Sender("bob@foo.com", 1234, 2, "1@foo.com", "bob.desktop [10.10.10.10]")),
         (at + SECOND, sent("alice@bar.com")),
@@ -134,7 +134,7 @@ def through_sendmail(at: int = AT) -> list[TimedFact]:
 
 
 def random_transactions(random: Random, count: int) -> list[Transaction]:
-    """Transactions with values from the lists above, several of them at the same microsecond."""
+    """Return random transactions from the values above, some of them in the same microsecond."""
     times = [AT + random.randrange(-2 * DAY, 2 * DAY) for _ in range(count // 4)]
     times += [time + random.choice([1, -1, 10, SECOND]) for time in times]
     return [_random_transaction(random, i, random.choice(times)) for i in range(count)]
@@ -171,6 +171,6 @@ def _random_result(random: Random) -> Result:
 
 
 def newest_first(transactions: Iterable[Transaction]) -> list[Document]:
-    """The documents of transactions in the order of searches: by date and ID, descending; stubs left out."""
+    """Return the documents of transactions in the order of searches: by date and ID, descending, without stubs."""
     ordered = sorted(transactions, key=lambda part: (part.first, part.id), reverse=True)
     return [made for part in ordered if (made := document(part)) is not None]

@@ -1,4 +1,4 @@
-"""Every store, one after the other: a test here takes `store`, or `open_store` for several on the same data."""
+"""Run each test with every store: use `store`, or `open_store` to open several on the same data."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,7 +10,7 @@ from mailtrace.stores.base import Store
 
 @pytest.fixture(params=["sqlite", "elasticsearch"])
 def open_store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[], Store]]:
-    """Opens one more store on the data of this test."""
+    """Return a function that opens another store on the data of this test."""
     opener = {"sqlite": _sqlite, "elasticsearch": _elasticsearch}[request.param](request, tmp_path)
     opened: list[Store] = []
 
@@ -39,7 +39,7 @@ def _elasticsearch(request: pytest.FixtureRequest, _: Path) -> Callable[[], Stor
 
 @pytest.fixture
 def store(open_store: Callable[[], Store]) -> Store:
-    """A store that is ready to be written."""
+    """Return a prepared store."""
     made = open_store()
     made.prepare()
     return made

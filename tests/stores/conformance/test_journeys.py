@@ -1,4 +1,4 @@
-"""Journeys are the same whichever store is asked."""
+"""Journeys are the same with every store."""
 
 from datetime import timezone
 
@@ -22,7 +22,7 @@ from mailtrace.tracing.journey import journeys
 
 
 class Listed:
-    """Documents in memory, searched by what the specification says."""
+    """A store in memory that searches with `matches`."""
 
     def __init__(self, transactions):
         self.documents = newest_first(transactions)
@@ -48,7 +48,7 @@ def test_a_way_of_each_kind(store):
 
 
 class Everything(Listed):
-    """All that a store has, in memory."""
+    """Return a store in memory with all documents of a store."""
 
     def __init__(self, store):
         self.documents = list(store.search(Query()))

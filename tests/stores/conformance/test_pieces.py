@@ -1,4 +1,4 @@
-"""What is written piece by piece, in any order, is found as if it had been written at once."""
+"""Transactions written in pieces, in any order, are found as if they were written at once."""
 
 from collections.abc import Iterator
 from itertools import pairwise, permutations
@@ -24,7 +24,7 @@ HOUR = 3600 * SECOND
 
 
 def pieces(random: Random, transactions: list[Transaction]) -> Iterator[Transaction]:
-    """Some whole, some in two pieces, all in any order."""
+    """Return transactions in random order, some of them in two pieces."""
     found = []
     for each in transactions:
         cut = random.choice([len(each.facts), random.randrange(len(each.facts))])
@@ -41,7 +41,7 @@ def put_in_pieces(store: Store, random: Random, transactions: list[Transaction],
 
 
 def differences(store: Store, random: Random, transactions: list[Transaction], queries: int) -> Iterator[object]:
-    """Of everything and of random queries: those of which something else is found than the specification says."""
+    """Return the queries, random ones among them, whose result differs from that of `matches`."""
     documents = newest_first(transactions)
     for query in [Query(), *random.sample(list(random_queries(random, transactions)), queries)]:
         wanted = [each for each in documents if matches(query, each)]
@@ -74,7 +74,7 @@ def test_pieces_of_many_chunks_come_to_what_the_whole_is(tmp_path, monkeypatch):
 
 
 def uses(random: Random) -> Iterator[list[TimedFact]]:
-    """Some uses of one short queue ID within weeks, of which lines are lost: each for seconds, hours or days."""
+    """Return several uses of one short queue ID within weeks, with lost lines; each lasts seconds, hours or days."""
     at = AT
     for _ in range(random.randrange(2, 9)):
         facts = whole(at, sender=random.choice(["bob@foo.com", "carol@bar.com"]))
@@ -87,7 +87,7 @@ def uses(random: Random) -> Iterator[list[TimedFact]]:
 
 
 def pieces_of_uses(random: Random, queue_id: str, every: list[TimedFact]) -> list[Transaction]:
-    """What is known of a queue ID, cut anywhere."""
+    """Return the facts of a queue ID, cut at random places."""
     cuts = sorted(random.sample(range(len(every)), min(len(every), 9)))
     return [transaction(queue_id, every[a:b]) for a, b in pairwise([0, *cuts, len(every)]) if a < b]
 
@@ -118,7 +118,7 @@ BEGUN: Final = [*whole(EVENING)[:3], delivered(EVENING + 2 * SECOND)]
 ENDED: Final = [(EVENING + 3 * SECOND, Removed("removed"))]
 TAIL: Final = [delivered(EVENING + 10 * HOUR), (EVENING + 10 * HOUR + SECOND, Removed("removed"))]
 AT_ONCE: Final = [(NIGHT, fact) for _, fact in whole(NIGHT)]
-"""A whole use within one second."""
+"""A complete use within one second."""
 
 
 @pytest.mark.parametrize(
@@ -129,7 +129,7 @@ AT_ONCE: Final = [(NIGHT, fact) for _, fact in whole(NIGHT)]
     ],
 )
 def test_lines_that_part_a_use_from_the_next_keep_every_other_line(store, known):
-    """The end of one use, read last, gives lines to the next use, which lies on the next day."""
+    """The end of one use is read last and moves lines to the next use, on the next day."""
     orders = list(permutations(known))
     ids = [f"5298{number:03X}" for number in range(len(orders))]
     for pieces in zip(*orders, strict=True):

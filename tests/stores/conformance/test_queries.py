@@ -1,4 +1,4 @@
-"""What every store must find, whichever it is."""
+"""Every store finds the same documents."""
 
 from collections.abc import Callable, Generator
 from datetime import datetime, timezone
@@ -169,7 +169,7 @@ def test_the_longest_values_are_stored_and_found(store):
     ],
 )
 def test_letters_that_are_ascii_in_lower_case_alone_are_found_by_patterns(store, sender, pattern):
-    """The sign of Kelvin and the Turkish I are no ASCII, but in lower case they are, or begin with it."""
+    """The Kelvin sign and the Turkish İ are not ASCII, but in lower case they are, or begin with, ASCII letters."""
     mail = transaction(SHORT, [(AT, Envelope(sender, 1, 1)), (AT, sent("alice@bar.com"))])
     put(store, mail)
     query = Query(senders=(Pattern.of(pattern),))

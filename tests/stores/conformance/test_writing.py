@@ -1,4 +1,4 @@
-"""What every store must keep, whichever it is."""
+"""Every store keeps the same rows."""
 
 from itertools import permutations
 from random import Random
@@ -181,7 +181,7 @@ def test_two_writers_leave_what_one_does(open_store, store):
 
 
 def _parts(random: Random) -> list[Transaction]:
-    """Messages in pieces of one or two facts, in any order, some pieces twice."""
+    """Return transactions in pieces of one or two facts, in random order, some pieces twice."""
     parts = []
     for number in range(6):
         facts, mta = (through_sendmail(AT + number), "sendmail") if number % 2 else (whole(AT + number), "postfix")

@@ -150,7 +150,7 @@ class Followed:
         self.store = quick(ElasticsearchStore(url, prefix=prefix, tell=self.told.append), (*QUICK, 0.01))
         self.follower = Follower([str(self.log)], self.told.append)
         calendar = Calendar(timezone.utc, "UTC")
-        self.indexer = Indexer(self.store, calendar, patience=self.follower.patience)
+        self.indexer = Indexer(self.store, calendar, retry=self.follower.wait_to_retry)
 
     def add(self, n):
         with self.log.open("a") as out:
@@ -184,7 +184,7 @@ def test_who_follows_hears_once_of_an_outage_that_outlasts_all_tries(followed, s
     assert followed.told == [
         f"{followed.store.name} does not answer (connection refused): is Elasticsearch running there?;"
         " waiting for it, nothing is lost",
-        "the store answers again, and has all that was read",
+        "the store answers again; everything read so far is stored",
     ]
     followed.add(2)
     until(lambda: len(followed.told) == 3)

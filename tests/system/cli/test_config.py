@@ -149,7 +149,7 @@ def test_a_machine_s_store_that_may_not_be_read_is_shown_as_such(commands):
     code = f"import mailtrace.stores as s; s.SYSTEM_FOLDER = {str(folder)!r}; import mailtrace.cli.index as c; c.main()"
     commands.environment["MAILTRACE_STORE"] = ""
     done = commands.without_privileges(sys.executable, "-c", code, "--show-config", "--tz", "UTC")
-    assert f'store = "" # default; {folder}/mailtrace.db may not be read by this user' in done.stdout
+    assert f'store = "" # default; {folder}/mailtrace.db cannot be read by this user' in done.stdout
     assert 'tz = "UTC" # --tz\n' in done.stdout
     assert (0, "") == (done.returncode, done.stderr)
     folder.chmod(0o700)

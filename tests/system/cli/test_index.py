@@ -37,7 +37,7 @@ def complaint(done) -> str:
         (["-y", "11", "mail.log"], "is not a year"),
         (["-y", "soon", "mail.log"], "is not a year"),
         (["--tz", "Mars/Base", "mail.log"], "no such time zone"),
-        (["--store", "mysql:x", "mail.log"], "not a store"),
+        (["--store", "mysql:x", "mail.log"], "unknown kind of store"),
         (["--store", "sqlite:/proc/nowhere/s.db", "mail.log"], "cannot be written"),
         (["--store", "sqlite:mail.log", "mail.log"], "damaged or no mailtrace store"),
         (["--store", "http://127.0.0.1:9", "mail.log"], "http://127.0.0.1:9"),

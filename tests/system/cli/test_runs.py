@@ -93,7 +93,7 @@ def test_a_second_run_leaves_the_first_one_be(commands):
     with locked(f"{commands.folder}/store/mailtrace.db", wait=False):
         done = commands.index("-y", 2019, log)
         assert 0 == done.returncode
-        assert "another mailtrace-index is at work on" in done.stderr
+        assert "another mailtrace-index is running on" in done.stderr
         assert 2 == commands.search().returncode
         waiting = subprocess.Popen(
             [Path(sys.executable).parent / "mailtrace-index", "-q", "--wait", "-y", "2019", log],

@@ -1,4 +1,4 @@
-"""The wheel and the source archive hold what they should, and the installed wheel is what was tested."""
+"""The wheel and the source archive are complete, and the tests pass with the installed wheel."""
 
 import os
 import subprocess
@@ -33,7 +33,7 @@ def run(*command: object, **environment: str) -> str:
 
 @pytest.fixture(scope="session")
 def packages(tmp_path_factory):
-    """The source archive, and the wheel that is built from that."""
+    """Return the source archive, and the wheel built from it."""
     folder = tmp_path_factory.mktemp("dist")
     run(sys.executable, "-m", "build", "--outdir", folder, ROOT)
     return next(folder.glob("*.tar.gz")), next(folder.glob("*.whl"))
@@ -41,7 +41,7 @@ def packages(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def installed(packages, tmp_path_factory):
-    """A fresh environment in which nothing but the wheel and what it needs is installed."""
+    """Return a new virtual environment with only the wheel and its dependencies."""
     folder = tmp_path_factory.mktemp("installed")
     run(sys.executable, "-m", "venv", folder)
     run(folder / "bin" / "pip", "install", "--disable-pip-version-check", packages[1])
@@ -49,7 +49,7 @@ def installed(packages, tmp_path_factory):
 
 
 def files(*patterns: str) -> set[str]:
-    """Files of the project, by their path in it."""
+    """Return files of the project, as paths relative to its root."""
     return {str(path.relative_to(ROOT)) for pattern in patterns for path in ROOT.glob(pattern) if path.is_file()}
 
 
@@ -101,7 +101,7 @@ def test_manual_pages_and_units_are_installed(installed):
 
 
 def test_the_installed_commands_pass_the_tests_of_the_commands(installed):
-    """The tests of searching, of settings and of the documentation's examples, run with the wheel's commands."""
+    """Tests of searches, settings and the examples in the documentation pass with the commands of the wheel."""
     told = run(
         sys.executable,
         *("-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", ROOT, "-c", ROOT / "pyproject.toml"),
@@ -113,7 +113,7 @@ def test_the_installed_commands_pass_the_tests_of_the_commands(installed):
 
 
 def test_the_installed_package_needs_nothing_else(installed, tmp_path):
-    """Every module can be imported with what the wheel asked for alone."""
+    """Every module can be imported with only the dependencies of the wheel."""
     code = (
         "import pkgutil, importlib, mailtrace\n"
         "for found in pkgutil.walk_packages(mailtrace.__path__, 'mailtrace.'): importlib.import_module(found.name)\n"

@@ -1,4 +1,4 @@
-"""What the project says of itself in several files is the same everywhere."""
+"""Versions and other facts are the same in all files that contain them."""
 
 import re
 from datetime import date
@@ -22,7 +22,7 @@ def project() -> dict:
 
 
 def versions() -> list[str]:
-    """Versions of Python that the classifiers name."""
+    """Return the Python versions of the classifiers."""
     found = [
         re.fullmatch(r"Programming Language :: Python :: (3\.\d+)", each)
         for each in project()["project"]["classifiers"]

@@ -67,7 +67,7 @@ def test_a_log_that_is_away_for_a_while_and_one_deleted_unread(tmp_path):
     run = follow(store, log)
     try:
         assert run.stderr is not None
-        assert b"mail.log is not there yet: waiting for it" in run.stderr.readline()
+        assert b"mail.log does not exist yet: waiting for it" in run.stderr.readline()
         log.append(50)
         until_stored(store, undisturbed(lines[:50], tmp_path / "whole1"), WITHIN_SECONDS)
         run.send_signal(signal.SIGSTOP)

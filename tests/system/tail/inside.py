@@ -56,7 +56,7 @@ def run(*command: object, given: str = "") -> str:
 
 
 def make_world() -> None:
-    """Lay file systems of this namespace over whatever the daemons write to."""
+    """Mount temporary file systems over the folders that the daemons write to."""
     for folder, mode in (("/var/log", "0755"), ("/var/mail", "1777"), ("/var/lib/postfix", "0755")):
         run("mount", "-t", "tmpfs", "-o", f"mode={mode}", "tmpfs", folder)
     run("mount", "-t", "tmpfs", "-o", "mode=0755", "tmpfs", "/var/spool/postfix")
@@ -78,7 +78,7 @@ def make_world() -> None:
 
 
 def send(number: int) -> str | None:
-    """Send one message in its turn; return the outcome that it must have, with the recipient."""
+    """Send one message; return its recipient and the expected outcome."""
     names = list(RECIPIENTS)
     to = names[number % len(names)]
     sender = f"sender{number}@sender.test"
@@ -95,7 +95,7 @@ def send(number: int) -> str | None:
 
 
 def found() -> dict[str, dict[str, str]]:
-    """What became of each message's recipient, by the sender: each message has one of its own."""
+    """Return the outcome of each message by its sender, which is different for each message."""
     done = subprocess.run([BIN / "mailtrace-search", "--format", "json"], capture_output=True, text=True, check=False)
     documents = map(json.loads, done.stdout.splitlines())
     return {
@@ -106,7 +106,7 @@ def found() -> dict[str, dict[str, str]]:
 
 
 def main() -> None:
-    """Start everything, send, and wait until all is found."""
+    """Start everything, send mail, and wait until all of it is found."""
     make_world()
     os.environ["MAILTRACE_STORE"] = f"sqlite:{WORK}/store/mailtrace.db"
     os.environ["XDG_RUNTIME_DIR"] = str(WORK)

@@ -1,4 +1,4 @@
-"""From tail to tail: mail through a real Postfix, its log through a real rsyslog, and found with its outcome."""
+"""End to end: mail through a real Postfix, its log through a real rsyslog, and found with its outcome."""
 
 import json
 import os
@@ -18,7 +18,7 @@ MESSAGES = 30
 
 @pytest.fixture
 def _namespaces():
-    """A machine on which this can be run: who may make a namespace, no test can change."""
+    """Skip unless this machine can run the test: it needs programs and the permission to make namespaces."""
     for program in ("unshare", "ip", "postfix", "postconf", "rsyslogd"):
         if shutil.which(program, path=PATH) is None:
             lacking(f"{program} is not on this machine")

@@ -1,4 +1,4 @@
-"""Lines without a queue ID that belong to a message which gets one later, wherever runs of the indexer cut the log."""
+"""Lines without a queue ID that belong to a later message, wherever the log is divided between runs."""
 
 import json
 from pathlib import Path
@@ -129,7 +129,7 @@ LOGS = {
 
 
 def lines_of(log):
-    """Whole lines of syslog."""
+    """Return complete syslog lines."""
     return [
         f"Mar  5 {at} mx {tag if tag.startswith('MailScanner') else f'postfix/{tag}'} {text}"
         for at, tag, text in (line.split(" ", 2) for line in log)
@@ -153,7 +153,7 @@ class Trial:
 
 @pytest.fixture
 def found(tmp_path):
-    """What is found after a log has been indexed: by queue ID."""
+    """Return a function that indexes a log of `LOGS` and returns its documents by queue ID."""
 
     def found_of(name):
         trial = Trial(tmp_path)
@@ -165,7 +165,7 @@ def found(tmp_path):
 
 
 def results(document):
-    return [(entry["recipient"], entry["outcome"]) for entry in document["to"]]
+    return [(result["recipient"], result["outcome"]) for result in document["to"]]
 
 
 @pytest.mark.parametrize(
@@ -181,7 +181,7 @@ def results(document):
         ("milter-hold from the connection on", [(None, "held")]),
     ],
 )
-def test_a_hold_is_of_the_message_that_the_process_takes_next(found, name, expected):
+def test_a_hold_belongs_to_the_next_message_of_the_process(found, name, expected):
     document = found(name)["7D8E9FA0B1"]
     assert results(document) == expected
     assert (document["from"], document["client"]) == ("a@example.org", "h.example.org [198.51.100.7]")
@@ -197,9 +197,9 @@ def test_a_hold_is_of_the_message_that_the_process_takes_next(found, name, expec
         "hold, long ago",
     ],
 )
-def test_a_hold_of_no_message_is_of_none(found, name):
+def test_a_hold_without_a_message_is_not_given_to_another(found, name):
     for queue_id, document in found(name).items():
-        assert queue_id == "NOQUEUE" or "held" not in [entry["outcome"] for entry in document["to"]]
+        assert queue_id == "NOQUEUE" or "held" not in [result["outcome"] for result in document["to"]]
 
 
 def test_each_message_of_a_session_has_its_own_hold(found):
@@ -210,14 +210,14 @@ def test_each_message_of_a_session_has_its_own_hold(found):
 
 
 @pytest.mark.parametrize("name", ["filter, accepted", "filter, accepted late"])
-def test_the_login_before_a_filter_is_the_message_s_behind_it(found, name):
+def test_the_login_before_a_filter_is_kept_for_the_message_after_it(found, name):
     (document,) = found(name).values()
     assert (document["transaction"], document["client"]) == ("6E0A221167", "localhost [127.0.0.1]")
     assert (document["login"], document["orig_client"]) == ("carla", "pc [192.0.2.77]")
 
 
 @pytest.mark.parametrize("name", ["filter, accepted on another host", "filter, never answered"])
-def test_what_a_filter_passes_on_elsewhere_is_no_document(found, name):
+def test_a_message_that_a_filter_passes_on_elsewhere_has_no_document(found, name):
     assert found(name) == {}
 
 
@@ -229,17 +229,17 @@ def test_what_a_filter_passes_on_elsewhere_is_no_document(found, name):
         ("filter, rejected, client without more", "rejected", None),
     ],
 )
-def test_what_a_filter_refuses_has_its_client(found, name, outcome, login):
+def test_a_message_that_a_filter_refuses_has_its_client(found, name, outcome, login):
     (document,) = found(name).values()
     assert (document["transaction"], document["client"]) == ("NOQUEUE", "h.example.org [198.51.100.7]")
     assert (document["from"], document["login"]) == ("a@example.org", login)
-    assert [entry["outcome"] for entry in document["to"]] == [outcome]
+    assert [result["outcome"] for result in document["to"]] == [outcome]
 
 
 @pytest.mark.parametrize(
     "name", ["MailScanner", "MailScanner, taken up before it says so", "MailScanner, not taken up yet"]
 )
-def test_a_message_that_mailscanner_gave_another_queue_id(found, name):
+def test_a_message_that_mailscanner_requeued_keeps_sender_and_message_id(found, name):
     documents = found(name)
     before, after = documents["8DC3BBDEAF"], documents["5AD9ABDEB5"]
     assert before["removed"]
@@ -248,12 +248,12 @@ def test_a_message_that_mailscanner_gave_another_queue_id(found, name):
     assert after["removed"] is (name != "MailScanner, not taken up yet")
 
 
-def test_a_queue_id_that_is_given_again_after_mailscanner_is_another_message(found):
+def test_a_queue_id_that_is_reused_after_mailscanner_is_another_message(found):
     assert found("MailScanner, old queue ID given again")["6AD9ABDEB5"]["msgid"] == "8DC3BBDEAF@again"
 
 
 @pytest.mark.parametrize("name", LOGS)
-def test_lines_that_are_doubled_change_nothing(tmp_path, name):
+def test_duplicate_lines_change_nothing(tmp_path, name):
     once, twice = Trial(tmp_path), Trial(tmp_path / "twice")
     twice.log.parent.mkdir()
     lines = lines_of(LOGS[name])
@@ -276,7 +276,7 @@ ROTATED = ("hold, released", "filter, accepted", "filter, rejected", "MailScanne
 
 
 @pytest.mark.parametrize(("name", "rotated"), [(name, False) for name in LOGS] + [(name, True) for name in ROTATED])
-def test_a_log_read_in_two_runs_is_that_read_in_one(tmp_path, name, rotated):
+def test_two_runs_find_the_same_as_one(tmp_path, name, rotated):
     lines = lines_of(LOGS[name])
     whole = Trial(tmp_path)
     whole.append(lines)
@@ -286,8 +286,8 @@ def test_a_log_read_in_two_runs_is_that_read_in_one(tmp_path, name, rotated):
         assert found == expected, f"cut before line {cut + 1}"
 
 
-def test_what_was_used_is_not_found_open_in_the_log_before(tmp_path):
-    """A run looks at the rotated log again, at whose end the hold was open."""
+def test_a_used_hold_is_not_loaded_again_from_the_previous_log(tmp_path):
+    """Each run loads the checkpoint of the rotated log too, in which the hold is still unused."""
     trial = Trial(tmp_path)
     trial.append(lines_of([hold("b@x")]))
     trial.rotate()
@@ -298,7 +298,7 @@ def test_what_was_used_is_not_found_open_in_the_log_before(tmp_path):
     assert "held" not in [outcome for _, outcome in found["7D8E9FA0B2"]]
 
 
-def test_the_newest_login_of_a_process_counts_not_that_at_the_end_of_the_log_before(tmp_path):
+def test_the_newest_login_of_a_process_wins_over_that_of_the_previous_log(tmp_path):
     def session(at, login, queue_id):
         return [
             f"Mar  5 {at} mx sm-mta[42]: AUTH=server, relay={login} [192.0.2.1], authid={login}, mech=PLAIN, bits=0",
@@ -315,7 +315,7 @@ def test_the_newest_login_of_a_process_counts_not_that_at_the_end_of_the_log_bef
     assert [document["login"] for document in documents(trial.store)] == ["bob", "alice"]
 
 
-def test_a_checkpoint_of_an_earlier_build_knows_who_had_logged_in(tmp_path):
+def test_logins_in_the_checkpoint_of_an_earlier_version_are_loaded(tmp_path):
     trial = Trial(tmp_path)
     trial.append(["Mar  5 10:00:00 mx sm-mta[42]: AUTH=server, relay=h [192.0.2.1], authid=alice, mech=PLAIN, bits=0"])
     store = SqliteStore(f"{tmp_path}/s.db")
@@ -334,10 +334,10 @@ def test_a_checkpoint_of_an_earlier_build_knows_who_had_logged_in(tmp_path):
     assert [document["login"] for document in documents(trial.store)] == ["alice"]
 
 
-def test_what_is_kept_is_bounded_and_survives_as_json():
+def test_the_state_is_bounded_and_survives_json():
     reducer = Reducer()
     for pid in range(6_000):
-        reducer.take(Record(0, "mx", "sm-mta", str(pid), ""), "sendmail", Authenticated("alice", "h [192.0.2.1]"))
+        reducer.add(Record(0, "mx", "sm-mta", str(pid), ""), "sendmail", Authenticated("alice", "h [192.0.2.1]"))
     state = json.loads(json.dumps(reducer.state()))
     assert len(state["sessions"]) == 5_000
     other = Reducer()
@@ -345,15 +345,15 @@ def test_what_is_kept_is_bounded_and_survives_as_json():
     assert json.loads(json.dumps(other.state())) == state
 
 
-def test_messages_on_hold_are_kept_for_mailscanner_until_they_are_taken_up():
+def test_messages_on_hold_are_kept_for_mailscanner_until_they_are_active():
     reducer = Reducer()
 
-    def take(fact):
-        reducer.take(Record(0, "mx", "postfix/x", "1", ""), "postfix", Event("8DC3BBDEAF", fact))
-        reducer.hand_over()
+    def state_after(fact):
+        reducer.add(Record(0, "mx", "postfix/x", "1", ""), "postfix", Event("8DC3BBDEAF", fact))
+        reducer.pop_changed()
         return reducer.state()["waiting"]
 
-    assert take(Client("h [192.0.2.1]")) == []
-    assert take(MessageId("m@x")) == [["mx", "8DC3BBDEAF", "m@x", None]]
-    assert take(Refusal("held", "held (why)", "b@x", "a@x")) == [["mx", "8DC3BBDEAF", "m@x", "a@x"]]
-    assert take(Envelope("a@x", 900, 1)) == []
+    assert state_after(Client("h [192.0.2.1]")) == []
+    assert state_after(MessageId("m@x")) == [["mx", "8DC3BBDEAF", "m@x", None]]
+    assert state_after(Refusal("held", "held (why)", "b@x", "a@x")) == [["mx", "8DC3BBDEAF", "m@x", "a@x"]]
+    assert state_after(Envelope("a@x", 900, 1)) == []

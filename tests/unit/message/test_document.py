@@ -1,4 +1,4 @@
-"""What a transaction's facts come to: its document, and the entries of its recipients."""
+"""The document of a transaction and its recipient results."""
 
 from itertools import permutations
 
@@ -33,22 +33,22 @@ DEFERRED = Result("bob@y", None, "none", "deferred (timed out)", "deferred", "4.
 QUEUED = ("queued (no result yet)", "queued")
 
 
-def made(*facts: Fact, mta: str = "postfix") -> Transaction:
-    """A transaction with a fact in each second."""
+def with_facts(*facts: Fact, mta: str = "postfix") -> Transaction:
+    """Return a transaction with one fact a second."""
     transaction = Transaction("mx1", QUEUE_ID, mta)
     for second, fact in enumerate(facts):
         transaction.add(second * SECOND, fact)
     return transaction
 
 
-def told(transaction):
-    """Recipient, status and outcome of each entry."""
+def results(transaction):
+    """Return recipient, status and outcome of each recipient result."""
     found = document(transaction)
-    return None if found is None else [(entry["recipient"], entry["status"], entry["outcome"]) for entry in found["to"]]
+    return None if found is None else [(one["recipient"], one["status"], one["outcome"]) for one in found["to"]]
 
 
 def read(mta, program, *texts):
-    """The transactions of lines, one a second, by queue ID."""
+    """Return the transactions of lines, one line a second, by queue ID."""
     found: dict[str, Transaction] = {}
     for second, text in enumerate(texts):
         parsed = mta.parse(program, text)
@@ -70,16 +70,16 @@ def read(mta, program, *texts):
     ],
 )
 def test_a_message_in_the_queue_without_a_result_is_queued(facts, mta):
-    assert told(made(*facts, mta=mta)) == [(None, *QUEUED)]
+    assert results(with_facts(*facts, mta=mta)) == [(None, *QUEUED)]
 
 
-def test_what_was_refused_for_one_recipient_is_queued_for_the_others():
+def test_a_message_refused_for_one_recipient_is_queued_for_the_others():
     refused = Refusal("rejected", "rejected (554 no)", "eve@y", "ann@x", "a [192.0.2.1]")
     rejected = ("eve@y", "rejected (554 no)", "rejected")
-    assert told(made(CLIENT, refused, MessageId("m@x"), ACTIVE)) == [rejected, (None, *QUEUED)]
+    assert results(with_facts(CLIENT, refused, MessageId("m@x"), ACTIVE)) == [rejected, (None, *QUEUED)]
     begun = Sender("ann@x", 5, 1, "m@x", "a [192.0.2.1]")
-    assert told(made(refused, begun, mta="sendmail")) == [rejected, (None, *QUEUED)]
-    assert told(made(begun, refused, mta="sendmail")) == [(None, *QUEUED), rejected]
+    assert results(with_facts(refused, begun, mta="sendmail")) == [rejected, (None, *QUEUED)]
+    assert results(with_facts(begun, refused, mta="sendmail")) == [(None, *QUEUED), rejected]
 
 
 @pytest.mark.parametrize(
@@ -100,9 +100,9 @@ def test_what_was_refused_for_one_recipient_is_queued_for_the_others():
         pytest.param([Sender("a@x", 5, 1, "m@x", "a"), Refusal("discarded", "discarded", "b@y")], id="discarded for b"),
     ],
 )
-def test_what_is_not_waiting_for_its_first_result_is_not_queued(facts):
+def test_a_message_not_waiting_for_its_first_result_is_not_queued(facts):
     mta = "sendmail" if isinstance(facts[0], Sender) else "postfix"
-    assert "queued" not in {outcome for _, _, outcome in told(made(*facts, mta=mta))}
+    assert "queued" not in {outcome for _, _, outcome in results(with_facts(*facts, mta=mta))}
 
 
 @pytest.mark.parametrize(
@@ -113,14 +113,14 @@ def test_what_is_not_waiting_for_its_first_result_is_not_queued(facts):
         [Sender("a@x", 5, 1, "m@x", "a"), Aborted("lost input channel")],
     ],
 )
-def test_what_never_became_mail_is_not_queued(facts):
-    assert told(made(*facts, mta="sendmail")) is None
+def test_a_session_without_a_message_has_no_document(facts):
+    assert results(with_facts(*facts, mta="sendmail")) is None
 
 
-def test_the_queued_entry_goes_when_the_first_result_comes():
-    transaction = made(CLIENT, ACTIVE)
+def test_the_first_result_replaces_queued():
+    transaction = with_facts(CLIENT, ACTIVE)
     transaction.add(9 * SECOND, DEFERRED)
-    assert told(transaction) == [("bob@y", "deferred (timed out)", "deferred")]
+    assert results(transaction) == [("bob@y", "deferred (timed out)", "deferred")]
 
 
 REQUEUED = (
@@ -133,27 +133,27 @@ REQUEUED = (
 )
 
 
-def test_a_requeued_message_waits_under_its_other_queue_id():
+def test_a_requeued_message_waits_under_its_new_queue_id():
     found = read(postfix, "postfix/any", *REQUEUED)
     old, new = document(found[QUEUE_ID]), document(found[OTHER])
     assert old is not None
     assert new is not None
     assert new["origin"] == QUEUE_ID
     assert old["removed"] is True
-    last = {entry["recipient"]: entry for entry in old["to"] if entry["last"]}
+    last = {result["recipient"]: result for result in old["to"] if result["last"]}
     assert ("queued under CC4AB9C84D6", "queued") == (last["bob@y"]["status"], last["bob@y"]["outcome"])
     assert (OTHER, 1) == (last["bob@y"]["queued_as"], last["bob@y"]["attempts"])
     assert "sent (250 ok)" == last["eve@y"]["status"]
 
 
 @pytest.mark.parametrize("missing", range(len(REQUEUED)))
-def test_a_requeued_message_is_deferred_no_more_whatever_line_is_missing(missing):
+def test_a_requeued_message_is_not_deferred_whichever_line_is_missing(missing):
     lines = [line for at, line in enumerate(REQUEUED) if at != missing]
-    last = [entry for entry in document(read(postfix, "postfix/any", *lines)[QUEUE_ID])["to"] if entry["last"]]
-    assert "deferred" not in {entry["outcome"] for entry in last}
+    last = [result for result in document(read(postfix, "postfix/any", *lines)[QUEUE_ID])["to"] if result["last"]]
+    assert "deferred" not in {result["outcome"] for result in last}
 
 
-def test_a_delivery_under_way_when_the_message_is_requeued_leaves_nothing_deferred():
+def test_a_delivery_in_progress_during_a_requeue_leaves_nothing_deferred():
     facts: list[Fact] = [
         CLIENT,
         ACTIVE,
@@ -162,21 +162,21 @@ def test_a_delivery_under_way_when_the_message_is_requeued_leaves_nothing_deferr
         DEFERRED._replace(delay=9.0),
         Removed("requeued", OTHER),
     ]
-    assert told(made(*facts))[-1] == ("bob@y", f"queued under {OTHER}", "queued")
-    assert told(made(*facts[:-1]))[-1] == ("bob@y", "requeued", "queued")
+    assert results(with_facts(*facts))[-1] == ("bob@y", f"queued under {OTHER}", "queued")
+    assert results(with_facts(*facts[:-1]))[-1] == ("bob@y", "requeued", "queued")
 
 
 def test_a_held_message_and_one_without_a_result_can_be_requeued():
     whole = (None, f"queued under {OTHER}", "queued")
-    assert told(made(CLIENT, ACTIVE, Removed("requeued", OTHER))) == [whole]
+    assert results(with_facts(CLIENT, ACTIVE, Removed("requeued", OTHER))) == [whole]
     held = Refusal("held", "held (spam)")
-    assert told(made(CLIENT, MessageId("m@x"), held, Removed("requeued", OTHER)))[-1] == whole
+    assert results(with_facts(CLIENT, MessageId("m@x"), held, Removed("requeued", OTHER)))[-1] == whole
     refused = Refusal("rejected", "rejected (554 no)", "eve@y")
-    assert told(made(CLIENT, refused, ACTIVE, Removed("requeued", OTHER)))[-1] == whole
+    assert results(with_facts(CLIENT, refused, ACTIVE, Removed("requeued", OTHER)))[-1] == whole
 
 
-def test_of_a_queue_id_that_is_known_from_its_successor_alone_there_is_no_document():
-    assert told(made(Removed("requeued", OTHER))) is None
+def test_a_queue_id_known_only_from_its_requeue_has_no_document():
+    assert results(with_facts(Removed("requeued", OTHER))) is None
 
 
 ALIAS = (
@@ -186,22 +186,22 @@ ALIAS = (
 )
 
 
-def test_members_of_an_alias_that_bounced_and_that_were_forwarded_are_both_found():
+def test_bounced_and_forwarded_members_of_an_alias_are_both_shown():
     for lines in permutations(ALIAS):
         found = document(read(postfix, "postfix/local", *lines)[QUEUE_ID])
-        last = sorted((entry["recipient"], entry["outcome"]) for entry in found["to"] if entry["last"])
+        last = sorted((result["recipient"], result["outcome"]) for result in found["to"] if result["last"])
         assert last == [("gone@x", "bounced"), ("list@x", "bounced"), ("list@x", "sent")]
 
 
 def test_a_recipient_that_bounced_elsewhere_or_was_deferred_has_one_result():
     sent = DEFERRED._replace(status="sent (ok)", outcome="sent", relay="local")
     for first in (DEFERRED, DEFERRED._replace(status="bounced (no)", outcome="bounced", relay="mx[192.0.2.3]:25")):
-        found = document(made(first, sent._replace(relay=first.relay)))
-        assert [entry["orig_to"] for entry in found["to"]] == [None, None]
-        assert [entry["last"] for entry in found["to"]] == [False, True]
+        found = document(with_facts(first, sent._replace(relay=first.relay)))
+        assert [result["orig_to"] for result in found["to"]] == [None, None]
+        assert [result["last"] for result in found["to"]] == [False, True]
 
 
-def test_members_of_sendmails_alias_are_told_apart():
+def test_members_of_a_sendmail_alias_are_kept_apart():
     head = "q5IA00Xx004242: "
     found = read(
         sendmail,
@@ -211,8 +211,8 @@ def test_members_of_sendmails_alias_are_told_apart():
         head + 'to="|/bin/false", ctladdr=<dave@x> (8/0), delay=00:00:01, mailer=prog, pri=1, dsn=5.0.0, stat=unknown '
         "mailer error 1",
     )
-    last = [entry for entry in document(found["q5IA00Xx004242"])["to"] if entry["last"]]
-    assert [("sent", "dave@x"), ("bounced", "dave@x")] == [(entry["outcome"], entry["orig_to"]) for entry in last]
+    last = [result for result in document(found["q5IA00Xx004242"])["to"] if result["last"]]
+    assert [("sent", "dave@x"), ("bounced", "dave@x")] == [(result["outcome"], result["orig_to"]) for result in last]
 
 
 @pytest.mark.parametrize(
@@ -248,5 +248,5 @@ def test_members_of_sendmails_alias_are_told_apart():
         ("sent (delivered to mailbox)", None),
     ],
 )
-def test_the_queue_id_that_the_next_hop_told_is_a_whole_word(status, wanted):
+def test_the_queue_id_at_the_next_hop_is_a_whole_word(status, wanted):
     assert queued_as(status) == wanted

@@ -1,4 +1,4 @@
-"""The table of fields says what documents hold."""
+"""The field table matches the documents, the searches and the Elasticsearch template."""
 
 from datetime import datetime
 from itertools import chain
@@ -33,7 +33,7 @@ IS_OF = {
 
 @pytest.fixture(scope="module")
 def found(tmp_path_factory):
-    """Documents of every kind of log there is."""
+    """Documents from a log of each kind."""
     store = f"sqlite:{tmp_path_factory.mktemp('store')}/mailtrace.db"
     index(store, [ROOT / "sample_logs" / "sendmail.log"], "-y", "2011")
     for name in ("postfix-iso8601", "sendmail-traditional", "multi-host"):
@@ -41,15 +41,15 @@ def found(tmp_path_factory):
     return documents(store)
 
 
-def test_documents_and_entries_have_these_members_in_this_order(found):
+def test_documents_and_recipient_results_have_these_fields_in_this_order(found):
     assert len(found) > 100
     assert {tuple(document) for document in found} == {tuple(field.name for field in DOCUMENT)}
-    entries = chain.from_iterable(document["to"] for document in found)
-    assert {tuple(entry) for entry in entries} == {tuple(field.name for field in RECIPIENT_RESULT)}
+    results = chain.from_iterable(document["to"] for document in found)
+    assert {tuple(result) for result in results} == {tuple(field.name for field in RECIPIENT_RESULT)}
 
 
 @pytest.mark.parametrize("where, field", [*(("", one) for one in DOCUMENT), *(("to", one) for one in RECIPIENT_RESULT)])
-def test_a_member_is_of_its_type(found, where, field):
+def test_a_field_has_its_type(found, where, field):
     holders = found if not where else list(chain.from_iterable(document["to"] for document in found))
     values = [holder[field.name] for holder in holders]
     assert all(IS_OF[field.kind](value) for value in values if value is not None)
@@ -58,17 +58,17 @@ def test_a_member_is_of_its_type(found, where, field):
 
 
 def test_outcomes_are_known(found):
-    assert {entry["outcome"] for document in found for entry in document["to"]} <= set(OUTCOMES)
+    assert {result["outcome"] for document in found for result in document["to"]} <= set(OUTCOMES)
 
 
-def test_elasticsearch_maps_every_member():
+def test_elasticsearch_maps_every_field():
     mapping = template("mailtrace", {}, lifecycle=False, array_objects=False)["template"]["mappings"]["properties"]
     assert {field.name for field in DOCUMENT} <= set(mapping)
     assert {field.name for field in RECIPIENT_RESULT} <= set(mapping["to"]["properties"])
 
 
-def test_what_is_compared_or_counted_is_what_the_table_says():
-    """The embedded store keeps a column of each, and of nothing else but delays and which result is the last."""
+def test_the_table_marks_the_fields_that_are_compared_or_counted():
+    """The embedded store has a column for each of these, for `delay` and for `last`."""
     compared = {name for criterion in CRITERIA for name in criterion.columns}
     compared |= {value.column for value in VALUES.values()} | {"to.last", "to.delay"}
     searched = [field.name for field in DOCUMENT if field.searched]

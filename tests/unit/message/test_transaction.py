@@ -1,4 +1,4 @@
-"""Which lines make one transaction, in whatever order they are read."""
+"""Which facts make one transaction, whatever the order of reading."""
 
 from itertools import permutations
 from random import Random
@@ -6,7 +6,7 @@ from random import Random
 import pytest
 
 from mailtrace.message.document import document
-from mailtrace.message.order import COURSE, TimedFact, in_order
+from mailtrace.message.order import KIND_ORDER, TimedFact, in_order
 from mailtrace.message.transaction import SECOND, Transaction, joined, pack, segments, unpack
 from mailtrace.mta.facts import (
     FACTS,
@@ -29,7 +29,7 @@ LONG = "4jYzr36nM8z1V3tx"
 
 
 def part(*facts: tuple[int, Fact], queue_id: str = SHORT, mta: str = "postfix") -> Transaction:
-    """A transaction with these facts, their times in seconds."""
+    """Return a transaction with these facts; times are in seconds."""
     made = Transaction("mx1", queue_id, mta)
     for seconds, fact in facts:
         made.add(seconds * SECOND, fact)
@@ -59,7 +59,7 @@ SECOND_USE: list[tuple[int, Fact]] = [
 @pytest.mark.parametrize("cut", range(1, len(FIRST + SECOND_USE)))
 @pytest.mark.parametrize("swapped", [False, True])
 def test_a_reused_short_id_is_two_transactions_wherever_the_log_is_cut(cut, swapped):
-    """Two halves of a log make the same documents in either order."""
+    """Both halves of a log make the same documents in either order."""
     whole = FIRST + SECOND_USE
     halves = [part(*whole[:cut]), part(*whole[cut:])]
     found = segments(reversed(halves) if swapped else halves)
@@ -73,7 +73,7 @@ def test_the_same_lines_read_twice_are_one_transaction():
 
 
 def test_lines_within_a_second_make_one_transaction_in_any_order():
-    """Removed and delivery can be logged before client and sender."""
+    """Removal and delivery can be logged before client and sender."""
     lines: list[tuple[int, Fact]] = [
         (105, Removed("removed")),
         (105, sent("r@x")),
@@ -88,7 +88,7 @@ def test_lines_within_a_second_make_one_transaction_in_any_order():
         assert [document(part(*lines))] == [document(each) for each in segments([streamed])]
 
 
-def test_a_notice_under_an_id_that_was_given_back_is_a_transaction_of_its_own():
+def test_a_notice_under_a_reused_id_is_a_transaction_of_its_own():
     """Notices have no beginning: no client, no uid."""
     end: list[tuple[int, Fact]] = [(131, sent("one@x")), (131, Removed("removed"))]
     notice: list[tuple[int, Fact]] = [(130, MessageId("n@mx1")), (130, Envelope("", 1, 1)), *end]
@@ -96,7 +96,7 @@ def test_a_notice_under_an_id_that_was_given_back_is_a_transaction_of_its_own():
     assert [document(part(*FIRST)), document(part(*notice))] == [document(each) for each in found]
 
 
-def test_the_line_that_links_a_notice_may_come_after_its_end():
+def test_the_line_with_the_origin_of_a_notice_may_come_after_its_end():
     notice: list[tuple[int, Fact]] = [(130, MessageId("n@mx1")), (130, Envelope("", 1, 1)), (131, Removed("removed"))]
     (found,) = segments([part(*notice), part((132, Origin("E347540", "notice")))])
     made = document(found)
@@ -105,7 +105,7 @@ def test_the_line_that_links_a_notice_may_come_after_its_end():
     assert "" == made["from"]
 
 
-def test_an_id_that_carries_its_time_is_one_transaction_whatever_is_missing():
+def test_an_id_with_a_time_is_one_transaction_whatever_is_missing():
     (found,) = segments([part(*FIRST[3:], queue_id=LONG), part(*FIRST[:2], queue_id=LONG)])
     assert part(*FIRST, queue_id=LONG).id == found.id == part(FIRST[4], queue_id=LONG).id
 
@@ -115,12 +115,12 @@ def test_a_beginning_long_after_lines_without_one_is_another_message():
     assert [50 * SECOND, 100 * SECOND] == [each.start for each in found]
 
 
-def test_joining_keeps_each_fact_once_in_the_order_of_time():
+def test_joining_sorts_facts_and_removes_duplicates():
     whole = joined([part(*FIRST[2:]), part(*FIRST[:3])])
     assert part(*FIRST).facts == whole.facts
 
 
-def test_packed_facts_come_back_as_they_were():
+def test_unpack_reverses_pack():
     facts: list[tuple[int, Fact]] = [(1, Sender("a@b", 3, 1, None, "h [192.0.2.1]")), (2, sent('"ü"@x'))]
     assert facts == unpack(pack(facts))
 
@@ -157,11 +157,11 @@ ONE_SECOND: list[Fact] = [
 ]
 
 
-def test_every_kind_of_fact_has_its_place():
-    assert sorted(map(str, FACTS)) == sorted(map(str, COURSE))
+def test_every_kind_of_fact_has_a_rank():
+    assert sorted(map(str, FACTS)) == sorted(map(str, KIND_ORDER))
 
 
-def test_the_order_within_a_second_is_that_of_what_is_told_and_not_of_the_reading():
+def test_the_order_within_a_second_does_not_depend_on_the_order_of_reading():
     random = Random(1)
     wanted = document(part(*((7, fact) for fact in ONE_SECOND)))
     ordered = in_order([(7, fact) for fact in ONE_SECOND])
@@ -189,16 +189,16 @@ def test_the_order_within_a_second_is_that_of_what_is_told_and_not_of_the_readin
         pytest.param([result("r@x", "deferred (a)", 1.0), Removed("deleted")], "deleted", id="deleted"),
     ],
 )
-def test_what_happened_within_a_second_has_the_outcome_that_it_had(facts, outcome):
+def test_facts_of_one_second_have_the_right_outcome(facts, outcome):
     for order in permutations(facts):
         made = document(part((6, Client("a [192.0.2.1]")), *((7, fact) for fact in order)))
         assert made is not None
-        assert [outcome] == [entry["outcome"] for entry in made["to"] if entry["last"]]
+        assert [outcome] == [result["outcome"] for result in made["to"] if result["last"]]
 
 
 @pytest.mark.parametrize("swapped", [False, True])
-def test_a_short_id_given_again_in_the_second_in_which_it_was_given_back_is_two_transactions(swapped):
-    """As the five digits of its microseconds are the same, the two began whole seconds apart."""
+def test_a_short_id_reused_within_the_second_of_its_end_is_two_transactions(swapped):
+    """A short ID repeats the microseconds of its creation, so both began whole seconds apart."""
     first: list[TimedFact] = [
         (100, Client("a [192.0.2.1]")),
         (100, MessageId("one@x")),
