@@ -1,4 +1,4 @@
-"""What is configured: flags before the environment before the files before the defaults, and each mistake told."""
+"""Settings: flags precede the environment, the files and the defaults; each error names its source."""
 
 import io
 import sys
@@ -12,7 +12,7 @@ from mailtrace.cli.settings import SETTINGS
 
 
 def shown(done) -> dict[str, str]:
-    """Where each value was said, by its line."""
+    """Where each value was set, by its line."""
     assert 0 == done.returncode, done.stderr
     return dict(line.rsplit(" # ", 1) for line in done.stdout.splitlines() if not line.startswith("#"))
 
@@ -23,7 +23,7 @@ def complaint(done) -> str:
     return done.stderr
 
 
-def test_flags_stand_over_the_environment_over_the_file_over_the_defaults(commands):
+def test_flags_precede_the_environment_the_file_and_the_defaults(commands):
     file = commands.folder / "mailtrace.toml"
     file.write_text('store = "sqlite:/of/the/file"\ntz = "Europe/Madrid"\nretention = 30\n')
     assert shown(commands.index("--show-config", "--tz", "UTC")) == {
@@ -55,7 +55,7 @@ def test_what_is_configured_is_used(commands):
     assert commands.search("-r", 1, "--format", "text", MAILTRACE_STORE="").stdout.startswith("transaction:")
 
 
-def test_a_flag_takes_back_what_a_file_switches_on(commands):
+def test_a_flag_switches_off_what_a_file_switches_on(commands):
     (commands.folder / "mailtrace.toml").write_text("wait = true\n")
     assert str(commands.folder / "mailtrace.toml") == shown(commands.index("--show-config"))["wait = true"]
     assert "--wait" == shown(commands.index("--show-config", "--no-wait"))["wait = false"]
@@ -80,7 +80,7 @@ def test_a_flag_takes_back_what_a_file_switches_on(commands):
         ('"\\u001b[31m" = 1', "\\x1b[31m: unknown setting"),
     ],
 )
-def test_mistakes_in_a_file_are_told_with_the_file_and_the_key(commands, text, words):
+def test_errors_in_a_file_name_the_file_and_the_key(commands, text, words):
     file = commands.folder / "mailtrace.toml"
     file.write_bytes(text.encode("latin-1"))
     said = complaint(commands.index("--show-config"))
@@ -89,7 +89,7 @@ def test_mistakes_in_a_file_are_told_with_the_file_and_the_key(commands, text, w
     assert "\x1b" not in said
 
 
-def test_a_bad_choice_is_told_by_the_command_that_has_it(commands):
+def test_an_invalid_choice_is_an_error_of_the_command_that_has_the_setting(commands):
     (commands.folder / "mailtrace.toml").write_text("format = 'xml'\n")
     assert "mailtrace.toml: format: invalid choice: 'xml'" in complaint(commands.search("-r", 1))
     assert 0 == commands.index("--show-config").returncode
@@ -107,7 +107,7 @@ def test_a_bad_choice_is_told_by_the_command_that_has_it(commands):
         ("MAILTRACE_TZ", "Mars/Base", "MAILTRACE_TZ: Mars/Base: no such time zone"),
     ],
 )
-def test_mistakes_in_the_environment_are_told(commands, variable, text, words):
+def test_errors_in_the_environment_name_the_variable(commands, variable, text, words):
     assert words in complaint(commands.index("--show-config", **{variable: text}))
 
 
@@ -124,7 +124,7 @@ def test_a_chosen_file_is_the_only_one(commands):
     )
 
 
-def test_a_file_that_may_not_be_read_is_no_default(commands):
+def test_an_unreadable_file_is_not_ignored(commands):
     file = commands.folder / "mailtrace.toml"
     file.write_text("retention = 30\n")
     file.chmod(0)
@@ -143,7 +143,7 @@ def test_a_closed_home_holds_no_settings(commands):
     home.chmod(0o700)
 
 
-def test_a_machine_s_store_that_may_not_be_read_is_shown_as_such(commands):
+def test_an_unreadable_system_store_is_shown_as_such(commands):
     folder = commands.folder / "lib"
     folder.mkdir(mode=0)
     code = f"import mailtrace.stores as s; s.SYSTEM_FOLDER = {str(folder)!r}; import mailtrace.cli.index as c; c.main()"
@@ -167,7 +167,7 @@ def test_a_secret_in_a_file_that_everyone_may_read_is_refused(commands):
     assert "hunter2" not in done.stdout + done.stderr + said
 
 
-def test_the_user_s_file_stands_over_the_machine_s(tmp_path, monkeypatch):
+def test_the_user_s_file_precedes_the_system_s(tmp_path, monkeypatch):
     system, home = tmp_path / "etc.toml", tmp_path / "home"
     home.mkdir()
     system.write_text("retention = 30\nwait = true\n")
@@ -179,7 +179,7 @@ def test_the_user_s_file_stands_over_the_machine_s(tmp_path, monkeypatch):
     }
 
 
-def test_settings_can_be_told_apart():
+def test_names_of_settings_are_unique():
     names = [setting.name for setting in SETTINGS]
     assert len(set(names)) == len(names)
     assert all(name.replace("_", "").isalpha() and name == name.lower() for name in names)

@@ -1,4 +1,4 @@
-"""Secrets in files: only their owner may read them, and nothing but a line is one."""
+"""Secrets in files: only their owner may have access, and each file has one line."""
 
 import pytest
 
@@ -19,7 +19,7 @@ def file(tmp_path):
 
 @pytest.mark.parametrize("variable", SECRETS)
 @pytest.mark.parametrize("mode", OTHERS, ids=oct)
-def test_a_secret_file_that_others_may_use_is_refused(file, variable, mode):
+def test_a_secret_file_that_others_may_access_is_refused(file, variable, mode):
     file.chmod(mode)
     with pytest.raises(UsageError) as raised:
         access_of({variable: str(file)})
@@ -28,14 +28,14 @@ def test_a_secret_file_that_others_may_use_is_refused(file, variable, mode):
 
 @pytest.mark.parametrize(("variable", "member"), SECRETS.items())
 @pytest.mark.parametrize("mode", [0o600, 0o400, 0o700], ids=oct)
-def test_a_secret_file_of_its_owner_alone_is_read(file, variable, member, mode):
+def test_a_private_secret_file_is_read(file, variable, member, mode):
     file.chmod(mode)
     access = access_of({variable: str(file)})
     assert "hunter2" == getattr(access, member)
     assert "hunter2" not in repr(access)
 
 
-def test_what_a_link_leads_to_decides(file, tmp_path):
+def test_the_target_of_a_link_must_be_private(file, tmp_path):
     link = tmp_path / "link"
     link.symlink_to(file)
     assert "hunter2" == access_of({"MAILTRACE_PASSWORD_FILE": str(link)}).password
@@ -45,7 +45,7 @@ def test_what_a_link_leads_to_decides(file, tmp_path):
 
 
 @pytest.mark.parametrize("content", [b"", b"\n", b"two\nlines\n", b"\xff\n", b"a\x1bb\n"])
-def test_what_is_no_line_is_no_secret(file, content):
+def test_a_secret_must_be_one_line(file, content):
     file.write_bytes(content)
     with pytest.raises(UsageError, match="must contain one line"):
         access_of({"MAILTRACE_API_KEY_FILE": str(file)})
@@ -53,7 +53,7 @@ def test_what_is_no_line_is_no_secret(file, content):
 
 @pytest.mark.parametrize("command", ["mailtrace-index", "mailtrace-search"])
 @pytest.mark.parametrize("said_by", ["environment", "file"])
-def test_both_commands_refuse_it_before_they_ask_a_server(commands, file, command, said_by):
+def test_both_commands_refuse_it_before_they_connect(commands, file, command, said_by):
     file.chmod(0o640)
     environment = {"MAILTRACE_STORE": "http://127.0.0.1:9", "MAILTRACE_USER": "bob"}
     if said_by == "environment":
@@ -81,7 +81,7 @@ def test_a_secret_in_settings_that_everyone_may_read_is_refused(commands, settin
     assert "hunter2" not in done.stdout
 
 
-def test_a_secret_file_that_may_not_be_read_is_told(commands, file):
+def test_an_unreadable_secret_file_is_an_error(commands, file):
     file.chmod(0)
     commands.environment |= {"MAILTRACE_STORE": "http://127.0.0.1:9", "MAILTRACE_PASSWORD_FILE": str(file)}
     done = commands.without_privileges("mailtrace-search")
