@@ -1,7 +1,7 @@
-"""Of which days logs are, told before they are read, for a store that cannot hold any number of days.
+"""Estimate the days that logs cover before they are read, for a store that has room for only so many days.
 
-An estimate from each file's first lines and its time of modification; where stamps have no year, from all of them.
-Where logs follow each other, each ends where the next begins.
+The estimate comes from the first lines of each file and its modification time, or from all time stamps if they have no
+year. A log ends where the next one begins.
 """
 
 from collections.abc import Sequence
@@ -18,26 +18,29 @@ from mailtrace.syslog.frame import Frames, Record
 _HEAD_LINES: Final = 2000
 _DAY: Final = 86_400
 _LONGEST: Final = 366
-"""Days of one log whose stamps have years."""
+"""The most days of one log whose time stamps have years."""
 
 
 def days_of(paths: Sequence[str], calendar: Calendar, now: float) -> set[int]:
-    """Return the days, counted from 1970 in UTC, that these logs may have lines of; a pipe's are not known."""
+    """Return the days, counted from 1970 in UTC, that these logs may have lines of, except for standard input.
+
+    `now` is in seconds since 1970. Unreadable logs have no days: whoever reads them next reports the error.
+    """
     days: set[int] = set()
-    begins: list[tuple[int, int]] = []
-    with suppress(LogError):  # whoever reads it will say so
+    spans: list[tuple[int, int]] = []
+    with suppress(LogError):
         logs = [LogFile(path) for path in readable(paths)[0]]
         for log, year in in_order([log for log in logs if not log.is_stream], calendar):
             if (span := _span(log, year, calendar, now)) is not None:
-                begins.append(span)
-    for (first, last), after in zip_longest(begins, begins[1:]):
-        ends = [last, *([after[0]] if after and after[0] >= first else [])]
+                spans.append(span)
+    for (first, last), following in zip_longest(spans, spans[1:]):
+        ends = [last, *([following[0]] if following and following[0] >= first else [])]
         days.update(range(first, max(first, min(ends)) + 1))
     return days
 
 
 def _span(log: LogFile, year: int | None, calendar: Calendar, now: float) -> tuple[int, int] | None:
-    """The first and the last day of a log."""
+    """Return the first and the last day of a log, counted from 1970 in UTC; None if no line has a known frame."""
     if years := years_of(log, calendar.zone, Prior(year=year)):
         return years.begin // _DAY, max(years.begin, years.end) // _DAY
     frames = Frames(calendar.zone, None)

@@ -162,7 +162,7 @@ def _other_year(path: str, given: int | None, years: Found) -> str:
     """The message where lines tell another year than was given."""
     if given in (None, years.year):
         return ""
-    return f"{path}: the queue IDs are of {years.year}, so -y {given} is not used: the right flag is -y {years.year}"
+    return f"{path}: the log is of {years.year}, so -y {given} is not used: the right flag is -y {years.year}"
 
 
 def _guessed(path: str, year: int) -> str:

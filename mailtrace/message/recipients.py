@@ -242,7 +242,8 @@ def _merged(attempts: Collection[_Values]) -> list[RecipientResult]:
                 result.update(last_date=date, dsn=dsn, delay=delay)
                 continue
             result["last"] = False
-            if relay == "local" and {result["outcome"], outcome} == _SENT_AND_BOUNCED and orig_to != recipient:
+            both_local = result["relay"] == relay == "local"
+            if both_local and {result["outcome"], outcome} == _SENT_AND_BOUNCED and orig_to != recipient:
                 mixed.add(who)
         host, ip = _relay_parts(relay)
         newest[who] = result = {

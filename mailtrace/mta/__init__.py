@@ -1,1 +1,1 @@
-"""The grammars of the mail servers' lines: one folder a server, and the vocabulary that they share."""
+"""Grammars of mail servers' log lines: one folder for each server, and the facts that they all return."""

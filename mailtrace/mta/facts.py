@@ -1,16 +1,15 @@
-"""What a line of a mail log can say: the vocabulary that every MTA's grammar translates to.
+"""Facts: what a line of a mail log can say, in one form for every MTA.
 
 A grammar turns the text of one line into an `Event`, a list of them, `Authenticated`, `Announced`, `Accepted`,
-`Ignored`, or None where the line is unrecognised. An event is a queue ID and one fact of its transaction; a
-transaction is the set of its facts.
-Everything here is an immutable tuple of strings and numbers, so that facts can be compared, kept and written.
+`Ignored`, or None if no rule recognises the line. An event is a queue ID and one fact about its transaction.
+Everything here is an immutable tuple of strings and numbers, so that facts can be compared, sorted and stored.
 """
 
 from typing import Final, NamedTuple, TypeAlias
 
 
 class Client(NamedTuple):
-    """A message comes in by SMTP (Postfix `client=`): a beginning."""
+    """A message arrives by SMTP (Postfix `client=`). Begins a transaction."""
 
     client: str
     """The previous hop as `name [ip]`."""
@@ -23,16 +22,16 @@ class Client(NamedTuple):
 
 
 class Submitted(NamedTuple):
-    """A message comes in from a local program (Postfix `uid=`): a beginning."""
+    """A message arrives from a local program (Postfix `uid=`). Begins a transaction."""
 
     sender: str | None
-    """The sender as the program gave it: not yet completed."""
+    """The sender as the program gave it, perhaps without a domain."""
     origin: str | None = None
-    """The queue ID that `postsuper -r` took away (`orig_id=`)."""
+    """The queue ID that the message had before `postsuper -r` (`orig_id=`)."""
 
 
 class Sender(NamedTuple):
-    """A message has been collected (sendmail `from=`): a beginning."""
+    """A message has been received (sendmail `from=`). Begins a transaction."""
 
     sender: str
     size: int | None
@@ -43,15 +42,15 @@ class Sender(NamedTuple):
 
 
 class Login(NamedTuple):
-    """Who had logged in to the session that this message came by (sendmail `AUTH=`, a before-queue filter's client)."""
+    """The user who logged in to the message's session (sendmail `AUTH=`, the client of a before-queue filter)."""
 
     login: str | None
     orig_client: str | None = None
-    """The client that XFORWARD told the server before a before-queue filter, as `name [ip]`."""
+    """The client that the filter passed on with XFORWARD, as `name [ip]`."""
 
 
 class MessageId(NamedTuple):
-    """The message's ID (Postfix `message-id=`), without angle brackets; None where the header is absent."""
+    """The message ID (Postfix `message-id=`), without angle brackets; None if the message has no such header."""
 
     msgid: str | None
     instance: str | None = None
@@ -59,7 +58,7 @@ class MessageId(NamedTuple):
 
 
 class Envelope(NamedTuple):
-    """The queue manager takes the message up (Postfix `from=..., size=..., nrcpt=...`), at every activation."""
+    """The queue manager activates the message (Postfix `from=..., size=..., nrcpt=...`), once for each attempt."""
 
     sender: str
     size: int | None
@@ -68,28 +67,28 @@ class Envelope(NamedTuple):
 
 
 class Result(NamedTuple):
-    """What became of one recipient in one delivery attempt."""
+    """The result of one delivery attempt for one recipient."""
 
     recipient: str
     orig_to: str | None
     """Postfix's `orig_to=`; sendmail's `ctladdr=` as logged, without angle brackets and user numbers."""
     relay: str | None
-    """The next hop as logged (sendmail: without the name's final dot, else the mailer)."""
+    """The next hop as logged (sendmail: without the name's final dot; the mailer if there is no relay)."""
     status: str
-    """The MTA's own words: the whole of `status=` or `stat=`."""
+    """The whole of `status=` or `stat=`."""
     outcome: str
     dsn: str | None = None
     delay: float | None = None
-    """Seconds since the message came in."""
+    """Seconds since the message arrived."""
 
 
 class Refusal(NamedTuple):
-    """A command, a recipient or the whole message was refused, thrown away, held or returned, without a `Result`."""
+    """A command, a recipient or the whole message was rejected, discarded, held or bounced, without a `Result`."""
 
     outcome: str
     """rejected, discarded, held or bounced."""
     status: str
-    """`rejected (the refusal's words)`, and alike for the others; the words alone of what was returned."""
+    """`rejected (REASON)`, `discarded (REASON)` or `held (REASON)`; the reason alone if bounced."""
     recipient: str | None = None
     sender: str | None = None
     client: str | None = None
@@ -99,7 +98,7 @@ class Refusal(NamedTuple):
 
 
 class Expired(NamedTuple):
-    """The MTA has given up every recipient that is still waiting."""
+    """The MTA has given up on every recipient that is still waiting."""
 
     status: str
 
@@ -110,13 +109,13 @@ class Removed(NamedTuple):
     how: str
     """removed, deleted (by the operator), requeued (under another queue ID), canceled or discarded."""
     to: str | None = None
-    """The queue ID under which a requeued message went on, where a line tells it."""
+    """The new queue ID of a requeued message, if the line names it."""
     is_unsure: bool | None = None
-    """Whether it is said removed, but may have been deleted: the line does not tell which program wrote it."""
+    """Whether `removed` may mean deleted: the tag does not say which program wrote the line."""
 
 
 class Held(NamedTuple):
-    """The operator, a table or a filter has put the message on hold, for every recipient that is waiting."""
+    """The operator, a table or a filter has put the message on hold for every waiting recipient."""
 
     status: str
 
@@ -131,24 +130,24 @@ class Origin(NamedTuple):
     """The transaction was made from another one."""
 
     origin: str
-    """That one's queue ID."""
+    """The queue ID of the other one."""
     kind: str
     """notice (its sender is null), clone, split or requeue (MailScanner gave the message another queue ID)."""
     sender: str | None = None
-    """The clone's sender, which is the list's owner; a requeued message's, as it came in."""
+    """The sender of a clone, which is the list's owner, or of a requeued message, as it arrived."""
 
 
 class Aborted(NamedTuple):
-    """The message never came in whole: its `from=` line, if there is one, is no mail."""
+    """The message was not received completely: its `from=` line, if there is one, does not begin a transaction."""
 
     reason: str
 
 
 class Cloned(NamedTuple):
-    """Recipients, perhaps all, went on under another queue ID, for a list's owner (sendmail)."""
+    """Some or all recipients moved to another queue ID, for a list's owner (sendmail)."""
 
     to: str
-    """That queue ID."""
+    """The other queue ID."""
 
 
 Fact: TypeAlias = (
@@ -168,7 +167,7 @@ Fact: TypeAlias = (
     | Aborted
     | Cloned
 )
-"""One thing that a line says of a transaction."""
+"""One thing that a line says about a transaction."""
 
 FACTS: Final[tuple[type[Fact], ...]] = (
     Client,
@@ -187,49 +186,49 @@ FACTS: Final[tuple[type[Fact], ...]] = (
     Aborted,
     Cloned,
 )
-"""Every kind of fact. Stores keep a fact as its place here and its members: new kinds and members go to the ends."""
+"""Every kind of fact. Stores keep a fact as its index here and its members: append new kinds and members."""
 
 REQUEUE: Final = "requeue"
-"""The kind of origin of a message to which MailScanner gave another queue ID."""
+"""The kind of `Origin` of a message to which MailScanner gave another queue ID."""
 
 BEGINNINGS: Final = (Client, Submitted, Sender)
 """The facts with which a transaction begins."""
 
 
 class Event(NamedTuple):
-    """One fact of the transaction that has this queue ID on the line's host; `NOQUEUE` for a refusal without one."""
+    """A fact about the transaction with this queue ID on the line's host; `NOQUEUE` for a refusal without one."""
 
     queue_id: str
     fact: Fact
 
 
 class Authenticated(NamedTuple):
-    """A client of this process has logged in: what the process begins afterwards for this client is that user's."""
+    """A client of this process has logged in: the user of all messages that the process receives from it afterwards."""
 
     login: str
     client: str
 
 
 class Announced(NamedTuple):
-    """What a process says of the message that it takes next from this fact's client, before that has a queue ID.
+    """A fact about the next message that this process receives from the fact's client, which has no queue ID yet.
 
-    A refusal is a hold; a client is that of a message that goes to a before-queue filter.
+    A `Refusal` is a hold; a `Client` is the client of a message for a before-queue filter.
     """
 
     fact: Client | Refusal
 
 
 class Accepted(NamedTuple):
-    """A before-queue filter took the message that this process announced, and passed it on under this queue ID."""
+    """A before-queue filter accepted the message that this process announced, and queued it under this queue ID."""
 
     queue_id: str
 
 
 class Ignored(NamedTuple):
-    """The line is understood and says nothing of a transaction."""
+    """The line is recognised and is not about a transaction."""
 
     reason: str
 
 
 Parsed: TypeAlias = Event | list[Event] | Authenticated | Announced | Accepted | Ignored | None
-"""What a grammar makes of a line; None: unrecognised."""
+"""What a grammar returns for a line; None: unrecognised."""

@@ -1,4 +1,4 @@
-"""Which grammar reads which program's lines."""
+"""Which grammar parses the lines of which program."""
 
 from collections.abc import Callable
 from functools import lru_cache
@@ -11,15 +11,15 @@ from mailtrace.mta.rules import ANOTHER_PROGRAM
 
 
 class Grammar(NamedTuple):
-    """How the lines of one MTA are read."""
+    """The parser of one MTA's lines."""
 
     mta: str
     parse: Callable[[str, str], Parsed]
-    """From the program's name and the line's text."""
+    """Called with the program's name and the line's text."""
 
 
 def _parse_by_text(program: str, text: str) -> Parsed:
-    """Read a line of a program whose name does not tell whether it is Postfix's."""
+    """Parse a line whose program name does not say whether Postfix wrote it."""
     return postfix.parse(program, text) if shapes.is_postfix_text(text) else ANOTHER_PROGRAM
 
 
@@ -31,7 +31,7 @@ _MAILSCANNER: Final = Grammar("postfix", mailscanner.parse)
 
 @lru_cache(maxsize=4096)
 def grammar_of(program: str) -> Grammar | None:
-    """Return the grammar of a program's lines, or None for one that is no part of an MTA."""
+    """Return the grammar of a program's lines, or None if the program is not part of an MTA."""
     if programs.is_postfix(program):
         return _POSTFIX
     if sendmail.is_sendmail(program):

@@ -1,7 +1,7 @@
-"""MailScanner's one line about a Postfix message: the queue ID under which it goes on.
+"""The line with which MailScanner logs the new queue ID of a Postfix message.
 
-MailScanner takes messages out of Postfix's hold queue, and puts each that may pass into its incoming queue as a new
-file (Postfix.pm, PFDiskStore.pm). It adds a random part to the old queue ID, which Postfix can give again meanwhile:
+MailScanner reads messages from Postfix's hold queue, and writes each that passes into the incoming queue as a new file
+(Postfix.pm, PFDiskStore.pm). It adds a random part to the old queue ID, because Postfix may reuse that meanwhile:
 
     Requeue: OLDID.A52C6 to NEWID
 """
@@ -23,7 +23,7 @@ def _parse_requeue(_queue_id: str, _program: str, text: str) -> Parsed:
     if found is None or found[1] == found[2]:
         return ANOTHER_PROGRAM
     before, after = found.groups()
-    # The new one first: it takes over what is known of the old one.
+    # The new queue ID comes first, so that it inherits what is known of the old one.
     return [Event(after, Origin(before, REQUEUE)), Event(before, Removed("requeued", after))]
 
 
@@ -33,10 +33,10 @@ RULES: Final = (REQUEUED, OTHER)
 
 
 def rule_of(_program: str, text: str) -> Rule:
-    """Return the rule by which `parse` understands this line."""
+    """Return the rule that `parse` applies to this line."""
     return REQUEUED if _parse_requeue("", PROGRAM, text) is not ANOTHER_PROGRAM else OTHER
 
 
 def parse(_program: str, text: str) -> Parsed:
-    """Return what one line of MailScanner says. Raises nothing on any text."""
+    """Return what one line of MailScanner says. Never raises."""
     return _parse_requeue("", PROGRAM, text)

@@ -1,9 +1,9 @@
-"""Queue IDs: what they look like, and the time that some of them carry.
+"""Queue IDs: their patterns, and the time that some of them contain.
 
 Postfix (postconf(5), enable_long_queue_ids): a short ID is five hexadecimal digits of microseconds and the inode, in
 upper case; a long one is six digits of seconds since 1970 and four of microseconds in base 52, a `z`, and the inode in
-base 51. Sendmail 8.10 and later: year modulo 60, month, day, hour, minute and second in UTC, a digit each in base 60,
-one (8.10, 8.11) or two (8.12 and later) of a sequence, and the process ID.
+base 51. Sendmail 8.10 and later: year modulo 60, month, day, hour, minute and second in UTC, one base-60 digit each,
+then one (8.10, 8.11) or two (8.12 and later) digits of a sequence number, and the process ID.
 """
 
 import re
@@ -12,17 +12,17 @@ from functools import lru_cache
 from typing import Final
 
 NOQUEUE: Final = "NOQUEUE"
-"""Stands for the queue ID of a message that was refused before it had one."""
+"""The queue ID of every message that was rejected before it had one."""
 
 _BASE52: Final = {digit: i for i, digit in enumerate("0123456789BCDFGHJKLMNPQRSTVWXYZbcdfghjklmnpqrstvwxyz")}
 _BASE60: Final = {digit: i for i, digit in enumerate("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwx")}
 _LONG: Final = r"[0-9B-DF-HJ-NP-TV-Zb-df-hj-np-tv-z]{10}z[0-9B-DF-HJ-NP-TV-Zb-df-hj-np-tv-y]+"
 
 POSTFIX_ID: Final = rf"(?:[0-9A-F]{{6,20}}|{_LONG})"
-"""A pattern of both kinds of Postfix queue IDs."""
+"""A pattern for both kinds of Postfix queue ID."""
 
 SENDMAIL_ID: Final = r"(?=[0-9A-Za-z]*\d[0-9A-Za-z]*\d[0-9A-Za-z]*\d)[0-9A-Za-z]{7,20}"
-"""A pattern of sendmail's queue IDs: letters and digits, the process ID among them."""
+"""A pattern for sendmail's queue IDs: letters and at least three digits, those of the process ID."""
 
 _is_long = re.compile(_LONG + r"\Z").match
 _is_timed_sendmail = re.compile(r"[0-9A-Za-x]{8}\d{6,8}\Z|[0-9A-Za-x]{7}\d{5}\Z").match
@@ -32,9 +32,9 @@ _NEWEST: Final = timegm((2100, 1, 1, 0, 0, 0))
 
 @lru_cache(maxsize=4096)
 def time_of(queue_id: str, mta: str) -> int | None:
-    """Return the second since 1970 that a queue ID carries, or None where it carries none or nonsense.
+    """Return the time in a queue ID, in seconds since 1970; None if it contains none or nonsense.
 
-    Such an ID is never given out twice. Sendmail's year is known modulo 60: it is taken from 1997 to 2056.
+    An MTA never reuses such an ID. Sendmail's year is known modulo 60: it is read as one from 1997 to 2056.
     """
     if mta == "postfix":
         return _postfix_time(queue_id)
@@ -62,10 +62,10 @@ def _sendmail_time(queue_id: str) -> int | None:
 
 @lru_cache(maxsize=4096)
 def time_in_message_id(msgid: str, queue_id: str) -> int | None:
-    """Return the second since 1970 that a message ID which the MTA made itself carries; None where it is another's.
+    """Return the time in a message ID that the MTA generated, in seconds since 1970; None for any other message ID.
 
-    Postfix (cleanup_message.c) and sendmail (`$t.$i@$j`) write the time, in UTC, and the queue ID that the message has
-    there; sendmail without seconds.
+    Postfix (cleanup_message.c) and sendmail (`$t.$i@$j`) write the time in UTC, sendmail without seconds, and the
+    message's own queue ID.
     """
     time, _, rest = msgid.partition(".")
     if not rest.startswith(queue_id + "@") or len(time) not in (12, 14) or not (time.isascii() and time.isdecimal()):

@@ -190,7 +190,9 @@ def _counted_results(query: Query, document: Document) -> list[RecipientResult]:
     only their results count.
     """
     every = query.asks_of_attempts
-    found = [result for result in document["to"] if (every or result["last"]) and matches_result(query, result)]
+    found = [result for result in document["to"] if every or result["last"]]
+    if query.asks_of_results:
+        found = [result for result in found if matches_result(query, result)]
     recipients = [word for word in query.words if not is_outside_results(word, document)]
     if not recipients:
         return found

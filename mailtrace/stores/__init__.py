@@ -43,7 +43,7 @@ def open_store(
         from mailtrace.stores.elasticsearch.store import ElasticsearchStore  # noqa: PLC0415
 
         return ElasticsearchStore(
-            name, access=access, retention_days=retention_days, index_period=index_period, tell=notify
+            name, access=access, retention_days=retention_days, index_period=index_period, notify=notify
         )
     scheme, colon, path = name.partition(":")
     if scheme == "sqlite" and colon and path:

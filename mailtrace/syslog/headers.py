@@ -46,6 +46,9 @@ _data_mark = re.compile(r'\\.|["\]]').finditer
 _solaris_id = re.compile(r"\[ID \d{1,12} [\w.]{1,32}\] ?", re.ASCII).match
 _message_repeated = re.compile(r"message repeated \d{1,9} times?: \[ ?", re.ASCII).match
 _stern_note = re.compile(r"[+-] \S{1,256}(?: \S{1,256})? \u203a \S").match
+_unversioned = re.compile(r"\S{1,255} [^\s\[\]:]{1,255} (?:\d{1,10}|-) \S{1,32} (?:-(?: |\Z)|\[)", re.ASCII).match
+"""RFC 5424 without priority and version, as the syslogd of NetBSD writes it into files."""
+_is_ip = re.compile(r"[\d.]{7,15}", re.ASCII).fullmatch
 _FORWARDED: Final = "Message forwarded from "
 _BLANKS: Final = " \t\r\n\0"
 _MAX_ADDITIONS: Final = 6
@@ -58,6 +61,8 @@ def header_of(rest: str) -> Header | Unframed:
     rest, _ = _without_additions(rest, _BEFORE_HOST)
     if at := version_at(rest, 0):
         return rfc5424_header(rest[at:])[1]
+    if _unversioned(rest):
+        return rfc5424_header("- " + rest)[1]
     if nothing := _nothing(rest):
         return nothing
     host, rest = _host_and_rest(rest)
@@ -79,8 +84,17 @@ def _odd_header(host: str, rest: str) -> Header | Unframed:
         host, _, rest = rest[len(_FORWARDED) :].partition(": ")
     tag = tag_of(rest)
     if tag is None:
-        return _nothing(rest) or Header(host_name(host), "", "", plain(rest))
+        return _nothing(rest) or _header_of_two_hosts(host, rest)
     return Header(host_name(host), tag[1], tag[2] or "", plain(rest[tag.end() :]))
+
+
+def _header_of_two_hosts(host: str, rest: str) -> Header:
+    """The header where a template names the sender of the line, often by its address, besides the host."""
+    word, _, after = rest.partition(" ")
+    tag = _tag_with_pid(after)
+    if tag is None:
+        return Header(host_name(host), "", "", plain(rest))
+    return Header(host_name(host if _is_ip(word) else word), tag[1], tag[2], plain(after[tag.end() :]))
 
 
 def _without_additions(rest: str, prefixes: Sequence[_Prefix]) -> tuple[str, bool]:
@@ -121,9 +135,12 @@ def rfc5424_header(rest: str) -> tuple[str, Header]:
     stamp, host, program, pid, _, rest = (*rest.split(" ", 5), "", "", "", "", "")[:6]
     text = plain(_after_data(rest).removeprefix("\ufeff"))
     program, pid = ("" if field == "-" else field for field in (program, pid))
-    if not program and (tag := _tag_with_pid(text)):
+    if not program:
         # A relay that could not read the line has left its header in the text.
-        program, pid, text = tag[1], tag[2], plain(text[tag.end() :])
+        inner = stamp_of(text)
+        own_host, rest = _host_and_rest(text[inner.end :].lstrip(" ")) if inner else ("", text)
+        if tag := tag_of(rest) if inner else _tag_with_pid(rest):
+            host, program, pid, text = own_host or host, tag[1], tag[2] or "", plain(rest[tag.end() :])
     return stamp, Header(host_name(host), program, pid, text)
 
 

@@ -1,4 +1,4 @@
-"""A real Elasticsearch for the tests: a node of its own, and what one test may call its own on it."""
+"""Start a real Elasticsearch server for the tests, and give each test its own prefix on it."""
 
 import os
 import socket
@@ -14,16 +14,20 @@ import pytest
 from helpers.requirements import lacking
 
 SERVERS = Path(__file__).parents[1] / "servers" / "elasticsearch"
-ASKED_FOR = "MAILTRACE_TEST_ELASTICSEARCH_VERSION"
+VERSION_VARIABLE = "MAILTRACE_TEST_ELASTICSEARCH_VERSION"
 
 
 class NoServerError(Exception):
-    """No Elasticsearch can be had here: the text says why."""
+    """No Elasticsearch can be started here; the message says why."""
 
 
 @contextmanager
 def elasticsearch_server(*options: str) -> Iterator[str]:
-    """Run a node of its own on a free port, and stop it at the end; `options` are those of start.sh."""
+    """Run a server on a free port and yield its URL; stop it at the end. `options` are those of start.sh.
+
+    Raises:
+        NoServerError: it does not start.
+    """
     version = version_options()
     port = str(free_port())
     started = _run("start.sh", "--port", port, *version, *options)
@@ -36,7 +40,7 @@ def elasticsearch_server(*options: str) -> Iterator[str]:
 
 
 def free_port() -> int:
-    """A port that nobody listens on."""
+    """Return a port on which nobody listens."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -49,14 +53,20 @@ def _run(script: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
 
 
 def run_folder(port: str) -> Path:
-    """Where the server on a port keeps what it needs, its CA's certificate among it."""
+    """Return the folder with the files of the server on a port, such as its CA certificate `ca.crt`."""
     find = f". '{SERVERS}/lib.sh'; run_dir {port}"
     return Path(subprocess.run(["bash", "-c", find], capture_output=True, text=True, check=True).stdout.strip())
 
 
 def version_options() -> list[str]:
-    """The version that is asked for, else the newest that the Java here can run: 9 needs 21, and 8.19 needs 17."""
-    if wanted := os.environ.get(ASKED_FOR):
+    """Return start.sh's options for the requested version, or for the newest one that this machine's Java can run.
+
+    Elasticsearch 9 needs Java 21, and 8.19 needs Java 17.
+
+    Raises:
+        NoServerError: there is no suitable Java.
+    """
+    if wanted := os.environ.get(VERSION_VARIABLE):
         return ["--version", wanted]
     for release, version in (("21", []), ("17", ["--version", "8.19.8"])):
         find = f". '{SERVERS}/lib.sh'; find_java {release} javac"
@@ -67,16 +77,16 @@ def version_options() -> list[str]:
 
 
 def give_up(reason: str) -> None:
-    """A developer's machine may lack Java; where everything is to be tested, or one version, that is a failure."""
+    """Skip the test for want of a server; fail if a version or all tests were requested."""
     text = f"no Elasticsearch to test with: {reason}"
-    if ASKED_FOR in os.environ:
+    if VERSION_VARIABLE in os.environ:
         pytest.fail(text)
     lacking(text)
 
 
 @contextmanager
 def own_prefix(url: str) -> Iterator[str]:
-    """Give a prefix that nobody else uses, and delete at the end what is named so on the server."""
+    """Yield an unused prefix; delete everything with this prefix from the server at the end."""
     from elasticsearch import Elasticsearch
 
     prefix = f"test{uuid4().hex[:12]}"

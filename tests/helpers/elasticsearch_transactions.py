@@ -1,4 +1,4 @@
-"""Mails for the tests of Elasticsearch alone, and how they are stored."""
+"""Transactions for the tests of Elasticsearch, and how to store them."""
 
 from mailtrace.indexing.merge import write
 from mailtrace.message.transaction import SECOND, Transaction
@@ -7,13 +7,15 @@ from mailtrace.mta.facts import Client, Envelope, MessageId, Removed, Result
 AT = 1323962839 * SECOND
 """2011-12-15 15:27:19 UTC."""
 DAY = 86400
+"""Seconds."""
 EVER = -(1 << 62), 1 << 62
 """All times."""
-"""Seconds."""
 INDEX = "2011.12.15"
+"""The index of `AT`, without prefix."""
 
 
 def mail(number: int = 0, at: int = AT, host: str = "mx") -> Transaction:
+    """Return the transaction of a message with one recipient; `at` is in microseconds since 1970."""
     made = Transaction(host, f"{0xABCDE00000 + number:X}", "postfix")
     made.add(at, Client("bob.desktop [10.10.10.10]"))
     made.add(at, MessageId(f"{number}@foo.com"))
@@ -24,6 +26,7 @@ def mail(number: int = 0, at: int = AT, host: str = "mx") -> Transaction:
 
 
 def put(store, *mails):
+    """Store transactions, make them visible to searches, and return the result of the write."""
     written = write(store, mails)
     store.commit([])
     return written

@@ -1,4 +1,4 @@
-"""A proxy in front of a test server, which answers some requests itself as a busy or narrow one would."""
+"""A proxy in front of a test server, which can answer requests itself, as a busy server or a strict proxy would."""
 
 import socket
 import ssl
@@ -10,7 +10,7 @@ from threading import Thread
 from urllib.parse import urlsplit
 
 Answer = tuple[int, dict[str, str], bytes]
-"""A status, headers and a body."""
+"""Status, headers and body."""
 
 
 @contextmanager
@@ -22,9 +22,10 @@ def proxy(
     loses: Callable[[str], bool] = lambda _: False,
     context: ssl.SSLContext | None = None,
 ) -> Iterator[str]:
-    """Serve on a port, free if none is given: what `answer` says to a path and body, else what the server says.
+    """Serve on a port (0: a free one) and yield the URL.
 
-    Where `loses` says so of a path, the server gets the request and its answer is lost with the connection.
+    `answer` gets a path and a body, and returns the answer, or None to forward the request to `upstream`. If `loses`
+    returns True for a path, the server gets the request, but the proxy closes the connection instead of answering.
     """
 
     connections: list[socket.socket] = []
@@ -38,7 +39,7 @@ def proxy(
 
         def _do(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            status, headers, told = answer(self.path, body) or _forwarded(self, upstream or "", body)
+            status, headers, content = answer(self.path, body) or _forwarded(self, upstream or "", body)
             if loses(self.path):
                 self.connection.shutdown(socket.SHUT_RDWR)
                 self.close_connection = True
@@ -46,10 +47,10 @@ def proxy(
             self.send_response(status)
             for name, value in headers.items():
                 self.send_header(name, value)
-            self.send_header("Content-Length", str(len(told)))
+            self.send_header("Content-Length", str(len(content)))
             self.end_headers()
             if self.command != "HEAD":
-                self.wfile.write(told)
+                self.wfile.write(content)
 
         do_GET = do_PUT = do_POST = do_DELETE = do_HEAD = _do  # noqa: N815 - the names that http.server calls
 
@@ -78,8 +79,8 @@ def _forwarded(request: BaseHTTPRequestHandler, upstream: str, body: bytes) -> A
     try:
         headers = {name: value for name, value in request.headers.items() if name.lower() != "host"}
         connection.request(request.command, request.path, body, headers)
-        told = connection.getresponse()
-        kept = {name: value for name, value in told.getheaders() if name.lower().startswith(("content-type", "x-"))}
-        return told.status, kept, told.read()
+        response = connection.getresponse()
+        kept = {name: value for name, value in response.getheaders() if name.lower().startswith(("content-type", "x-"))}
+        return response.status, kept, response.read()
     finally:
         connection.close()

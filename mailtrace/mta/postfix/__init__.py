@@ -1,4 +1,4 @@
-"""The grammar of Postfix's log lines."""
+"""Grammar of Postfix's log lines."""
 
 from mailtrace.mta.postfix.dispatch import RULES, parse, rule_of
 from mailtrace.mta.postfix.programs import is_postfix

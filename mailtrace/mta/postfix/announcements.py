@@ -1,6 +1,6 @@
-"""Postfix's lines without a queue ID about a message that gets one later, from the same smtpd(8) process.
+"""Postfix's lines about a message that has no queue ID yet, and gets one later from the same smtpd(8) process.
 
-A HOLD before the queue file is open, which the first accepted recipient opens (smtpd_check.c, check_milter_reply()):
+A HOLD before the first accepted recipient, which opens the queue file (smtpd_check.c, check_milter_reply()):
 
     NOQUEUE: hold: RCPT from name[ip]: WORDS; from=<S> to=<R> proto=P helo=<H>
     QUEUEID: client=name[ip]
@@ -17,8 +17,8 @@ from typing import Final
 from mailtrace.mta.facts import Accepted, Announced, Client, Event, Ignored, Parsed, Refusal
 from mailtrace.mta.postfix.arrivals import parse_client
 from mailtrace.mta.postfix.refusals import parse_command_refusal, without_tail
-from mailtrace.mta.postfix.results import says_discarded
 from mailtrace.mta.queue_ids import NOQUEUE, POSTFIX_ID
+from mailtrace.mta.rules import says_discarded
 
 _HOLD: Final = Ignored("table action")
 _FILTER: Final = Ignored("proxy filter")
@@ -26,7 +26,7 @@ _is_id = re.compile(POSTFIX_ID).fullmatch
 
 
 def parse_announced(queue_id: str, program: str, rest: str) -> Parsed:
-    """Return what smtpd(8) says of the message that it takes next from a client: who that is, or that it is on hold."""
+    """Return the client, or the hold, of the next message that this smtpd(8) process receives."""
     is_client = rest.startswith("client=")
     parsed = (parse_client if is_client else parse_command_refusal)(queue_id, program, rest)
     if type(parsed) is Event and isinstance(parsed.fact, (Client, Refusal)) and parsed.fact.client is not None:
@@ -35,7 +35,7 @@ def parse_announced(queue_id: str, program: str, rest: str) -> Parsed:
 
 
 def parse_proxy_accept(_queue_id: str, _program: str, rest: str) -> Parsed:
-    """Return under which queue ID a before-queue filter passed a message on, or that it threw the message away."""
+    """Return the queue ID under which a before-queue filter passed the message on, or that it discarded the message."""
     words, sender, recipient, login = without_tail(rest.partition(": ")[2].partition(": ")[2])
     _, found, queue_id = words.rpartition(" queued as ")
     if found:

@@ -1,6 +1,6 @@
-"""Postfix's lines about a message that comes in and goes: where it came from, its sender, its ID, its end.
+"""Postfix's lines about the arrival and the end of a message: its client, sender, message ID and removal.
 
-The shapes are those of smtpd(8) (`client=`), pickup(8) (`uid=`), cleanup(8) (`message-id=`), qmgr(8) (`from=`,
+They are the lines of smtpd(8) (`client=`), pickup(8) (`uid=`), cleanup(8) (`message-id=`), qmgr(8) (`from=`,
 `removed`), bounce(8) (`... notification: QID`) and postsuper(1).
 """
 
@@ -24,16 +24,14 @@ from mailtrace.mta.facts import (
 from mailtrace.mta.postfix.addresses import client_of
 from mailtrace.mta.postfix.programs import instance_of, names_daemon
 from mailtrace.mta.queue_ids import POSTFIX_ID
+from mailtrace.mta.rules import new_tuple
 
 _MAX_DIGITS: Final = 18
-"""Stores keep 64 bits."""
+"""More would not fit the 64 bits of a store's integer."""
 
 _REMOVED: Final = Removed("removed")
 _DELETED: Final = Removed("deleted")
 _REMOVED_OR_DELETED: Final = Removed("removed", is_unsure=True)
-
-_new: Final = tuple.__new__
-"""Makes a named tuple of all its members, in half the time of calling its class: for the lines of every message."""
 
 _is_id = re.compile(POSTFIX_ID).fullmatch
 _are_numbers = re.compile(r"(\d+)(?:, nrcpt=(\d+))?(?: \([^()]*\))?").fullmatch
@@ -41,13 +39,13 @@ _how_removed = re.compile(r"removed \((canceled|discarded)\)").fullmatch
 
 
 def parse_client(queue_id: str, _program: str, rest: str) -> Parsed:
-    """Return the client, who had logged in, and what XFORWARD tells of the hop before a content filter.
+    """Return the client, the SASL user, and the client before a content filter as passed on with XFORWARD.
 
-    A login may hold commas: the fields around it are found from both ends of the line.
+    A login may contain commas, so the fields around it are read from both ends of the line.
     """
     name, bracket, ip = rest[7:].partition("[")
     if name and bracket and ip[-1:] == "]" and "," not in ip:
-        return _new(Event, (queue_id, _new(Client, (f"{name} [{ip}", None, None, None))))
+        return new_tuple(Event, (queue_id, new_tuple(Client, (f"{name} [{ip}", None, None, None))))
     logged, comma, fields = rest[7:].partition(", ")
     client = client_of(logged)
     if client is None:
@@ -59,15 +57,15 @@ def parse_client(queue_id: str, _program: str, rest: str) -> Parsed:
 
 
 def _without_last(fields: str, name: str) -> tuple[str, str]:
-    """The fields before the one that ends them, and its value, if it is one word."""
+    """Return the fields without the last one, if that has this name and one word as its value, and the value."""
     before, found, value = fields.rpartition(name)
     return (before, value) if found and "," not in value and " " not in value else (fields, "")
 
 
 def parse_submitted(queue_id: str, _program: str, rest: str) -> Parsed:
-    """Return a local submission: the sender as the program gave it, and the queue ID that `postsuper -r` took away.
+    """Return a local submission: the sender as the program gave it, and the queue ID before `postsuper -r`.
 
-    The line is one of that queue ID too: the message went on under this one.
+    The line belongs to that earlier queue ID too, because it says how the message left it.
     """
     _, found, sender = rest.partition(" from=")
     if not found:
@@ -87,37 +85,37 @@ def parse_submitted(queue_id: str, _program: str, rest: str) -> Parsed:
 
 
 def parse_message_id(queue_id: str, program: str, rest: str) -> Parsed:
-    """Return the message's ID without its angle brackets; cleanup(8) logs the header as it is, `<>` for none."""
+    """Return the message ID without its angle brackets; cleanup(8) logs the header's value as it is, `<>` for none."""
     msgid = rest[11:].strip()
     if msgid[:1] == "<" and msgid[-1:] == ">":
         msgid = msgid[1:-1]
     instance = None if program[:8] == "postfix/" else instance_of(program)
-    return _new(Event, (queue_id, _new(MessageId, (msgid or None, instance))))
+    return new_tuple(Event, (queue_id, new_tuple(MessageId, (msgid or None, instance))))
 
 
 def parse_envelope(queue_id: str, program: str, rest: str) -> Parsed:
-    """Return sender, size and number of recipients: the sender may hold anything, the numbers are at the end."""
+    """Return sender, size and number of recipients, read from the end: the sender may contain anything."""
     sender, found, numbers = rest[6:].rpartition(">, size=")
     if not found:
         return None
     size, _, nrcpt = numbers.partition(", nrcpt=")
     instance = None if program[:8] == "postfix/" else instance_of(program)
-    envelope = _new(Envelope, (sender, _number(size), _number(nrcpt.partition(" ")[0]), instance))
-    return _new(Event, (queue_id, envelope))
+    envelope = new_tuple(Envelope, (sender, _number(size), _number(nrcpt.partition(" ")[0]), instance))
+    return new_tuple(Event, (queue_id, envelope))
 
 
 def parse_bare_envelope(queue_id: str, program: str, rest: str) -> Parsed:
-    """Return what `parse_envelope` or `parse_expired` does, of a line whose sender has no angle brackets."""
+    """Do the same as `parse_envelope` or `parse_expired` for a sender without angle brackets."""
     sender, found, numbers = rest[5:].rpartition(", size=")
-    if found and (told := _are_numbers(numbers)):
-        nrcpt = _number(told[2]) if told[2] else None
-        return Event(queue_id, Envelope(sender, _number(told[1]), nrcpt, instance_of(program)))
+    if found and (counts := _are_numbers(numbers)):
+        nrcpt = _number(counts[2]) if counts[2] else None
+        return Event(queue_id, Envelope(sender, _number(counts[1]), nrcpt, instance_of(program)))
     sender, found, status = rest[5:].rpartition(", status=")
     return _expired(queue_id, program, sender, status) if found else None
 
 
 def parse_expired(queue_id: str, program: str, rest: str) -> Parsed:
-    """Return the sender, and that every recipient that is still waiting was given up."""
+    """Return the sender, and that Postfix gave up on every recipient that was still waiting."""
     sender, found, status = rest[6:].rpartition(">, status=")
     return _expired(queue_id, program, sender, status) if found else None
 
@@ -132,9 +130,9 @@ def _expired(queue_id: str, program: str, sender: str, status: str) -> Parsed:
 
 
 def parse_removed(queue_id: str, program: str, rest: str) -> Parsed:
-    """Return how the message left its queue: done, deleted by postsuper(1), or given up by cleanup(8) (3.10)."""
+    """Return how the message left the queue: finished, deleted by postsuper(1), or dropped by cleanup(8) (3.10)."""
     if rest == "removed":
-        return _new(Event, (queue_id, _REMOVED if program.endswith("/qmgr") else _removed_by(program)))
+        return new_tuple(Event, (queue_id, _REMOVED if program.endswith("/qmgr") else _removed_by(program)))
     found = _how_removed(rest)
     return Event(queue_id, Removed(found[1])) if found else None
 
@@ -146,12 +144,12 @@ def _removed_by(program: str) -> Removed:
 
 
 def parse_requeued(queue_id: str, _program: str, _rest: str) -> Parsed:
-    """Return that postsuper(1) gave the message to pickup(8), which gives it another queue ID."""
+    """Return that postsuper(1) requeued the message: pickup(8) will assign another queue ID."""
     return Event(queue_id, Removed("requeued"))
 
 
 def parse_held(queue_id: str, _program: str, rest: str) -> Parsed:
-    """Return that postsuper(1) placed the message on hold."""
+    """Return that postsuper(1) put the message on hold."""
     return Event(queue_id, Held(rest))
 
 
@@ -161,7 +159,7 @@ def parse_released(queue_id: str, _program: str, rest: str) -> Parsed:
 
 
 def parse_notice(queue_id: str, _program: str, rest: str) -> Parsed:
-    """Return whose notice the message is that the line names at its end: `sender non-delivery notification: QID`."""
+    """Return the origin of the notice that the line names at its end: `sender non-delivery notification: QID`."""
     _, found, notice = rest.rpartition(" notification: ")
     if found and _is_id(notice):
         return Event(notice, Origin(queue_id, "notice"))

@@ -1,24 +1,18 @@
-"""Postfix's grammar: what a line of its log says, for Postfix 2.0 to 3.11, without any state.
+"""Postfix's grammar, for Postfix 2.0 to 3.11: choose the rule of a line, without any state.
 
-A line goes by its first characters to one rule, whatever the daemon is called: services of master.cf are renamed
-freely, and every agent logs under the queue manager's IDs.
+The first characters of the text choose the rule, whatever the daemon is called: administrators rename the services of
+master.cf, and every delivery agent logs the same lines.
 """
 
 import re
 from functools import lru_cache
 from typing import Final
 
-from mailtrace.mta.facts import Ignored, Parsed
+from mailtrace.mta.facts import Parsed
 from mailtrace.mta.postfix import announcements, arrivals, noise, refusals, results
 from mailtrace.mta.postfix.shapes import is_masked
 from mailtrace.mta.queue_ids import NOQUEUE, POSTFIX_ID
-from mailtrace.mta.rules import Parse, Rule
-
-
-def _ignoring(reason: str) -> Parse:
-    ignored = Ignored(reason)
-    return lambda _queue_id, _program, _rest: ignored
-
+from mailtrace.mta.rules import Rule, ignoring
 
 DELIVERY: Final = Rule("delivery", results.parse_result)
 BARE_DELIVERY: Final = Rule("bare-delivery", results.parse_inwards)
@@ -36,35 +30,35 @@ NOTICE: Final = Rule("notice", arrivals.parse_notice)
 COMMAND_REFUSAL: Final = Rule("command-refusal", refusals.parse_command_refusal)
 CONTENT_REFUSAL: Final = Rule("content-refusal", refusals.parse_content_refusal)
 NOT_ACCEPTED: Final = Rule("not-accepted", refusals.parse_not_accepted)
-RESENT: Final = Rule("resent-message-id", _ignoring("resent message ID"))
-SKIPPED: Final = Rule("skipped", _ignoring("still being delivered"))
-FORCED: Final = Rule("forced-expiry", _ignoring("expiry follows"))
-ONE_HOST: Final = Rule("one-host", _ignoring("one host of several"))
-BOUNCE_FAILED: Final = Rule("bounce-failed", _ignoring("bounce failed, to be tried again"))
-NOTICE_NOT_SENT: Final = Rule("notice-not-sent", _ignoring("notice not sent"))
-DETAIL: Final = Rule("detail", _ignoring("detail without a result"))
-POLICY: Final = Rule("policy", _ignoring("policy service"))
-TABLE_ACTION: Final = Rule("table-action", _ignoring("table action"))
-BROKEN_OFF: Final = Rule("broken-off", _ignoring("session broken off"))
+RESENT: Final = Rule("resent-message-id", ignoring("resent message ID"))
+SKIPPED: Final = Rule("skipped", ignoring("still being delivered"))
+FORCED: Final = Rule("forced-expiry", ignoring("expiry follows"))
+ONE_HOST: Final = Rule("one-host", ignoring("one of several hosts"))
+BOUNCE_FAILED: Final = Rule("bounce-failed", ignoring("bounce failed, will be retried"))
+NOTICE_NOT_SENT: Final = Rule("notice-not-sent", ignoring("notice not sent"))
+DETAIL: Final = Rule("detail", ignoring("detail"))
+POLICY: Final = Rule("policy", ignoring("policy service"))
+TABLE_ACTION: Final = Rule("table-action", ignoring("table action"))
+BROKEN_OFF: Final = Rule("broken-off", ignoring("session aborted"))
 ANNOUNCED: Final = Rule("announced", announcements.parse_announced)
 PROXY_ACCEPT: Final = Rule("proxy-accept", announcements.parse_proxy_accept)
-CONNECTION: Final = Rule("connection", _ignoring("connection"))
-NEXT_HOP: Final = Rule("next-hop", _ignoring("connection to a next hop"))
-TLS: Final = Rule("tls", _ignoring("TLS"))
-STATISTICS: Final = Rule("statistics", _ignoring("statistics"))
-WARNING: Final = Rule("warning", _ignoring("warning"))
-POSTSCREEN: Final = Rule("postscreen", _ignoring("postscreen"))
-OPERATOR: Final = Rule("operator", _ignoring("operator's sums"))
-SERVICE: Final = Rule("service", _ignoring("start and stop"))
-OTHER: Final = Rule("other", _ignoring("no transaction"))
+CONNECTION: Final = Rule("connection", ignoring("connection"))
+NEXT_HOP: Final = Rule("next-hop", ignoring("connection to a next hop"))
+TLS: Final = Rule("tls", ignoring("TLS"))
+STATISTICS: Final = Rule("statistics", ignoring("statistics"))
+WARNING: Final = Rule("warning", ignoring("warning"))
+POSTSCREEN: Final = Rule("postscreen", ignoring("postscreen"))
+OPERATOR: Final = Rule("operator", ignoring("postsuper's totals"))
+SERVICE: Final = Rule("service", ignoring("start and stop"))
+OTHER: Final = Rule("other", ignoring("not about a message"))
 
 RULES: Final[tuple[Rule, ...]] = tuple(rule for rule in list(globals().values()) if isinstance(rule, Rule))
 """Every rule of the grammar."""
 
 _is_id = lru_cache(maxsize=4096)(re.compile(POSTFIX_ID).fullmatch)
-"""A message's lines stand close together, so that most IDs have just been seen."""
+"""Cached, because the lines of one message follow each other closely."""
 _LONGEST_ID: Final = 40
-"""Longer words are no IDs, and are not kept."""
+"""Longer words are not queue IDs, and are not cached."""
 
 _ACTIONS: Final = (
     "warning",
@@ -87,7 +81,7 @@ _ACTIONS: Final = (
     "trigger",
     "reject_warning",
 )
-"""What access(5), header_checks(5) and milters do with a message that comes in after all."""
+"""Actions of access(5), header_checks(5) and milters on a message that is accepted."""
 
 _TABLE_ACTIONS: Final = frozenset(
     prefix + action for action in _ACTIONS for prefix in ("", "milter-", "milter-header-", "milter-body-")
@@ -123,8 +117,7 @@ _BY_HEAD: Final[dict[str, tuple[str, Rule]]] = {
         ("resent-message-id=", RESENT),
     )
 }
-"""The rules of the common lines, by the first four characters behind the queue ID; the head must follow whole."""
-
+"""The rules of the common lines by the first four characters after the queue ID; the whole head must match."""
 
 _BY_BEGINNING: Final[tuple[tuple[str | tuple[str, ...], Rule], ...]] = (
     ("to=", BARE_DELIVERY),
@@ -136,11 +129,11 @@ _BY_BEGINNING: Final[tuple[tuple[str | tuple[str, ...], Rule], ...]] = (
     (noise.DETAILS, DETAIL),
     (noise.POLICY, POLICY),
 )
-"""The rules of rarer lines: what remote servers say begins with their host, and is asked for first."""
+"""The rules of rarer lines. Those that a remote server's reply may follow begin with fixed words, and come first."""
 
 
 def _other(rest: str) -> Rule | None:
-    """Choose the rule of the rarer lines with a queue ID."""
+    """Choose the rule of a rarer line with a queue ID."""
     if len(rest) <= _LONGEST_EXACT and (rule := _EXACT.get(rest)):
         return rule
     if rule := _action(rest):
@@ -156,7 +149,7 @@ def _other(rest: str) -> Rule | None:
 
 
 def _action(rest: str) -> Rule | None:
-    """Choose the rule of what a table, a milter or a restriction has done, by the word that tells it."""
+    """Choose the rule of an action of a table, a milter or a restriction by its name."""
     action = rest[: max(rest.find(": ", 0, _LONGEST_ACTION), 0)]
     if action in _REFUSING_ACTIONS:
         return CONTENT_REFUSAL if rest[len(action) + 2 : len(action) + 3].islower() else COMMAND_REFUSAL
@@ -202,7 +195,7 @@ _POSTSCREENS: Final = ("postscreen", "dnsblog", "tlsproxy")
 
 
 def _without_id(program: str, text: str) -> tuple[Rule | None, str, str]:
-    """Choose the rule of a line without a queue ID: most of them say nothing of a transaction."""
+    """Choose the rule of a line without a queue ID: most of them are not about a transaction."""
     word = text.partition(" ")[0]
     if word == "NOQUEUE:":
         return _noqueue(text[9:]), NOQUEUE, text[9:]
@@ -219,7 +212,7 @@ def _without_id(program: str, text: str) -> tuple[Rule | None, str, str]:
 
 
 def _noqueue(rest: str) -> Rule:
-    """Choose the rule of what happened before there was a queue ID."""
+    """Choose the rule of a `NOQUEUE` line, about a message that has no queue ID yet."""
     if rest.startswith("client="):
         return ANNOUNCED
     action = rest[: max(rest.find(": ", 0, _LONGEST_ACTION), 0)]
@@ -231,7 +224,7 @@ def _noqueue(rest: str) -> Rule:
 
 
 def _warning(text: str) -> tuple[Rule | None, str, str]:
-    """Choose the rule of a warning: cleanup(8) refuses whole messages so, and pickup(8) tells it by the file's name."""
+    """Choose the rule of a warning: cleanup(8) rejects whole messages with one, in which pickup(8) names the file."""
     rest = text[9:]
     queue_id, _, said = rest.partition(": ")
     if (queue_id == NOQUEUE or _names_message(queue_id)) and refusals.is_not_accepted(said):
@@ -240,12 +233,12 @@ def _warning(text: str) -> tuple[Rule | None, str, str]:
         queue_id, _, said = said.removeprefix(_ERROR_WRITING).partition(": ")
         if _names_message(queue_id):
             return NOT_ACCEPTED, queue_id, said
-    is_lost = _may_be_masked(queue_id) and refusals.is_not_accepted(said)
-    return None if is_lost else WARNING, NOQUEUE, rest
+    is_unrecognised = _may_be_masked(queue_id) and refusals.is_not_accepted(said)
+    return None if is_unrecognised else WARNING, NOQUEUE, rest
 
 
 def _may_be_masked(word: str) -> bool:
-    """Whether a queue ID may have been masked to this, which is no map's or file's name."""
+    """Return whether a word may be a masked queue ID, and not the name of a map or file."""
     return word[:1].isdigit() and word.isalnum()
 
 
@@ -254,7 +247,7 @@ def _names_message(word: str) -> bool:
 
 
 def _rule_for(program: str, text: str) -> tuple[Rule | None, str, str]:
-    """The rule that takes the line, the queue ID, and the rest behind it."""
+    """Return the rule of the line, None if there is none; the queue ID, and the text after it."""
     queue_id, colon, rest = text.partition(": ")
     if not colon or len(queue_id) > _LONGEST_ID or _is_id(queue_id) is None:
         return _without_id(program, text)
@@ -268,14 +261,11 @@ def _rule_for(program: str, text: str) -> tuple[Rule | None, str, str]:
 
 
 def parse(program: str, text: str) -> Parsed:
-    """Return what one line of Postfix says; None where its queue ID is followed by nothing that is known.
-
-    Raises nothing on any text.
-    """
+    """Return what one line of Postfix says; None if it is unrecognised. Never raises."""
     rule, queue_id, rest = _rule_for(program, text)
     return rule.parse(queue_id, program, rest) if rule is not None else None
 
 
 def rule_of(program: str, text: str) -> Rule | None:
-    """Return the rule by which `parse` understands this line, or None where none takes it."""
+    """Return the rule that `parse` applies to this line, or None if it is unrecognised."""
     return _rule_for(program, text)[0]

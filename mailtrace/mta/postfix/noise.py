@@ -1,7 +1,7 @@
-"""Postfix's lines under a queue ID that tell of no recipient and no end, by how they begin.
+"""How Postfix's lines begin that have a queue ID, but no recipient result and no end of a message.
 
 smtp(8) and lmtp(8) log why one host failed before they try the next (smtp_trouble.c, smtp_addr.c, smtp_connect.c,
-smtp_proto.c, smtp_sasl_glue.c, smtp_tls_policy.c); the others are details that daemons tell when asked to be verbose.
+smtp_proto.c, smtp_sasl_glue.c, smtp_tls_policy.c); the others are details that daemons log when they are verbose.
 """
 
 import re
@@ -68,7 +68,7 @@ ONE_HOST: Final = (
     "Anonymous TLS ",
     "Verified TLS ",
 )
-"""What smtp(8) and lmtp(8) say of one host before they try the next, or of the session: no recipient's result."""
+"""Lines of smtp(8) and lmtp(8) about one host before they try the next, or about the session."""
 
 ONE_HOST_ENDS: Final = (
     ": host not found",
@@ -78,15 +78,15 @@ ONE_HOST_ENDS: Final = (
     ": dns resolver options incompatible with dane TLS",
     ": dns resolver options incompatible with dane-only TLS",
 )
-"""The same, where the host's name stands first."""
+"""Ends of the same lines, for those that begin with the host's name."""
 
 BROKEN_OFF: Final = ("lost connection after ", "timeout after ", "too many errors after ", "improper command ")
 
 is_broken_off = re.compile(r"[^\s\[\]]*\[[^\s\[\]]*\]: [^:]{1,60} while ").match
-"""The same of qmqpd(8): `name[ip]: lost connection while receiving QMQP message` (qmqpd.c)."""
+"""Matches qmqpd(8)'s `name[ip]: lost connection while receiving QMQP message` (qmqpd.c)."""
 
 BOUNCE_FAILED: Final = "status=deferred ("
-"""abounce.c, bounce.c: the bounce service did not answer. The message is taken up again later."""
+"""abounce.c, bounce.c: the bounce service did not answer. Postfix retries the message later."""
 
 NOTICE_NOT_SENT: Final = ("not sending trace/success notification ", "no trace file -- ")
 """bounce_trace_service.c."""
@@ -101,4 +101,4 @@ DETAILS: Final = (
 """qmgr_message.c, mail_stream.c, pickup.c, cleanup_milter.c."""
 
 POLICY: Final = ("Policy action=", "SPF ", "handler ", "testing: ")
-"""What policy services under spawn(8) say, as postfix-policyd-spf-perl does."""
+"""Lines of policy services that run under spawn(8), such as postfix-policyd-spf-perl."""

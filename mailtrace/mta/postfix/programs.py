@@ -1,7 +1,7 @@
-"""Which programs are Postfix's, by their syslog tags, and which instance they belong to.
+"""Which syslog tags are Postfix's, and which instance they name.
 
-The tag is `syslog_name/daemon` (postconf(5), syslog_name), and syslog_name may hold slashes of its own. rsyslog ends it
-at the first slash in RFC 5424 headers; journald's `_COMM` and some forwarders keep the daemon alone.
+The tag is `syslog_name/daemon` (postconf(5), syslog_name), and syslog_name may contain slashes itself. rsyslog cuts it
+at the first slash in RFC 5424 headers; journald's `_COMM` and some forwarders keep only the daemon.
 """
 
 from typing import Final
@@ -27,7 +27,7 @@ _UNMISTAKABLE: Final = frozenset(
         "trivial-rewrite",
     }
 )
-"""Daemons of master(5) and commands whose names are Postfix's alone."""
+"""Daemons of master(5) and commands whose names no other software uses."""
 
 _DAEMONS: Final = _UNMISTAKABLE | {
     "anvil",
@@ -54,7 +54,7 @@ _DAEMONS: Final = _UNMISTAKABLE | {
     "verify",
     "virtual",
 }
-"""Every program that logs; other software has some of these names too."""
+"""Every program that logs; other software uses some of these names too."""
 
 _OTHERS: Final = (
     "amavis",
@@ -76,11 +76,11 @@ _OTHERS: Final = (
     "spam",
     "sqlgrey",
 )
-"""How the names of programs begin that write queue IDs and addresses of messages which Postfix handles."""
+"""How the names of other programs begin that log Postfix's queue IDs and addresses."""
 
 
 def is_postfix(program: str) -> bool:
-    """Return whether a tag alone tells that the line is Postfix's: `postfix/smtpd`, `postfix`, `mailout/qmgr`."""
+    """Return whether the tag alone shows that the line is Postfix's: `postfix/smtpd`, `postfix`, `mailout/qmgr`."""
     name, slash, _ = program.partition("/")
     if slash and name.startswith("postfix"):
         return True
@@ -88,21 +88,21 @@ def is_postfix(program: str) -> bool:
 
 
 def may_be_postfix(program: str) -> bool:
-    """Return whether lines of this program can be Postfix's, where the tag does not tell it."""
+    """Return whether lines of this program may be Postfix's although the tag does not show it."""
     return not program.lower().startswith(_OTHERS)
 
 
 def instance_of(program: str) -> str | None:
-    """Return the Postfix instance that a tag names, or None for the default one and where only the daemon is named."""
+    """Return the Postfix instance that a tag names; None for the default one, or if the tag is only a daemon's name."""
     name, slash, _ = program.partition("/")
     return None if name in ("", "postfix") or (not slash and names_daemon(name)) else name
 
 
 def names_daemon(program: str) -> bool:
-    """Return whether a tag tells which of Postfix's programs wrote the line."""
+    """Return whether a tag names one of Postfix's daemons or commands."""
     return "/" in program or program in _DAEMONS or _prefixed_daemon(program)
 
 
 def _prefixed_daemon(program: str) -> bool:
-    """Whether a tag has a dash in place of the slash, as in `postfix-qmgr`."""
+    """Return whether a tag has a dash instead of the slash, as in `postfix-qmgr`."""
     return program.startswith("postfix-") and program[8:] in _DAEMONS

@@ -1,15 +1,15 @@
-"""Postfix's lines about what it refuses, throws away or holds on its way in.
+"""Postfix's lines about arriving mail that it rejects, discards or holds.
 
 smtpd(8), postscreen(8) and milters log (log_whatsup(), check_milter_reply(), cleanup_milter_apply()):
 
-    ACTION: COMMAND from name[ip]: WORDS; from=<S> to=<R> proto=P helo=<H>
+    ACTION: COMMAND from name[ip]: REASON; from=<S> to=<R> proto=P helo=<H>
 
-where what is not known yet is left out, and postscreen(8) puts commas between. cleanup(8)'s header and body checks
-(cleanup_act_log()) log the first 200 characters of the line that they refuse, and the table's text at the end:
+without the fields that are not known yet; postscreen(8) puts commas between them. cleanup(8)'s header and body checks
+(cleanup_act_log()) log the first 200 characters of the matching line of the message, and the table's text at the end:
 
-    ACTION: header TEXT from name[ip]; from=<S> to=<R> proto=P helo=<H>[: WORDS]
+    ACTION: header TEXT from name[ip]; from=<S> to=<R> proto=P helo=<H>[: REASON]
 
-WORDS and TEXT may imitate the fields. HELO names cannot: Postfix masks brackets, quotes and spaces in them.
+REASON and TEXT may imitate the fields. HELO names cannot: Postfix masks brackets, quotes and spaces in them.
 """
 
 import re
@@ -19,7 +19,7 @@ from mailtrace.mta.facts import Event, Parsed, Refusal
 from mailtrace.mta.postfix.addresses import FIELD, address_of, client_of
 
 OUTCOMES: Final = {"reject": "rejected", "discard": "discarded", "hold": "held"}
-"""What the actions, and the last words of `milter-reject`, `milter-header-discard` and the like, stand for."""
+"""The outcomes by action, which is also the last word of `milter-reject`, `milter-header-discard` and so on."""
 
 _HELO: Final = r"(?:<[^<>]*>|[^\s<>;:,]+)"
 
@@ -44,17 +44,17 @@ _not_accepted = re.compile(
 
 
 def is_not_accepted(said: str) -> bool:
-    """Return whether cleanup(8) or smtpd(8) says so that it takes no message; no other line tells the client's reply.
+    """Return whether this is a warning that cleanup(8) or smtpd(8) did not accept a message.
 
-    Such are the warnings of cleanup.c, cleanup_addr.c, cleanup_bounce.c, cleanup_envelope.c, cleanup_extracted.c,
-    cleanup_final.c, cleanup_map11.c, cleanup_map1n.c, cleanup_masquerade.c, cleanup_message.c, cleanup_milter.c,
-    cleanup_out.c, cleanup_out_recipient.c and smtpd.c.
+    No other line logs that rejection. The warnings are in cleanup.c, cleanup_addr.c, cleanup_bounce.c,
+    cleanup_envelope.c, cleanup_extracted.c, cleanup_final.c, cleanup_map11.c, cleanup_map1n.c, cleanup_masquerade.c,
+    cleanup_message.c, cleanup_milter.c, cleanup_out.c, cleanup_out_recipient.c and smtpd.c.
     """
     return _not_accepted(said) is not None
 
 
 def parse_command_refusal(queue_id: str, _program: str, rest: str) -> Parsed:
-    """Return what smtpd(8), postscreen(8), a milter or a proxy filter refused, threw away or held."""
+    """Return what smtpd(8), postscreen(8), a milter or a proxy filter rejected, discarded or held."""
     action, _, said = rest.partition(": ")
     where, colon, words = said.partition(": ")
     if not colon:
@@ -66,10 +66,10 @@ def parse_command_refusal(queue_id: str, _program: str, rest: str) -> Parsed:
 
 
 def parse_content_refusal(queue_id: str, _program: str, rest: str) -> Parsed:
-    """Return what a header or body check refused, threw away or held: the last genuine fields count."""
+    """Return what a header or body check rejected, discarded or held: the last well-formed fields are genuine."""
     action, _, said = rest.partition(": ")
     found = None
-    for found in _origins(said):  # noqa: B007 - the last one
+    for found in _origins(said):  # noqa: B007 # only the last match is used
         pass
     if found is None:
         head, sender, recipient, _ = without_tail(said)
@@ -83,21 +83,21 @@ def parse_content_refusal(queue_id: str, _program: str, rest: str) -> Parsed:
 
 
 def parse_not_accepted(queue_id: str, _program: str, rest: str) -> Parsed:
-    """Return that a message was not accepted as a whole, by a warning that names no recipient."""
+    """Return the rejection of a whole message from a warning that names no recipient."""
     client = rest.split(" ", 4)[3] if rest.startswith("BDAT request from ") else ""
     return _refusal(queue_id, "reject", rest, (None, None, client_of(client)))
 
 
 def _refusal(queue_id: str, action: str, words: str, who: tuple[str | None, ...]) -> Parsed:
-    """Return what became of the mail of `who`: recipient, sender, client and login, as far as the line tells them."""
+    """Return the refusal; `who` is recipient, sender, client and login, as far as the line names them."""
     outcome = OUTCOMES[action.rpartition("-")[2].rstrip(":")]
     return Event(queue_id, Refusal(outcome, f"{outcome} ({words})", *who))
 
 
 def without_tail(words: str) -> tuple[str, str | None, str | None, str | None]:
-    """Return the words, sender, recipient and login of `WORDS; from=<S> to=<R> ...`.
+    """Return the reason, sender, recipient and login of `REASON; from=<S> to=<R> ...`.
 
-    Where no well-formed fields end the text (quotes left out, a cut line), the last `; from=<` begins them.
+    If the text does not end with well-formed fields (quotes left out, a cut line), they begin at the last `; from=<`.
     """
     found, login = _tail(words), None
     if found is None and " sasl_" in words:
@@ -115,18 +115,18 @@ def without_tail(words: str) -> tuple[str, str | None, str | None, str | None]:
 
 
 def _with_login(words: str) -> tuple[re.Match[str] | None, str | None]:
-    """The fields, and behind them who had logged in: a login may hold anything, and stands last.
+    """Return the match of the fields, and the SASL user after them, whose name may contain anything.
 
     Postfix 3.2 to 3.9 write `sasl_username=<LOGIN>`, later ones `sasl_method=M sasl_username=LOGIN sasl_sender=S`.
     """
     at = None
-    for at in _logins(words):  # noqa: B007 - the last one
+    for at in _logins(words):  # noqa: B007 # only the last match is used
         pass
     if at is None or " helo=" in words[at.start(1) :] or (found := _tail(words[: at.start(1)])) is None:
         return None, None
-    told = _login(words[at.start(1) :])
-    if told is None:
+    user = _login(words[at.start(1) :])
+    if user is None:
         return found, None
-    login, is_known, sender = told[1].rpartition(" sasl_sender=")
-    login = login if is_known and " " not in sender else told[1]
+    login, has_sender, sender = user[1].rpartition(" sasl_sender=")
+    login = login if has_sender and " " not in sender else user[1]
     return found, address_of(login) or None

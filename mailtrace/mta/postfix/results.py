@@ -2,8 +2,8 @@
 
     to=<R>[, orig_to=<O>], relay=H[, conn_use=N], delay=D, delays=A/B/C/D[, tls=T], dsn=X, status=WORD (TEXT)
 
-Everything behind `status=` is the next hop's or a program's own text, and a quoted recipient may look like fields: the
-line is read from its fixed ends inwards.
+Everything after `status=` is text of the next hop or of a program, and a quoted recipient may look like fields, so the
+line is read from both ends inwards.
 """
 
 import re
@@ -11,6 +11,7 @@ from typing import Final
 
 from mailtrace.mta.facts import Event, Parsed, Result
 from mailtrace.mta.postfix.addresses import FIELD, address_of
+from mailtrace.mta.rules import new_tuple, says_discarded
 
 _OUTCOMES: Final = {
     "sent": "sent",
@@ -23,26 +24,22 @@ _OUTCOMES: Final = {
     "undeliverable-but-not-cached": "probe",
 }
 _LONGEST_DELAY: Final = 1e10
-"""Seconds; more is no number (`inf`, `nan`)."""
-
-_new: Final = tuple.__new__
-"""Makes a named tuple of all its members, in half the time of calling its class: for the lines of every message."""
+"""In seconds. Rejects `inf` and `nan`, which float() accepts."""
 
 _addressed = re.compile(rf"to=({FIELD})(?:, orig_to=({FIELD}))?, relay=", re.DOTALL).match
-says_discarded = re.compile(r"(?<![\w<@.+-])discarded(?![\w.+-]*@)", re.IGNORECASE).search
 
 
 def parse_result(queue_id: str, program: str, rest: str) -> Parsed:
-    """Return what became of a recipient, or None where relay or status are missing.
+    """Return the recipient result, or None if relay or status are missing.
 
-    The line may be cut anywhere behind the status's word: syslog cuts long ones.
+    The line may be cut anywhere after the first word of the status: syslog cuts long ones.
     """
     to, _, fields = rest.partition(">, relay=")
     relay, _, fields = fields.partition(", delay=")
     delay, _, fields = fields.partition(", delays=")
     delays, _, fields = fields.partition(", dsn=")
     dsn, found, status = fields.partition(", status=")
-    # Nearly all are so. A field that is missing, or another one, leaves a comma in the one before.
+    # Fast path for nearly all lines. A missing or additional field leaves a comma in the one before.
     are_plain = "," not in delays or (", tls=" in delays and delays.count(",") == 1)
     if found and are_plain and ">" not in to and '"' not in to and "," not in relay:
         try:
@@ -51,12 +48,12 @@ def parse_result(queue_id: str, program: str, rest: str) -> Parsed:
             return parse_inwards(queue_id, program, rest)
         if -_LONGEST_DELAY < seconds < _LONGEST_DELAY:
             result = (to[4:], None, relay, status, _outcome(program, relay, status), dsn, seconds)
-            return _new(Event, (queue_id, _new(Result, result)))
+            return new_tuple(Event, (queue_id, new_tuple(Result, result)))
     return parse_inwards(queue_id, program, rest)
 
 
 def parse_inwards(queue_id: str, program: str, rest: str) -> Parsed:
-    """Read a line with more fields, without angle brackets, or whose addresses hold commas, quotes or fields."""
+    """Parse a line with more fields, without angle brackets, or whose addresses contain commas, quotes or fields."""
     bracket = ">" if rest[3:4] == "<" else ""
     end = rest.find(", delay=", 4)
     at = rest.rfind(">, relay=", 3, end) if bracket and end > 0 and rest.find('"', 4, end) < 0 else -1
@@ -87,10 +84,10 @@ def _seconds(digits: str) -> float | None:
 
 
 def _outcome(program: str, relay: str, status: str) -> str:
-    """The status's word; but what the discard(8) agent took, or the next hop says that it threw away, is discarded.
+    """Return the outcome: by the first word of the status, except that `sent` may mean discarded.
 
-    discard(8) is the only agent that reports `sent` without a relay. Content filters answer
-    `250 2.7.0 Ok, discarded, id=...`; a reply with "queued as" passed the message on.
+    The agent discard(8) discards mail; it is the only one that reports `sent` without a relay. So does a content filter
+    that replies `250 2.7.0 Ok, discarded, id=...`; with "queued as" in its reply it passed the message on.
     """
     if not status.startswith("sent "):
         return _OUTCOMES.get(status.partition(" ")[0], "unknown")

@@ -1,7 +1,7 @@
-"""Shapes of lines that are Postfix's whatever program wrote them, and whatever their queue IDs look like.
+"""Recognise Postfix's lines by their text alone, whatever the tag and the queue ID look like.
 
-A tag may hold the name of an instance alone (`mta2`), and a daemon's name may be another program's too (`backup/smtp`):
-the text decides then. Lines of logs whose queue IDs were masked have these shapes behind something that is no queue ID.
+A tag may be only the name of an instance (`mta2`), and other software uses some daemons' names too (`backup/smtp`):
+then the text decides. In logs with masked queue IDs these texts follow a word that is not a queue ID.
 """
 
 import re
@@ -39,7 +39,7 @@ _EXACT: Final = frozenset(
 
 
 def is_postfix_text(text: str) -> bool:
-    """Return whether the text of a line can be no other program's than Postfix's."""
+    """Return whether only Postfix can have written a line with this text."""
     head, colon, rest = text.partition(": ")
     if not colon or len(head) > _LONGEST_ID:
         return False
@@ -50,17 +50,17 @@ def is_postfix_text(text: str) -> bool:
         return len(queue_id) <= _LONGEST_ID and bool(_is_id(queue_id)) and is_not_accepted(said)
     if head in ("proxy-accept", "proxy-reject"):
         return bool(_is_proxied(text))
-    return _has_fields(rest) or (tells(rest) and bool(_is_id(head)))
+    return _has_fields(rest) or (_is_of_transaction(rest) and bool(_is_id(head)))
 
 
 def is_masked(text: str) -> bool:
-    """Return whether a line of Postfix tells of a transaction under what is no queue ID in any known form."""
+    """Return whether a line is about a transaction, but has a word instead of a queue ID in a known form."""
     head, colon, rest = text.partition(": ")
-    return bool(colon) and " " not in head and tells(rest)
+    return bool(colon) and " " not in head and _is_of_transaction(rest)
 
 
-def tells(rest: str) -> bool:
-    """Return whether what follows a queue ID is of a shape that tells something of its transaction."""
+def _is_of_transaction(rest: str) -> bool:
+    """Return whether the text after a queue ID has the shape of a line about its transaction."""
     if rest in _EXACT or rest.startswith("message-id="):
         return True
     return _has_fields(rest) or bool(
@@ -69,7 +69,7 @@ def tells(rest: str) -> bool:
 
 
 def _has_fields(rest: str) -> bool:
-    """Whether these are the fields of a recipient's result, of an activation or of an expiry."""
+    """Return whether these are the fields of a recipient result, of an activation or of an expiry."""
     if rest.startswith("to="):
         relay = rest.find(", relay=")
         status = rest.find(", status=", relay)
@@ -80,5 +80,5 @@ def _has_fields(rest: str) -> bool:
 
 
 def _is_without_id(rest: str) -> bool:
-    """Whether smtpd(8) or postscreen(8) wrote this of a message without a queue ID."""
+    """Return whether smtpd(8) or postscreen(8) wrote this about a message without a queue ID."""
     return bool(_is_action(rest) or _is_client(rest) or _is_proxied(rest))

@@ -1,4 +1,4 @@
-"""The grammar of sendmail's log lines."""
+"""Grammar of sendmail's log lines."""
 
 from mailtrace.mta.sendmail.dispatch import RULES, is_sendmail, parse, rule_of
 

@@ -1,8 +1,8 @@
-r"""Addresses, relays and clients as sendmail writes them into its log.
+r"""Addresses, relays and clients as sendmail logs them.
 
-An address is logged as it was given: in angle brackets from SMTP, bare from a command line, an alias or a list. What is
-in quotes may hold commas and whatever else looks like the log's own fields. Since 8.10 each backslash is logged twice
-and 8-bit characters as `\303` (`str2prt` in util.c).
+An address is logged as it was given: in angle brackets from SMTP, bare from a command line, an alias or a list. Quotes
+may contain commas, and text that looks like a field of the log. Since 8.10 each backslash is logged twice and 8-bit
+characters as `\303` (`str2prt` in util.c).
 """
 
 import re
@@ -10,30 +10,30 @@ from functools import lru_cache
 from typing import Final
 
 QUOTED: Final = r'"[^"\\]*(?:(?:\\{4}|\\{1,3}(?!\\).)[^"\\]*)*"'
-"""A pattern of a quoted string. Four backslashes are one that is escaped; with fewer, the next character is escaped."""
+"""A pattern for a quoted string. Four backslashes are an escaped one; fewer escape the next character."""
 
 _BRACKETED: Final = rf'<[^"<>]*(?:{QUOTED}[^"<>]*)*>'
 
 _COMMENT: Final = r"\((?:[^()\\]|\\.)*\)"
 
 ADDRESS: Final = rf'[^",<(]*(?:(?:{QUOTED}|{_BRACKETED}|{_COMMENT})[^",<(]*)*'
-"""A pattern of one address of a list: it ends before the first comma outside of quotes, brackets and comments."""
+"""A pattern for one address of a list: it ends before the first comma outside of quotes, brackets and comments."""
 
 _address = re.compile(ADDRESS, re.DOTALL).match
 _bracketed = re.compile(_BRACKETED, re.DOTALL).match
 _refused = re.compile(rf'({_BRACKETED}|(?:[^\s"<>]|{QUOTED})+?)\.\.\. ?', re.DOTALL).match
 _unbalanced = re.compile(r"([^.].{0,1000}?)\.\.\. (?=Unbalanced ')", re.DOTALL).match
-"""An address that is none (parseaddr.c): it stands as it was given."""
+"""Matches an invalid address, logged as it was given (parseaddr.c)."""
 _NO_MAILBOX: Final = frozenset('/|:"')
-"""With what files, programs and lists begin; quoted names, in which there may be anything."""
+"""How files, programs, lists and quoted names begin."""
 NO_RECIPIENT: Final = frozenset({"", "...", "[more]", "NO-TO-LIST"})
-"""What stands in a list of recipients without being one."""
+"""Elements of a list of recipients that are not recipients."""
 
 
 def bare(address: str) -> str:
-    """Return an address without its angle brackets, and without the name before them or the comment behind.
+    """Return an address without its angle brackets, the name before them, and the comment after it.
 
-    The closing bracket of one that the log has cut (`from=%.200s` in headers.c) is missing.
+    The closing bracket is missing if sendmail has cut the address (`from=%.200s` in headers.c).
     """
     if address[-1:] == ")" and address[:1] not in _NO_MAILBOX and (at := address.find(" (")) > 0:
         address = address[:at]
@@ -45,10 +45,10 @@ def bare(address: str) -> str:
 
 
 def recipients(text: str, at: int) -> tuple[list[str], int] | None:
-    """Return the addresses of a list from there on, and where it ends: before `, `, the start of the next field.
+    """Return the addresses of the list at an index, and the index of its end, which is the `, ` before the next field.
 
-    None where a quote or an angle bracket is never closed: sendmail breaks long lists at any comma (deliver.c, "a comma
-    in an address will break this").
+    Return None if a quote or an angle bracket is never closed: sendmail splits long lists at any comma (deliver.c, "a
+    comma in an address will break this").
     """
     found: list[str] = []
     while True:
@@ -63,12 +63,12 @@ def recipients(text: str, at: int) -> tuple[list[str], int] | None:
 
 
 def named(addresses: list[str]) -> list[str]:
-    """Return those that are addresses, bare: a cut list has dots for what is missing, a split one says `[more]`."""
+    """Return those that are addresses, bare: a cut list ends with `...`, a split one with `[more]`."""
     return [bare(address) for address in addresses if address not in NO_RECIPIENT]
 
 
 def address_end(text: str, at: int) -> int:
-    """Return where the address ends that begins there, or -1 where a quote or an angle bracket is never closed.
+    """Return the index of the end of the address that begins at `at`; -1 if a quote or angle bracket is never closed.
 
     An address in angle brackets ends with them, any other before the next comma.
     """
@@ -81,7 +81,7 @@ def address_end(text: str, at: int) -> int:
 
 
 def refused_address(text: str) -> tuple[str, str] | None:
-    """Return the bare address and the words of `address... words`, or None where the text has not that form."""
+    """Return the bare address and the reason of `address... reason`, or None if the text does not have that form."""
     if match := _refused(text):
         return bare(match[1]), text[match.end() :]
     match = _unbalanced(text)
@@ -90,7 +90,7 @@ def refused_address(text: str) -> tuple[str, str] | None:
 
 @lru_cache(maxsize=4096)
 def without_dot(relay: str) -> str:
-    """Return a relay or client, `name [ip]`, without the final dot of its name; None of three dots of a cut name."""
+    """Return a relay or client, `name [ip]`, without the final dot of its name; the three dots of a cut name stay."""
     at = relay.find(". [")
     if at > 0:
         return relay[:at] + relay[at + 1 :]

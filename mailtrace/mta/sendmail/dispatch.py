@@ -1,7 +1,7 @@
-"""Sendmail's grammar: what a line of its log says, for sendmail 8.6 to 8.18, without any state.
+"""Sendmail's grammar, for sendmail 8.6 to 8.18: choose the rule of a line, without any state.
 
-Behind the queue ID a line goes by its first characters to one rule. Every text that starts so comes from one place of
-sendmail's sources; free text, which a remote side may write, stands behind those characters only.
+The first characters after the queue ID choose the rule. Each of these beginnings is written by one place in sendmail's
+sources; text that a remote side chooses comes only after them.
 """
 
 import re
@@ -9,17 +9,11 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import Final
 
-from mailtrace.mta.facts import Event, Ignored, Parsed
+from mailtrace.mta.facts import Event, Parsed
 from mailtrace.mta.queue_ids import NOQUEUE, SENDMAIL_ID
-from mailtrace.mta.rules import Parse, Rule
+from mailtrace.mta.rules import Rule, ignoring
 from mailtrace.mta.sendmail import arrivals, refusals, results
 from mailtrace.mta.sendmail.addresses import refused_address
-
-
-def _ignoring(reason: str) -> Parse:
-    ignored = Ignored(reason)
-    return lambda _queue_id, _program, _rest: ignored
-
 
 DELIVERY: Final = Rule("delivery", results.parse_delivery)
 SENDER: Final = Rule("sender", arrivals.parse_sender)
@@ -39,25 +33,25 @@ MILTER_ACTION: Final = Rule("milter-action", refusals.parse_milter_action)
 DISCARDED: Final = Rule("discarded", refusals.parse_discarded)
 SIZE: Final = Rule("size", refusals.parse_size)
 WRAPPERS: Final = Rule("tcpwrappers", refusals.parse_wrappers)
-MILTER_NOISE: Final = Rule("milter-noise", _ignoring("milter"))
-SESSION: Final = Rule("session", _ignoring("session"))
-TLS: Final = Rule("tls", _ignoring("TLS"))
-AUTHENTICATION: Final = Rule("authentication", _ignoring("authentication"))
+MILTER_NOISE: Final = Rule("milter-noise", ignoring("milter"))
+SESSION: Final = Rule("session", ignoring("session"))
+TLS: Final = Rule("tls", ignoring("TLS"))
+AUTHENTICATION: Final = Rule("authentication", ignoring("authentication"))
 SYSTEM_ERROR: Final = Rule("system-error", arrivals.parse_system_error)
 LOOP: Final = Rule("loop", arrivals.parse_loop)
 SAVED: Final = Rule("saved", arrivals.parse_saved)
-WARNING: Final = Rule("warning", _ignoring("warning"))
-EXPANSION: Final = Rule("expansion", _ignoring("expansion of an address"))
-NEXT_HOP: Final = Rule("next-hop", _ignoring("connection to a next hop"))
-TRACE: Final = Rule("trace", _ignoring("trace"))
-QUEUE: Final = Rule("queue", _ignoring("queue run"))
-DONE: Final = Rule("done", _ignoring("end of an attempt"))
-SERVICE: Final = Rule("service", _ignoring("start and stop"))
-CONTINUED: Final = Rule("continued", _ignoring("continued line"))
-OTHER: Final = Rule("other", _ignoring("says nothing of a message"))
+WARNING: Final = Rule("warning", ignoring("warning"))
+EXPANSION: Final = Rule("expansion", ignoring("expansion of an address"))
+NEXT_HOP: Final = Rule("next-hop", ignoring("connection to a next hop"))
+TRACE: Final = Rule("trace", ignoring("trace"))
+QUEUE: Final = Rule("queue", ignoring("queue run"))
+DONE: Final = Rule("done", ignoring("end of an attempt"))
+SERVICE: Final = Rule("service", ignoring("start and stop"))
+CONTINUED: Final = Rule("continued", ignoring("continued line"))
+OTHER: Final = Rule("other", ignoring("not about a message"))
 
 RULES: Final[tuple[Rule, ...]] = tuple(rule for rule in list(globals().values()) if isinstance(rule, Rule))
-"""Every rule, by name."""
+"""Every rule of the grammar."""
 
 _STARTS: Final[dict[Rule, tuple[str, ...]]] = {
     SENDER: ("from=",),
@@ -174,7 +168,7 @@ _STARTS: Final[dict[Rule, tuple[str, ...]]] = {
         "My unqualified host name ",
     ),
 }
-"""The rules by the texts with which their lines start, at least four characters; the longest that fits decides."""
+"""The beginnings of each rule's lines, of at least four characters. The longest that matches decides."""
 
 _EXACT: Final = {
     "discarded": DISCARDED,
@@ -196,8 +190,8 @@ def _heads() -> Iterator[tuple[str, tuple[str, Rule]]]:
 
 
 _BY_HEAD: Final[dict[str, list[tuple[str, Rule]]]] = {}
-for _head, _entry in sorted(_heads(), key=lambda head: len(head[1][0]), reverse=True):
-    _BY_HEAD.setdefault(_head, []).append(_entry)
+for _head, _start_and_rule in sorted(_heads(), key=lambda head: len(head[1][0]), reverse=True):
+    _BY_HEAD.setdefault(_head, []).append(_start_and_rule)
 
 _OF_NO_MESSAGE: Final = frozenset(
     {
@@ -205,16 +199,16 @@ _OF_NO_MESSAGE: Final = frozenset(
         *(LOOP, SAVED),
     }
 )
-"""Rules that need a queue ID. One milter's refusal of a connection is told again for all milters (srvrsmtp.c)."""
+"""Rules that need a queue ID. One milter's rejection of a connection is logged again for all milters (srvrsmtp.c)."""
 
 _OF_MESSAGES: Final = frozenset({RULESET, MILTER, MILTER_ACTION, CLONE, SPLIT, COLLECT, SIZE, SYSTEM_ERROR})
-"""Rules whose lines tell the fate of a message, and would be lost silently with a queue ID of an unknown form."""
+"""Rules whose lines give a message's result: with a queue ID of an unknown form they are unrecognised, not ignored."""
 
 _SHAPES: Final = (("to=", ", delay=", ", stat="), ("from=", ", size=", ", nrcpts="))
 _linked = re.compile(r"\S{1,64}: (?:DSN|sender notify|return to sender|postmaster notify|clone): ").match
 _is_queue_id = re.compile(SENDMAIL_ID).fullmatch
 _piece = re.compile(rf"({SENDMAIL_ID})\[(\d{{1,3}})\]").fullmatch
-"""What is too long for syslog is logged in pieces: `ID[1]: text ...`, `ID[2]: the rest` (`sm_syslog` in conf.c)."""
+"""Matches a piece of a line too long for syslog: `ID[1]: text ...`, `ID[2]: the rest` (`sm_syslog` in conf.c)."""
 _SHORTEST_ID: Final = 7
 _LONGEST_ID: Final = 20
 
@@ -225,9 +219,8 @@ _session = re.compile(
     r'|"[A-Za-z]{1,16}" command from '
 ).match
 
-
 _UNSAFE: Final = (", marked unsafe", ", marked bogus")
-"""How a warning ends that a `.forward` or an `:include:` file is not to be trusted (recipient.c)."""
+"""How a warning about an untrusted `.forward` or `:include:` file ends (recipient.c)."""
 
 
 def _by_start(rest: str) -> Rule | None:
@@ -237,7 +230,7 @@ def _by_start(rest: str) -> Rule | None:
     return _EXACT.get(rest) if len(rest) <= _LONGEST_EXACT else None
 
 
-def _behind_id(rest: str) -> Rule | None:
+def _after_id(rest: str) -> Rule | None:
     """Choose the rule of a line with a queue ID."""
     if (rule := _by_start(rest)) is not None:
         return rule
@@ -252,8 +245,8 @@ def _behind_id(rest: str) -> Rule | None:
 
 
 def _without_id(text: str) -> Rule | None:
-    """Choose the rule of a line without a queue ID: most say nothing of a message; None where another kind of ID is."""
-    rule = _behind_id(text[9:]) if text.startswith("NOQUEUE: ") else _by_start(text)
+    """Choose the rule of a line without a queue ID; None if it is about a message with another kind of ID."""
+    rule = _after_id(text[9:]) if text.startswith("NOQUEUE: ") else _by_start(text)
     if rule is None or rule is LINK or rule in _OF_NO_MESSAGE:
         space = text.find(" ")
         has_word = text[space - 1 : space] == ":"
@@ -262,7 +255,7 @@ def _without_id(text: str) -> Rule | None:
 
 
 def _is_of_message(word: str, rest: str) -> bool:
-    """Whether a message's line stands behind one word that is no queue ID of sendmail's: masked, or another MTA's."""
+    """Return whether `rest` is a line about a message, after a word that may be a masked or another MTA's queue ID."""
     if word == NOQUEUE:
         return False
     for start, *fields in _SHAPES:
@@ -275,21 +268,21 @@ def _is_of_message(word: str, rest: str) -> bool:
 
 
 def _rule_for(text: str) -> tuple[Rule | None, str, str]:
-    """The rule that takes the line, the queue ID, and the rest behind it."""
+    """Return the rule of the line, None if there is none; the queue ID, and the text after it."""
     end = text.find(": ", _SHORTEST_ID, _LONGEST_ID + 2)
     queue_id = text[:end]
     if end < 0 or not (
         (queue_id[-3:].isdecimal() and queue_id.isalnum() and queue_id.isascii()) or _is_queue_id(queue_id)
     ):
         if queue_id[-1:] == "]" and (piece := _piece(queue_id)):
-            return _taken_piece(piece, text[end + 2 :])
+            return _rule_for_piece(piece, text[end + 2 :])
         return _without_id(text), NOQUEUE, text.removeprefix("NOQUEUE: ")
     rest = text[end + 2 :]
     return _of_message(rest), queue_id, rest
 
 
-def _taken_piece(piece: re.Match[str], rest: str) -> tuple[Rule | None, str, str]:
-    """The first piece of a line says what the line says, as far as it goes."""
+def _rule_for_piece(piece: re.Match[str], rest: str) -> tuple[Rule | None, str, str]:
+    """Return the rule of the first piece of a long line, and ignore the further pieces."""
     if piece[2] != "1":
         return CONTINUED, piece[1], rest
     rest = rest.removesuffix(" ...").rstrip(" ")
@@ -301,12 +294,12 @@ def _of_message(rest: str) -> Rule | None:
         return DELIVERY
     if rest[:5] == "from=":
         return SENDER
-    return _behind_id(rest)
+    return _after_id(rest)
 
 
 @lru_cache(maxsize=1024)
 def is_sendmail(program: str) -> bool:
-    """Whether a syslog tag is sendmail's: `sendmail`, or Debian's `sm-mta`, `sm-msp-queue` and alike.
+    """Return whether a syslog tag is sendmail's: `sendmail`, or Debian's `sm-mta`, `sm-msp-queue` and the like.
 
     Postfix's sendmail(1) logs as `postfix/sendmail`.
     """
@@ -314,14 +307,11 @@ def is_sendmail(program: str) -> bool:
 
 
 def parse(program: str, text: str) -> Parsed:
-    """Return what one line of sendmail says; None where its queue ID is followed by nothing that is known.
-
-    Raises nothing on any text.
-    """
+    """Return what one line of sendmail says; None if it is unrecognised. Never raises."""
     rule, queue_id, rest = _rule_for(text)
     return rule.parse(queue_id, program, rest) if rule is not None else None
 
 
 def rule_of(_program: str, text: str) -> Rule | None:
-    """Return the rule by which `parse` understands this line, or None where none takes it."""
+    """Return the rule that `parse` applies to this line, or None if it is unrecognised."""
     return _rule_for(text)[0]

@@ -1,4 +1,4 @@
-"""What sendmail refuses, throws away or holds on its way in: recipients, rulesets, milters and sizes."""
+"""Sendmail's lines about arriving mail that it rejects, discards or holds: for recipients, rulesets, milters, sizes."""
 
 import re
 from typing import Final
@@ -20,14 +20,14 @@ _NO_REFUSALS: Final = {
     "trust_auth": "authentication",
     "bcc": "policy for a copy",
 }
-"""Rulesets that judge a next hop, whose delivery's line follows (deliver.c), only MAIL's `AUTH=`, or whether a copy is
-sent (srvrsmtp.c)."""
+"""Rulesets that do not reject mail: they check a next hop, before the delivery line (deliver.c), the `AUTH=` of MAIL,
+or whether to send a copy (srvrsmtp.c)."""
 
 _milter_verdict = re.compile(
     r", (reject=|discard\Z|quarantine=|rejecting commands|temp failing commands|shutdown(?==|\Z))"
 ).search
-_TOLD: Final = ("sender: ", "senders: ", "rcpts: ", "recipients: ")
-"""What milters are told at high log levels: addresses, which may imitate a verdict."""
+_TRACES: Final = ("sender: ", "senders: ", "rcpts: ", "recipients: ")
+"""Lines at high log levels with the addresses sent to a milter, which may imitate a verdict."""
 _connection = re.compile(r"connect: host=([^,]*), addr=([^,]*)").match
 _milter_action = re.compile(r"milter=[^,]*(?:, action=([^,]*))?, (?:(reject|quarantine)=|discard\Z)").match
 _SENDERS: Final = ("Sender ", "Domain of sender ", "Domain name required", "Real domain name required")
@@ -37,7 +37,7 @@ _WORDS: Final = {"reject=": "rejected", "discard": "discarded", "quarantine=": "
 
 
 def parse_refused_address(queue_id: str, _program: str, rest: str) -> Parsed:
-    """Return the refusal of a recipient, `address... words`; up to 8.9 a sender was refused in the same form."""
+    """Return the rejection of a recipient, `address... reason`; up to 8.9 also that of a sender."""
     found = refused_address(rest)
     if found is None:
         return None
@@ -49,9 +49,9 @@ def parse_refused_address(queue_id: str, _program: str, rest: str) -> Parsed:
 
 
 def parse_ruleset(queue_id: str, _program: str, rest: str) -> Parsed:
-    """Return what a ruleset of the configuration decided: `rscheck` in parseaddr.c.
+    """Return the verdict of a ruleset of the configuration (`rscheck` in parseaddr.c).
 
-    ruleset=NAME, arg1=A[, arg2=B][, relay=R], reject=WORDS | discard | quarantine=WORDS
+    ruleset=NAME, arg1=A[, arg2=B][, relay=R], reject=REASON | discard | quarantine=REASON
     """
     head = _ruleset(rest)
     if head is None:
@@ -65,7 +65,7 @@ def parse_ruleset(queue_id: str, _program: str, rest: str) -> Parsed:
     first, second, verdict = read
     kind, words = verdict[2], rest[verdict.end() :]
     outcome = _WORDS[kind]
-    # check_compat decides about one recipient (deliver.c); discard and quarantine elsewhere are the whole message's.
+    # check_compat judges one recipient (deliver.c); elsewhere discard and quarantine apply to the whole message.
     refused = first if name == "check_rcpt" and outcome == "rejected" else None
     recipient = second if name == "check_compat" else refused
     sender = first if name in ("check_mail", "check_compat") else None
@@ -80,14 +80,14 @@ def parse_ruleset(queue_id: str, _program: str, rest: str) -> Parsed:
 
 
 def _client(name: str, ip: str | None) -> str:
-    """The client that check_relay was asked about; the address may be a blocklist's answer."""
+    """Return the client from the arguments of check_relay, without an address that is a blocklist's answer."""
     return name if not ip or name[:1] == "[" or ip.startswith("127.") else f"{name} [{ip}]"
 
 
 def _arguments(rest: str, start: int) -> tuple[str, str | None, re.Match[str]] | None:
-    """The ruleset's arguments and the match of `relay=` and its verdict, whose text may repeat the arguments.
+    """Return the ruleset's arguments, and the match of `relay=` and the verdict, whose text may repeat the arguments.
 
-    Addresses are read from the left; what a message's header gave as argument may look like fields without quotes.
+    Addresses are read from the left. Arguments from a message's header are not quoted, and may look like fields.
     """
     first, second, end = _addresses(rest, start)
     if end > 0 and (found := _related_verdict_at(rest, end)):
@@ -100,22 +100,22 @@ def _arguments(rest: str, start: int) -> tuple[str, str | None, re.Match[str]] |
 
 
 def _addresses(rest: str, start: int) -> tuple[str, str | None, int]:
-    """One or two arguments that are addresses, and where they end: -1 where they are something else."""
+    """Return one or two arguments that are addresses, and the index of their end; -1 if they are not addresses."""
     end = address_end(rest, start)
     if end < 0 or not rest.startswith(", arg2=", end):
         return rest[start:end], None, end
     second = end + len(", arg2=")
-    behind = address_end(rest, second)
-    return rest[start:end], rest[second:behind], behind
+    second_end = address_end(rest, second)
+    return rest[start:end], rest[second:second_end], second_end
 
 
 def parse_milter(queue_id: str, _program: str, rest: str) -> Parsed:
-    """Return what the milters decided: `Milter: STAGE, reject=WORDS`, `..., discard` (srvrsmtp.c).
+    """Return the verdict of the milters: `Milter: STAGE, reject=REASON`, `..., discard` (srvrsmtp.c).
 
     The stage is `to=A`, `from=A`, `helo=H`, `connect: host=H, addr=A`, `data` or another command.
     """
     stage = rest[8:]
-    if stage.startswith(_TOLD):
+    if stage.startswith(_TRACES):
         return Ignored("milter")
     end = address_end(stage, stage.index("=") + 1) if stage.startswith(("to=", "from=")) else 0
     found = _milter_verdict(stage, end) if end >= 0 else None
@@ -131,7 +131,7 @@ def parse_milter(queue_id: str, _program: str, rest: str) -> Parsed:
 
 
 def _parties(stage: str, outcome: str) -> dict[str, str]:
-    """Who is named at a milter's stage. Discard and hold are the whole message's, whoever it was decided at."""
+    """Return the recipient, sender or client that the stage names; discard and hold apply to all recipients."""
     if stage.startswith("to="):
         return {"recipient": bare(stage[3:])} if outcome == "rejected" else {}
     if stage.startswith("from="):
@@ -142,9 +142,9 @@ def _parties(stage: str, outcome: str) -> dict[str, str]:
 
 
 def parse_milter_action(queue_id: str, _program: str, rest: str) -> Parsed:
-    """Return what one milter decided: `milter=NAME[, action=COMMAND], reject=WORDS`, `discard` or `quarantine=WORDS`.
+    """Return one milter's verdict: `milter=NAME[, action=COMMAND], reject=REASON`, `discard` or `quarantine=REASON`.
 
-    A recipient's refusal names nobody here; its `Milter: to=` line does, which the same log level writes (milter.c).
+    The rejection of a recipient is ignored here: the `Milter: to=` line of the same log level names it (milter.c).
     """
     found = _milter_action(rest)
     if found is None or (found[1] == "rcpt" and found[2] == "reject"):
@@ -157,17 +157,17 @@ def parse_milter_action(queue_id: str, _program: str, rest: str) -> Parsed:
 
 
 def parse_discarded(queue_id: str, _program: str, _rest: str) -> Parsed:
-    """Return that the message was thrown away for a milter or a ruleset (`sendall` in deliver.c)."""
+    """Return that the message was discarded for a milter or a ruleset (`sendall` in deliver.c)."""
     return Event(queue_id, Refusal("discarded", "discarded"))
 
 
 def parse_size(queue_id: str, _program: str, rest: str) -> Parsed:
-    """Return the refusal of a message that, or whose header, is too large (collect.c)."""
+    """Return the rejection of a message that is too large, or whose header is (collect.c)."""
     return Event(queue_id, Refusal("rejected", f"rejected ({rest})"))
 
 
 def parse_wrappers(queue_id: str, _program: str, rest: str) -> Parsed:
-    """Return the refusal of a connection by hosts.deny(5): `tcpwrappers (NAME, IP) rejection` (srvrsmtp.c)."""
+    """Return the rejection of a connection by hosts.deny(5): `tcpwrappers (NAME, IP) rejection` (srvrsmtp.c)."""
     found = _wrappers(rest)
     if found is None:
         return Ignored("connection")

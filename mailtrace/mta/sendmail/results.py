@@ -1,10 +1,10 @@
-"""Sendmail's delivery lines: `logdelivery` in deliver.c, for every attempt and list of recipients with one result.
+"""Sendmail's delivery lines: `logdelivery` in deliver.c, one for each attempt and list of recipients with one result.
 
     to=R,...[, [more]][, ctladdr=C (uid/gid)], delay=[D+]H:M:S[, xdelay=T][, mailer=M][, ...][, pri=N][, relay=H]
         [, dsn=X][, ntries=N][, stage=S][, reply=TEXT], stat=TEXT
 
-The order is fixed, so the line is read from the left: a recipient's quotes may hold what looks like fields, and so may
-the texts of `reply=` and `stat=`, which are the next hop's. Up to 8.9 there is neither `pri=` nor `dsn=`.
+The order is fixed, so the line is read from the left: quoted recipients may contain text that looks like fields, and so
+may `reply=` and `stat=`, which the next hop writes. Up to 8.9 there is neither `pri=` nor `dsn=`.
 """
 
 import re
@@ -13,10 +13,8 @@ from functools import lru_cache
 from typing import Final, TypeAlias
 
 from mailtrace.mta.facts import Event, Ignored, Parsed, Result
+from mailtrace.mta.rules import new_tuple, says_discarded
 from mailtrace.mta.sendmail.addresses import ADDRESS, NO_RECIPIENT, bare, named, recipients, without_dot
-
-_new: Final = tuple.__new__
-"""Makes a named tuple of all its members, in half the time of calling its class: for the lines of every message."""
 
 _head = re.compile(
     rf"(?:, \[more\])?(?:, ctladdr=({ADDRESS}))?, delay=([^,]*)(?:, xdelay=([^,]*))?(?:, mailer=([^,]*))?", re.DOTALL
@@ -28,11 +26,10 @@ _relay = re.compile(r", relay=").search
 _delay = re.compile(r"(?:(\d{1,5})\+)?(\d{1,5}):(\d\d):(\d\d)").fullmatch
 _user_numbers = re.compile(r" \(-?\d+/-?\d+\)\Z").search
 _is_own = re.compile(r"(?:Sent(?: \(|\Z)|Deferred(?:: |\Z)|queued\Z|quarantined\Z|discarded\Z)").match
-_says_discarded = re.compile(r"(?<![\w<@.+-])discarded(?![\w.+-]*@)", re.IGNORECASE).search
 
 _BY_CLASS: Final = {"2": "sent", "4": "deferred", "5": "bounced"}
 KEPT: Final = ("Operating system error", "I/O error", "Temporar")
-"""The words of the failures after which sendmail keeps the message: EX_OSERR, EX_IOERR (`markfailure`, deliver.c)."""
+"""How `stat=` begins for failures that sendmail retries: EX_OSERR, EX_IOERR (`markfailure`, deliver.c)."""
 GIVEN_UP: Final = (
     "User unknown",
     "Unknown user",
@@ -57,16 +54,16 @@ GIVEN_UP: Final = (
     "Message exceeds",
     "unknown mailer error",
 )
-"""The words of the failures after which it returns the message (strexit.c), for versions that log no `dsn=`."""
+"""How `stat=` begins for failures that bounce the message (strexit.c), for versions that log no `dsn=`."""
 _ABORTED: Final = frozenset({"rset", "helo", "ehlo", "lhlo", "mail", "auth", "starttls", "quit", "noop"})
-"""Commands that end a transaction before its data: `logundelrcpts` in srvrsmtp.c logs them as `stat=`."""
+"""SMTP commands that abort a message before its data: `logundelrcpts` in srvrsmtp.c logs them as `stat=`."""
 
 
 def parse_delivery(queue_id: str, _program: str, rest: str) -> Parsed:
-    """Return what became of each recipient; None where the line has no `stat=`.
+    """Return the result of each recipient; None if the line has no `stat=`.
 
-    Without `xdelay=` and `mailer=` no delivery was tried: the message was refused or broken off after its recipients
-    had been taken (`logundelrcpts` in srvrsmtp.c).
+    Without `xdelay=` and `mailer=` there was no delivery attempt: the message was rejected or aborted after its
+    recipients had been accepted (`logundelrcpts` in srvrsmtp.c).
     """
     end = rest.find(", delay=")
     who, _, ctladdr = rest[3:end].partition(", ctladdr=")
@@ -85,21 +82,21 @@ def parse_delivery(queue_id: str, _program: str, rest: str) -> Parsed:
             status = text[5:]
             is_sent = status[:6] == "Sent (" and "iscarded" not in status
             outcome = "sent" if is_sent else _outcome(status, dsn)
-        elif text[:6] == "reply=" and (told := _replied(text[6:], dsn)) is not None:
-            status, outcome = told
+        elif text[:6] == "reply=" and (replied := _replied(text[6:], dsn)) is not None:
+            status, outcome = replied
         if status is not None:
             orig_to = _controlling(ctladdr) if ctladdr else None
             what = (orig_to, hop, status, outcome, dsn or None, _seconds(fields[0]))
             if "," not in who and who not in NO_RECIPIENT:
                 recipient = who[1:-1] if who[:1] == "<" and who[-1:] == ">" else bare(who)
-                return _new(Event, (queue_id, _new(Result, (recipient, *what))))
+                return new_tuple(Event, (queue_id, new_tuple(Result, (recipient, *what))))
             if ",@" not in who:
                 return _events(queue_id, named(who.removesuffix(", [more]").split(",")), what)
     return _parse_slowly(queue_id, rest)
 
 
 def _parse_slowly(queue_id: str, rest: str) -> Parsed:
-    """Read what has quotes, unusual fields or none of the usual ones, as old versions write it."""
+    """Parse a line with quotes, or with other fields than usual, as old versions write it."""
     read = _who_and_head(rest)
     if read is None:
         return None
@@ -110,24 +107,24 @@ def _parse_slowly(queue_id: str, rest: str) -> Parsed:
     _, delay, xdelay, mailer = head.groups()
     dsn, kind = tail.groups()
     text = rest[tail.end() :]
-    told = (text, _outcome(text, dsn)) if kind == "stat" else _replied(text, dsn)
-    if told is None:
+    status_and_outcome = (text, _outcome(text, dsn)) if kind == "stat" else _replied(text, dsn)
+    if status_and_outcome is None:
         return None
-    status, outcome = told
+    status, outcome = status_and_outcome
     relay = _relay(rest, head.end(), tail.start())
     hop = without_dot(rest[relay.end() : tail.start()]) if relay else ""
     if not (xdelay or hop or mailer or _is_own(status)):
         if status.lower() in _ABORTED or status.startswith("aborted"):
-            return Ignored("broken off by the client")
+            return Ignored("aborted by the client")
         status, outcome = f"rejected ({status})", "rejected"
     orig_to = _controlling(ctladdr) if ctladdr else None
     return _events(queue_id, who, (orig_to, hop or mailer, status, outcome, dsn, _seconds(delay)))
 
 
 def _who_and_head(rest: str) -> tuple[list[str], str | None, re.Match[str]] | None:
-    """The recipients, the controlling address, and the match of the fields from `delay=` to `mailer=`.
+    """Return the recipients, the controlling address, and the match of the fields from `delay=` to `mailer=`.
 
-    An address that is cut amid its quotes ends where the next field begins.
+    An address that is cut inside its quotes ends where the next field begins.
     """
     listed = recipients(rest, 3)
     if listed is not None and (head := _head(rest, listed[1])) is not None:
@@ -141,21 +138,21 @@ def _who_and_head(rest: str) -> tuple[list[str], str | None, re.Match[str]] | No
 
 
 _What: TypeAlias = tuple[str | None, str | None, str, str, str | None, float | None]
-"""What a line's recipients share: orig_to, relay, status, outcome, dsn, delay."""
+"""The members that all recipients of a line share: orig_to, relay, status, outcome, dsn, delay."""
 
 
 def _events(queue_id: str, who: Iterable[str], what: _What) -> Parsed:
-    events = [_new(Event, (queue_id, _new(Result, (recipient, *what)))) for recipient in who]
+    events = [new_tuple(Event, (queue_id, new_tuple(Result, (recipient, *what)))) for recipient in who]
     if not events:
         return Ignored("no recipient named")
     return events if len(events) > 1 else events[0]
 
 
 def _replied(text: str, dsn: str | None) -> tuple[str, str] | None:
-    """The status and outcome of `REPLY, stat=WORDS`: the next hop's words stand in parenthesis behind sendmail's own.
+    """Return the status and outcome of `REPLY, stat=TEXT`: the status is `TEXT (REPLY)`.
 
-    Only a failure's line has a reply (`logdelivery`): where it begins with the same digit as `dsn=`, that decides, and
-    nothing that the reply holds can make it another outcome.
+    Only a failure has a reply (`logdelivery`). If reply and `dsn=` begin with the same digit, that digit decides, so
+    that the text of the reply cannot change the outcome.
     """
     at = _stat_at(text, dsn)
     if at < 0:
@@ -169,11 +166,11 @@ def _replied(text: str, dsn: str | None) -> tuple[str, str] | None:
 
 
 def _stat_at(text: str, dsn: str | None) -> int:
-    """Where `, stat=` is behind the value of `reply=`, which is the next hop's words, and may hold `, stat=` itself.
+    """Return the index of the `, stat=` after the reply, which may contain `, stat=` itself; -1 if there is none.
 
-    Of a temporary failure `stat=` repeats the reply behind `Deferred: `: so it begins in the middle, or, where one of
-    the two is cut (STATLEN in deliver.c), at the first `, stat=Deferred`. A reply 4yz is one, whatever enhanced code
-    the next hop puts behind it. Every other `stat=` is sendmail's own words, which hold no comma: the last one.
+    For a temporary failure `stat=` repeats the reply after `Deferred: `, so it begins in the middle of the text; or, if
+    one of the two is cut (STATLEN in deliver.c), at the first `, stat=Deferred`. A reply 4yz is a temporary failure,
+    whatever enhanced code follows it. Otherwise it is the last one, because sendmail's own texts contain no comma.
     """
     is_temporary = not dsn or dsn[0] == "4"
     if is_temporary or text[:1] == "4":
@@ -186,7 +183,7 @@ def _stat_at(text: str, dsn: str | None) -> int:
 
 
 def _repeats(status: str, reply: str) -> bool:
-    """Whether `Deferred: WORDS` are the reply's; of long ones sendmail logs both ends (`shortenstring` in util.c)."""
+    """Return whether `Deferred: TEXT` repeats the reply, whose middle may be cut (`shortenstring` in util.c)."""
     words = status.removeprefix("Deferred: ").partition("...")[0]
     return words != "" and reply.startswith(words)
 
@@ -209,21 +206,21 @@ _WHOLE: Final = {"queued": "queued", "quarantined": "held", "discarded": "discar
 
 
 def _sent_or_discarded(status: str) -> str:
-    """Discarded where the next hop says so; with `queued as` or `accepted for delivery` it passed the message on."""
+    """Return `discarded` if the next hop says so; with `queued as` or `accepted for delivery` it passed the mail on."""
     if "queued as" in status or "accepted for delivery" in status:
         return "sent"
-    return "discarded" if _says_discarded(status) else "sent"
+    return "discarded" if says_discarded(status) else "sent"
 
 
 def _controlling(ctladdr: str) -> str:
-    """The controlling address, without the user's and the group's number."""
+    """Return the controlling address without the numbers of user and group."""
     numbers = _user_numbers(ctladdr)
     return bare(ctladdr[: numbers.start()] if numbers else ctladdr)
 
 
 @lru_cache(maxsize=4096)
 def _seconds(delay: str) -> float | None:
-    """The seconds of `[days+]hours:minutes:seconds` (`pintvl` in convtime.c)."""
+    """Return the seconds of `[days+]hours:minutes:seconds` (`pintvl` in convtime.c)."""
     found = _delay(delay)
     if found is None:
         return None

@@ -1,6 +1,7 @@
-"""Bulk requests to an Elasticsearch server: several on their way at once, each with patience for a server that is busy.
+"""Send bulk requests to an Elasticsearch server, several at a time, and retry those that it is too busy for.
 
-While the caller makes further documents, earlier ones are sent and indexed. How many wait is bounded.
+Requests run in threads while the caller makes the next documents. At most `_CONCURRENT` of them wait for an answer, so
+memory stays bounded.
 """
 
 from collections import deque
@@ -15,22 +16,23 @@ from mailtrace.stores.elasticsearch.errors import BUSY, AnswerError, BusyError, 
 
 _BLOCKED: Final = "cluster_block_exception"
 _BYTES: Final = 5_000_000
+"""Bytes of documents in one request, unless a single document is bigger."""
 _OPERATIONS: Final = 125
-"""Of one request: four times as many are 4 % faster, and take a third more memory."""
-_ON_THE_WAY: Final = 3
-"""How many bulk requests wait for an answer at once."""
+"""Operations in one request: four times as many are 4 % faster, but take a third more memory."""
+_CONCURRENT: Final = 3
+"""Requests that wait for an answer at the same time."""
 
 
 class Answer(NamedTuple):
-    """What became of one operation of a bulk request."""
+    """The server's answer to one operation of a bulk request."""
 
     status: int
-    """As in HTTP."""
+    """HTTP status."""
     kind: str = ""
-    """Elasticsearch's name of what is wrong; empty where nothing is."""
+    """Elasticsearch's type of the error; empty without an error."""
     reason: str = ""
     error: BusyError | LostError | None = None
-    """Why the whole request is to be sent again."""
+    """The error of the whole request, which must be sent again."""
 
 
 class Operation(NamedTuple):
@@ -38,13 +40,13 @@ class Operation(NamedTuple):
 
     action: dict[str, Any]
     source: bytes = b""
-    """The document; none to delete one."""
+    """The document as JSON; empty for a deletion."""
 
     @property
-    def place(self) -> str:
-        """The index that it is for."""
-        (place,) = self.action.values()
-        return str(place["_index"])
+    def index_name(self) -> str:
+        """The name of the index that it writes to."""
+        (target,) = self.action.values()
+        return str(target["_index"])
 
 
 class Bulk:
@@ -52,25 +54,25 @@ class Bulk:
 
     def __init__(self, server: Server) -> None:
         self._server = server
-        self._pool = ThreadPoolExecutor(_ON_THE_WAY, "bulk")
+        self._pool = ThreadPoolExecutor(_CONCURRENT, "bulk")
 
     def close(self) -> None:
-        """Let go of the threads; what is on its way is not waited for."""
+        """Stop the threads without waiting for requests that are still running."""
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     def send(self, operations: Iterable[Operation]) -> list[Answer]:
-        """Return what became of each operation: done, or refused for good; whoever is busy was asked again.
+        """Send operations and return the answer to each, in order; those that meet a busy server are retried.
 
         Raises:
-            StoreError: as `Server.ask`; what was not answered may have been done.
+            StoreError: as `Server.ask`; operations without an answer may have been done.
         """
         answers: list[Answer] = []
         sent: deque[Future[list[Answer]]] = deque()
         try:
             for chunk in _chunks(operations):
-                if len(sent) == _ON_THE_WAY:
+                if len(sent) == _CONCURRENT:
                     answers += sent.popleft().result()
-                sent.append(self._pool.submit(self._insist, chunk))
+                sent.append(self._pool.submit(self._send_chunk, chunk))
             for request in sent:
                 answers += request.result()
         except Exception:
@@ -78,11 +80,11 @@ class Bulk:
             raise
         return answers
 
-    def _insist(self, operations: Sequence[Operation]) -> list[Answer]:
-        with self._server.outage.given_up():
-            return self._settled(operations)
+    def _send_chunk(self, operations: Sequence[Operation]) -> list[Answer]:
+        with self._server.outage.reported_with_error():
+            return self._with_retries(operations)
 
-    def _settled(self, operations: Sequence[Operation]) -> list[Answer]:
+    def _with_retries(self, operations: Sequence[Operation]) -> list[Answer]:
         answers = self._attempt(operations)
         for tries in range(len(self._server.pauses)):
             busy = [i for i, answer in enumerate(answers) if answer.status in BUSY]
@@ -92,11 +94,14 @@ class Bulk:
                 answers[i] = answer
         for operation, answer in zip(operations, answers, strict=True):
             if answer.status in BUSY:
-                return [self._given_up(operation, answer, len(operations))]
+                return [self._final_answer(operation, answer, len(operations))]
         return answers
 
-    def _given_up(self, operation: Operation, answer: Answer, number: int) -> Answer:
-        """A lone big document may be too much for a server that is idle: nothing will help (`indexing_pressure`)."""
+    def _final_answer(self, operation: Operation, answer: Answer, number: int) -> Answer:
+        """Turn an answer that stayed busy into a refusal where retrying cannot help; otherwise raise its error.
+
+        A single big document may exceed what even an idle server accepts (its setting `indexing_pressure`).
+        """
         if answer.kind == _BLOCKED:
             return Answer(403, answer.kind, answer.reason)
         if answer.status == 429 and number == 1 and len(operation.source) > _BYTES:
@@ -104,11 +109,12 @@ class Bulk:
         raise self._error(answer)
 
     def _error(self, answer: Answer) -> BusyError | LostError:
-        """What is wrong where a server is busy or away."""
-        what = "cannot do it now" if answer.kind == _BLOCKED else "has too much to do"
-        return answer.error or BusyError(f"{self._server.name} {what} ({answer.reason})", answer.status)
+        """Return the error for an answer with a busy status."""
+        problem = "cannot write now" if answer.kind == _BLOCKED else "is overloaded"
+        return answer.error or BusyError(f"{self._server.name} {problem} ({answer.reason})", answer.status)
 
     def _attempt(self, operations: Sequence[Operation]) -> list[Answer]:
+        """Send operations once, in halves if the request is too long for the server or a proxy."""
         lines = [line for action, source in operations for line in (orjson.dumps(action), source) if line]
         client = self._server.client
         try:

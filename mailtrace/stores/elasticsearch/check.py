@@ -1,14 +1,15 @@
-"""What an Elasticsearch server is found to be: its version, what is set up there, what this user may do."""
+"""Describe an Elasticsearch server: its version, what is set up there, the user's privileges, and problems."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from mailtrace.errors import StoreError, StoreUnavailableError
 from mailtrace.stores.base import RETENTION_DAYS, Description
-from mailtrace.stores.elasticsearch.client import AnswerError, Server
+from mailtrace.stores.elasticsearch.client import Server
+from mailtrace.stores.elasticsearch.errors import AnswerError
 from mailtrace.stores.elasticsearch.indices import Indices
 from mailtrace.stores.elasticsearch.periods import periods_of
-from mailtrace.stores.elasticsearch.setup import SetUp, left_out
+from mailtrace.stores.elasticsearch.setup import Setup, closed_message
 from mailtrace.stores.elasticsearch.template import deletes_after, is_current, is_newer, is_ours
 
 _INDEX: Final = ("read", "write", "manage")
@@ -17,37 +18,40 @@ _NEEDS: Final = {
     "index": (("monitor", "read_ilm"), _INDEX),
     "set up": (("monitor", "manage_ilm", "manage_index_templates"), _INDEX),
 }
-"""Rights on the cluster and on the indices that it takes; only a first or a newer version's run sets up."""
+"""Privileges on the cluster and on the indices for each task; only the first run of a version needs `set up`."""
+
+_MOST_RED: Final = 10
+"""How many red indices are listed."""
 
 
-def describe(server: Server, set_up: SetUp, indices: Indices) -> Description:
-    """Look at everything, and write nothing.
+def describe(server: Server, setup: Setup, indices: Indices) -> Description:
+    """Return the state of the server, its indices and this user's privileges; write nothing.
 
     Raises:
         StoreUnavailableError: the server does not answer.
-        StoreError: it is no Elasticsearch 8 or 9, or does not know this user.
+        StoreError: it is not Elasticsearch 8 or 9, or rejects the login.
     """
     problems: list[str] = []
     rights = _rights(server, indices, problems)
     lines = [
-        ("server", _seen(lambda: _version(server))),
+        ("server", _if_allowed(lambda: _version(server))),
         ("rights", rights),
-        ("policy", _seen(lambda: _policy(server, indices.prefix))),
-        ("template", _seen(lambda: _template(set_up))),
-        ("indices", _seen(lambda: _indices(set_up, problems))),
-        ("cluster", _seen(lambda: _health(server, indices.pattern, problems))),
+        ("policy", _if_allowed(lambda: _policy(server, indices.prefix))),
+        ("template", _if_allowed(lambda: _template(setup))),
+        ("indices", _if_allowed(lambda: _indices(setup, problems))),
+        ("cluster", _if_allowed(lambda: _health(server, indices.pattern, problems))),
     ]
     return Description(lines, problems)
 
 
-def _seen(look: Callable[[], str]) -> str:
-    """What a look shows; a user who may not look is told so, and sees the rest."""
+def _if_allowed(read: Callable[[], str]) -> str:
+    """Return what `read` returns, or a remark if this user may not read it."""
     try:
-        return look()
+        return read()
     except StoreUnavailableError:
         raise
     except StoreError:
-        return "not shown to this user"
+        return "this user may not see it"
 
 
 def _version(server: Server) -> str:
@@ -66,16 +70,16 @@ def _rights(server: Server, indices: Indices, problems: list[str]) -> str:
             index=[{"names": names, "privileges": sorted(index)}],
         )
     except AnswerError:
-        return "all: security is off there"
+        return "all (security is disabled on the server)"
     lacking = {what: _lacking(found, *needs) for what, needs in _NEEDS.items()}
     if lacking["index"]:
-        problems.append(f"this user may not index: it lacks {', '.join(sorted(lacking['index']))}")
+        problems.append(f"this user may not index: it lacks the privileges {', '.join(sorted(lacking['index']))}")
     may = [what for what, names in lacking.items() if not names]
     return f"{found['username']} may {', '.join(may) or 'do nothing'} here"
 
 
 def _lacking(found: dict[str, Any], cluster: Iterable[str], index: Iterable[str]) -> set[str]:
-    """Rights that a user has not."""
+    """Return the privileges that the user lacks."""
     on_indices = {name for rights in found["index"].values() for name in index if not rights[name]}
     return {name for name in cluster if not found["cluster"][name]} | on_indices
 
@@ -85,36 +89,35 @@ def _policy(server: Server, prefix: str) -> str:
         found = server.ask(server.client.ilm.get_lifecycle, name=prefix)[prefix]["policy"]
     except AnswerError as error:
         if error.status == 404:
-            return f"{prefix}: not there yet; the first run makes it, with {RETENTION_DAYS} days"
-        return "the server has no lifecycles (ILM): mailtrace-index deletes what is past its time"
+            return f"{prefix}: missing; the first run creates it, with {RETENTION_DAYS} days"
+        return "the server has no lifecycle management (ILM): mailtrace-index deletes expired indices itself"
     age = deletes_after(found)
-    whose = "as mailtrace made it" if is_ours(found) else "an administrator's"
-    return f"{prefix}: deletes {'nothing' if age is None else f'after {age}'}, {whose}"
+    origin = "set by mailtrace" if is_ours(found) else "set by an administrator"
+    return f"{prefix}: deletes {'nothing' if age is None else f'after {age}'}, {origin}"
 
 
-def _template(set_up: SetUp) -> str:
-    found = set_up.template()
+def _template(setup: Setup) -> str:
+    found = setup.template()
     if not found:
-        return "not there yet; the first run makes it"
+        return "missing; the first run creates it"
     meta = found.get("_meta") or {}
-    state = "current" if is_current(found) else "older; the next run renews it"
+    state = "current" if is_current(found) else "outdated; the next run updates it"
     if is_newer(found):
-        state = "of a newer mailtrace"
-    return f"of mailtrace {meta.get('mailtrace', '?')}, {state}; an index holds a {periods_of(meta).current}"
+        state = "from a newer mailtrace"
+    return f"from mailtrace {meta.get('mailtrace', '?')}, {state}; one index per {periods_of(meta).current}"
 
 
-def _indices(set_up: SetUp, problems: list[str]) -> str:
-    names, closed = set_up.existing(), set_up.existing("closed")
-    problems += [left_out(index) for index in closed]
+def _indices(setup: Setup, problems: list[str]) -> str:
+    names, closed = setup.indices(), setup.indices("closed")
+    problems += [closed_message(index) for index in closed]
     return f"{len(names)}, {names[0]} to {names[-1]}" if names else "none yet"
 
 
 def _health(server: Server, pattern: str, problems: list[str]) -> str:
     found = server.ask(server.client.cluster.health, index=pattern, level="indices", expand_wildcards="open")
     red = [name for name, state in found.get("indices", {}).items() if state["status"] == "red"]
-    problems += [f"{name} is red: a part of it is not there to be searched or written" for name in _some(red)]
-    return f"{found['number_of_data_nodes']} nodes with data, {found['status']}"
-
-
-def _some(names: list[str]) -> Iterator[str]:
-    yield from sorted(names)[:10]
+    problems += [
+        f"{name} is red: a part of it can be neither searched nor written; GET /_cluster/allocation/explain tells why"
+        for name in sorted(red)[:_MOST_RED]
+    ]
+    return f"{found['number_of_data_nodes']} data nodes, {found['status']}"

@@ -1,4 +1,4 @@
-"""Checkpoints on an Elasticsearch server, in an index of their own, without a lifecycle."""
+"""Keep checkpoints on an Elasticsearch server, in an index of their own that no lifecycle policy deletes."""
 
 import json
 from collections.abc import Sequence
@@ -11,29 +11,33 @@ from mailtrace.stores.elasticsearch.bulk import Bulk, Operation
 from mailtrace.stores.elasticsearch.client import Server
 
 _MOST: Final = 10_000
-"""As many as one search gives (`index.max_result_window`)."""
+"""The most hits of one search (`index.max_result_window`)."""
 _MEMBERS: Final = frozenset(field.name for field in fields(Checkpoint))
 
 
 class Checkpoints:
-    """The checkpoints in an index: each as JSON in one text, since a path may hold what is not UTF-8."""
+    """The checkpoints in an index, each as JSON in a single string because paths need not be valid UTF-8."""
 
     def __init__(self, server: Server, bulk: Bulk, index: str) -> None:
         self._server, self._bulk = server, bulk
         self._index = index
 
     def save(self, checkpoints: Sequence[Checkpoint]) -> None:
-        """Save checkpoints, each in place of the one that its log had."""
+        """Save checkpoints, each replacing the previous one of its log.
+
+        Raises:
+            StoreError: the server refuses them or does not answer.
+        """
         self._apply(
             [Operation({"index": {"_index": self._index, "_id": one.log}}, _source(one)) for one in checkpoints]
         )
 
     def load(self) -> list[Checkpoint]:
-        """Return all checkpoints; none where there is no such index."""
+        """Return all checkpoints; an empty list if the index does not exist."""
         return [_checkpoint(hit["_source"]["checkpoint"]) for hit in self._hits({"match_all": {}})]
 
     def prune(self, before: float) -> None:
-        """Delete checkpoints saved before that, in seconds since 1970, unless they are saved anew meanwhile."""
+        """Delete checkpoints last saved before a time, in seconds since 1970, unless another run saves them again."""
         self._apply(
             [
                 Operation(
@@ -70,11 +74,11 @@ class Checkpoints:
     def _apply(self, operations: Sequence[Operation]) -> None:
         for answer in self._bulk.send(operations):
             if answer.status >= 400 and answer.status not in (404, 409):
-                raise StoreError(f"{self._server.name} cannot keep checkpoints: {answer.reason}")
+                raise StoreError(f"{self._server.name} cannot save checkpoints: {answer.reason}")
 
 
 def _source(checkpoint: Checkpoint) -> bytes:
-    """Escaped to ASCII, so that half surrogates, Python's stand-ins for bytes that are no UTF-8, come back as well."""
+    """Return the document of a checkpoint: in ASCII, so that lone surrogates (undecodable bytes) survive."""
     shown = {
         "log": checkpoint.log,
         "path": checkpoint.path.encode("utf-8", "backslashreplace").decode(),
@@ -86,5 +90,5 @@ def _source(checkpoint: Checkpoint) -> bytes:
 
 
 def _checkpoint(text: str) -> Checkpoint:
-    """A later version's further members are left out."""
+    """Return the checkpoint of a JSON text, without members that only a newer version knows."""
     return Checkpoint(**{name: value for name, value in json.loads(text).items() if name in _MEMBERS})

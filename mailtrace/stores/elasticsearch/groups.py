@@ -1,4 +1,4 @@
-"""Groups, counted by an Elasticsearch server as `groups_of` counts them."""
+"""Count groups on an Elasticsearch server, with the same result as `search.groups.groups_of`."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from mailtrace.search.groups import Group, GroupCounter, Grouping, groups_of
 from mailtrace.search.query import Query
-from mailtrace.stores.elasticsearch.client import AnswerError
+from mailtrace.stores.elasticsearch.errors import AnswerError
 from mailtrace.stores.elasticsearch.query import Conditions
 from mailtrace.stores.elasticsearch.searches import Searches, is_too_complex
 
@@ -26,17 +26,21 @@ _FIELDS: Final = {
 }
 _DELAY: Final = "to.search.delay"
 _QUARTER: Final = 900_000_000
-"""Microseconds: all of a quarter of an hour are in one hour and day, in nearly every zone."""
+"""Microseconds: in nearly every time zone, a quarter of an hour lies in one hour and one day."""
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
 def groups(searches: Searches, query: Query, grouping: Grouping) -> list[Group]:
-    """Return the groups of what matches; where the server cannot count them just so, from the documents themselves."""
+    """Return the groups of what matches, counted by the server, or from the documents where the server cannot.
+
+    Raises:
+        StoreError: as `Searches.documents`.
+    """
     query = replace(query, limit=None)
     if not (grouping.counts_recipients and query.words):
         counter = GroupCounter(grouping)
         try:
-            if all(_take(counter, grouping, bucket) for bucket in _buckets(searches, query, grouping)):
+            if all(_count_bucket(counter, grouping, bucket) for bucket in _buckets(searches, query, grouping)):
                 if grouping.counts_recipients:
                     for document in searches.documents(query, packed=True):
                         counter.add(query, document)
@@ -47,8 +51,8 @@ def groups(searches: Searches, query: Query, grouping: Grouping) -> list[Group]:
     return groups_of(query, grouping, searches.documents(query))
 
 
-def _take(counter: GroupCounter, grouping: Grouping, bucket: dict[str, Any]) -> bool:
-    """Count a bucket; return False where it does not lie in one group."""
+def _count_bucket(counter: GroupCounter, grouping: Grouping, bucket: dict[str, Any]) -> bool:
+    """Add a bucket to the counter; return False if it spans two groups."""
     value, number = bucket["key"]["value"], bucket["doc_count"]
     if not grouping.is_of_times:
         counter.count(value, number)
@@ -62,13 +66,13 @@ def _take(counter: GroupCounter, grouping: Grouping, bucket: dict[str, Any]) -> 
 
 
 def _buckets(searches: Searches, query: Query, grouping: Grouping) -> Iterator[dict[str, Any]]:
-    """Return all the server's buckets, page by page."""
+    """Return all buckets of the server, page by page."""
     conditions = Conditions(query, packed=False if grouping.counts_recipients else None)
     composite: dict[str, Any] = {"size": _PAGE, "sources": _sources(grouping)}
     wanted: dict[str, Any] = {"composite": composite}
     if grouping.counts_recipients:
-        entries = conditions.of_entries() + ([] if query.asks_of_attempts else [{"term": {"to.last": True}}])
-        counted = {"filter": {"bool": {"filter": entries}}, "aggs": {"groups": wanted}}
+        results = conditions.of_results() + ([] if query.asks_of_attempts else [{"term": {"to.last": True}}])
+        counted = {"filter": {"bool": {"filter": results}}, "aggs": {"groups": wanted}}
         wanted = {"nested": {"path": "to"}, "aggs": {"counted": counted}}
     while True:
         found = searches.aggregate(conditions, {"groups": wanted})["groups"]

@@ -1,8 +1,8 @@
-"""The indices on an Elasticsearch server: made, kept for their time, deleted where the server does not.
+"""Create, refresh, prolong and delete the indices on an Elasticsearch server.
 
-An index's time counts from its *origination*: the later of the end of its days and the last time that a new document
-came into it. On a server with lifecycles that is `index.lifecycle.origination_date`, and the server deletes; on one
-without, it stands in the index's `_meta`, and `expire` deletes.
+The retention of an index counts from its *origination date*: the later of the end of its last day and the time when a
+new document was last added. A server with ILM keeps it in `index.lifecycle.origination_date` and deletes the index. For
+a server without ILM it is kept in the mapping's `_meta`, and `ElasticsearchStore.expire` deletes the index.
 """
 
 from collections.abc import Callable, Collection, Iterable
@@ -11,57 +11,60 @@ from typing import Any, Final
 from mailtrace.errors import StoreError
 from mailtrace.stores.elasticsearch.client import Server
 from mailtrace.stores.elasticsearch.periods import DaySpan, day_span_of, name_of, periods_of
-from mailtrace.stores.elasticsearch.setup import FEW, SetUp, create
+from mailtrace.stores.elasticsearch.setup import MOST_NAMES, Setup, create
 
 _HOUR: Final = 3_600_000
 _DAY: Final = 86_400_000
-_FEW_NEW: Final = 31
-"""So many new indices are made without asking whether there is room for them."""
+_UNCHECKED: Final = 31
+"""Up to so many new indices are created without first asking the server for room."""
 
 
 class Indices:
-    """The indices of a prefix."""
+    """The indices with a prefix."""
 
-    def __init__(self, server: Server, prefix: str, set_up: SetUp, now: Callable[[], float]) -> None:
+    def __init__(self, server: Server, prefix: str, setup: Setup, now: Callable[[], float]) -> None:
         self.prefix = prefix
         self.pattern = f"{prefix}-*"
         self.checkpoints = f"{prefix}_checkpoints"
         self._server = server
-        self._set_up = set_up
+        self._setup = setup
         self._now = now
         self._originations: dict[str, int] = {}
         self._written: set[str] = set()
 
     def of(self, day: int) -> str:
         """Return the name of the index that holds a day, counted from 1970 in UTC."""
-        return f"{self.prefix}-{name_of(day, self._set_up.periods.of(day))}"
+        return f"{self.prefix}-{name_of(day, self._setup.periods.of(day))}"
 
-    def open(self, days: Iterable[int]) -> set[str]:
-        """Make the indices of these days where they are missing.
+    def create_missing(self, days: Iterable[int]) -> set[str]:
+        """Create the missing indices of these days, counted from 1970 in UTC.
 
-        Returns those whose origination would rise by more than an hour if a new document came in now.
+        Return the indices that a new document would prolong by more than an hour.
+
+        Raises:
+            StoreError: as `Server.ask`; the cluster may have reached its limit of shards.
         """
         days = set(days)
         if not {self.of(day) for day in days} <= self._originations.keys():
-            self._learn_periods()
+            self._reload_periods()
         indices = {self.of(day) for day in days}
         for index in sorted(indices - self._originations.keys()):
-            self._originations[index] = self._opened(index)
+            self._originations[index] = self._create_or_read(index)
         return {index for index in indices if self._milliseconds() - self._originations[index] > _HOUR}
 
-    def _learn_periods(self) -> None:
-        """Another indexer may have chosen another period since this one began: no day may be in two indices."""
-        if found := self._set_up.template():
-            self._set_up.periods = periods_of(found.get("_meta") or {})
+    def _reload_periods(self) -> None:
+        """Read the periods again: another indexer may have changed them, and no day may be in two indices."""
+        if found := self._setup.template():
+            self._setup.periods = periods_of(found.get("_meta") or {})
 
     def forget(self, index: str) -> None:
-        """Look at an index anew before the next document goes there: it may have been deleted."""
+        """Forget an index that was deleted, so that it is created again before the next document is written."""
         self._originations.pop(index, None)
 
-    def _opened(self, index: str) -> int:
-        """Create an index, or look at the one that is there; return its origination."""
+    def _create_or_read(self, index: str) -> int:
+        """Create an index, or read the existing one; return its origination date in milliseconds since 1970."""
         origination = max(_end(self._span(index)), self._milliseconds())
-        if self._set_up.has_lifecycle:
+        if self._setup.has_lifecycle:
             body: dict[str, Any] = {"settings": {"index.lifecycle.origination_date": origination}}
         else:
             body = {"mappings": {"_meta": {"origination": origination}}}
@@ -75,7 +78,7 @@ class Indices:
         return span
 
     def _read_originations(self, indices: str) -> dict[str, int]:
-        """The origination of each index: of one that somebody else has made, the time at which that was."""
+        """Return the origination date of each index, or when it was created if mailtrace did not create it."""
         found = self._server.ask_until_answered(
             self._server.client.indices.get,
             index=indices,
@@ -85,10 +88,10 @@ class Indices:
         return {index: _origination(state) for index, state in found.items()}
 
     def prolong(self, index: str) -> None:
-        """Let an index stay as long as if it had been made now: a new document is about to come in."""
+        """Start the retention of an index again, because a new document is about to be added."""
         now = self._milliseconds()
         indices = self._server.client.indices
-        if self._set_up.has_lifecycle:
+        if self._setup.has_lifecycle:
             settings = {"index.lifecycle.origination_date": now}
             self._server.ask_until_answered(indices.put_settings, index=index, settings=settings)
         else:
@@ -96,25 +99,28 @@ class Indices:
         self._originations[index] = now
 
     def require_room(self, days: Collection[int]) -> None:
-        """See that the server takes as many new indices as these days need.
+        """Check that the server has room for the new indices that these days, counted from 1970 in UTC, need.
+
+        Without this check a backfill would fill the cluster up to its limit of shards: no other application could
+        create an index any more, and changing `--index-period` afterwards would not help, as that needs new indices.
 
         Raises:
-            StoreError: it does not.
+            StoreError: there is not enough room.
         """
-        wanted = {self.of(day) for day in days} - set(self._set_up.existing())
-        room = self._room() if len(wanted) > _FEW_NEW else None
-        if room is None or len(wanted) <= room:
+        needed = {self.of(day) for day in days} - set(self._setup.indices())
+        room = self._room() if len(needed) > _UNCHECKED else None
+        if room is None or len(needed) <= room:
             return
-        remedy = "raise cluster.max_shards_per_node there"
-        if self._set_up.periods.current != "month":
-            remedy = f"--index-period month makes one of each month, or {remedy}"
+        advice = "raise cluster.max_shards_per_node"
+        if self._setup.periods.current != "month":
+            advice = f"use --index-period month, or {advice}"
         raise StoreError(
-            f"{self._server.name}: these logs are of some {len(days)} days, which need {len(wanted)} more indices, and"
-            f" it has room for {max(room, 0)}: {remedy}; nothing has been written"
+            f"{self._server.name} has room for {max(room, 0)} more indices, but these logs span about {len(days)} days"
+            f" and need {len(needed)}: {advice}; nothing has been written"
         )
 
     def _room(self) -> int | None:
-        """How many more indices the cluster takes; None where it does not say so."""
+        """Return how many more indices the cluster allows; None if this user may not ask."""
         client, limit = self._server.client, "cluster.max_shards_per_node"
         try:
             health = self._server.ask(client.cluster.health)
@@ -133,32 +139,32 @@ class Indices:
             return None
         nodes = health["number_of_data_nodes"]
         shards = health["active_shards"] + health["initializing_shards"] + health["unassigned_shards"]
-        # A new index must have room for its copy as well, even where there is no other node that can have it.
+        # The server also counts the replica of a new index, even if there is no second node to hold it.
         return int((most * nodes - shards - 2) // min(2, nodes or 1)) + 1
 
-    def wrote(self, index: str) -> None:
-        """Remember that something in this index is not to be seen by searches yet."""
+    def add_written(self, index: str) -> None:
+        """Record that this index was written, and needs a refresh before searches see it all."""
         self._written.add(index)
 
     def refresh_written(self) -> None:
-        """Let searches see what was written here."""
+        """Refresh the indices that were written by this process."""
         if self._written:
-            self._refresh(",".join(sorted(self._written)) if len(self._written) <= FEW else self.pattern)
+            self._refresh(",".join(sorted(self._written)) if len(self._written) <= MOST_NAMES else self.pattern)
 
     def refresh(self) -> None:
-        """Let searches see what anyone has written."""
+        """Refresh all indices, so that searches see what any process has written."""
         self._refresh(self.pattern)
 
     def _refresh(self, indices: str) -> None:
         self._server.ask_until_answered(self._server.client.indices.refresh, index=indices, ignore_unavailable=True)
         self._written.clear()
 
-    def past(self, before: float) -> list[str]:
-        """Return the indices that are past their time on a server that does not see to it itself.
+    def expired(self, before: float) -> list[str]:
+        """Return the indices to delete on a server without ILM; none on a server with it.
 
-        Those whose days ended, and whose last new document came, before that time, in seconds since 1970.
+        These are the indices whose origination date is earlier than `before`, in seconds since 1970.
         """
-        if self._set_up.has_lifecycle:
+        if self._setup.has_lifecycle:
             return []
         ends = (
             (index, _end(span), origination)
@@ -182,5 +188,5 @@ def _origination(state: dict[str, Any]) -> int:
 
 
 def _end(span: DaySpan) -> int:
-    """The end of an index's last day, in milliseconds since 1970."""
+    """Return the end of an index's last day, in milliseconds since 1970."""
     return (span.last + 1) * _DAY

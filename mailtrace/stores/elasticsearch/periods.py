@@ -1,7 +1,7 @@
-"""How long the time is that one index holds: a day, a week or a month.
+"""Which index holds the transactions of a day: one index per day, week or month.
 
-Which index a day's entries are in is a function of the day alone, or an entry could come to be in two of them. So a
-change of the period leaves the days as they are of which an index is there, and counts for all others.
+The index of a transaction must depend on its day alone, or it could be stored in two indices. So when the period
+changes, days that already have an index keep it, and the new period holds for all other days.
 """
 
 import re
@@ -18,7 +18,7 @@ _shape = re.compile(r"(\d{4})\.(?:w(\d\d)|(\d\d)(?:\.(\d\d))?)").fullmatch
 
 
 class DaySpan(NamedTuple):
-    """Days, counted from 1970 in UTC, whose entries are in indices of this period."""
+    """Days, counted from 1970 in UTC, whose transactions are in indices of this period."""
 
     first: int
     last: int
@@ -26,37 +26,38 @@ class DaySpan(NamedTuple):
 
 
 class Periods(NamedTuple):
-    """Which period holds for which days."""
+    """The period of each day's index."""
 
     current: str = "day"
     earlier: tuple[DaySpan, ...] = ()
-    """Days of which there were indices when the current period was chosen."""
+    """Days that had an index when the current period was chosen."""
 
     def of(self, day: int) -> str:
-        """Return the period of the index that a day's entries are in."""
+        """Return the period of the index that holds a day."""
         return next((span.period for span in self.earlier if span.first <= day <= span.last), self.current)
 
     def changed(self, period: str, indices: Iterable[str]) -> "Periods":
-        """Return what holds if another period is chosen while there are indices of these names, without prefix."""
+        """Return the periods after a change to `period`, given the names, without prefix, of the existing indices."""
         spans = [span for name in indices if (span := day_span_of(name)) is not None and span.period != period]
-        mine = [DaySpan(day, day, span.period) for span in spans for day in self._days(span)]
-        return Periods(period, tuple(_together(mine)))
+        kept = [DaySpan(day, day, span.period) for span in spans for day in self._days(span)]
+        return Periods(period, tuple(_joined(kept)))
 
     def _days(self, span: DaySpan) -> Iterable[int]:
+        """Return the days of an index's span that the index holds, rather than one of an earlier period."""
         return (day for day in range(span.first, span.last + 1) if self.of(day) == span.period)
 
-    def told(self) -> dict[str, Any]:
-        """Return this as JSON."""
+    def to_json(self) -> dict[str, Any]:
+        """Return the members of the index template's `_meta` from which `periods_of` restores the periods."""
         return {"period": self.current, **({"earlier": [list(span) for span in self.earlier]} if self.earlier else {})}
 
 
 def periods_of(meta: dict[str, Any]) -> Periods:
-    """Return the periods that `told` gave; days, where nothing was."""
+    """Return the periods that `to_json` stored in `_meta`; one index per day by default."""
     return Periods(meta.get("period", "day"), tuple(DaySpan(*span) for span in meta.get("earlier", ())))
 
 
-def _together(spans: Iterable[DaySpan]) -> list[DaySpan]:
-    """The same, with neighbours of one period as one."""
+def _joined(spans: Iterable[DaySpan]) -> list[DaySpan]:
+    """Return the spans in order, with adjacent spans of one period joined."""
     found: list[DaySpan] = []
     for span in sorted(set(spans)):
         if found and found[-1].period == span.period and span.first <= found[-1].last + 1:
@@ -68,7 +69,7 @@ def _together(spans: Iterable[DaySpan]) -> list[DaySpan]:
 
 @lru_cache(maxsize=4096)
 def name_of(day: int, period: str) -> str:
-    """Return an index's name without its prefix: `2011.12.15`, `2011.w50` (ISO 8601's weeks) or `2011.12`."""
+    """Return an index name without its prefix: `2011.12.15`, `2011.w50` (ISO 8601 week) or `2011.12`."""
     date = _EPOCH + timedelta(days=day)
     if period == "day":
         return f"{date:%Y.%m.%d}"
@@ -79,7 +80,7 @@ def name_of(day: int, period: str) -> str:
 
 
 def day_span_of(name: str) -> DaySpan | None:
-    """Return the days and the period that an index's name without its prefix tells; None where it is none of ours."""
+    """Return the days and the period of an index name without its prefix; None if it is not one of mailtrace's."""
     found = _shape(name)
     if found is None:
         return None
@@ -90,7 +91,7 @@ def day_span_of(name: str) -> DaySpan | None:
             return DaySpan(first, first + 6, "week")
         if day:
             return DaySpan(_day(datetime(year, month, day)), _day(datetime(year, month, day)), "day")  # noqa: DTZ001
-        after = datetime(year + month // 12, month % 12 + 1, 1)  # noqa: DTZ001 # days alone count
+        after = datetime(year + month // 12, month % 12 + 1, 1)  # noqa: DTZ001 # only the date matters
         return DaySpan(_day(datetime(year, month, 1)), _day(after) - 1, "month")  # noqa: DTZ001
     except ValueError:
         return None

@@ -1,6 +1,7 @@
-"""What `query.matches` says, as an Elasticsearch query, and the values in stored documents that it compares.
+"""Translate a query into Elasticsearch's query language, and compute the values in documents that it compares.
 
-Values reach the server as JSON values of term queries, or escaped in wildcard queries: none is ever parsed as syntax.
+The meaning of a query is that of `search.query.matches`. Values reach the server as JSON values of term queries, or
+escaped in wildcard queries, so none is ever parsed as query syntax.
 """
 
 from collections.abc import Iterable, Sequence
@@ -37,21 +38,21 @@ from mailtrace.search.query import WORD_CRITERIA, Query, Word, links_of
 from mailtrace.search.reasons import reason_of
 
 Clause: TypeAlias = dict[str, Any]
-"""A query, or a part of one, as JSON."""
+"""A query of Elasticsearch, or a part of one, as JSON."""
 
 _LONGEST: Final = 32_766
-"""Bytes of a term in UTF-8 (Lucene, `IndexWriter.MAX_TERM_LENGTH`)."""
+"""The most bytes of a term in UTF-8 (Lucene, `IndexWriter.MAX_TERM_LENGTH`)."""
 
 
-def order(query: Query) -> list[dict[str, Any]]:
+def sort_of(query: Query) -> list[dict[str, Any]]:
     """Return the sort of a query's documents: by date and ID."""
-    way = "asc" if query.oldest_first else "desc"
+    direction = "asc" if query.oldest_first else "desc"
     kinds = {"search.date": "date", "id": "keyword"}
-    return [{field: {"order": way, "unmapped_type": kind}} for field, kind in kinds.items()]
+    return [{field: {"order": direction, "unmapped_type": kind}} for field, kind in kinds.items()]
 
 
-def searchable(document: Document, date: int) -> dict[str, Any]:
-    """Return the values by which a document is found and grouped; `date` in microseconds since 1970."""
+def document_values(document: Document, date: int) -> dict[str, Any]:
+    """Return the values by which a document is found and grouped; `date` is in microseconds since 1970."""
     sender, domain = _address(document["from"])
     client = document["client"]
     clients, client_ips = _clients(client, document["orig_client"])
@@ -69,16 +70,16 @@ def searchable(document: Document, date: int) -> dict[str, Any]:
     }
 
 
-def searchable_entry(entry: dict[str, Any]) -> dict[str, Any]:
-    """Return the values by which an entry of `to` is found and grouped."""
-    recipient, domain = _address(entry["recipient"])
+def result_values(result: dict[str, Any]) -> dict[str, Any]:
+    """Return the values by which a recipient result is found and grouped."""
+    recipient, domain = _address(result["recipient"])
     addresses, domains = [recipient], [domain]
-    if entry["orig_to"] is not None:
-        original, its_domain = _address(entry["orig_to"])
+    if result["orig_to"] is not None:
+        original, its_domain = _address(result["orig_to"])
         addresses.append(original)
         domains.append(its_domain)
-    relays, relay_ips, relay = _relays(entry["relay"], entry["relay_host"], entry["relay_ip"])
-    status = entry["status"]
+    relays, relay_ips, relay = _relays(result["relay"], result["relay_host"], result["relay_ip"])
+    status = result["status"]
     return {
         "relays": relays,
         "relay_ips": relay_ips,
@@ -89,7 +90,7 @@ def searchable_entry(entry: dict[str, Any]) -> dict[str, Any]:
         "domain": domain,
         "status": folded(status),
         "reason": reason_of(status or ""),
-        "delay": delay_of(entry),
+        "delay": delay_of(result),
     }
 
 
@@ -114,7 +115,7 @@ def _ip_keys(names: Iterable[str]) -> list[str]:
 
 
 class _Field(NamedTuple):
-    """Where the values are that a criterion compares."""
+    """The fields that a criterion compares: its values, and their domains or IP addresses."""
 
     values: str
     domains: str = ""
@@ -139,10 +140,11 @@ _FIELDS: Final = {
 
 
 class Conditions:
-    """What `query.matches` says, as clauses.
+    """The conditions of a query as clauses of Elasticsearch.
 
-    Without `globs`, patterns with `*` and `?` and parts of texts let everything through: for `matches` to sort out,
-    where the server finds a pattern too complex. With `packed`, only documents that are packed, or are not.
+    Without `globs`, patterns with `*` and `?` and parts of texts match everything; the caller then applies `matches`.
+    That is for patterns that are too complex for the server. `packed` restricts the documents to those that are packed,
+    or to those that are not.
     """
 
     def __init__(self, query: Query, *, globs: bool = True, packed: bool | None = None) -> None:
@@ -151,7 +153,7 @@ class Conditions:
         self._packed = packed
 
     def of_documents(self) -> Clause:
-        """Return the query for the documents that match, the limit aside."""
+        """Return the query for all documents that match, whatever the limit."""
         query = self._query
         clauses: list[Clause] = [{"term": {"stub": False}}]
         if self._packed is not None:
@@ -162,12 +164,12 @@ class Conditions:
             clauses.append({"range": {"search.date": {name: at for name, at in bounds.items() if at is not None}}})
         clauses += self._clauses(OF_DOCUMENTS)
         if query.asks_of_results:
-            clauses.append(_nested(self.of_entries()))
+            clauses.append(_nested(self.of_results()))
         clauses += [self._word(word) for word in query.words]
         return _all_of(clauses)
 
-    def of_entries(self) -> list[Clause]:
-        """Return what one and the same entry must be."""
+    def of_results(self) -> list[Clause]:
+        """Return the clauses that a single recipient result must match."""
         return self._clauses(OF_RESULTS)
 
     def _clauses(self, criteria: Sequence[Criterion]) -> list[Clause]:
@@ -185,11 +187,11 @@ class Conditions:
 
     def _word(self, word: Word) -> Clause:
         found = {criterion: self._criterion(criterion, word.asked_of(criterion)) for criterion in WORD_CRITERIA}
-        inside = _nested(found.pop(RECIPIENTS) + self.of_entries())
+        inside = _nested(found.pop(RECIPIENTS) + self.of_results())
         return _any_of([*(clause for clauses in found.values() for clause in clauses), inside])
 
     def _patterns(self, patterns: Sequence[Pattern], field: _Field) -> list[Clause]:
-        """One of the patterns must match; null has no field, and never does."""
+        """Return clauses that one of the patterns must match; null values are not indexed, so they never match."""
         wild = [pattern.text for pattern in patterns if pattern.kind == "glob"]
         if wild and not self._globs:
             return [{"match_all": {}}]
@@ -213,7 +215,7 @@ def _all_of(clauses: list[Clause]) -> Clause:
 
 
 def _any_of(clauses: list[Clause]) -> Clause:
-    """An empty `should` would let everything through."""
+    """Return a clause that one of the clauses must match; an empty `should` would match everything."""
     return {"bool": {"should": clauses, "minimum_should_match": 1}} if clauses else {"match_none": {}}
 
 
@@ -222,7 +224,7 @@ def _wildcard(field: str, pattern: str) -> Clause:
 
 
 def _escaped(glob: str) -> str:
-    """A backslash is a character as any other in our patterns; in a wildcard query it takes `*` and `?` literally."""
+    """Escape backslashes, which are ordinary characters in our patterns but escape `*` and `?` in wildcard queries."""
     return glob.replace("\\", "\\\\")
 
 
@@ -235,9 +237,9 @@ def _terms(field: str, values: Iterable[str]) -> Clause:
 
 
 def _is_term(value: str) -> bool:
-    """Whether a document can have this value: the server refuses the whole query for one that is longer than a term.
+    """Return whether a document can have this value: for one longer than a term the server rejects the whole query.
 
-    Half surrogates, which stand for the bytes of a command line that are no UTF-8, are in no document.
+    No document contains lone surrogates, which stand for undecodable bytes of a command line.
     """
     try:
         return len(value) <= _LONGEST and len(value.encode()) <= _LONGEST
@@ -246,12 +248,12 @@ def _is_term(value: str) -> bool:
 
 
 def of_keys_lacking_beginning(keys: Iterable[tuple[str, str]]) -> Clause:
-    """Return the query for the transactions of these hosts and queue IDs whose beginning may be missing."""
+    """Return the query for the transactions of these (host, queue ID) keys whose beginning may be missing."""
     return {"bool": {"filter": [{"term": {"headless": True}}, of_keys(keys)]}}
 
 
 def of_keys(keys: Iterable[tuple[str, str]]) -> Clause:
-    """Return the query for the transactions of these hosts and queue IDs, stubs too."""
+    """Return the query for the transactions of these (host, queue ID) keys, including stubs."""
     by_host: dict[str, list[str]] = {}
     for host, queue_id in keys:
         by_host.setdefault(host, []).append(queue_id)

@@ -1,4 +1,4 @@
-"""A transaction as Elasticsearch stores it: to JSON and back."""
+"""Convert rows to the JSON that Elasticsearch stores, and hits back to transactions and documents."""
 
 import zlib
 from base64 import b64decode, b64encode
@@ -11,17 +11,17 @@ from mailtrace.message.document import Document
 from mailtrace.message.transaction import Transaction, pack, unpack
 from mailtrace.stores.base import Row, Stored
 from mailtrace.stores.elasticsearch.periods import DAY
-from mailtrace.stores.elasticsearch.query import searchable, searchable_entry
+from mailtrace.stores.elasticsearch.query import document_values, result_values
 
 FACTS: Final = ["transaction", "host", "mta", "line", "facts"]
-"""The members from which a transaction is made again."""
+"""The members from which `stored` restores a transaction."""
 
 _BIG: Final = 1_000_000
-"""A stored document of more bytes is packed: a server takes, at once, at most a fortieth of its memory."""
+"""Bytes: a bigger document is packed, because a server accepts at most a fortieth of its memory at once."""
 
 
 def day_of(start: int) -> int:
-    """Return the day, counted from 1970 in UTC, of microseconds since 1970."""
+    """Return the day, counted from 1970 in UTC, of a time in microseconds since 1970."""
     return start // DAY
 
 
@@ -29,64 +29,65 @@ def source(row: Row) -> bytes:
     """Return the document to store, as JSON.
 
     Raises:
-        TypeError: a value cannot be told in JSON: half of a surrogate pair, or a number of more than 64 bits.
+        TypeError: JSON cannot represent a value: a lone surrogate, or an integer of more than 64 bits.
     """
-    told = _told(row)
-    line = orjson.dumps(told)
-    return line if len(line) <= _BIG else orjson.dumps(_packed(row, told))
+    members = _members(row)
+    source = orjson.dumps(members)
+    return source if len(source) <= _BIG else orjson.dumps(_packed(row, members))
 
 
-def _told(row: Row) -> dict[str, Any]:
-    """The public members with what searches compare, and the private ones."""
+def _members(row: Row) -> dict[str, Any]:
+    """Return the public members with the values that searches compare, and the private members."""
     _, transaction, document = row
-    told: dict[str, Any] = (
+    members: dict[str, Any] = (
         _stub(transaction)
         if document is None
         else {
             **document,
-            "to": [{**entry, "search": searchable_entry(entry)} for entry in document["to"]],
-            "search": searchable(document, transaction.first),
+            "to": [{**result, "search": result_values(result)} for result in document["to"]],
+            "search": document_values(document, transaction.first),
         }
     )
-    told["id"] = row.id
-    told["stub"] = document is None
-    told["headless"] = transaction.may_lack_beginning
-    told["start"] = transaction.start
-    told["facts"] = pack(transaction.facts)
+    members["id"] = row.id
+    members["stub"] = document is None
+    members["headless"] = transaction.may_lack_beginning
+    members["start"] = transaction.start
+    members["facts"] = pack(transaction.facts)
     if transaction.line:
-        told["line"] = transaction.line
-    return told
+        members["line"] = transaction.line
+    return members
 
 
 def _stub(transaction: Transaction) -> dict[str, Any]:
-    """Of a stub, only what look-ups need."""
+    """Return the members of a stub that look-ups need."""
     host, queue_id = transaction.key
     return {"transaction": queue_id, "host": host, "mta": transaction.mta, "date": iso_time(transaction.first)}
 
 
-def _packed(row: Row, told: dict[str, Any]) -> dict[str, Any]:
-    """The same of a transaction with very many recipients: its entries have only what searches compare.
+def _packed(row: Row, members: dict[str, Any]) -> dict[str, Any]:
+    """Replace the members of a very big document by compressed ones and the values that searches compare.
 
-    Those that differ in their addresses alone are one, which searches find just as well; groups count them otherwise.
+    Recipient results that differ only in their addresses are merged: searches find them just as well, and groups are
+    counted from the unpacked document.
     """
-    told["facts"] = _pack(told["facts"])
+    members["facts"] = _pack(members["facts"])
     if row.document is not None:
-        told["packed"] = _pack(row.document)
-        told["is_packed"] = True
-        told["to"] = _merged(told["to"])
-    return told
+        members["packed"] = _pack(row.document)
+        members["is_packed"] = True
+        members["to"] = _merged(members["to"])
+    return members
 
 
-def _merged(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _merged(results: list[dict[str, Any]]) -> list[dict[str, Any]]:
     found: dict[bytes, dict[str, Any]] = {}
-    for entry in entries:
-        search = {name: entry["search"][name] for name in ("relays", "relay_ips", "status")}
-        kept = {"outcome": entry["outcome"], "last": entry["last"], "search": search}
-        same = found.setdefault(orjson.dumps(kept), kept)
+    for result in results:
+        search = {name: result["search"][name] for name in ("relays", "relay_ips", "status")}
+        kept = {"outcome": result["outcome"], "last": result["last"], "search": search}
+        merged = found.setdefault(orjson.dumps(kept), kept)
         for name in ("addresses", "domains"):
-            same["search"].setdefault(name, {}).update(dict.fromkeys(entry["search"][name]))
-    for same in found.values():
-        same["search"].update({name: list(same["search"][name]) for name in ("addresses", "domains")})
+            merged["search"].setdefault(name, {}).update(dict.fromkeys(result["search"][name]))
+    for merged in found.values():
+        merged["search"].update({name: list(merged["search"][name]) for name in ("addresses", "domains")})
     return list(found.values())
 
 
@@ -99,13 +100,13 @@ def _unpack(text: str) -> Any:
 
 
 def document_of(hit: dict[str, Any]) -> Document:
-    """Return the document of a hit."""
+    """Return the document of a search hit, unpacked if necessary."""
     found: Document = hit["_source"]
     return _unpack(found["packed"]) if "packed" in found else found
 
 
 def stored(hit: dict[str, Any]) -> Stored:
-    """Return the transaction of a hit or of an answer to `mget`."""
+    """Return the transaction of a search hit or of an element of an `mget` answer."""
     kept = hit["_source"]
     facts = _unpack(kept["facts"]) if isinstance(kept["facts"], str) else kept["facts"]
     transaction = Transaction(kept["host"], kept["transaction"], kept["mta"], line=kept.get("line", ""), written=True)

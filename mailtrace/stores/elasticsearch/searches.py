@@ -1,4 +1,4 @@
-"""Searches on an Elasticsearch server: pages of documents, newest first, however many there are."""
+"""Search an Elasticsearch server, page by page, however many documents match."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -10,30 +10,32 @@ from mailtrace.errors import StoreError, StoreMissingError
 from mailtrace.message.document import Document
 from mailtrace.message.transaction import Key
 from mailtrace.search.query import Query, matches
-from mailtrace.stores.elasticsearch.client import AnswerError, Server
+from mailtrace.stores.elasticsearch.client import Server
+from mailtrace.stores.elasticsearch.errors import AnswerError
 from mailtrace.stores.elasticsearch.indices import Indices
-from mailtrace.stores.elasticsearch.query import Clause, Conditions, of_keys, of_keys_lacking_beginning, order
+from mailtrace.stores.elasticsearch.query import Clause, Conditions, of_keys, of_keys_lacking_beginning, sort_of
 from mailtrace.stores.elasticsearch.rows import FACTS, document_of
 from mailtrace.stores.elasticsearch.template import PRIVATE
 
 _PAGE: Final = 1000
 _KEEP_ALIVE: Final = "5m"
-"""How long the server keeps a search's state between two pages; who reads slower goes on with a new state."""
+"""How long the server keeps the state of a search between two pages; a slower reader continues with a new state."""
 _BY_ID: Final = [{"id": {"order": "asc", "unmapped_type": "keyword"}}]
 
 
 class Searches:
-    """Searches of all indices of a prefix. A search that misses a part of them fails: none is silently short."""
+    """Searches in all indices with a prefix. A search fails if a shard is missing: no result is silently incomplete."""
 
     def __init__(self, server: Server, indices: Indices) -> None:
         self._server = server
         self._indices = indices
 
     def documents(self, query: Query, *, packed: bool | None = None) -> Iterator[Document]:
-        """Return the documents that match, in the query's order; with `packed`, only those that are so, or are not.
+        """Return the documents that match, in the query's order; `packed` as in `Conditions`.
 
         Raises:
             StoreMissingError: nothing has been indexed here.
+            StoreError: as `Server.ask`.
         """
         try:
             yield from islice(self._pages(Conditions(query, packed=packed), query, query.limit), query.limit)
@@ -44,7 +46,7 @@ class Searches:
             yield from islice((found for found in candidates if matches(query, found)), query.limit)
 
     def count(self, query: Query) -> int:
-        """Return how many documents match."""
+        """Return how many documents match, whatever the limit."""
         try:
             answer = self._ask(query=Conditions(query).of_documents(), size=0, track_total_hits=True)
         except AnswerError as error:
@@ -54,10 +56,10 @@ class Searches:
         return int(answer["hits"]["total"]["value"])
 
     def aggregate(self, conditions: Conditions, wanted: dict[str, Any]) -> dict[str, Any]:
-        """Return aggregations of what matches.
+        """Return Elasticsearch's aggregations of the documents that match.
 
         Raises:
-            AnswerError: the server cannot do it.
+            AnswerError: the server refuses them.
         """
         answer = self._ask(query=conditions.of_documents(), aggregations=wanted, size=0, track_total_hits=False)
         found: dict[str, Any] = answer["aggregations"]
@@ -69,11 +71,11 @@ class Searches:
         return int(self._server.ask_until_answered(self._server.client.search, **everything)["hits"]["total"]["value"])
 
     def of_keys(self, keys: Sequence[Key]) -> Iterator[dict[str, Any]]:
-        """Return the hits, with their versions, of every transaction of these keys, stubs too."""
+        """Return the hits, with their versions, of all transactions with these keys, including stubs."""
         return self._hits(of_keys(keys), FACTS)
 
     def lacking_beginning(self, keys: Sequence[Key]) -> set[Key]:
-        """Return those of the keys of which a transaction may lack its beginning."""
+        """Return the keys that have a transaction whose beginning may be missing."""
         found = self._hits(of_keys_lacking_beginning(keys), ["host", "transaction"])
         return {(hit["_source"]["host"], hit["_source"]["transaction"]) for hit in found}
 
@@ -95,10 +97,10 @@ class Searches:
             body["search_after"] = hits[-1]["sort"]
 
     def _pages(self, conditions: Conditions, query: Query, limit: int | None) -> Iterator[Document]:
-        """Few documents are one request; many are pages of one state of the indices."""
+        """Return the documents: few by one request, many in pages of one point in time."""
         body = {
             "query": conditions.of_documents(),
-            "sort": order(query),
+            "sort": sort_of(query),
             "source": {"excludes": PRIVATE},
             "track_total_hits": False,
         }
@@ -123,7 +125,7 @@ class Searches:
                 yield from hits
                 if len(hits) < _PAGE:
                     return
-                # The sort of a point in time ends with the place in its state, which means nothing to a new one.
+                # The last sort value is only valid in this point in time, and a new one may be needed.
                 after = {"search_after": hits[-1]["sort"][: len(body["sort"])]}
         finally:
             with suppress(StoreError):
@@ -133,7 +135,7 @@ class Searches:
         answer = self._server.ask_with_retries(
             self._server.client.open_point_in_time, index=self._indices.pattern, keep_alive=_KEEP_ALIVE
         )
-        self._require(answer)
+        self._require_indexed(answer)
         return str(answer["id"])
 
     def _page(self, pit: str, body: dict[str, Any]) -> list[dict[str, Any]]:
@@ -149,23 +151,24 @@ class Searches:
             search,
             index=self._indices.pattern,
             allow_partial_search_results=False,
-            # Shards that hold nothing of the query's days are left out, also where there are few and nothing is sorted.
+            # Skip shards without documents of the query's days, even if there are few shards and nothing is sorted.
             pre_filter_shard_size=1,
             **body,
         )
-        self._require(answer)
+        self._require_indexed(answer)
         return answer
 
-    def _require(self, answer: Any) -> None:
-        """Nothing to search is an error, unless the indexer has been here and found nothing, or all of it has gone."""
+    def _require_indexed(self, answer: Any) -> None:
+        """Raise an error if there is nothing to search, unless the indexer found no mail or all of it has expired."""
         exists = self._server.client.indices.exists
         if not answer["_shards"]["total"] and not self._server.ask(exists, index=self._indices.checkpoints):
             raise StoreMissingError(f"nothing has been indexed at {self._server.name}: run mailtrace-index first")
 
 
 def is_too_complex(error: AnswerError) -> bool:
-    """Return whether Lucene gave up on a pattern: too long, or with too many ways to match, as `*a?????????????b*`.
+    """Return whether a pattern is too complex for Lucene: too long, or with too many ways to match (`*a???????????b*`).
 
-    It says `Determinizing automaton with ... would require more than 10000 effort` or `input automaton is too large`.
+    Lucene's reasons are `Determinizing automaton with ... would require more than 10000 effort` and `input automaton is
+    too large`.
     """
     return error.status == 400 and "automaton" in error.reason

@@ -1,10 +1,14 @@
-"""What mailtrace sets up on an Elasticsearch server before it writes, safe to repeat: nobody's wishes are undone."""
+"""Set up an Elasticsearch server: lifecycle policy, index template, index of checkpoints.
+
+Every run repeats this. What an administrator has changed stays as it is.
+"""
 
 from typing import Any, Final
 
 from mailtrace.errors import StoreError
 from mailtrace.stores.base import RETENTION_DAYS, Notify
-from mailtrace.stores.elasticsearch.client import AnswerError, DeniedError, Server
+from mailtrace.stores.elasticsearch.client import Server
+from mailtrace.stores.elasticsearch.errors import AnswerError, DeniedError
 from mailtrace.stores.elasticsearch.periods import Periods, day_span_of, periods_of
 from mailtrace.stores.elasticsearch.template import (
     ARRAY_OBJECTS,
@@ -19,42 +23,42 @@ from mailtrace.stores.elasticsearch.template import (
     template,
 )
 
-FEW: Final = 100
-"""How many index names go into one request's path, which may be 4 KiB long (`http.max_initial_line_length`)."""
+MOST_NAMES: Final = 100
+"""The most index names in the path of a request, which may be 4 KiB long (`http.max_initial_line_length`)."""
 
-_LIMITED: Final = 9
-"""The first version of Elasticsearch that has the limit of `ARRAY_OBJECTS`."""
+_FIRST_LIMITED: Final = 9
+"""The first version of Elasticsearch with the setting `ARRAY_OBJECTS`."""
 _EXISTS: Final = "resource_already_exists_exception"
 
 
-class SetUp:
-    """Policy, template and index of checkpoints of a prefix.
+class Setup:
+    """The lifecycle policy, index template and index of checkpoints for a prefix.
 
-    Retention and period are what is wished for: None leaves them as they are.
+    `retention_days` and `period` are the values that the user asks for: None keeps what is set up.
     """
 
     def __init__(
-        self, server: Server, prefix: str, retention_days: int | None, period: str | None, tell: Notify
+        self, server: Server, prefix: str, retention_days: int | None, period: str | None, notify: Notify
     ) -> None:
         self.has_lifecycle = True
-        """Whether the server deletes what is past its time; known after `prepare`."""
+        """Whether the server deletes expired indices itself; known after `prepare`."""
         self.periods = Periods(period or "day")
-        self._server, self._prefix, self._tell = server, prefix, tell
+        self._server, self._prefix, self._notify = server, prefix, notify
         self._retention_days, self._period = retention_days, period
-        self._told_of_closed = False
+        self._reported_closed = False
 
     def prepare(self, checkpoints: str) -> None:
-        """Make what is missing, renew an older version's template, give its new fields to the indices that are there.
+        """Create what is missing; update an older version's template, and add its new fields to existing indices.
 
         Raises:
-            StoreError: what is wished for cannot be, or the server does not let this user do it.
+            StoreError: retention or period cannot be changed, or the user lacks a privilege.
         """
         self._prepare_policy()
         self._prepare_template()
         create(self._server, checkpoints, checkpoints_index())
 
     def _prepare_policy(self) -> None:
-        """A policy that is there stays, unless another retention is wished for and nobody has changed the policy."""
+        """Create the policy; change an existing one only for a new retention, and only if mailtrace set it."""
         try:
             found = self._server.ask(self._server.client.ilm.get_lifecycle, name=self._prefix)
         except AnswerError as error:
@@ -63,15 +67,17 @@ class SetUp:
             else:
                 self._do_without_lifecycle(error)
             return
-        wish, kept = self._retention_days, found[self._prefix]["policy"]
-        if wish is None or deletes_after(kept) == f"{wish}d":
+        days, current = self._retention_days, found[self._prefix]["policy"]
+        age = deletes_after(current)
+        if days is None or age == f"{days}d":
             return
-        if not is_ours(kept):
+        if not is_ours(current):
             raise StoreError(
-                f"--retention {wish}: the lifecycle policy {self._prefix} at {self._server.name} is an administrator's"
-                f" (it deletes {_after(deletes_after(kept))}): change it there, or leave --retention out"
+                f"--retention {days}: the lifecycle policy {self._prefix} at {self._server.name} was set by an"
+                f" administrator (it deletes {'nothing' if age is None else f'after {age}'}): change it there, or omit"
+                " --retention"
             )
-        self._put_policy(wish)
+        self._put_policy(days)
 
     def _put_policy(self, days: int) -> None:
         try:
@@ -80,7 +86,7 @@ class SetUp:
             self._do_without_lifecycle(error)
 
     def _do_without_lifecycle(self, error: AnswerError) -> None:
-        """A server without lifecycles answers a path that it does not know with 400, an older one with 404 or 405."""
+        """Record that the server has no ILM, if it answers with 400, 404 or 405 as for an unknown path."""
         if error.status not in (404, 405) and "no handler found" not in error.reason:
             raise error
         self.has_lifecycle = False
@@ -90,7 +96,9 @@ class SetUp:
         self.periods = periods_of(found.get("_meta") or {}) if found else Periods(self._period or "day")
         if self._period and self._period != self.periods.current:
             if is_newer(found):
-                raise StoreError(f"{self._server.name} was set up by a newer mailtrace: say --index-period to that one")
+                raise StoreError(
+                    f"{self._server.name} was set up by a newer mailtrace: change --index-period with that version"
+                )
             self._change_period(self._period)
             found["_meta"] = {UNFINISHED: True}
         limited = ARRAY_OBJECTS in found.get("template", {}).get("settings", {})
@@ -98,24 +106,24 @@ class SetUp:
             if not limited and not is_newer(found):
                 self._limit_template()
             return
-        if indices := self.existing():
+        if indices := self.indices():
             self._put_template(unfinished=True)
-            self._extend(indices)
+            self._add_fields(indices)
         self._put_template()
         if not found and not self.has_lifecycle:
-            self._tell(
-                f"{self._server.name} has no lifecycles (ILM): mailtrace-index itself deletes what is past its time,"
-                " at the end of each run"
+            self._notify(
+                f"{self._server.name} has no lifecycle management (ILM): mailtrace-index deletes expired indices"
+                " itself, at the end of each run"
             )
 
     def _change_period(self, period: str) -> None:
-        there = self.existing()
-        self.periods = self.periods.changed(period, [name.removeprefix(f"{self._prefix}-") for name in there])
-        if there:
-            self._tell(f"an index holds a {period} from now on; days of which there is an index stay where they are")
+        existing = self.indices()
+        self.periods = self.periods.changed(period, [name.removeprefix(f"{self._prefix}-") for name in existing])
+        if existing:
+            self._notify(f"new indices hold a {period} from now on; days that already have an index keep it")
 
     def template(self) -> dict[str, Any]:
-        """Return the index template; empty where there is none."""
+        """Return the index template; an empty dictionary if there is none."""
         get = self._server.client.indices.get_index_template
         try:
             answer = self._server.ask_until_answered(get, name=self._prefix, flat_settings=True)
@@ -127,20 +135,20 @@ class SetUp:
         return found
 
     def _limit_template(self) -> None:
-        """Give the template the limit that only newer servers know, if this has become one since it was made."""
+        """Add the setting `ARRAY_OBJECTS` to the template if the server has been upgraded to a version that has it."""
         nodes = self._server.ask(self._server.client.nodes.info, filter_path="nodes.*.version")["nodes"]
-        if any(int(node["version"].partition(".")[0]) < _LIMITED for node in nodes.values()):
+        if any(int(node["version"].partition(".")[0]) < _FIRST_LIMITED for node in nodes.values()):
             return
         try:
             self._put(array_objects=True)
         except DeniedError:
-            self._tell(
-                f"{self._server.name}: its template is of an older Elasticsearch, and refuses transactions with more"
-                " than 10,000 results: run mailtrace-index once as a user who may set up"
+            self._notify(
+                f"{self._server.name}: the index template dates from an older Elasticsearch, and refuses transactions"
+                " with more than 10,000 recipients: run mailtrace-index once as a user with the role mailtrace-setup"
             )
 
     def _put_template(self, *, unfinished: bool = False) -> None:
-        """With the limit that only newer servers know, if this is one."""
+        """Write the template, with the setting `ARRAY_OBJECTS` if the server has it."""
         try:
             self._put(array_objects=True, unfinished=unfinished)
         except AnswerError as error:
@@ -149,44 +157,48 @@ class SetUp:
             self._put(array_objects=False, unfinished=unfinished)
 
     def _put(self, *, array_objects: bool, unfinished: bool = False) -> None:
-        meta = {**self.periods.told(), **({UNFINISHED: True} if unfinished else {})}
+        meta = {**self.periods.to_json(), **({UNFINISHED: True} if unfinished else {})}
         body = template(self._prefix, meta, lifecycle=self.has_lifecycle, array_objects=array_objects)
         self._server.ask(self._server.client.indices.put_index_template, name=self._prefix, **body)
 
-    def _extend(self, indices: list[str]) -> None:
-        """Give indices the fields that they lack; those they have stay as they are."""
+    def _add_fields(self, indices: list[str]) -> None:
+        """Add to indices the fields that they lack; existing fields stay as they are."""
         put = self._server.client.indices.put_mapping
-        for at in range(0, len(indices), FEW):
+        for at in range(0, len(indices), MOST_NAMES):
             try:
-                self._server.ask_until_answered(put, index=",".join(indices[at : at + FEW]), **mapping())
+                self._server.ask_until_answered(put, index=",".join(indices[at : at + MOST_NAMES]), **mapping())
             except AnswerError as error:
                 raise StoreError(
-                    f"{self._server.name}: the indices that are there cannot take this version's fields"
-                    f" ({error.reason}): index the logs anew, or ask for help with this line"
+                    f"{self._server.name}: the existing indices cannot take this version's fields ({error.reason}):"
+                    " delete them and index the logs again, or report this message"
                 ) from error
 
-    def existing(self, expand: str = "open,closed") -> list[str]:
-        """Return the names of the indices that there are, in their order: ours alone, open or closed."""
+    def indices(self, expand: str = "open,closed") -> list[str]:
+        """Return the sorted names of mailtrace's own indices, with `expand="closed"` only the closed ones."""
         resolve = self._server.client.indices.resolve_index
         found = self._server.ask_with_retries(resolve, name=f"{self._prefix}-*", expand_wildcards=expand)
         names = (each["name"] for each in found["indices"])
         return sorted(name for name in names if day_span_of(name.removeprefix(f"{self._prefix}-")) is not None)
 
-    def tell_of_closed(self) -> None:
-        """Say, once, which indices a search leaves out: the server does so silently."""
-        closed = [] if self._told_of_closed else self.existing("closed")
-        self._told_of_closed = True
+    def report_closed(self) -> None:
+        """Report, once, the closed indices: the server leaves them out of searches without a word."""
+        closed = [] if self._reported_closed else self.indices("closed")
+        self._reported_closed = True
         for index in closed:
-            self._tell(left_out(index))
+            self._notify(closed_message(index))
 
 
-def left_out(index: str) -> str:
-    """Return what to say of an index that somebody has closed."""
+def closed_message(index: str) -> str:
+    """Return the message about a closed index."""
     return f"{index} is closed and not searched: open it with POST /{index}/_open"
 
 
 def create(server: Server, index: str, body: dict[str, Any]) -> bool:
-    """Create an index; False: it is there already."""
+    """Create an index; return False if it exists already.
+
+    Raises:
+        StoreError: as `Server.ask`.
+    """
     try:
         server.ask_until_answered(server.client.indices.create, index=index, **body)
     except AnswerError as error:
@@ -194,7 +206,3 @@ def create(server: Server, index: str, body: dict[str, Any]) -> bool:
             raise
         return False
     return True
-
-
-def _after(age: str | None) -> str:
-    return "nothing" if age is None else f"after {age}"

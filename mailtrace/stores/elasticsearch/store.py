@@ -1,7 +1,7 @@
-"""The scale-out store: an Elasticsearch server, 8 or 9, written and searched by any number of programs.
+"""The store on an Elasticsearch server, 8 or 9, which any number of processes may write and search at once.
 
-A transaction lives in the index that holds the day on which it started, in UTC, under its ID: both are functions of
-its start, so an ID is in one index only, and creating it needs no look-up.
+A transaction is stored under its ID in the index of the day on which it started, in UTC. Both depend only on its start,
+so an ID is in a single index, and creating it needs no look-up.
 """
 
 import time
@@ -21,39 +21,39 @@ from mailtrace.stores.elasticsearch.bulk import Answer, Bulk, Operation
 from mailtrace.stores.elasticsearch.check import describe
 from mailtrace.stores.elasticsearch.checkpoints import Checkpoints
 from mailtrace.stores.elasticsearch.client import Server
-from mailtrace.stores.elasticsearch.errors import advice, is_documents_fault
+from mailtrace.stores.elasticsearch.errors import advice, is_document_error
 from mailtrace.stores.elasticsearch.groups import groups
 from mailtrace.stores.elasticsearch.indices import Indices
 from mailtrace.stores.elasticsearch.rows import FACTS, day_of, source, stored
 from mailtrace.stores.elasticsearch.searches import Searches
-from mailtrace.stores.elasticsearch.setup import SetUp
+from mailtrace.stores.elasticsearch.setup import Setup
 
 _BATCH: Final = 1000
-"""How many rows one request reads by their IDs."""
-_AT_ONCE: Final = 200
-"""How many new rows are made at once."""
+"""Rows that one request reads by their IDs."""
+_SLICE: Final = 200
+"""New rows that are held in memory at once."""
 _KEYS: Final = 500
-"""How many keys one search looks up."""
+"""Keys that one search looks up."""
 _NO_INDEX: Final = "index_not_found_exception"
 
 
 class _Sent(NamedTuple):
-    """A row on its way."""
+    """A row that was sent to the server."""
 
     id: str
     queue_id: str
-    place: str
+    index_name: str
 
 
 class ElasticsearchStore:
-    """The store on the server at a URL, which may hold a user and a password, in the indices of a prefix.
+    """The store at a URL, which may contain a user and a password, in the indices with a prefix.
 
-    Retention and period are wishes about how long entries are kept and what one index holds: without one, what is set
-    up stays as it is, and a new set-up has 90 days, in indices of a day.
+    `retention_days` and `index_period` change what is set up; None keeps it. A new server gets a retention of 90 days
+    and one index per day. `notify` is called with messages for the admin.
 
     Raises:
-        StoreError: the URL is none of a server, or a certificate cannot be read.
-        UsageError: it is not told who comes to a server that asks.
+        StoreError: the URL is not one of a server, or a certificate cannot be read.
+        UsageError: the credentials are incomplete or contradict each other.
     """
 
     def __init__(
@@ -64,13 +64,13 @@ class ElasticsearchStore:
         access: Access | None = None,
         retention_days: int | None = None,
         index_period: str | None = None,
-        tell: Notify = lambda _: None,
+        notify: Notify = lambda _: None,
         now: Callable[[], float] = time.time,
     ) -> None:
-        self._server = Server(url, access, tell)
+        self._server = Server(url, access, notify)
         self._bulk = Bulk(self._server)
-        self._set_up = SetUp(self._server, prefix, retention_days, index_period, tell)
-        self._indices = Indices(self._server, prefix, self._set_up, now)
+        self._setup = Setup(self._server, prefix, retention_days, index_period, notify)
+        self._indices = Indices(self._server, prefix, self._setup, now)
         self._searches = Searches(self._server, self._indices)
         self._checkpoints = Checkpoints(self._server, self._bulk, self._indices.checkpoints)
 
@@ -81,72 +81,74 @@ class ElasticsearchStore:
 
     @property
     def has_lifecycle(self) -> bool:
-        """Whether the server deletes what is past its time; known after `prepare`."""
-        return self._set_up.has_lifecycle
+        """Whether the server deletes expired indices itself; known after `prepare`."""
+        return self._setup.has_lifecycle
 
     @property
     def is_exclusive(self) -> bool:
-        """Others may write at any time."""
+        """Always False: other processes may write at any time."""
         return False
 
     @property
     def is_remote(self) -> bool:
-        """The server works while this process can go on."""
+        """Always True: the server works while this process continues."""
         return True
 
     def prepare(self) -> None:
-        """Make index template, lifecycle policy and the index of checkpoints where they are missing.
+        """Create the index template, lifecycle policy and index of checkpoints where they are missing.
 
         Raises:
             StoreUnavailableError: the server does not answer.
-            StoreError: it is no Elasticsearch 8 or 9, or does not let this user do it.
+            StoreError: it is not Elasticsearch 8 or 9, or the user lacks a privilege.
         """
-        self._set_up.prepare(self._indices.checkpoints)
+        self._setup.prepare(self._indices.checkpoints)
 
     def require_room(self, days: Collection[int]) -> None:
-        """See that there is room for the indices that entries of these days, counted from 1970 in UTC, will need.
+        """Check that the server has room for the new indices that these days, counted from 1970 in UTC, need.
 
         Raises:
-            StoreError: there is not.
+            StoreError: there is not enough room.
         """
         self._indices.require_room(days)
 
     def describe(self) -> Description:
-        """Look at the server, at what is set up there and at what this user may do; write nothing."""
-        return describe(self._server, self._set_up, self._indices)
+        """Return the state of the server, its indices and this user's privileges; write nothing."""
+        return describe(self._server, self._setup, self._indices)
 
     def create(self, rows: Iterable[Row]) -> WriteResult:
-        """Write rows whose IDs are not there yet; those that are come back as conflicts, unchanged."""
-        waiting = iter(rows)
-        slices = iter(lambda: list(islice(waiting, _AT_ONCE)), [])
+        """Write rows whose IDs are new; existing ones are left unchanged and returned as conflicts."""
+        remaining = iter(rows)
+        slices = iter(lambda: list(islice(remaining, _SLICE)), [])
         return self._write(
-            (row, {"create": self._place(row.transaction, row.id)}) for some in slices for row in self._with_room(some)
+            (row, {"create": self._target(row.transaction, row.id)})
+            for some in slices
+            for row in self._with_indices(some)
         )
 
-    def _with_room(self, rows: Sequence[Row]) -> Sequence[Row]:
-        """Make the indices of new rows ready for them."""
-        behind = self._indices.open(day_of(row.transaction.start) for row in rows)
-        if behind:
-            self._prolong([row for row in rows if self._index_of(row.transaction) in behind])
+    def _with_indices(self, rows: Sequence[Row]) -> Sequence[Row]:
+        """Return the rows after creating and prolonging the indices that they need."""
+        aged = self._indices.create_missing(day_of(row.transaction.start) for row in rows)
+        if aged:
+            self._prolong([row for row in rows if self._index_of(row.transaction) in aged])
         return rows
 
     def replace(self, replacements: Sequence[Replacement]) -> WriteResult:
-        """Write rows in place of stored ones that have not changed since they were read."""
+        """Replace stored rows, unless they have changed since they were read."""
         return self._write((row, {"index": _unchanged(row.id, version)}) for row, version in replacements)
 
     def remove(self, removals: Sequence[Removal]) -> None:
-        """Delete rows that have not changed since they were read."""
+        """Delete stored rows, unless they have changed since they were read."""
         operations = [Operation({"delete": _unchanged(removal.id, removal.version)}) for removal in removals]
         for operation, answer in zip(operations, self._bulk.send(operations), strict=True):
             if answer.status not in (404, 409):
-                self._require(operation.place, answer)
-                self._indices.wrote(operation.place)
+                self._require_written(operation.index_name, answer)
+                self._indices.add_written(operation.index_name)
 
     def _prolong(self, rows: Sequence[Row]) -> None:
-        """Prolong the time of indices, if these rows are new to them: reading again what is there prolongs nothing.
+        """Prolong the indices of those rows that are not stored yet: reading a log again prolongs nothing.
 
-        This comes before the rows are written. Otherwise a run that ends in between would leave them to go with the
-        old ones, and the next run would take them for known.
+        This must come before the rows are written. If a run ended in between, the next one would find the rows stored,
+        would not prolong the index, and the rows would be deleted too early.
         """
         known = {found["_id"] for found in self._get([row.transaction for row in rows], source=False)}
         for index in {self._index_of(row.transaction) for row in rows if row.id not in known}:
@@ -155,55 +157,55 @@ class ElasticsearchStore:
     def _index_of(self, transaction: Transaction) -> str:
         return self._indices.of(day_of(transaction.start))
 
-    def _place(self, transaction: Transaction, id_: str) -> dict[str, Any]:
+    def _target(self, transaction: Transaction, id_: str) -> dict[str, Any]:
         return {"_index": self._index_of(transaction), "_id": id_}
 
-    def _write(self, wanted: Iterable[tuple[Row, dict[str, dict[str, Any]]]]) -> WriteResult:
-        """Send each row as soon as it is made, while the next ones are being made."""
-        outcome = WriteResult(set(), [])
+    def _write(self, actions: Iterable[tuple[Row, dict[str, dict[str, Any]]]]) -> WriteResult:
+        """Send rows, each with the action of its operation, while the next ones are being made."""
+        result = WriteResult(set(), [])
         sent: list[_Sent] = []
 
         def operations() -> Iterator[Operation]:
-            for row, action in wanted:
-                if isinstance(told := _source(row), Refused):
-                    outcome.refused.append(told)
+            for row, action in actions:
+                if isinstance(document := _source(row), Refused):
+                    result.refused.append(document)
                 else:
-                    operation = Operation(action, told)
-                    sent.append(_Sent(row.id, row.transaction.queue_id, operation.place))
+                    operation = Operation(action, document)
+                    sent.append(_Sent(row.id, row.transaction.queue_id, operation.index_name))
                     yield operation
 
         answers = self._bulk.send(operations())
         for row, answer in zip(sent, answers, strict=True):
-            self._take_answer(outcome, row, answer)
-        return outcome
+            self._add_answer(result, row, answer)
+        return result
 
-    def _take_answer(self, outcome: WriteResult, row: _Sent, answer: Answer) -> None:
-        """What is not the document's fault ends the run: all that was not written is read again by the next."""
+    def _add_answer(self, result: WriteResult, row: _Sent, answer: Answer) -> None:
+        """Record the answer for a row; an error that is not the document's ends the run, and the next reads on."""
         if answer.status == 409:
-            outcome.conflicts.add(row.id)
+            result.conflicts.add(row.id)
         elif answer.kind == _NO_INDEX:
-            # Deleted meanwhile: what was read there is out of date, as in a conflict, and the index is made anew.
-            self._indices.forget(row.place)
-            outcome.conflicts.add(row.id)
-        elif is_documents_fault(answer.status, answer.kind):
-            outcome.refused.append(Refused(row.queue_id, answer.reason))
+            # The index was deleted: as in a conflict, what was read from it is outdated. It is created again.
+            self._indices.forget(row.index_name)
+            result.conflicts.add(row.id)
+        elif is_document_error(answer.status, answer.kind):
+            result.refused.append(Refused(row.queue_id, answer.reason))
         else:
-            self._require(row.place, answer)
-            self._indices.wrote(row.place)
+            self._require_written(row.index_name, answer)
+            self._indices.add_written(row.index_name)
 
-    def _require(self, index: str, answer: Answer) -> None:
+    def _require_written(self, index: str, answer: Answer) -> None:
         if answer.status >= 400:
             reason = answer.reason + advice(index, answer.kind, answer.reason)
             raise StoreError(f"{self.name} cannot write: {reason}")
 
     def read(self, transactions: Sequence[Transaction]) -> dict[str, Stored]:
-        """Return what is stored under the IDs of these transactions, stubs too; everything acknowledged is seen."""
+        """Return what is stored under the IDs of these transactions, including stubs and all acknowledged writes."""
         return {found["_id"]: stored(found) for found in self._get(transactions, source=FACTS)}
 
     def _get(self, transactions: Sequence[Transaction], *, source: list[str] | bool) -> Iterator[dict[str, Any]]:
         for at in range(0, len(transactions), _BATCH):
-            places = [self._place(part, part.id) for part in transactions[at : at + _BATCH]]
-            docs = [{**place, "_source": source} for place in places]
+            targets = [self._target(one, one.id) for one in transactions[at : at + _BATCH]]
+            docs = [{**target, "_source": source} for target in targets]
             for found in self._server.ask_until_answered(self._server.client.mget, docs=docs)["docs"]:
                 if found.get("found"):
                     yield found
@@ -212,7 +214,7 @@ class ElasticsearchStore:
                     raise StoreError(f"{self.name} cannot read {found['_index']}: {reason}")
 
     def lacking_beginning(self, keys: Sequence[Key]) -> set[Key]:
-        """Return those keys of which a transaction is stored whose beginning may be missing."""
+        """Return the keys that have a stored transaction whose beginning may be missing."""
         found: set[Key] = set()
         if keys:
             self._indices.refresh()
@@ -221,7 +223,7 @@ class ElasticsearchStore:
         return found
 
     def find(self, wanted: Mapping[Key, TimeSpan]) -> dict[Key, list[Stored]]:
-        """Return every stored transaction of each key, stubs too; everything acknowledged is seen."""
+        """Return all stored transactions of each key, including stubs and all acknowledged writes."""
         found: dict[Key, list[Stored]] = {}
         keys = list(wanted)
         if keys:
@@ -233,7 +235,7 @@ class ElasticsearchStore:
         return found
 
     def commit(self, checkpoints: Sequence[Checkpoint]) -> None:
-        """Let searches see what was written, and save these checkpoints: every document is acknowledged already."""
+        """Make everything written visible to searches, then save the checkpoints: all documents are acknowledged."""
         self._indices.refresh_written()
         self._checkpoints.save(checkpoints)
         self._server.outage.recovered()
@@ -248,31 +250,31 @@ class ElasticsearchStore:
         Raises:
             StoreMissingError: nothing has been indexed here.
         """
-        self._set_up.tell_of_closed()
+        self._setup.report_closed()
         return self._searches.documents(query)
 
     def count(self, query: Query) -> int:
         """Return how many documents match, whatever the query's limit."""
-        self._set_up.tell_of_closed()
+        self._setup.report_closed()
         return self._searches.count(query)
 
     def group(self, query: Query, grouping: Grouping) -> list[Group]:
-        """Return the groups of what matches, counted by the server."""
-        self._set_up.tell_of_closed()
+        """Return the groups of what matches, whatever the query's limit."""
+        self._setup.report_closed()
         return groups(self._searches, query, grouping)
 
     def expire(self, before: float) -> int:
-        """Delete checkpoints older than `before`, and on a server without lifecycles the indices past their time.
+        """Delete checkpoints older than `before`, and on a server without ILM the expired indices.
 
-        Returns how many documents went; 0 where the server's policy sees to it.
+        Return the number of deleted documents: 0 if the server's policy deletes them.
         """
         self._checkpoints.prune(before)
-        gone = 0
-        for index in self._indices.past(before):
-            gone += self._searches.size(index)
+        deleted = 0
+        for index in self._indices.expired(before):
+            deleted += self._searches.size(index)
             self._indices.delete(index)
         self._server.outage.recovered()
-        return gone
+        return deleted
 
     def close(self) -> None:
         """Close the connections."""
@@ -281,7 +283,7 @@ class ElasticsearchStore:
 
 
 def _unchanged(id_: str, version: tuple[str, int, int]) -> dict[str, Any]:
-    """An operation's place and condition: the document is still the one that was read."""
+    """Return the target of an operation, with the condition that the document has not changed since it was read."""
     index, seq_no, primary_term = version
     return {"_index": index, "_id": id_, "if_seq_no": seq_no, "if_primary_term": primary_term}
 

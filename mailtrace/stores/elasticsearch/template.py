@@ -1,11 +1,11 @@
-"""What mailtrace sets up on an Elasticsearch server: an index template, a lifecycle policy, an index of checkpoints.
+"""The index template, lifecycle policy and checkpoint index that mailtrace creates on an Elasticsearch server.
 
-A stored document has the public members as they are, and private ones beside them, which no search shows: `id`,
-`stub`, `headless`, `start`, `line`, `facts`, `packed` (the whole document, where it is too big; `is_packed` says that
-it is), and in `search` the values that queries compare and group by, folded by Python just as `query.matches` folds
-them: Elasticsearch folds some otherwise (a capital sigma at a word's end, a dotted capital I). The public members are
-there for people's queries, in Kibana say, some under the names of the Elastic Common Schema as well (its reference,
-"Email", "Source" and "Host" fields).
+A stored document has the public members under their own names, and beside them private members, which searches do not
+return: `id`, `stub`, `headless`, `start`, `line`, `facts`, `packed` (the whole document, if it is too big for fields of
+its own; `is_packed` marks it), and in `search` the values that queries compare and group by. Python folds these values,
+as `search.query.matches` does, because Elasticsearch folds some characters differently (a capital sigma at the end of a
+word, a dotted capital I). The public members are for people's own queries, in Kibana for example. Some are also
+available under their names in the Elastic Common Schema (reference, "Email", "Source" and "Host" fields).
 """
 
 from typing import Any, Final
@@ -14,39 +14,39 @@ from mailtrace import __version__
 from mailtrace.message.fields import DOCUMENT, RECIPIENT_RESULT, Field
 
 ARRAY_OBJECTS: Final = "index.mapping.array_objects.limit"
-"""A limit that Elasticsearch 9 has and 8.19 refuses as unknown."""
+"""A limit that Elasticsearch 9 has, and that 8.19 rejects as an unknown setting."""
 
 UNFINISHED: Final = "unfinished"
-"""Stands in a template's `_meta` while the indices that are there are being given its new fields."""
+"""A member of the template's `_meta` while its new fields are being added to existing indices."""
 
 PRIVATE: Final = ("id", "stub", "headless", "start", "line", "facts", "search", "to.search")
-"""The members that are no part of the public document, and that searches do not ask for."""
+"""The members that are not part of the public document, which searches leave out."""
 
 _PRIORITY: Final = 500
-"""Above the templates that Elasticsearch brings along, which have 100 to 200 (manual, "Index templates")."""
+"""Above Elasticsearch's built-in templates, which have 100 to 200 (manual, "Index templates")."""
 _OBJECTS: Final = 1_000_000
-"""The most objects in a document, which is the most recipients' results of a transaction; 10,000 were too few."""
+"""The most objects, and so the most recipient results, in a document; the default of 10,000 is too few."""
 
 _EXACT: Final = {"type": "keyword"}
-_ASKED: Final = {"type": "keyword", "doc_values": False}
-"""What queries compare: values are cut at 8,191 characters, which fit in a term whatever the characters are."""
+_COMPARED: Final = {"type": "keyword", "doc_values": False}
+"""For what queries compare: documents cut values at 8,191 characters, which fit in a term in any script."""
 _GROUPED: Final = {"type": "keyword", "index": False}
-"""What queries group by alone."""
+"""For what queries only group by."""
 _SHOWN: Final = {"type": "keyword", "index": False, "normalizer": "lowercase"}
-"""What people may group and filter by: without an index, from the column that groups them."""
+"""For what people group and filter by: without an index, filters read the column of values."""
 _UNCUT: Final = {"type": "keyword", "index": False, "ignore_above": 8191}
-"""The same, for what no document cuts and only a forged line could make too long."""
-_KEPT: Final = {"type": "keyword", "index": False, "doc_values": False}
+"""The same for values that documents do not cut, and that only a forged line could make too long."""
+_UNSEARCHED: Final = {"type": "keyword", "index": False, "doc_values": False}
 _MICROSECONDS: Final = {"type": "date", "format": "epoch_millis"}
-"""Microseconds since 1970, in place of milliseconds: of dates alone does the server know without looking at documents
-whether a shard holds any of a span. Its dates with nanoseconds end in 2262, and a forged line may tell a later year."""
+"""Microseconds since 1970, stored as if they were milliseconds. The server can skip the shards that hold nothing of a
+time span only for dates, and its dates with nanoseconds end in 2262, while a forged line may have a later year."""
 _TIME: Final = {"type": "date_nanos", "ignore_malformed": True}
 _ADDRESS: Final = {"type": "ip", "ignore_malformed": True}
 _NUMBER: Final = {"type": "long", "ignore_malformed": True}
 
 
 def _alias(path: str) -> dict[str, str]:
-    """Another name of a field. One of a nested field is nested as well, under `to.`: elsewhere it is refused."""
+    """Return an alias of a field; Elasticsearch accepts one of a nested field only within that field, under `to`."""
     return {"type": "alias", "path": path}
 
 
@@ -64,22 +64,23 @@ _BY_KIND: Final[dict[str, dict[str, Any]]] = {
 _TEXTS: Final[dict[str, dict[str, Any]]] = {"folded": _SHOWN, "exact": _EXACT, "uncut": _UNCUT, "address": _ADDRESS}
 
 
-def _kept(field: Field) -> dict[str, Any]:
+def _mapping_of(field: Field) -> dict[str, Any]:
+    """Return the mapping of a public member."""
     return _TEXTS[field.kept] if field.kind == "text" else _BY_KIND[field.kind]
 
 
-_ENTRY: Final[dict[str, Any]] = {
-    **{field.name: _kept(field) for field in RECIPIENT_RESULT},
+_RESULT: Final[dict[str, Any]] = {
+    **{field.name: _mapping_of(field) for field in RECIPIENT_RESULT},
     "search": {
         "properties": {
-            "addresses": _ASKED,
-            "domains": _ASKED,
+            "addresses": _COMPARED,
+            "domains": _COMPARED,
             "recipient": _GROUPED,
             "domain": _GROUPED,
-            "relays": _ASKED,
-            "relay_ips": _ASKED,
+            "relays": _COMPARED,
+            "relay_ips": _COMPARED,
             "relay": _GROUPED,
-            "status": _ASKED,
+            "status": _COMPARED,
             "reason": _GROUPED,
             "delay": {"type": "long", "index": False},
         }
@@ -88,42 +89,42 @@ _ENTRY: Final[dict[str, Any]] = {
     "destination": _within(domain=_alias("to.relay_host"), ip=_alias("to.relay_ip")),
 }
 _DOCUMENT: Final[dict[str, Any]] = {
-    **{field.name: _kept(field) for field in DOCUMENT},
+    **{field.name: _mapping_of(field) for field in DOCUMENT},
     "host": {**_EXACT, "fields": {"name": _EXACT}},
-    "to": {"type": "nested", "properties": _ENTRY},
+    "to": {"type": "nested", "properties": _RESULT},
     "id": {"type": "keyword", "index": False},
     "stub": {"type": "boolean"},
     "headless": {"type": "boolean"},
     "start": {"type": "long", "index": False},
-    "line": _KEPT,
+    "line": _UNSEARCHED,
     "facts": {"type": "object", "enabled": False},
-    "packed": _KEPT,
+    "packed": _UNSEARCHED,
     "is_packed": {"type": "boolean"},
     "search": {
         "properties": {
             "date": _MICROSECONDS,
             "from": _EXACT,
             "from_domain": _EXACT,
-            "msgid": _ASKED,
-            "links": _ASKED,
-            "clients": _ASKED,
-            "client_ips": _ASKED,
+            "msgid": _COMPARED,
+            "links": _COMPARED,
+            "clients": _COMPARED,
+            "client_ips": _COMPARED,
             "client": _GROUPED,
             "login": _EXACT,
-            "hosts": _ASKED,
+            "hosts": _COMPARED,
         }
     },
     "@timestamp": _alias("date"),
     "email": _within(**{"from": _within(address=_alias("from")), "message_id": _alias("msgid")}),
     "source": _within(address=_alias("client"), ip=_alias("client_ip")),
 }
-"""`host.name` is a field within `host`, since that is a value and cannot hold an alias."""
+"""`host.name` is a subfield, since `host` is a value and cannot contain an alias."""
 
 
 def template(prefix: str, meta: dict[str, Any], *, lifecycle: bool, array_objects: bool) -> dict[str, Any]:
-    """Return the index template, with only the settings that the server knows.
+    """Return the index template; `lifecycle` and `array_objects` tell which settings the server knows.
 
-    Only `mailtrace-index` makes indices, with the time from which they count: no write may make one by the way.
+    Writes must not create an index: `mailtrace-index` creates each one with its origination date.
     """
     settings: dict[str, Any] = {
         "index.number_of_shards": 1,
@@ -149,7 +150,7 @@ def mapping() -> dict[str, Any]:
 
 
 def is_current(found: dict[str, Any]) -> bool:
-    """Return whether a template that the server has is this version's or a later one's, and all of it came about."""
+    """Return whether the server's template is complete, and of this version or a newer one."""
     if is_newer(found):
         return True
     meta = found.get("_meta") or {}
@@ -159,7 +160,7 @@ def is_current(found: dict[str, Any]) -> bool:
 
 
 def is_newer(found: dict[str, Any]) -> bool:
-    """Return whether a template is a later version's, which may have fields that this one does not know."""
+    """Return whether a template is of a newer version, which may have fields that this one does not know."""
     return _version_in(found.get("_meta") or {}) > _version(__version__)
 
 
@@ -168,7 +169,7 @@ def _version_in(meta: dict[str, Any]) -> tuple[int, ...]:
 
 
 def _has(found: dict[str, Any], wanted: dict[str, Any]) -> bool:
-    """Whether a mapping has all fields of another."""
+    """Return whether a mapping has all fields of another."""
     return all(
         name in found.get(kind, {}) and _has(found[kind][name], field)
         for kind in ("properties", "fields")
@@ -181,7 +182,7 @@ def _version(text: str) -> tuple[int, ...]:
 
 
 def policy(retention_days: int) -> dict[str, Any]:
-    """Return the lifecycle policy: indices go that many days after their `origination_date`."""
+    """Return the lifecycle policy, which deletes an index that many days after its origination date."""
     return {
         "_meta": {"mailtrace": __version__, "retention_days": retention_days},
         "phases": {"delete": {"min_age": f"{retention_days}d", "actions": {"delete": {}}}},
@@ -189,7 +190,7 @@ def policy(retention_days: int) -> dict[str, Any]:
 
 
 def is_ours(found: dict[str, Any]) -> bool:
-    """Return whether a policy is as mailtrace made it; if not, an administrator has other wishes."""
+    """Return whether a policy is as mailtrace set it, unchanged by an administrator."""
     meta = found.get("_meta") or {}
     phases = found.get("phases", {})
     actions = phases.get("delete", {}).get("actions", {})
@@ -197,19 +198,19 @@ def is_ours(found: dict[str, Any]) -> bool:
         "mailtrace" in meta
         and deletes_after(found) == f"{meta.get('retention_days')}d"
         and list(phases) == ["delete"]
-        # A server adds what it does by itself.
+        # The server adds its default to the action.
         and actions in ({"delete": {}}, {"delete": {"delete_searchable_snapshot": True}})
     )
 
 
 def deletes_after(found: dict[str, Any]) -> str | None:
-    """Return the age at which a policy deletes, as the server says it; None where it does not delete."""
+    """Return the age at which a policy deletes, such as `90d`; None if it does not delete."""
     phase = found.get("phases", {}).get("delete")
     return None if phase is None else str(phase.get("min_age", "0ms"))
 
 
 def checkpoints_index() -> dict[str, Any]:
-    """Return settings and mapping of the index of checkpoints: what is read back is the member `checkpoint`."""
+    """Return the settings and mapping of the index of checkpoints; only the member `checkpoint` is read back."""
     return {
         "settings": {"index.number_of_shards": 1, "index.auto_expand_replicas": "0-1"},
         "mappings": {
@@ -218,7 +219,7 @@ def checkpoints_index() -> dict[str, Any]:
                 "log": _EXACT,
                 "path": _UNCUT,
                 "saved": {"type": "double"},
-                "checkpoint": _KEPT,
+                "checkpoint": _UNSEARCHED,
             },
         },
     }

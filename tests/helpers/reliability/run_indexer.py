@@ -23,7 +23,7 @@ def open_store(name: str, tell: Notify = lambda _: None) -> Store:
         from mailtrace.stores.elasticsearch.store import ElasticsearchStore
 
         url, prefix = name.split(" ")
-        return ElasticsearchStore(url, prefix=prefix, tell=tell)
+        return ElasticsearchStore(url, prefix=prefix, notify=tell)
     from mailtrace.stores.sqlite.store import SqliteStore
 
     return SqliteStore(name)

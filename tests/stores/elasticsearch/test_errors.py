@@ -48,7 +48,7 @@ def test_nothing_is_printed_when_a_script_meets_no_server():
     "url", ["localhost:9200", "ftp://host", "http://", "http://host:port", "sqlite:x", "http://[::1"]
 )
 def test_what_is_no_address_is_said(url):
-    with pytest.raises(StoreError, match="is no address of an Elasticsearch server: write http://HOST:9200"):
+    with pytest.raises(StoreError, match="is not the URL of an Elasticsearch server: write http://HOST:9200"):
         ElasticsearchStore(url)
 
 
@@ -72,10 +72,10 @@ OURS = {**JSON, "X-elastic-product": "Elasticsearch"}
 @pytest.mark.parametrize(
     ("answer", "told"),
     [
-        ((200, JSON, b"{}"), "is not Elasticsearch: mailtrace needs an Elasticsearch 8 or 9 there"),
+        ((200, JSON, b"{}"), "is not Elasticsearch: mailtrace needs Elasticsearch 8 or 9"),
         (
             (404, HTML, b"<html>nothing\nhere"),
-            "is a web server or proxy: mailtrace needs an Elasticsearch 8 or 9 there",
+            "is a web server or proxy: mailtrace needs Elasticsearch 8 or 9",
         ),
         (
             (200, HTML, b"<html><head><title lang=en>Sign in\n- Example</title></head>"),
@@ -83,27 +83,27 @@ OURS = {**JSON, "X-elastic-product": "Elasticsearch"}
         ),
         (
             (302, {**HTML, "Location": "https://login.example.org/?next=/_ilm&token=x"}, b""),
-            "is a web server or proxy that sends you to https://login.example.org: mailtrace needs an Elasticsearch",
+            "is a web server or proxy that redirects to https://login.example.org: mailtrace needs Elasticsearch",
         ),
         (
             (200, JSON, b'{"version":{"distribution":"opensearch","number":"2.19.1"}}'),
-            "is OpenSearch 2.19.1: mailtrace needs an Elasticsearch 8 or 9 there",
+            "is OpenSearch 2.19.1: mailtrace needs Elasticsearch 8 or 9",
         ),
-        ((200, JSON, b'{"version":{"number":"7.10.2"}}'), "is Elasticsearch 7.10.2: mailtrace needs an Elasticsearch"),
-        ((200, JSON, b'{"version":7}'), "is not Elasticsearch: mailtrace needs an"),
-        ((200, JSON, b"[]"), "is not Elasticsearch: mailtrace needs an"),
-        ((406, JSON, b'{"error":"Content-Type not supported"}'), "is not Elasticsearch: mailtrace needs an"),
+        ((200, JSON, b'{"version":{"number":"7.10.2"}}'), "is Elasticsearch 7.10.2: mailtrace needs Elasticsearch"),
+        ((200, JSON, b'{"version":7}'), "is not Elasticsearch: mailtrace needs"),
+        ((200, JSON, b"[]"), "is not Elasticsearch: mailtrace needs"),
+        ((406, JSON, b'{"error":"Content-Type not supported"}'), "is not Elasticsearch: mailtrace needs"),
         (
             (406, OURS, b'{"error":"Content-Type not supported"}'),
-            "is an Elasticsearch that is too old: mailtrace needs",
+            "is too old an Elasticsearch: mailtrace needs",
         ),
         (
             (400, OURS, b'{"error":{"type":"media_type_header_exception","reason":"Invalid media-type value"}}'),
-            "is an Elasticsearch that is too old",
+            "is too old an Elasticsearch",
         ),
-        ((403, HTML, b"<html>no"), "does not allow it: <html>no"),
-        ((500, OURS, b'{"error":{"type":"x","reason":"broken\\nin two"}}'), "refuses it: broken in two"),
-        ((200, OURS, b"no JSON"), "answers what mailtrace cannot read"),
+        ((403, HTML, b"<html>no"), "denies this request: <html>no"),
+        ((500, OURS, b'{"error":{"type":"x","reason":"broken\\nin two"}}'), "refuses the request: broken in two"),
+        ((200, OURS, b"no JSON"), "sent an answer that mailtrace cannot read"),
     ],
 )
 def test_a_server_that_is_another_is_said_in_one_line(answer, told):

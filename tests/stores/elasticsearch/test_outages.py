@@ -20,8 +20,8 @@ from mailtrace.message.document import document
 from mailtrace.search.query import Query
 from mailtrace.stores.elasticsearch.store import ElasticsearchStore
 
-AWAY = "{url} does not answer (connection refused): trying again for a minute at least; nothing is lost"
-BACK = "{url} answers again, and has all that was read"
+AWAY = "{url} does not answer (connection refused): retrying for at least a minute; nothing is lost"
+BACK = "{url} answers again; everything read so far is stored"
 MAILS = [mail(number) for number in range(2500)]
 ONE_REQUEST = 100
 """Mails that are written by a single request."""
@@ -53,7 +53,7 @@ def until(condition):
 def test_each_outage_and_its_end_are_told_once_however_many_requests_meet_it(elasticsearch_url, store_of):
     told, port = [], 0
     with proxy(elasticsearch_url, lambda *_: None) as url:
-        store, port = quick(store_of(url, tell=told.append), (*QUICK, *[0.1] * 200)), int(url.rpartition(":")[2])
+        store, port = quick(store_of(url, notify=told.append), (*QUICK, *[0.1] * 200)), int(url.rpartition(":")[2])
     with ThreadPoolExecutor(1) as pool:
         for n, mails in enumerate([MAILS[:1500], MAILS[1500:]]):
             writing = pool.submit(save, store, mails)
@@ -68,7 +68,7 @@ def test_each_outage_and_its_end_are_told_once_however_many_requests_meet_it(ela
 def test_an_outage_that_outlasts_all_tries_is_told_once_though_the_work_is_begun_again(elasticsearch_url, store_of):
     told, port = [], 0
     with proxy(elasticsearch_url, lambda *_: None) as url:
-        store, port = quick(store_of(url, tell=told.append), (*QUICK, 0.01)), int(url.rpartition(":")[2])
+        store, port = quick(store_of(url, notify=told.append), (*QUICK, 0.01)), int(url.rpartition(":")[2])
     for _ in range(3):
         with pytest.raises(StoreUnavailableError, match="is Elasticsearch running there") as error:
             save(store, MAILS)
@@ -101,18 +101,18 @@ def busy(times, status=429):
 def test_a_server_that_is_busy_again_and_again_is_told_of_once(elasticsearch_url, store_of, status):
     told = []
     with proxy(elasticsearch_url, busy(4, status)) as url:
-        store = quick(store_of(url, tell=told.append), (*QUICK, 0.01, 0.01))
+        store = quick(store_of(url, notify=told.append), (*QUICK, 0.01, 0.01))
         for at in range(0, 4 * ONE_REQUEST, ONE_REQUEST):
             save(store, MAILS[at : at + ONE_REQUEST])
         assert same(store, MAILS[: 4 * ONE_REQUEST])
-    away = f"{url} cannot do it now (queue is full): trying again for a minute at least; nothing is lost"
+    away = f"{url} is temporarily unavailable (queue is full): retrying for at least a minute; nothing is lost"
     assert told == [away, BACK.format(url=url)]
 
 
 def test_of_a_moment_nobody_hears(elasticsearch_url, store_of):
     told = []
     with proxy(elasticsearch_url, busy(3)) as url:
-        store = quick(store_of(url, tell=told.append), (*QUICK, 0.01))
+        store = quick(store_of(url, notify=told.append), (*QUICK, 0.01))
         save(store, MAILS[:ONE_REQUEST])
         assert same(store, MAILS[:ONE_REQUEST])
     assert told == []
@@ -121,7 +121,7 @@ def test_of_a_moment_nobody_hears(elasticsearch_url, store_of):
 def test_one_item_that_is_refused_is_told_with_the_servers_reason(client, store_of, elasticsearch_prefix):
     """A disk that is full: mailtrace goes on by itself, if there is room within a minute."""
     told = []
-    store = quick(store_of(tell=told.append), (*QUICK, *[0.1] * 200))
+    store = quick(store_of(notify=told.append), (*QUICK, *[0.1] * 200))
     save(store, MAILS[:10])
     block, index = "index.blocks.read_only_allow_delete", f"{elasticsearch_prefix}-*"
     client.indices.put_settings(index=index, settings={block: True})
@@ -130,7 +130,7 @@ def test_one_item_that_is_refused_is_told_with_the_servers_reason(client, store_
         until(lambda: told)
         client.indices.put_settings(index=index, settings={block: None})
         writing.result(30)
-    assert " cannot do it now (index [" in told[0]
+    assert " cannot write now (index [" in told[0]
     assert "disk usage exceeded flood-stage watermark" in told[0]
     assert told[1:] == [BACK.format(url=store.name)]
     assert same(store, MAILS)
@@ -147,7 +147,7 @@ class Followed:
 
     def __init__(self, folder, url, prefix):
         self.log, self.told = folder / "mail.log", []
-        self.store = quick(ElasticsearchStore(url, prefix=prefix, tell=self.told.append), (*QUICK, 0.01))
+        self.store = quick(ElasticsearchStore(url, prefix=prefix, notify=self.told.append), (*QUICK, 0.01))
         self.follower = Follower([str(self.log)], self.told.append)
         calendar = Calendar(timezone.utc, "UTC")
         self.indexer = Indexer(self.store, calendar, retry=self.follower.wait_to_retry)

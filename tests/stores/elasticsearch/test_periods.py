@@ -41,7 +41,7 @@ def test_days_with_an_index_stay_in_it_whatever_is_chosen_later(first, second, t
             periods = periods.changed(period, {name for names in stored.values() for name in names})
         for day in (START + each for each in days):
             stored.setdefault(day, set()).add(name_of(day, periods.of(day)))
-        assert periods_of(periods.told()) == periods
+        assert periods_of(periods.to_json()) == periods
     assert {len(names) for names in stored.values()} == {1}
 
 

@@ -44,7 +44,7 @@ def test_a_wish_against_an_administrators_policy_is_refused(client, store_of, el
         del changed["phases"]["delete"]
     client.ilm.put_lifecycle(name=elasticsearch_prefix, policy=MINE if change == "another's" else changed)
     before = client.ilm.get_lifecycle(name=elasticsearch_prefix)
-    told = r"^--retention 30: the lifecycle policy \w+ at \S+ is an administrator's \(it deletes "
+    told = r"^--retention 30: the lifecycle policy \w+ at \S+ was set by an administrator \(it deletes "
     told += {"phase": "after 90d", "no end": "nothing"}.get(change, "after 365d")
     with pytest.raises(StoreError, match=told):
         store_of(retention_days=30)
@@ -188,8 +188,8 @@ def test_a_change_of_the_period_leaves_every_transaction_in_one_index(client, st
     told = []
     first = store_of()
     put(first, *(mail(number, AT + number * DAY * SECOND) for number in range(3)))
-    second = store_of(index_period="month", tell=told.append)
-    assert told == ["an index holds a month from now on; days of which there is an index stay where they are"]
+    second = store_of(index_period="month", notify=told.append)
+    assert told == ["new indices hold a month from now on; days that already have an index keep it"]
     mails = [mail(number, AT + (number - 3) * DAY * SECOND) for number in range(9)]
     again = [mail(number, AT + number * DAY * SECOND) for number in range(3)]
     assert put(second, *mails[:5], *again).created == 5
@@ -226,9 +226,9 @@ def test_a_check_tells_what_there_is_and_writes_nothing(capsys, client, elastics
     status, told = check(capsys, elasticsearch_url)
     assert status == 0
     assert told["server"].startswith("Elasticsearch ")
-    assert told["rights"] == "all: security is off there"
-    assert told["policy"] == f"{prefix}: not there yet; the first run makes it, with 90 days"
-    assert told["template"] == "not there yet; the first run makes it"
+    assert told["rights"] == "all (security is disabled on the server)"
+    assert told["policy"] == f"{prefix}: missing; the first run creates it, with 90 days"
+    assert told["template"] == "missing; the first run creates it"
     assert (told["indices"], told["documents"]) == ("none yet", "none yet")
     assert not client.indices.exists_index_template(name=prefix)
     assert not client.indices.exists(index=f"{prefix}_checkpoints")
@@ -241,8 +241,8 @@ def test_a_check_tells_what_there_is_and_writes_nothing(capsys, client, elastics
     assert run_index(elasticsearch_url, [log], "--retention", "30", "--index-period", "week").status == 0
     status, told = check(capsys, elasticsearch_url)
     assert status == 0
-    assert told["policy"] == f"{prefix}: deletes after 30d, as mailtrace made it"
-    assert told["template"] == f"of mailtrace {__version__}, current; an index holds a week"
+    assert told["policy"] == f"{prefix}: deletes after 30d, set by mailtrace"
+    assert told["template"] == f"from mailtrace {__version__}, current; one index per week"
     assert told["documents"] == "3"
     assert (told["oldest"], told["newest"]) == ("2011-12-15 15:27:15", "2011-12-17 15:27:17")
     (index,) = client.indices.get(index=f"{prefix}-*")
@@ -251,7 +251,7 @@ def test_a_check_tells_what_there_is_and_writes_nothing(capsys, client, elastics
     client.ilm.put_lifecycle(name=prefix, policy=MINE)
     status, told = check(capsys, elasticsearch_url)
     assert status == 2
-    assert told["policy"] == f"{prefix}: deletes after 365d, an administrator's"
+    assert told["policy"] == f"{prefix}: deletes after 365d, set by an administrator"
     assert told["problem"] == f"{index} is closed and not searched: open it with POST /{index}/_open"
 
 

@@ -1,12 +1,18 @@
 """What is the embedded store's own: its file."""
 
 import sqlite3
+from pathlib import Path
 
 import pytest
 
+from helpers.stores.contents import found, put
+from helpers.stores.transactions import transaction, whole
 from mailtrace.errors import StoreError, StoreMissingError
+from mailtrace.indexing.merge import write
 from mailtrace.search.query import Query
 from mailtrace.stores.sqlite.store import SqliteStore
+
+OPEN_FILES = Path("/proc/self/fd")
 
 
 def test_a_file_that_an_indexer_is_just_making_is_no_strange_one(tmp_path):
@@ -27,3 +33,69 @@ def test_another_programs_database_is_told(tmp_path):
     made.close()
     with pytest.raises(StoreError, match="is not a mailtrace store"):
         SqliteStore(str(path)).count(Query())
+
+
+def test_what_was_not_committed_is_gone_when_a_store_is_closed_and_others_can_write(tmp_path):
+    store, other = (SqliteStore(str(tmp_path / "mailtrace.db")) for _ in range(2))
+    put(store, transaction("KEPT", whole()))
+    write(store, [transaction("LOST", whole())])
+    store.close()
+    put(other, transaction("NEXT", whole()))
+    assert {"KEPT", "NEXT"} == {each["transaction"] for each in found(store)}
+    put(store, transaction("AGAIN", whole()))
+    assert 3 == other.count(Query())
+    store.close()
+    store.close()
+    other.close()
+
+
+@pytest.mark.skipif(not OPEN_FILES.is_dir(), reason="only Linux tells which files a process has open")
+def test_a_closed_store_and_a_finished_search_leave_no_file_open(tmp_path):
+    store = SqliteStore(str(tmp_path / "mailtrace.db"))
+    put(store, transaction("KEPT", whole()))
+    assert 1 == store.count(Query())
+    store.close()
+    assert 1 == store.count(Query())
+    next(store.search(Query()))
+    assert [] == [each for each in OPEN_FILES.iterdir() if tmp_path in each.resolve().parents]
+
+
+@pytest.mark.parametrize(
+    ("version", "told"), [(2, "an older mailtrace: move it away"), (4, "a newer mailtrace: install")]
+)
+def test_a_store_of_another_version_is_told(tmp_path, version, told):
+    path = tmp_path / "mailtrace.db"
+    store = SqliteStore(str(path))
+    put(store, transaction("KEPT", whole()))
+    store.close()
+    with sqlite3.connect(path) as made:
+        made.execute(f"PRAGMA user_version = {version}")
+    made.close()
+    for use in (lambda: store.count(Query()), store.prepare):
+        with pytest.raises(StoreError, match=told):
+            use()
+
+
+def test_a_folder_is_no_store(tmp_path):
+    with pytest.raises(StoreError, match="is a folder"):
+        SqliteStore(str(tmp_path)).prepare()
+
+
+def test_a_file_that_is_no_database_is_told(tmp_path):
+    path = tmp_path / "mailtrace.db"
+    path.write_text("no database, but longer than a header of one hundred bytes\n" * 9)
+    store = SqliteStore(str(path))
+    for use in (lambda: store.count(Query()), store.prepare):
+        with pytest.raises(StoreError, match="is damaged or no mailtrace store"):
+            use()
+
+
+def test_an_empty_file_is_no_store_until_it_is_prepared(tmp_path):
+    path = tmp_path / "mailtrace.db"
+    path.touch()
+    store = SqliteStore(str(path))
+    with pytest.raises(StoreMissingError, match="nothing has been indexed at"):
+        store.count(Query())
+    store.prepare()
+    assert 0 == store.count(Query())
+    store.close()

@@ -71,8 +71,8 @@ def test_a_store_that_is_away_is_waited_for(elasticsearch_url, elasticsearch_pre
     finally:
         run.kill()
     assert (0, "") == (run.returncode, told)
-    assert away == f"{url} does not answer (connection refused): trying again for a minute at least; nothing is lost\n"
-    assert said == f"{url} answers again, and has all that was read\n"
+    assert away == f"{url} does not answer (connection refused): retrying for at least a minute; nothing is lost\n"
+    assert said == f"{url} answers again; everything read so far is stored\n"
 
 
 def wait_for(store: str, wanted: bytes, seconds: float) -> None:

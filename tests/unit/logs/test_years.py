@@ -95,7 +95,7 @@ def test_the_year_of_the_first_line_is_told_by_the_next_ones(log):
 def test_what_lines_tell_stands_against_the_year_that_was_given(commands_log):
     found, said = commands_log([plain("Dec 20"), received("2022-01-03T10:00:00")], "-y", "2011")
     assert found == ["2021-12-20"]
-    assert "the queue IDs are of 2021, so -y 2011 is not used: the right flag is -y 2021\n" in said
+    assert "the log is of 2021, so -y 2011 is not used: the right flag is -y 2021\n" in said
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from itertools import permutations
 
 import pytest
 
-from mailtrace.message.document import document
+from mailtrace.message.document import MAX_LENGTH, document
 from mailtrace.message.recipients import queued_as
 from mailtrace.message.transaction import SECOND, Transaction
 from mailtrace.mta import postfix, sendmail
@@ -17,12 +17,14 @@ from mailtrace.mta.facts import (
     Expired,
     Fact,
     Held,
+    Login,
     MessageId,
     Origin,
     Refusal,
     Removed,
     Result,
     Sender,
+    Submitted,
 )
 
 QUEUE_ID = "44CB19C84BB"
@@ -201,6 +203,15 @@ def test_a_recipient_that_bounced_elsewhere_or_was_deferred_has_one_result():
         assert [result["last"] for result in found["to"]] == [False, True]
 
 
+def test_a_recipient_with_results_of_local_and_of_another_server_is_one():
+    sent = DEFERRED._replace(status="sent (ok)", outcome="sent")
+    bounced = DEFERRED._replace(status="bounced (no)", outcome="bounced", delay=2.0)
+    for one, other in (("local", "mx[192.0.2.9]:25"), ("mx[192.0.2.9]:25", "local")):
+        for first, second in permutations((sent._replace(relay=one), bounced._replace(relay=other))):
+            found = document(with_facts(CLIENT, ACTIVE, first, second))
+            assert [(result["orig_to"], result["last"]) for result in found["to"]] == [(None, False), (None, True)]
+
+
 def test_members_of_a_sendmail_alias_are_kept_apart():
     head = "q5IA00Xx004242: "
     found = read(
@@ -250,3 +261,96 @@ def test_members_of_a_sendmail_alias_are_kept_apart():
 )
 def test_the_queue_id_at_the_next_hop_is_a_whole_word(status, wanted):
     assert queued_as(status) == wanted
+
+
+def test_a_message_that_was_canceled_before_it_came_in_is_no_mail():
+    assert document(with_facts(CLIENT, MessageId("m@x"), ACTIVE, Removed("canceled"))) is None
+    assert document(with_facts(Sender("ann@x", 5, 1, "m@x", "a"), Removed("canceled"), mta="sendmail")) is None
+    assert document(with_facts(CLIENT, MessageId("m@x"), ACTIVE, Removed("removed"))) is not None
+
+
+@pytest.mark.parametrize(
+    ("begun", "is_mail"),
+    [
+        (Sender("ann@x", 5, 0, "m@x", "a"), False),
+        (Sender("ann@x", 0, 1, None, "a"), False),
+        (Sender("ann@x", None, 1, None, "a"), False),
+        (Sender("ann@x", 0, 1, "m@x", "a"), True),
+        (Sender("ann@x", 5, 1, None, "a"), True),
+        (Sender("ann@x", 5, None, None, "a"), True),
+        (Submitted("ann@x"), True),
+        (MessageId("m@x"), True),
+        (CLIENT, False),
+    ],
+)
+def test_what_has_a_size_or_a_message_id_is_mail(begun, is_mail):
+    mta = "sendmail" if isinstance(begun, Sender) else "postfix"
+    assert is_mail == (document(with_facts(begun, mta=mta)) is not None)
+
+
+SENT = DEFERRED._replace(status="Sent", outcome="sent")
+
+
+@pytest.mark.parametrize(
+    ("nrcpt", "results", "removed"),
+    [
+        (1, [SENT], True),
+        (2, [SENT], False),
+        (1, [DEFERRED], False),
+        (1, [DEFERRED, SENT], True),
+        (2, [DEFERRED, SENT._replace(recipient="eve@y")], False),
+        (2, [SENT, SENT._replace(recipient="eve@y", outcome="bounced")], True),
+        (1, [SENT, SENT._replace(recipient="eve@y")], True),
+        (1, [SENT, Refusal("rejected", "no", "eve@y")], True),
+        (2, [SENT, Refusal("rejected", "no", "eve@y")], False),
+        (1, [Refusal("rejected", "no", "eve@y")], True),
+        (0, [SENT], False),
+        (None, [SENT], False),
+    ],
+)
+def test_sendmail_has_removed_what_has_a_final_result_for_each_recipient(nrcpt, results, removed):
+    found = document(with_facts(Sender("ann@x", 5, nrcpt, "m@x", "a"), *results, mta="sendmail"))
+    assert removed == found["removed"]
+
+
+def test_postfix_has_removed_what_it_says():
+    assert document(with_facts(CLIENT, Envelope("ann@x", 1, 1), SENT))["removed"] is False
+    assert document(with_facts(CLIENT, Envelope("ann@x", 1, 1), SENT, Removed("removed")))["removed"] is True
+
+
+def test_long_values_are_cut_and_end_in_dots():
+    whole, cut = "x" * MAX_LENGTH, "x" * (MAX_LENGTH - 3) + "..."
+    for value, kept in ((whole, whole), (whole + "x", cut)):
+        client = Client(value, login=value, origin=value, orig_client=value)
+        result = Result(value, value, value, value, "sent", "2.0.0", 1.0)
+        found = document(with_facts(client, MessageId(value), Envelope(value, 1, 1), result))
+        members = ("from", "client", "login", "orig_client", "msgid", "origin")
+        assert {kept} == {found[member] for member in members}
+        (entry,) = found["to"]
+        assert {kept} == {entry[member] for member in ("recipient", "orig_to", "relay", "relay_host", "status")}
+
+
+@pytest.mark.parametrize("member", ["recipient", "orig_to", "relay", "status"])
+def test_one_long_value_of_a_result_is_cut(member):
+    (entry,) = document(with_facts(Result(*(SENT._asdict() | {member: "x" * 9000}).values())))["to"]
+    assert MAX_LENGTH == len(entry[member])
+
+
+def test_of_each_member_the_first_value_of_the_kind_that_tells_it_best_is_told():
+    queue = Envelope("", 7, 3, "postfix-out")
+    found = document(
+        with_facts(MessageId("m@x", "postfix-in"), CLIENT, MessageId("n@x"), queue, Envelope("eve@x", 8, 4))
+    )
+    assert ("", 7, 3, "postfix-out") == (found["from"], found["size"], found["nrcpt"], found["instance"])
+    assert ("m@x", "a [192.0.2.1]", "192.0.2.1") == (found["msgid"], found["client"], found["client_ip"])
+    local = document(with_facts(Submitted("ann"), MessageId("m@x")))
+    assert ("ann", None, None) == (local["from"], local["client"], local["client_ip"])
+    both = document(with_facts(Login("eve", "c [192.0.2.9]"), Client("b [192.0.2.2]", "bob"), ACTIVE))
+    assert ("bob", "c [192.0.2.9]") == (both["login"], both["orig_client"])
+
+
+def test_a_requeued_message_is_queued_from_when_it_was_requeued():
+    (entry,) = document(with_facts(CLIENT, ACTIVE, Removed("requeued", OTHER)))["to"]
+    assert "1970-01-01T00:00:02+00:00" == entry["date"]
+    (entry,) = document(with_facts(CLIENT, ACTIVE))["to"]
+    assert "1970-01-01T00:00:01+00:00" == entry["date"]

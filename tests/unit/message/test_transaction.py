@@ -15,6 +15,7 @@ from mailtrace.mta.facts import (
     Expired,
     Fact,
     Held,
+    Login,
     MessageId,
     Origin,
     Refusal,
@@ -23,6 +24,7 @@ from mailtrace.mta.facts import (
     Result,
     Sender,
 )
+from mailtrace.mta.queue_ids import NOQUEUE
 
 SHORT = "E92FB9C021B"
 LONG = "4jYzr36nM8z1V3tx"
@@ -219,3 +221,109 @@ def test_a_short_id_reused_within_the_second_of_its_end_is_two_transactions(swap
         halves = [part(*lines[:cut]), part(*lines[cut:])]
         found = segments(reversed(halves) if swapped else halves)
         assert [document(part(*first)), document(part(*second))] == [document(each) for each in found]
+
+
+HOUR = 3600 * SECOND
+DAY = 24 * HOUR
+BEGUN = (100 * SECOND, Client("a [192.0.2.1]"))
+DONE = (103 * SECOND, Removed("removed"))
+ID, NEXT_ID = MessageId("one@x"), MessageId("two@x")
+
+
+def read(*facts: TimedFact, queue_id: str = SHORT, mta: str = "postfix") -> Transaction:
+    """A transaction with these facts, their times in microseconds."""
+    made = Transaction("mx1", queue_id, mta)
+    for time, fact in facts:
+        made.add(time, fact)
+    return made
+
+
+@pytest.mark.parametrize(
+    ("known", "last", "fact"),
+    [
+        pytest.param([(DONE[0], sent("r1@x"))], DONE[0] + 5 * SECOND, BEGUN[1], id="a late beginning"),
+        pytest.param([DONE], DONE[0], BEGUN[1], id="a beginning, of what is gone"),
+        pytest.param([BEGUN, DONE], DONE[0] + SECOND, sent("r1@x"), id="a late result"),
+        pytest.param([BEGUN, DONE], DONE[0] + SECOND, ID, id="a late message ID"),
+        pytest.param([BEGUN, (BEGUN[0], ID), DONE], DONE[0] + SECOND, ID, id="the same message ID"),
+        pytest.param([BEGUN, (BEGUN[0], ID), DONE], DONE[0], NEXT_ID, id="another message ID"),
+        pytest.param([BEGUN, DONE], DONE[0] + 5 * SECOND, Login("ann"), id="a before-queue filter's client"),
+        pytest.param([DONE], DONE[0] + HOUR, Origin("E347540", "notice"), id="whose notice it is"),
+        pytest.param([BEGUN, DONE], DONE[0] + SECOND, Removed("removed"), id="removed again"),
+        pytest.param(
+            [BEGUN, (DONE[0], Removed("requeued"))], DONE[0] + HOUR, Removed("requeued", LONG), id="where it went on"
+        ),
+    ],
+)
+def test_a_line_is_the_same_messages_until_the_last_moment_at_which_it_can_be(known, last, fact):
+    assert read(*known).continues(last, fact)
+    assert not read(*known).continues(last + 1, fact)
+
+
+def test_a_line_well_before_the_beginning_is_the_former_messages():
+    assert read(BEGUN).continues(BEGUN[0] - 5 * SECOND, ID)
+    assert not read(BEGUN).continues(BEGUN[0] - 5 * SECOND - 1, ID)
+
+
+def test_only_the_same_beginning_is_the_same_messages():
+    assert read(BEGUN).continues(*BEGUN)
+    assert not read(BEGUN).continues(BEGUN[0] + 1, BEGUN[1])
+    assert not read(BEGUN).continues(BEGUN[0], Client("b [192.0.2.2]"))
+    assert not read(BEGUN).continues(BEGUN[0], Origin("E347540", "notice"))
+    assert read((BEGUN[0], ID)).continues(BEGUN[0] + 9 * HOUR, Origin("E347540", "notice"))
+
+
+def test_what_is_whole_and_was_done_within_a_day_is_settled():
+    for last, settled in ((BEGUN[0] + DAY, True), (BEGUN[0] + DAY + 1, False)):
+        assert settled == read(BEGUN, (last, Removed("removed"))).is_settled
+    assert not read(BEGUN, (DONE[0], ID)).is_settled
+    assert not read(DONE, BEGUN).is_settled
+    assert not read((BEGUN[0], ID), DONE).is_settled
+    assert read(BEGUN, queue_id=LONG).is_settled
+    assert read(BEGUN, queue_id=NOQUEUE).is_settled
+
+
+def test_sendmails_final_results_do_not_settle_a_queue_id_without_a_time():
+    begun = (BEGUN[0], Sender("a@b", 10, 1, "m@x", "h [192.0.2.1]"))
+    made = read(begun, (DONE[0], sent("r1@x")), queue_id="QAA12345", mta="sendmail")
+    assert made.is_certain
+    assert not made.is_settled
+
+
+@pytest.mark.parametrize(
+    ("facts", "queue_id", "lacks"),
+    [
+        ([DONE], SHORT, True),
+        ([BEGUN], SHORT, False),
+        ([DONE, (DONE[0], Origin("E347540", "notice"))], SHORT, False),
+        ([DONE], LONG, False),
+        ([DONE], NOQUEUE, False),
+    ],
+)
+def test_what_has_no_beginning_may_have_it_in_another_log_unless_it_never_has_one(facts, queue_id, lacks):
+    assert lacks == read(*facts, queue_id=queue_id).may_lack_beginning
+
+
+def test_a_refusal_without_a_queue_id_keeps_its_line():
+    refusal = Transaction("mx1", NOQUEUE, "postfix", line="7 NOQUEUE: reject")
+    refusal.add(BEGUN[0], Refusal("rejected", "rejected (no)", "r1@x"))
+    (found,) = segments([refusal])
+    assert (refusal.id, refusal.line) == (found.id, found.line)
+
+
+@pytest.mark.parametrize(
+    ("fact", "is_former"),
+    [
+        pytest.param(result("r@x", "sent (ok)", None), True, id="a result without a delay"),
+        pytest.param(result("r@x", "sent (ok)", 1.6), True, id="a delay that is nearer to the former beginning"),
+        pytest.param(result("r@x", "sent (ok)", 1.5), False, id="no nearer to the former beginning"),
+        pytest.param(Expired("expired"), True, id="expired"),
+        pytest.param(Removed("removed"), True, id="removed"),
+        pytest.param(MessageId("two@x"), False, id="a message ID"),
+    ],
+)
+def test_what_ends_a_message_in_the_second_in_which_the_next_begins_is_the_formers(fact, is_former):
+    begun, again = (100, Client("a [192.0.2.1]")), (103, Client("b [192.0.2.2]"))
+    first, second = segments([part(begun, again, (103, fact), (103, Removed("removed")))])
+    assert is_former == (fact in [each for _, each in first.facts])
+    assert is_former != (fact in [each for _, each in second.facts])

@@ -68,6 +68,8 @@ def test_relays_have_a_median_and_a_95th_percentile():
     """By the nearest rank: of 1 to 20, the tenth and the nineteenth."""
     entries = [entry("a@x", delay=float(i), **HOP) for i in range(20, 0, -1)]
     assert [Group("mx.x", 20, 10.0, 19.0)] == groups_of(Query(), Grouping("relay", UTC), [document(*entries)])
+    entries = [entry("a@x", delay=float(i), **HOP) for i in range(1, 1001)]
+    assert [Group("mx.x", 1000, 500.0, 950.0)] == groups_of(Query(), Grouping("relay", UTC), [document(*entries)])
     none, endless = entry("a@x", delay=None), entry("a@x", delay=1e300, relay_host="y")
     assert [Group("y", 1, 2**62 / 1e6, 2**62 / 1e6), Group(None, 1)] == groups_of(
         Query(), Grouping("relay", UTC), [document(none, endless)]

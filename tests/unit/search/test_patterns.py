@@ -35,6 +35,12 @@ from mailtrace.search.patterns import Pattern, ip_key
         ("a+b*", "aab", False),
         ("*back\\", "aback\\", True),
         ("*back\\", "aback", False),
+        ("@", "@", True),
+        ("@", "bob@", False),
+        ("@foo.com", "foo.com", False),
+        ("<bob@foo.com", "bob@foo.com", False),
+        ("bob@foo.com>", "bob@foo.com", False),
+        (" bob@foo.com ", "bob@foo.com", True),
     ],
 )
 def test_addresses(asked, value, found):
@@ -49,6 +55,10 @@ def test_addresses(asked, value, found):
         ("@foo.com", "a.1@foo.com.x", False),
         ("a.1*", "A.1@foo.com", True),
         ("bob", "bob@foo.com", False),
+        ("bob", "jimbob", False),
+        ("@", "@", True),
+        ("@", "a.1@", False),
+        ("@*.foo.com", "a.1@mx.foo.com", True),
     ],
 )
 def test_texts(asked, value, found):
@@ -71,6 +81,13 @@ def test_texts(asked, value, found):
         ("IPv6:2001:DB8:0::1", "2001:db8::1", True),
         ("mx*.bar.com", "MX1.bar.com", True),
         ("box[private/dovecot-lmtp]", "box[private/dovecot-lmtp]", True),
+        ("192.0.2.0/255.255.255.0", "192.0.2.255", True),
+        ("::/0", "2001:db8::1", True),
+        ("0.0.0.0/0", "255.255.255.255", True),
+        ("0.0.0.0/0", "192.0.2", False),
+        ("0.0.0.0/0", "192.0.2.256", False),
+        ("::/0", "2001:db8::g", False),
+        ("[mx.bar.com]", "mx.bar.com", False),
     ],
 )
 def test_clients_and_relays(asked, value, found):

@@ -17,6 +17,21 @@ from mailtrace.search.reasons import reason_of
         ("Deferred: 451 4.7.1 Please come back in 00:05:00", "Deferred: 451 4.7.1 Please come back in *"),
         ("bounced (550 5.7.26 policy)", "bounced (550 5.7.26 policy)"),
         ("User unknown", "User unknown"),
+        ("sent (forwarded as 4jcJ6y5vD5z1XmQQ)", "sent (forwarded as *)"),
+        ("sent (ok queued as 5298B228B8B, thanks)", "sent (ok queued as *, thanks)"),
+        ("sent (queued as A1B2C3 by filter: queued as 5298B228B8B)", "sent (queued as * by filter: queued as *)"),
+        ("sent (forwarded as A1B2C3, queued as 5298B228B8B)", "sent (forwarded as *, queued as *)"),
+        ("deferred (in 5 minutes, or 2 hours)", "deferred (in * minutes, or * hours)"),
+        ("deferred (wait 5 minutes)", "deferred (wait * minutes)"),
+        ("deferred (wait 1 hour)", "deferred (wait * hour)"),
+        ("deferred (wait 5 days)", "deferred (wait 5 days)"),
+        ("deferred (no word of abc123def)", "deferred (no word of abc123def)"),
+        ("deferred (no word of abc123defg)", "deferred (no word of *)"),
+        ("deferred (no word of abcdefghij)", "deferred (no word of abcdefghij)"),
+        (
+            "deferred (host [192.0.2.1] and mx[IPv6] said <no> to <bob>)",
+            "deferred (host [*] and mx[IPv6] said <no> to <bob>)",
+        ),
     ],
 )
 def test_parts_that_vary_become_stars(status, reason):

@@ -1,0 +1,96 @@
+"""Which rows the embedded store keeps together, and that it finds them wherever they are."""
+
+import pytest
+
+from helpers.stores.contents import found, put
+from helpers.stores.transactions import AT, DAY, sent, transaction, whole
+from mailtrace.message.document import document
+from mailtrace.message.transaction import SECOND, TimeSpan
+from mailtrace.mta.facts import Removed
+from mailtrace.search.patterns import Pattern
+from mailtrace.search.query import Query
+from mailtrace.stores.sqlite.store import SqliteStore
+
+KEY = ("mx", "5298B228B8B")
+HOUR = 3600 * SECOND
+NOON = AT - AT % DAY + DAY // 2
+INDEXED = 1_400_000_000
+
+
+@pytest.fixture
+def path(tmp_path):
+    return str(tmp_path / "mailtrace.db")
+
+
+def settled(at: int):
+    return transaction(KEY[1], whole(at))
+
+
+def starts(store: SqliteStore, span: TimeSpan) -> list[int]:
+    return sorted(row.transaction.start for row in store.find({KEY: span}).get(KEY, []))
+
+
+def test_a_settled_message_is_found_from_a_day_and_an_hour_after_it_to_an_hour_before(path):
+    store = SqliteStore(path)
+    put(store, settled(NOON))
+    for at in (NOON + DAY + HOUR, NOON, NOON - HOUR):
+        assert [NOON] == starts(store, (at, at))
+    for at in (NOON + DAY + HOUR + 1, NOON - HOUR - 1):
+        assert [] == starts(store, (at, at))
+    assert [NOON] == starts(store, (NOON - 9 * DAY, NOON + 9 * DAY))
+    store.close()
+
+
+def test_what_is_near_a_message_that_was_found_is_found_too(path):
+    """A message of nearly a day reaches the one of the next day, and that the next, but none beyond a gap."""
+    store = SqliteStore(path)
+    for day in (0, 1, 2, 6):
+        facts = whole(NOON + day * DAY)
+        put(store, transaction(KEY[1], [*facts[:-1], (NOON + (day + 1) * DAY - HOUR, Removed("removed"))]))
+    assert [NOON, NOON + DAY, NOON + 2 * DAY] == starts(store, (NOON - HOUR, NOON - HOUR))
+    assert [NOON, NOON + DAY, NOON + 2 * DAY] == starts(store, (NOON + 3 * DAY, NOON + 3 * DAY))
+    assert [NOON + 6 * DAY] == starts(store, (NOON + 6 * DAY, NOON + 6 * DAY))
+    store.close()
+
+
+def test_what_is_not_settled_is_found_at_any_time(path):
+    store = SqliteStore(path)
+    put(store, transaction(KEY[1], whole(NOON)[:3]))
+    assert [NOON] == starts(store, (NOON + 999 * DAY, NOON + 999 * DAY))
+    store.close()
+
+
+@pytest.mark.parametrize("apart", [False, True])
+def test_what_is_indexed_more_than_a_day_later_does_not_keep_its_neighbours(path, apart):
+    now = [INDEXED]
+    store = SqliteStore(path, now=lambda: now[0])
+    put(store, transaction("EARLY", whole(NOON)))
+    now[0] += 86_400 + apart
+    put(store, transaction("LATE", whole(NOON)))
+    assert (1 if apart else 0) == store.expire(INDEXED + 1)
+    assert ({"LATE"} if apart else {"EARLY", "LATE"}) == {each["transaction"] for each in found(store)}
+    store.close()
+
+
+def test_a_beginning_that_comes_late_is_found_by_its_date(path):
+    store = SqliteStore(path)
+    for facts in (whole(NOON)[2:], whole(NOON)[:2]):
+        put(store, transaction(KEY[1], facts))
+        put(store, transaction("ABCDE00001", whole(NOON + 5 * SECOND)))
+    for query in (Query(until=NOON), Query(since=NOON, until=NOON), Query(senders=(Pattern.of("bob*"),), until=NOON)):
+        assert [document(settled(NOON))] == found(store, query)
+        assert 1 == store.count(query)
+    store.close()
+
+
+def test_a_message_that_grows_is_found_by_what_it_says_now(path):
+    store = SqliteStore(path)
+    mails = [transaction(f"ABCDE0000{n}", [*whole(NOON + n)[:3]]) for n in range(3)]
+    put(store, *mails)
+    put(store, transaction("ABCDE00001", [(NOON + 9, sent("carol@bar.com", "deferred"))]))
+    put(store, transaction("ABCDE00001", [(NOON + 10, sent("carol@bar.com"))]))
+    for outcome, ids in (("queued", ["ABCDE00002", "ABCDE00000"]), ("sent", ["ABCDE00001"]), ("deferred", [])):
+        query = Query(outcomes=(outcome,))
+        assert ids == [each["transaction"] for each in found(store, query)]
+        assert len(ids) == store.count(query)
+    store.close()
