@@ -1,4 +1,4 @@
-"""The state of a store, told without writing: what it is, what it holds, and what is wrong with it."""
+"""`mailtrace-index --check`: show the state of a store and its problems, without writing."""
 
 import os
 from collections.abc import Iterator
@@ -16,31 +16,31 @@ _WIDTH: Final = 12
 
 
 def check(store: Store, zone: tzinfo, out: TextIO) -> ExitStatus:
-    """Print what a store is found to be, its times in the zone; a problem makes it an error.
+    """Print the state of a store, with times in the zone; return ERROR if there is a problem.
 
     Raises:
-        StoreError: it does not answer, or is none.
+        StoreError: the store does not answer, or is not a mailtrace store.
     """
-    found = store.describe() if isinstance(store, Described) else _file(Path(store.name))
-    for name, text in [("store", store.name), *found.lines, *_held(store, zone)]:
+    description = store.describe() if isinstance(store, Described) else _describe_file(Path(store.name))
+    for name, text in [("store", store.name), *description.lines, *_documents(store, zone)]:
         print(f"{name + ':':{_WIDTH}} {safe(text)}", file=out)
-    for problem in found.problems:
+    for problem in description.problems:
         print(f"{'problem:':{_WIDTH}} {safe(problem)}", file=out)
-    return ExitStatus.ERROR if found.problems else ExitStatus.OK
+    return ExitStatus.ERROR if description.problems else ExitStatus.OK
 
 
-def _file(path: Path) -> Description:
-    """An embedded store is written beside its file as well."""
+def _describe_file(path: Path) -> Description:
+    """The state of an embedded store: its database, with the two files of SQLite's write-ahead log."""
     if not path.exists():
-        return Description([("size", "not there yet: the first run makes it")], [])
+        return Description([("size", "not created yet: the first run creates it")], [])
     files = [path, *(each for end in ("-wal", "-shm") if (each := path.with_name(path.name + end)).exists())]
     size = sum(each.stat().st_size for each in files)
-    may = os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)
-    return Description([("size", f"{size:,} bytes"), ("writable", "yes" if may else "no, by this user")], [])
+    is_writable = os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)
+    return Description([("size", f"{size:,} bytes"), ("writable", "yes" if is_writable else "no, by this user")], [])
 
 
-def _held(store: Store, zone: tzinfo) -> Iterator[tuple[str, str]]:
-    """How many documents there are, and of when."""
+def _documents(store: Store, zone: tzinfo) -> Iterator[tuple[str, str]]:
+    """The number of documents, and the dates of the oldest and the newest."""
     try:
         newest = next(store.search(Query(limit=1)), None)
     except StoreMissingError:

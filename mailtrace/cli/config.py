@@ -1,8 +1,9 @@
-"""What is configured beside the flags: the environment, over the files, over the defaults of the flags."""
+"""Settings from configuration files and the environment. Precedence: flags, environment, files, defaults."""
 
 import os
 import re
 import stat
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any, Final, NamedTuple
@@ -11,7 +12,7 @@ from mailtrace.cli.settings import SETTINGS, Kind, Setting
 from mailtrace.errors import ConfigError
 
 SYSTEM_FILE: Final = "/etc/mailtrace.toml"
-_WORDS: Final = {
+_BOOLEANS: Final = {
     "true": True,
     "yes": True,
     "on": True,
@@ -22,7 +23,7 @@ _WORDS: Final = {
     "0": False,
 }
 _KINDS: Final[dict[Kind, str]] = {
-    str: 'a text in quotes, such as "{0}"',
+    str: 'text in quotes, such as "{0}"',
     int: "a whole number without quotes, such as 90",
     bool: "true or false, without quotes",
 }
@@ -30,28 +31,28 @@ _password = re.compile(r"(://[^/@:]*):[^/@]*@")
 
 
 class Value(NamedTuple):
-    """What a setting is, and where that was said."""
+    """The value of a setting, and where it was set."""
 
     value: Any
     origin: str
-    """The file, the environment variable or the flag; `default`."""
+    """The name of the file, environment variable or flag, or `default`."""
 
 
 def config_files(chosen: str | None, environ: Mapping[str, str]) -> list[Path]:
-    """Return the files that configure: the chosen one, else the machine's and the user's, which may be missing."""
+    """Return the configuration files: the chosen one, or the system's and the user's, which need not exist."""
     if chosen:
         return [Path(chosen)]
     home = environ.get("XDG_CONFIG_HOME", "")
-    if not home.startswith("/"):  # a relative one is to be ignored (XDG Base Directory Specification)
-        home = os.path.expanduser("~/.config")  # noqa: PTH111 # Path's raises where there is no home
+    if not home.startswith("/"):  # relative paths are ignored, as the XDG Base Directory Specification requires
+        home = os.path.expanduser("~/.config")  # noqa: PTH111 # Path.expanduser raises if there is no home
     return [Path(SYSTEM_FILE), Path(home, "mailtrace.toml")]
 
 
 def configured(chosen: str | None, environ: Mapping[str, str]) -> dict[str, Value]:
-    """Return what the files and the environment say, by the names of settings; values are as their flags take them.
+    """Return the settings in the files and the environment, by name; flags' parsers check the values later.
 
     Raises:
-        ConfigError: a file cannot be used, or the environment says neither yes nor no.
+        ConfigError: a file or one of its settings is invalid, or a variable is neither yes nor no.
     """
     found: dict[str, Value] = {}
     for path in config_files(chosen, environ):
@@ -60,7 +61,7 @@ def configured(chosen: str | None, environ: Mapping[str, str]) -> dict[str, Valu
                 found.update(_read(path, handle))
     for setting in SETTINGS:
         if text := environ.get(setting.environment):
-            found[setting.name] = Value(_of_text(setting, text), setting.environment)
+            found[setting.name] = Value(_parsed(setting, text), setting.environment)
     return found
 
 
@@ -68,56 +69,65 @@ def _opened(path: Path, *, must_exist: bool) -> IO[bytes] | None:
     try:
         return path.open("rb")
     except OSError as error:
-        if not must_exist and not _is_there(path):
+        if not must_exist and not _exists(path):
             return None
         raise ConfigError(
-            f"{path} cannot be read ({error.strerror}): mend that, or name another file with --config"
+            f"{path} cannot be read ({error.strerror}): fix it, or name another file with --config"
         ) from None
 
 
-def _is_there(path: Path) -> bool:
-    """Whether a file is there; not in a folder that is closed to this user, as root's home is after `runuser`."""
+def _exists(path: Path) -> bool:
+    """Whether a file exists; False in a folder closed to this user, such as root's home after `runuser`."""
     return os.access(path, os.F_OK)
 
 
 def _read(path: Path, handle: IO[bytes]) -> dict[str, Value]:
-    from mailtrace.cli.toml import TOMLDecodeError, load  # noqa: PLC0415 # only those who have a file pay for it
-
     try:
-        table = load(handle)
-    except (TOMLDecodeError, UnicodeDecodeError, OSError) as error:
-        raise ConfigError(f"{path} is not TOML: {error}; see mailtrace.toml(5)") from error
+        table = load_toml(handle)
+    except (ValueError, OSError) as error:
+        raise ConfigError(f"{path} is not valid TOML: {error}; see mailtrace.toml(5)") from error
     known = {setting.name: setting for setting in SETTINGS}
     is_public = bool(os.fstat(handle.fileno()).st_mode & stat.S_IROTH)
     for key, value in table.items():
         if key not in known:
-            raise ConfigError(f"{path}: {key}: there is no such setting; {_nearest(key, known)}")
+            raise ConfigError(f"{path}: {key}: unknown setting; {_nearest(key, known)}")
         if type(value) is not known[key].kind:
-            raise ConfigError(
-                f"{path}: {key} has a value of the wrong type: write {_KINDS[known[key].kind].format(key)}"
-            )
+            raise ConfigError(f"{path}: {key}: wrong type of value: write {_KINDS[known[key].kind].format(key)}")
         if is_public and hidden(known[key], value) != value:
-            raise ConfigError(f"{path}: {key} is a secret, and everyone may read this file: chmod o= {path}")
+            raise ConfigError(f"{path}: {key} is a secret, but everyone may read this file: run chmod o= {path}")
     return {key: Value(value, str(path)) for key, value in table.items()}
 
 
+def load_toml(file: IO[bytes]) -> dict[str, Any]:
+    """Return the contents of a TOML file.
+
+    Raises:
+        ValueError: it is not TOML, or not UTF-8.
+    """
+    if sys.version_info >= (3, 11):
+        from tomllib import load  # noqa: PLC0415 # imported only if there is a file
+    else:
+        from tomli import load  # noqa: PLC0415
+    return load(file)
+
+
 def _nearest(key: str, known: Mapping[str, Setting]) -> str:
-    from difflib import get_close_matches  # noqa: PLC0415 # only a complaint needs it
+    from difflib import get_close_matches  # noqa: PLC0415 # imported only for an error
 
     near = get_close_matches(key.lower(), known, n=1)
-    return f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}"
+    return f"did you mean {near[0]}?" if near else f"the settings are {', '.join(known)}"
 
 
-def _of_text(setting: Setting, text: str) -> Any:
+def _parsed(setting: Setting, text: str) -> Any:
     if setting.kind is not bool:
         return text
-    if text.lower() not in _WORDS:
-        raise ConfigError(f"{setting.environment}: {text!r} is neither yes nor no")
-    return _WORDS[text.lower()]
+    if text.lower() not in _BOOLEANS:
+        raise ConfigError(f"{setting.environment}: {text!r} is neither yes nor no: set it to yes or no")
+    return _BOOLEANS[text.lower()]
 
 
 def hidden(setting: Setting, value: Any) -> Any:
-    """Return a value as it may be shown: a secret, and a password in a URL, as stars."""
+    """Return a value with secrets replaced by `***`: the whole value, or the password in a URL."""
     if value is None or value == "":
         return value
     if setting.secret:
@@ -126,10 +136,10 @@ def hidden(setting: Setting, value: Any) -> Any:
 
 
 def shown(values: Mapping[Setting, Value], files: list[Path]) -> str:
-    """Return what is in force as a configuration file, with where each value was said."""
-    from json import dumps  # noqa: PLC0415 # only --show-config needs it
+    """Return the values as a configuration file, with comments that say where each was set."""
+    from json import dumps  # noqa: PLC0415 # imported only for --show-config
 
-    lines = [f"# {path}: {'read' if _is_there(path) else 'not there'}" for path in files]
+    lines = [f"# {path}: {'read' if _exists(path) else 'does not exist'}" for path in files]
     for setting, (value, origin) in values.items():
         if value is None:
             lines.append(f"# {setting.name} is not set")

@@ -1,7 +1,7 @@
-"""Where certificates, an API key, a user and a password are told.
+"""Credentials for a secured store: certificates, API key, user and password.
 
-Secrets come from the environment, from a file that its owner alone may read, or from a prompt; never from the command
-line, which every user of the machine can see. None is part of a message.
+Secrets come from the environment, a file that only its owner may read, or a prompt. They never come from the command
+line, which every user of the machine can see, and are never part of a message.
 """
 
 import os
@@ -14,8 +14,8 @@ from mailtrace.errors import UsageError
 from mailtrace.stores.access import Access, Ask
 
 _OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
-_LONGEST: Final = 10_000
-"""Bytes of a file that may hold a secret."""
+_MOST_BYTES: Final = 10_000
+"""Bytes to read of a file with a secret."""
 
 
 def access_of(
@@ -26,10 +26,10 @@ def access_of(
     client_key: str | None = None,
     ask: Ask | None = None,
 ) -> Access:
-    """Return the access that flags and the environment tell.
+    """Return the credentials from flags and the environment; `ask` prompts for a missing password.
 
     Raises:
-        UsageError: they contradict each other, or a file with a secret cannot be read, or by too many.
+        UsageError: they contradict each other, or a file with a secret cannot be read or is not private.
     """
     if client_key and not client_cert:
         raise UsageError("--client-key needs --client-cert as well")
@@ -45,36 +45,36 @@ def access_of(
 
 
 def has_password(store: str) -> bool:
-    """Return whether a store's URL holds a password."""
+    """Return whether the URL of a store contains a password."""
     return re.match(r"https?://[^/?#]*:[^/?#]*@", store) is not None
 
 
 def _secret(environment: Mapping[str, str], name: str) -> str | None:
-    """A secret from a variable, or from the file that a second variable names."""
+    """A secret from the variable `name`, or from the file named by the variable `name_FILE`."""
     value, path = environment.get(name), environment.get(f"{name}_FILE")
     if value and path:
-        raise UsageError(f"{name} and {name}_FILE are both set: leave one of them out")
+        raise UsageError(f"{name} and {name}_FILE are both set: unset one of them")
     return secret_in(path) if path else value or None
 
 
 def secret_in(path: str) -> str:
-    """Return the one line of a file that its owner alone may read.
+    """Return the secret in a file: its only line.
 
     Raises:
-        UsageError: it cannot be read, or others may read it, or it holds something else than a line.
+        UsageError: the file cannot be read, others may read it, or it does not contain exactly one line.
     """
     try:
-        with open(path, "rb") as file:  # noqa: PTH123 # the file that is asked about is the one that is read
+        with open(path, "rb") as file:  # noqa: PTH123 # the mode must be that of the file that is read
             mode = os.fstat(file.fileno()).st_mode
-            content = file.read(_LONGEST)
+            content = file.read(_MOST_BYTES)
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}") from error
     if mode & _OTHERS:
-        raise UsageError(f"{path} holds a secret and may be read by others: chmod 600 {path}")
+        raise UsageError(f"{path} contains a secret, but other users may access it: run chmod 600 {path}")
     try:
         text = content.decode().rstrip("\r\n")
     except UnicodeDecodeError:
         text = ""
     if not text.isprintable() or not text:
-        raise UsageError(f"{path} should hold one line, the secret, and nothing else")
+        raise UsageError(f"{path} must contain one line, the secret, and nothing else")
     return text

@@ -16,35 +16,35 @@ from mailtrace.syslog.frame import Frames
 
 
 def explain(paths: Sequence[str], calendar: Calendar, now: float, out: TextIO) -> None:
-    """Print each line of the logs with what it says, and at the end the counts. Nothing is stored.
+    """Print each line of the logs and how it is parsed, then the counts. Write nothing to a store.
 
     Raises:
         LogError: a log cannot be read.
     """
-    good, wrong = readable(paths)
-    if wrong:
-        raise LogError("; ".join(wrong))
+    files, problems = readable(paths)
+    if problems:
+        raise LogError("; ".join(problems))
     counts = Counter({"used": 0, "ignored": 0, "unrecognised": 0})
-    for plan in planned(good, calendar, []):
+    for plan in planned(files, calendar, []):
         if log := open_log(plan, calendar, [], lambda: now, from_start=False):
             with log.reader:
-                for line, kind, words in _explained(log):
+                for line, kind, explanation in _explained(log):
                     counts[kind] += 1
-                    out.write(f"{safe(line)}\n  {safe(words)}\n")
-    told = ", ".join(f"{number} {kind}" for kind, number in counts.items())
-    out.write(f"{counts.total()} lines: {told}\n")
+                    out.write(f"{safe(line)}\n  {safe(explanation)}\n")
+    summary = ", ".join(f"{number} {kind}" for kind, number in counts.items())
+    out.write(f"{counts.total()} lines: {summary}\n")
 
 
 def _explained(log: OpenLog) -> Iterator[tuple[str, str, str]]:
-    """Each line, whether it is used, ignored or unrecognised, and what it says."""
-    for block in chain(log.blocks, _rest(log.reader)):
+    """Each line, its kind (used, ignored or unrecognised), and how it is parsed."""
+    for block in chain(log.blocks, _last_line(log.reader)):
         for _ in range(block.too_long):
             yield "...", "unrecognised", "UNRECOGNISED: too long"
         for line in block.lines:
             yield line, *_meaning(line, log.frames)
 
 
-def _rest(reader: Reader) -> Iterator[Block]:
+def _last_line(reader: Reader) -> Iterator[Block]:
     if last := reader.last_line():
         yield last
 
@@ -59,7 +59,7 @@ def _meaning(line: str, frames: Frames) -> tuple[str, str]:
 
 
 def described(parsed: Parsed) -> str:
-    """Return what a line says, in words: the queue ID, the kind of fact, and its members that are known."""
+    """Return the meaning of a line as text: the queue ID, the kind of fact, and its known members."""
     if isinstance(parsed, list):
         return "; ".join(map(described, parsed))
     if isinstance(parsed, Authenticated):

@@ -76,18 +76,18 @@ def _index(argv: Sequence[str]) -> ExitStatus:
     if arguments.explain:
         explain(arguments.files, calendar, time.time(), sys.stdout)
         return ExitStatus.OK
-    # Facts are many and make no cycles: whatever else does is collected at each save, when few of them are left.
+    # Facts are many and have no cycles. Other garbage is collected at each checkpoint, when few facts are left.
     gc.freeze()
     gc.disable()
-    # Whoever writes beside the reading waits for its turn.
+    # The writing thread waits this long at most for the reading thread to yield.
     sys.setswitchinterval(0.001)
     store = open_store(
         arguments.store,
         access=access_from(arguments),
         retention_days=arguments.retention,
         index_period=arguments.index_period,
-        # What a search would leave out, a check tells as a problem.
-        notify=(lambda _: None) if arguments.check else _tell,
+        # --check prints such messages as problems.
+        notify=(lambda _: None) if arguments.check else _notify,
     )
     try:
         if arguments.check:
@@ -96,33 +96,33 @@ def _index(argv: Sequence[str]) -> ExitStatus:
             return _follow(arguments, calendar, store) if arguments.follow else _read(arguments, calendar, store)
     except BusyError as busy:
         if not arguments.quiet:
-            _tell(str(busy))
+            _notify(str(busy))
         return ExitStatus.OK
     finally:
         store.close()
 
 
 def _read(arguments: Namespace, calendar: Calendar, store: Store) -> ExitStatus:
-    """Read what is new, once."""
+    """Read the new lines once."""
     began = time.monotonic()
     with progress_of(quiet=arguments.quiet) as progress:
         indexer = Indexer(store, calendar, progress=progress, from_start=arguments.from_start)
         stop_at_signals(lambda: setattr(indexer, "stopped", True))
         if isinstance(store, Partitioned):
             store.require_room(days_of(arguments.files, calendar, time.time()))
-        wrong = _wrong(indexer, arguments.files)
+        error = _index_files(indexer, arguments.files)
         _expire(store, arguments.retention)
     report = indexer.report
     status = ExitStatus.INTERRUPTED if indexer.stopped else _status(report)
     if status or report.notes or not arguments.quiet:
         _summarise(report, store.name, time.monotonic() - began, interrupted=indexer.stopped)
-    if wrong:
-        raise wrong
+    if error:
+        raise error
     return status
 
 
-def _wrong(indexer: Indexer, files: Sequence[str]) -> LogError | None:
-    """Read the logs; return what is wrong with one where others had something new."""
+def _index_files(indexer: Indexer, files: Sequence[str]) -> LogError | None:
+    """Read the logs. If one of them cannot be read, but others had new lines, return the error for later."""
     try:
         indexer.index(files)
     except LogError as error:
@@ -133,11 +133,11 @@ def _wrong(indexer: Indexer, files: Sequence[str]) -> LogError | None:
 
 
 def _follow(arguments: Namespace, calendar: Calendar, store: Store) -> ExitStatus:
-    """Read what is new, and go on reading until a signal comes."""
+    """Read new lines until a signal comes."""
     if not can_follow(arguments.files):
         raise UsageError("--follow takes files: standard input and folders cannot be followed")
     began = time.monotonic()
-    follower = Follower(arguments.files, _tell)
+    follower = Follower(arguments.files, _notify)
     indexer = Indexer(store, calendar, from_start=arguments.from_start, retry=follower.wait_to_retry)
     follower.daily = lambda: _expire(store, arguments.retention)
     stop_at_signals(lambda: follower.stop(indexer))
@@ -148,11 +148,11 @@ def _follow(arguments: Namespace, calendar: Calendar, store: Store) -> ExitStatu
 
 
 def _expire(store: Store, retention: int | None) -> None:
-    """Delete what has been kept for that many days, from its date or its first indexing, whichever was later."""
+    """Delete documents after so many days, counted from their date or their first indexing, whichever is later."""
     store.expire(time.time() - (retention or RETENTION_DAYS) * 86400)
 
 
-def _tell(message: str) -> None:
+def _notify(message: str) -> None:
     print(message_line(f"mailtrace-index: {safe(message)}"), file=sys.stderr, flush=True)
 
 
@@ -164,8 +164,8 @@ def _status(report: Report) -> ExitStatus:
 
 def _summarise(report: Report, store: str, seconds: float, *, interrupted: bool = False) -> None:
     lines = [
-        f"{report.lines} lines: {report.used} used, {_sum(report.ignored)} ignored,"
-        f" {_sum(report.unrecognised)} unrecognised"
+        f"{report.lines} lines: {report.used} used, {report.ignored.total()} ignored,"
+        f" {report.unrecognised.total()} unrecognised"
     ]
     lines += [f"  ignored: {number} {kind}" for kind, number in report.ignored.most_common()]
     lines += [f"  unrecognised: {number} {kind}" for kind, number in report.unrecognised.most_common()]
@@ -182,10 +182,6 @@ def _summarise(report: Report, store: str, seconds: float, *, interrupted: bool 
     lines += [f"refused by the store: {refused.transaction}: {refused.reason}" for refused in report.refused]
     for line in lines + report.notes:
         print(safe(line), file=sys.stderr)
-
-
-def _sum(counts: dict[str, int]) -> int:
-    return sum(counts.values())
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -1,4 +1,4 @@
-"""What the two command lines share: how they parse, end and complain."""
+"""Argument parsing, error messages and signals, shared by the two commands."""
 
 import argparse
 import os
@@ -16,11 +16,11 @@ from mailtrace.cli.settings import SECRETS, Setting, settings_of
 from mailtrace.errors import ConfigError, ExitStatus, MailtraceError, StoreError, UsageError
 from mailtrace.stores.access import Access
 
-_UNSAID: Final = object()
+_NOT_GIVEN: Final = object()
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser that takes no abbreviations, leaves `-h` to the host, and complains in one line."""
+    """A parser with the flags of both commands. It allows no abbreviations, and `-h` is the flag for hosts."""
 
     def __init__(self, prog: str, description: str, epilog: str) -> None:
         super().__init__(
@@ -65,31 +65,31 @@ class Parser(argparse.ArgumentParser):
         option("--client-key", metavar="FILE", help="private key of the client certificate, if in a file of its own")
 
     def parse_args(self, args: Sequence[str] | None = None, namespace: Any = None) -> Any:
-        """Return the arguments, with what is configured where no flag was given.
+        """Return the arguments, with the configured values of flags that were not given.
 
         Raises:
-            UsageError: an argument cannot be used.
-            ConfigError: what is configured cannot be used.
+            UsageError: an argument is invalid.
+            ConfigError: a configuration file cannot be read, or a setting is invalid.
         """
         settings = settings_of(self.prog)
-        unsaid = argparse.Namespace(**{setting.name: _UNSAID for setting in settings})
-        # Flags may stand among words and files.
-        arguments = super().parse_intermixed_args(args, namespace or unsaid)
+        not_given = argparse.Namespace(**{setting.name: _NOT_GIVEN for setting in settings})
+        # Flags may be given between words and files.
+        arguments = super().parse_intermixed_args(args, namespace or not_given)
         chosen = arguments.config or os.environ.get("MAILTRACE_CONFIG")
         found = configured(chosen, os.environ)
-        values = {setting: self._settled(setting, arguments, found) for setting in settings}
+        values = {setting: self._value_of(setting, arguments, found) for setting in settings}
         if arguments.show_config:
             self._show(values, chosen)
         for setting, value in values.items():
             setattr(arguments, setting.name, value.value)
         return arguments
 
-    def _settled(self, setting: Setting, arguments: argparse.Namespace, found: dict[str, Value]) -> Value:
-        """What a setting is: as a flag says, else as configured, else the default."""
+    def _value_of(self, setting: Setting, arguments: argparse.Namespace, found: dict[str, Value]) -> Value:
+        """The value of a setting: from the flag, or else as configured, or else the default."""
         action = next((each for each in self._actions if each.dest == setting.name), None)
-        said = getattr(arguments, setting.name)
-        if said is not _UNSAID:
-            return Value(said, setting.flag)
+        given = getattr(arguments, setting.name)
+        if given is not _NOT_GIVEN:
+            return Value(given, setting.flag)
         if setting.name not in found:
             default = setting.default if action is None or action.default is None else action.default
             return Value(default, "default")
@@ -110,40 +110,40 @@ class Parser(argparse.ArgumentParser):
             if setting.name == "store" and not value:
                 try:
                     values[setting] = Value(f"sqlite:{default_path()}", origin)
-                except StoreError as error:  # what is wrong is just what is asked for
+                except StoreError as error:  # show the problem instead of the store
                     values[setting] = Value("", f"{origin}; {error}")
         for line in shown(values, config_files(chosen, os.environ)).splitlines():
             self._print_message(f"{safe(line)}\n", sys.stdout)
         self.exit()
 
     def error(self, message: str) -> NoReturn:
-        """Raise what is wrong with the arguments."""
+        """Raise a UsageError instead of exiting, as argparse does."""
         raise UsageError(f"{message}; for help: --help")
 
 
 class _Store(argparse.Action):
-    """A store named on the command line, which every user of the machine can read."""
+    """`--store`: refuse a URL with a password, because every user of the machine can see the command line."""
 
     def __call__(
         self, _parser: argparse.ArgumentParser, namespace: argparse.Namespace, value: Any, _option: str | None = None
     ) -> None:
         if has_password(value):
             raise UsageError(
-                "--store: a password on the command line is seen by every user of this machine: leave it out there, and"
+                "--store: every user of this machine can see a password on the command line: leave it out, and"
                 " set MAILTRACE_PASSWORD, MAILTRACE_PASSWORD_FILE or MAILTRACE_STORE"
             )
         setattr(namespace, self.dest, value)
 
 
 def access_from(arguments: argparse.Namespace) -> Access:
-    """Return how a secured store is reached: as the flags and the environment say, or somebody at a terminal.
+    """Return the credentials for a secured store; on a terminal, the user is asked for a missing password.
 
     Raises:
-        UsageError: they contradict each other, or a file cannot be used.
+        UsageError: flags or settings contradict each other, or a file with a secret is invalid.
     """
-    said = {setting.environment: getattr(arguments, setting.name) or "" for setting in SECRETS}
+    secrets = {setting.environment: getattr(arguments, setting.name) or "" for setting in SECRETS}
     return access_of(
-        said,
+        secrets,
         ca_certs=arguments.ca_certs,
         client_cert=arguments.client_cert,
         client_key=arguments.client_key,
@@ -152,8 +152,8 @@ def access_from(arguments: argparse.Namespace) -> Access:
 
 
 def zone(text: str) -> str:
-    """Return the name of `--tz`, which is a zone's."""
-    from mailtrace.syslog.timezones import zone_of  # noqa: PLC0415 # --help does not pay for it
+    """Check the value of `--tz` and return it."""
+    from mailtrace.syslog.timezones import zone_of  # noqa: PLC0415 # keeps `--help` quick
 
     try:
         zone_of(text)
@@ -163,33 +163,33 @@ def zone(text: str) -> str:
 
 
 def year(text: str) -> int:
-    """Return the year of `-y`."""
+    """Parse the value of `-y`: a year."""
     if not (text.isascii() and text.isdigit() and 1970 <= int(text) <= 2100):
         raise argparse.ArgumentTypeError(f"{text!r} is not a year: write four digits, such as 2011")
     return int(text)
 
 
 def days(text: str) -> int:
-    """Return the days of `--retention`."""
+    """Parse the value of `--retention`: a number of days."""
     if not (text.isascii() and text.isdigit() and int(text[:6]) >= 1 and len(text) <= 5):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of days, such as 90")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of days: write a whole number, such as 90")
     return int(text)
 
 
 def count(text: str) -> int:
-    """Return the number of `-r`."""
+    """Parse the value of `-r`: a number of transactions or groups."""
     if not (text.isascii() and text.isdigit() and len(text) < 16 and int(text)):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of transactions, such as 10")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of results: write a whole number, such as 10")
     return int(text)
 
 
 def run(prog: str, command: Callable[[Sequence[str]], ExitStatus], argv: Sequence[str] | None) -> int:
-    """Run a command and return its exit status: an error is one line on stderr, a closed pipe is silent."""
+    """Run a command and return its exit status; print an error as one line on stderr, and ignore a closed pipe."""
     try:
         status = command(sys.argv[1:] if argv is None else argv)
         sys.stdout.flush()
     except MailtraceError as error:
-        return _complain(prog, str(error))
+        return _print_error(prog, str(error))
     except BrokenPipeError:
         with suppress(OSError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -198,25 +198,25 @@ def run(prog: str, command: Callable[[Sequence[str]], ExitStatus], argv: Sequenc
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         return ExitStatus.INTERRUPTED
     except OSError as error:
-        return _complain(prog, f"{error.filename or 'output'}: {error.strerror or error}")
+        return _print_error(prog, f"{error.filename or 'output'}: {error.strerror or error}")
     else:
         return status
 
 
 def stop_at_signals(stop: Callable[[], None]) -> None:
-    """Call `stop` at the first Ctrl-C or SIGTERM; a second one ends the process at once."""
+    """Call `stop` at the first Ctrl-C or SIGTERM; the second one ends the process immediately."""
 
-    def at_first(number: int, _frame: object) -> None:
+    def handle(number: int, _frame: object) -> None:
         signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
         stop()
 
-    with suppress(ValueError):  # only the main thread may ask for signals
+    with suppress(ValueError):  # only the main thread may set signal handlers
         for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, at_first)
+            signal.signal(number, handle)
 
 
-def _complain(prog: str, message: str) -> ExitStatus:
-    from mailtrace.output.escape import safe  # noqa: PLC0415 # only a complaint needs it
+def _print_error(prog: str, message: str) -> ExitStatus:
+    from mailtrace.output.escape import safe  # noqa: PLC0415 # imported only for an error
 
     sys.stderr.write(f"{prog}: {safe(message)}\n")
     return ExitStatus.ERROR

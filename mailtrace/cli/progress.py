@@ -1,4 +1,4 @@
-"""The progress of an indexer, as one line of a terminal: how much of a log has been read, and lines a second."""
+"""The progress line of the indexer on a terminal: how much of a log has been read, and lines per second."""
 
 import os
 import sys
@@ -18,7 +18,7 @@ _ERASE: Final = "\x1b[K"
 
 @contextmanager
 def progress_of(*, quiet: bool) -> Iterator[Progress]:
-    """Show progress while the indexer reads; only on a terminal, and not when quiet."""
+    """Return the callback that shows progress while the indexer reads, on a terminal and unless `quiet`."""
     if quiet or not shows_progress():
         yield lambda *_: None
         return
@@ -35,12 +35,12 @@ def shows_progress() -> bool:
 
 
 def message_line(text: str) -> str:
-    """Return a message as it may be written while progress is shown: none of the old line stays behind it."""
+    """Return a message that can be printed over the progress line without leaving a part of that behind."""
     return f"{_ERASE}{text}" if shows_progress() else text
 
 
 class _Line:
-    """The line that is written over and over. The cursor waits at its start, so that a message takes its place."""
+    """The progress line. The cursor stays at its start, so that a message overwrites it."""
 
     def __init__(self, terminal: TextIO) -> None:
         self._terminal = terminal
@@ -48,28 +48,28 @@ class _Line:
         self._next = self._began
         self._sizes: dict[str, int] = {}
 
-    def show(self, path: str, position: int, lines: int) -> None:
-        """Show how far this log has been read, ten times a second at most."""
+    def show(self, path: str, offset: int, lines: int) -> None:
+        """Show how far a log has been read, at most ten times per second."""
         now = time.monotonic()
         if now < self._next:
             return
         self._next = now + _EVERY_SECONDS
         speed = int(lines / max(now - self._began, 0.001))
-        text = f"{self._percent(path, position)}{speed:,} lines/s  {safe(Path(path).name)}"
+        text = f"{self._percent(path, offset)}{speed:,} lines/s  {safe(Path(path).name)}"
         columns = os.get_terminal_size(self._terminal.fileno()).columns or 80
         self._terminal.write(f"{text[: columns - 1]}{_ERASE}\r")
         self._terminal.flush()
 
-    def _percent(self, path: str, position: int) -> str:
-        """How much of a file has been read; nothing for a pipe, whose end nobody knows."""
+    def _percent(self, path: str, offset: int) -> str:
+        """The percentage of a file that has been read; empty for a pipe, whose size is unknown."""
         if path not in self._sizes:
             self._sizes[path] = _size(path)
         size = self._sizes[path]
-        return f"{min(100 * position // size, 100):3} %  " if size else ""
+        return f"{min(100 * offset // size, 100):3} %  " if size else ""
 
 
 def _size(path: str) -> int:
-    """Return the size of a file; 0 for standard input, and for what has been moved away since it was opened."""
+    """The size of a file; 0 for standard input, and for a file that was moved away since it was opened."""
     try:
         return 0 if path == "-" else Path(path).stat().st_size
     except OSError:

@@ -19,19 +19,19 @@ from mailtrace.search.query import Query
 from mailtrace.stores import open_store
 from mailtrace.syslog.timezones import zone_of
 
-if TYPE_CHECKING:  # for the sake of `--help`, which needs none
+if TYPE_CHECKING:  # keeps `--help` quick
     from mailtrace.message.document import Document
     from mailtrace.stores.base import Store
 
-_GROUPS = 20
-"""How many groups are shown where `-r` does not say."""
+_DEFAULT_GROUPS = 20
+"""The number of groups to show without `-r`."""
 
 
 def _search(argv: Sequence[str]) -> ExitStatus:
     arguments = parser().parse_args(argv)
     zone = zone_of(arguments.tz)
     query = query_of(arguments, zone, time.time())
-    store = open_store(arguments.store, access=access_from(arguments), notify=_tell)
+    store = open_store(arguments.store, access=access_from(arguments), notify=_notify)
     if arguments.count:
         return _count(store, query, arguments)
     if arguments.by:
@@ -40,14 +40,14 @@ def _search(argv: Sequence[str]) -> ExitStatus:
         return _trace(store, query, zone, arguments)
     documents = iter(store.search(query))
     if (first := next(documents, None)) is None:
-        return _nothing(store, arguments)
-    _write(_shown(chain([first], documents), zone, arguments))
+        return _nothing_found(store, arguments)
+    _write(_formatted(chain([first], documents), zone, arguments))
     return ExitStatus.OK
 
 
-def _shown(documents: Iterable[Document], zone: tzinfo, arguments: Namespace) -> Iterator[bytes]:
+def _formatted(documents: Iterable[Document], zone: tzinfo, arguments: Namespace) -> Iterator[bytes]:
     if arguments.format == "json":
-        from mailtrace.output.documents_json import document_json  # noqa: PLC0415 # only what is asked for is loaded
+        from mailtrace.output.documents_json import document_json  # noqa: PLC0415 # import only what is used
 
         return (document_json(document, zone) for document in documents)
     if arguments.format == "csv":
@@ -77,10 +77,10 @@ def _trace(store: Store, query: Query, zone: tzinfo, arguments: Namespace) -> Ex
     from mailtrace.tracing.journey import journeys  # noqa: PLC0415
 
     if arguments.format == "csv":
-        raise UsageError("--trace draws a tree, or nested objects with --format json: csv has no place for branches")
+        raise UsageError("--trace has no CSV output: use --format text or --format json")
     found = iter(journeys(store, query))
     if (first := next(found, None)) is None:
-        return _nothing(store, arguments)
+        return _nothing_found(store, arguments)
     if arguments.format == "json":
         _write(journey_json(journey, zone) for journey in chain([first], found))
     else:
@@ -91,11 +91,11 @@ def _trace(store: Store, query: Query, zone: tzinfo, arguments: Namespace) -> Ex
 
 def _count(store: Store, query: Query, arguments: Namespace) -> ExitStatus:
     if query.limit is not None:
-        raise UsageError("--count counts all that there are: leave -r out")
+        raise UsageError("--count has no limit: leave -r out")
     number = store.count(query)
     heading = {"text": "", "json": '{"count":', "csv": "count\n"}[arguments.format]
     _write([f"{heading}{number}{'}' if arguments.format == 'json' else ''}\n".encode()])
-    return ExitStatus.OK if number else _nothing(store, arguments)
+    return ExitStatus.OK if number else _nothing_found(store, arguments)
 
 
 def _group(store: Store, query: Query, arguments: Namespace, grouping: Grouping) -> ExitStatus:
@@ -103,10 +103,10 @@ def _group(store: Store, query: Query, arguments: Namespace, grouping: Grouping)
 
     groups = store.group(query, grouping)
     if not groups:
-        return _nothing(store, arguments)
+        return _nothing_found(store, arguments)
     if grouping.is_of_times and query.oldest_first:
         groups.reverse()
-    shown = groups[: query.limit or _GROUPS]
+    shown = groups[: query.limit or _DEFAULT_GROUPS]
     if arguments.format == "json":
         lines = groups_json(shown, grouping)
     elif arguments.format == "csv":
@@ -120,7 +120,7 @@ def _group(store: Store, query: Query, arguments: Namespace, grouping: Grouping)
     return ExitStatus.OK
 
 
-def _nothing(store: Store, arguments: Namespace) -> ExitStatus:
+def _nothing_found(store: Store, arguments: Namespace) -> ExitStatus:
     from mailtrace.output.escape import safe  # noqa: PLC0415 # as above
 
     sys.stdout.flush()
@@ -130,7 +130,7 @@ def _nothing(store: Store, arguments: Namespace) -> ExitStatus:
     return ExitStatus.NOTHING_FOUND
 
 
-def _tell(message: str) -> None:
+def _notify(message: str) -> None:
     from mailtrace.output.escape import safe  # noqa: PLC0415 # as above
 
     print(f"mailtrace-search: {safe(message)}", file=sys.stderr)
@@ -141,11 +141,11 @@ def _encoded(lines: Iterable[str]) -> Iterator[bytes]:
 
 
 def _write(chunks: Iterable[bytes]) -> None:
-    """Write to standard output; on a terminal each part at once."""
-    out, at_once = sys.stdout.buffer, sys.stdout.isatty()
+    """Write to standard output; on a terminal, flush after each chunk."""
+    out, on_terminal = sys.stdout.buffer, sys.stdout.isatty()
     for chunk in chunks:
         out.write(chunk)
-        if at_once:
+        if on_terminal:
             out.flush()
 
 

@@ -1,4 +1,4 @@
-"""The flags of `mailtrace-search`, and the query that they make."""
+"""The flags of `mailtrace-search`, and the query made from them."""
 
 import argparse
 import re
@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from datetime import tzinfo
 from typing import Any, Final
 
-from mailtrace.cli.date_arguments import last, moment
+from mailtrace.cli.date_arguments import parse_age, parse_date
 from mailtrace.cli.parser import Parser, count
 from mailtrace.errors import UsageError
 from mailtrace.search.groups import BY
@@ -30,21 +30,21 @@ exit status: 0 found, 1 nothing found, 2 error, 130 interrupted
 """
 _MANY: Final[dict[str, Any]] = {"action": "append", "default": []}
 _is_time = re.compile(r"\d{1,2}:\d\d(?::\d\d(?:[.,]\d+)?)?", re.ASCII).fullmatch
-_has_a_sign = re.compile(r"[@*?/<>]").search
+_has_pattern = re.compile(r"[@*?/<>]").search
 
 
 def parser() -> Parser:
-    """Return the parser of the command line."""
+    """Return the parser of the command's arguments."""
     made = Parser("mailtrace-search", _DESCRIPTION, _EPILOG)
-    _add_what(made.add_argument_group("Message", "mailtrace-search -f bob@foo.com -t @bar.com"))
-    _add_became(made.add_argument_group("Outcome", "mailtrace-search -t @bar.com -s deferred --status greylist"))
-    _add_when(made.add_argument_group("Time", "mailtrace-search --last 2h, or -d 'yesterday 14:00' -D 2011-12-17"))
-    _add_how_much(made.add_argument_group("Limits and counts", "mailtrace-search --last 1d --by relay -r 5"))
-    _add_layout(made.add_argument_group("Output", "mailtrace-search --last 1d --format csv > day.csv"))
+    _add_message(made.add_argument_group("Message", "mailtrace-search -f bob@foo.com -t @bar.com"))
+    _add_outcome(made.add_argument_group("Outcome", "mailtrace-search -t @bar.com -s deferred --status greylist"))
+    _add_time(made.add_argument_group("Time", "mailtrace-search --last 2h, or -d 'yesterday 14:00' -D 2011-12-17"))
+    _add_limits(made.add_argument_group("Limits and counts", "mailtrace-search --last 1d --by relay -r 5"))
+    _add_output(made.add_argument_group("Output", "mailtrace-search --last 1d --format csv > day.csv"))
     return made
 
 
-def _add_what(group: argparse._ArgumentGroup) -> None:
+def _add_message(group: argparse._ArgumentGroup) -> None:
     option = group.add_argument
     option("words", metavar="WORD", nargs="*", help="sender, recipient, message ID, queue ID, client or login")
     option("-f", dest="senders", metavar="FROM", help="envelope sender", **_MANY)
@@ -57,7 +57,7 @@ def _add_what(group: argparse._ArgumentGroup) -> None:
     option("--mta", dest="mtas", choices=MTAS, help=f"mail server: {' or '.join(MTAS)}", **_MANY)
 
 
-def _add_became(group: argparse._ArgumentGroup) -> None:
+def _add_outcome(group: argparse._ArgumentGroup) -> None:
     option = group.add_argument
     option(
         "-s", dest="outcomes", metavar="OUTCOME", help=f"final outcome of a recipient: {', '.join(OUTCOMES)}", **_MANY
@@ -67,7 +67,7 @@ def _add_became(group: argparse._ArgumentGroup) -> None:
     option("--status", dest="statuses", metavar="TEXT", help="text in the MTA's status, such as greylist", **_MANY)
 
 
-def _add_when(group: argparse._ArgumentGroup) -> None:
+def _add_time(group: argparse._ArgumentGroup) -> None:
     option = group.add_argument
     option(
         "-d",
@@ -79,7 +79,7 @@ def _add_when(group: argparse._ArgumentGroup) -> None:
     option("--last", dest="last", metavar="TIME", help="within the last 30m, 2h, 3d or 1w")
 
 
-def _add_how_much(group: argparse._ArgumentGroup) -> None:
+def _add_limits(group: argparse._ArgumentGroup) -> None:
     option = group.add_argument
     option("-r", dest="limit", metavar="N", type=count, help="show at most N (groups: default 20)")
     option("--oldest-first", action="store_true", help="oldest first")
@@ -88,7 +88,7 @@ def _add_how_much(group: argparse._ArgumentGroup) -> None:
     what.add_argument("--by", metavar="WHAT", choices=BY, help=f"count by {', '.join(BY)}")
 
 
-def _add_layout(group: argparse._ArgumentGroup) -> None:
+def _add_output(group: argparse._ArgumentGroup) -> None:
     option = group.add_argument
     option(
         *("--format",),
@@ -109,32 +109,32 @@ def _add_layout(group: argparse._ArgumentGroup) -> None:
 
 
 def query_of(arguments: argparse.Namespace, zone: tzinfo, now: float) -> Query:
-    """Return what is asked for; `now` in seconds since 1970.
+    """Return the query of the arguments; dates without a zone are in `zone`, and `now` is in seconds since 1970.
 
     Raises:
-        UsageError: a value cannot be used.
+        UsageError: a value is invalid, or two flags contradict each other.
     """
     given = vars(arguments)
-    since, until = _span(given, zone, now)
-    outcomes, ever = _each("-s", given["outcomes"], _outcome), _each("--ever", given["ever"], _outcome)
+    since, until = _period(given, zone, now)
+    outcomes, ever = _parsed("-s", given["outcomes"], _outcome), _parsed("--ever", given["ever"], _outcome)
     if outcomes and ever and not {*outcomes} & {*ever}:
         raise UsageError(
             f"-s {outcomes[0]} and --ever {ever[0]} cannot both apply to one delivery: leave one of them out"
         )
     return Query(
-        senders=_each("-f", given["senders"], Pattern.of),
-        recipients=_each("-t", given["recipients"], Pattern.of),
-        msgids=_each("-m", given["msgids"], Pattern.of_text),
-        queue_ids=_each("-q", given["queue_ids"], str),
-        clients=_each("-c", given["clients"], _peer),
-        logins=_each("--login", given["logins"], Pattern.of_text),
-        hosts=_each("-h", given["hosts"], Pattern.of_text),
+        senders=_parsed("-f", given["senders"], Pattern.of),
+        recipients=_parsed("-t", given["recipients"], Pattern.of),
+        msgids=_parsed("-m", given["msgids"], Pattern.of_text),
+        queue_ids=_parsed("-q", given["queue_ids"], str),
+        clients=_parsed("-c", given["clients"], _peer),
+        logins=_parsed("--login", given["logins"], Pattern.of_text),
+        hosts=_parsed("-h", given["hosts"], Pattern.of_text),
         mtas=tuple(given["mtas"]),
-        relays=_each("--relay", given["relays"], _peer),
-        statuses=_each("--status", given["statuses"], str.lower),
+        relays=_parsed("--relay", given["relays"], _peer),
+        statuses=_parsed("--status", given["statuses"], str.lower),
         outcomes=outcomes,
         ever=ever,
-        words=_each("WORD", given["words"], _word),
+        words=_parsed("WORD", given["words"], _word),
         since=since,
         until=until,
         limit=given["limit"],
@@ -143,55 +143,55 @@ def query_of(arguments: argparse.Namespace, zone: tzinfo, now: float) -> Query:
 
 
 def hint_of(arguments: argparse.Namespace) -> str:
-    """Return how a domain or a part is asked for, where an address or word was neither; empty where all are whole."""
+    """Return a hint how to search for a domain or a part of a value; empty if no argument was matched whole."""
     addresses = [*arguments.senders, *arguments.recipients]
     names = [word for word in arguments.words if "." in word or not any(map(str.isdigit, word))]
-    for asked in map(str.strip, [*addresses, *names]):
-        if not _has_a_sign(asked) and not ip_key(normal_ip(asked)):
-            domain = f"@{asked} for the domain, or " if "." in asked else ""
-            return f"{asked} was matched whole: write {domain}'*{asked}*' to match part of it"
+    for value in map(str.strip, [*addresses, *names]):
+        if not _has_pattern(value) and not ip_key(normal_ip(value)):
+            domain = f"@{value} for the domain, or " if "." in value else ""
+            return f"{value} was matched whole: write {domain}'*{value}*' to match part of it"
     return ""
 
 
-def _each(flag: str, values: Iterable[str], make: Callable[[str], Any]) -> tuple[Any, ...]:
+def _parsed(flag: str, values: Iterable[str], parse: Callable[[str], Any]) -> tuple[Any, ...]:
     found = []
     for value in values:
         if not value.strip():
             raise UsageError(f"{flag} '': empty text finds nothing: leave {flag} out, or give a value")
         try:
-            found.append(make(value))
+            found.append(parse(value))
         except UsageError as error:
             raise UsageError(f"{flag} {error}") from error
     return tuple(found)
 
 
-def _word(asked: str) -> Word:
-    if _is_time(asked.strip()):
+def _word(value: str) -> Word:
+    if _is_time(value.strip()):
         raise UsageError(
-            f"{asked}: this is a time, not a search word: quote date and time together, '2011-12-15 15:00:00'"
+            f"{value}: this is a time, not a search word: quote date and time together, '2011-12-15 15:00:00'"
         )
-    return Word.of(asked)
+    return Word.of(value)
 
 
-def _peer(asked: str) -> Pattern:
-    if asked.strip().startswith("@"):
-        raise UsageError(f"{asked}: this is a host, not an address; write {asked[1:]} or '*.{asked[1:]}'")
-    return Pattern.of_peer(asked)
+def _peer(value: str) -> Pattern:
+    if value.strip().startswith("@"):
+        raise UsageError(f"{value}: name a host, not the domain of an address: write {value[1:]} or '*.{value[1:]}'")
+    return Pattern.of_peer(value)
 
 
-def _outcome(asked: str) -> str:
-    if asked.lower() not in OUTCOMES:
-        raise UsageError(f"{asked}: unknown outcome; choose from {', '.join(OUTCOMES)}")
-    return asked.lower()
+def _outcome(value: str) -> str:
+    if value.lower() not in OUTCOMES:
+        raise UsageError(f"{value}: unknown outcome; choose from {', '.join(OUTCOMES)}")
+    return value.lower()
 
 
-def _span(given: dict[str, Any], zone: tzinfo, now: float) -> tuple[int | None, int | None]:
+def _period(given: dict[str, Any], zone: tzinfo, now: float) -> tuple[int | None, int | None]:
     if given["last"] is not None and given["since"] is not None:
         raise UsageError("--last and -d both set the start: leave one of them out")
-    since = None if given["since"] is None else moment("-d", given["since"], zone, now)
+    since = None if given["since"] is None else parse_date("-d", given["since"], zone, now)
     if given["last"] is not None:
-        since = last("--last", given["last"], now)
-    until = None if given["until"] is None else moment("-D", given["until"], zone, now, end=True)
+        since = parse_age("--last", given["last"], now)
+    until = None if given["until"] is None else parse_date("-D", given["until"], zone, now, end=True)
     if since is not None and until is not None and since > until:
         begin = f"--last {given['last']}" if given["since"] is None else f"-d {given['since']}"
         raise UsageError(f"{begin} is after -D {given['until']}")

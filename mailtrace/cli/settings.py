@@ -1,8 +1,7 @@
-"""The settings: what a configuration file and the environment can say as well as a flag.
+"""The table of settings, which a configuration file or the environment can set.
 
-A setting is called like its flag: `retention` in a file is `--retention` and `MAILTRACE_RETENTION` (`a_b` is `--a-b`).
-What values it takes, its default and its help stand with the flag in the command's parser. One more setting is one more
-line here.
+A setting has the name of its flag: `retention` in a file is `--retention` and `MAILTRACE_RETENTION` (`a_b` is `--a-b`).
+Its values, default and help are those of the flag in the command's parser. To add a setting, add a line here.
 """
 
 from typing import Any, Final, NamedTuple, TypeAlias
@@ -11,29 +10,29 @@ Kind: TypeAlias = type[str] | type[int] | type[bool]
 
 
 class Setting(NamedTuple):
-    """Something that can be configured."""
+    """A setting of one command or of both."""
 
     name: str
-    """The key in a file."""
+    """The key in a configuration file."""
     kind: Kind = str
-    """What the file must hold."""
+    """The type of the value in a configuration file."""
     command: str = ""
-    """The one command that has it; empty where both have it."""
+    """The command that has it; empty if both have it."""
     secret: bool = False
-    """Whether it is never shown, nor taken from a file that everyone may read."""
+    """Whether it is never shown, and not read from a file that everyone may read."""
     about: str = ""
-    """What it is, where no flag says so."""
+    """Its description, if it has no flag."""
     default: Any = None
-    """What holds where nothing is said and its flag has no default."""
+    """Its default, if its flag has none."""
 
     @property
     def environment(self) -> str:
-        """The name of its environment variable."""
+        """The name of the environment variable."""
         return f"MAILTRACE_{self.name.upper()}"
 
     @property
     def flag(self) -> str:
-        """The flag that says it, where its command has one."""
+        """The name of its flag; those in `SECRETS` have none."""
         return "--" + self.name.replace("_", "-")
 
 
@@ -44,7 +43,7 @@ SECRETS: Final = (
     Setting("api_key", secret=True, about="Elasticsearch API key, instead of a user and password"),
     Setting("api_key_file", about="file with the API key, readable only by its owner"),
 )
-"""Who comes to a secured Elasticsearch: no flag says it, for every user of a machine sees its command lines."""
+"""Credentials for Elasticsearch. They have no flags, because every user of the machine can see command lines."""
 
 SETTINGS: Final = (
     Setting("store"),
@@ -62,5 +61,5 @@ SETTINGS: Final = (
 
 
 def settings_of(command: str) -> tuple[Setting, ...]:
-    """Return the settings that a command has."""
+    """Return the settings of a command."""
     return tuple(setting for setting in SETTINGS if setting.command in ("", command))

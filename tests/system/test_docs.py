@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from helpers.requirements import lacking
-from mailtrace.cli import toml
+from mailtrace.cli.config import load_toml
 from mailtrace.cli.settings import SETTINGS
 
 ROOT = Path(__file__).parents[2]
@@ -148,7 +148,7 @@ def test_manual_pages_are_set_without_a_warning(manual):
 
 def test_the_example_of_settings_can_be_read():
     page = (ROOT / "man" / "mailtrace.toml.5").read_text()
-    example = toml.load(io.BytesIO(re.search(r"\.EX\n(.*?)\.EE", page, re.DOTALL)[1].encode()))
+    example = load_toml(io.BytesIO(re.search(r"\.EX\n(.*?)\.EE", page, re.DOTALL)[1].encode()))
     assert set(example) <= {setting.name for setting in SETTINGS}
 
 

@@ -260,7 +260,7 @@ def test_a_check_of_the_embedded_store(capsys, tmp_path):
     store = f"sqlite:{path}"
     assert check(capsys, store) == (
         0,
-        {"store": str(path), "size": "not there yet: the first run makes it", "documents": "none yet"},
+        {"store": str(path), "size": "not created yet: the first run creates it", "documents": "none yet"},
     )
     assert not path.parent.exists()
     stamps = ["2011-12-15T15:27:19.250Z", "2012-02-29T00:00:00Z", "2026-11-20T23:59:59Z"]

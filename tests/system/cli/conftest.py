@@ -11,7 +11,7 @@ BIN = Path(os.environ.get("MAILTRACE_TEST_COMMANDS") or Path(sys.executable).par
 
 
 class Commands:
-    """Runs the installed commands on a store of this test's own."""
+    """Runs the installed commands with a store for this test alone."""
 
     bin = BIN
 
@@ -48,7 +48,7 @@ class Commands:
         return self.run("mailtrace-search", *arguments, **options)
 
     def without_privileges(self, name: str, *arguments: object) -> subprocess.CompletedProcess[str]:
-        """Run as a user whom file modes bind: root without its capabilities."""
+        """Run as a user to whom file modes apply: root without its capabilities."""
         if os.geteuid():
             return self.run(name, *arguments)
         return self.run("/usr/bin/setpriv", "--inh-caps=-all", "--bounding-set=-all", BIN / name, *arguments)

@@ -1,4 +1,4 @@
-"""What is configured: flags before the environment before the files before the defaults, and each mistake told."""
+"""Settings: flags precede the environment, the files and the defaults; each error names its source."""
 
 import io
 import sys
@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from mailtrace.cli import config, toml
-from mailtrace.cli.config import Value, configured
+from mailtrace.cli import config
+from mailtrace.cli.config import Value, configured, load_toml
 from mailtrace.cli.settings import SETTINGS
 
 
 def shown(done) -> dict[str, str]:
-    """Where each value was said, by its line."""
+    """Where each value was set, by its line."""
     assert 0 == done.returncode, done.stderr
     return dict(line.rsplit(" # ", 1) for line in done.stdout.splitlines() if not line.startswith("#"))
 
@@ -23,7 +23,7 @@ def complaint(done) -> str:
     return done.stderr
 
 
-def test_flags_stand_over_the_environment_over_the_file_over_the_defaults(commands):
+def test_flags_precede_the_environment_the_file_and_the_defaults(commands):
     file = commands.folder / "mailtrace.toml"
     file.write_text('store = "sqlite:/of/the/file"\ntz = "Europe/Madrid"\nretention = 30\n')
     assert shown(commands.index("--show-config", "--tz", "UTC")) == {
@@ -41,7 +41,7 @@ def test_what_is_shown_is_a_configuration(commands):
     done = commands.index("--show-config", "--store", 'sqlite:/a "b"\\c\'\u00e9#', "--wait")
     again = commands.folder / "again.toml"
     again.write_text(done.stdout)
-    assert {"store": 'sqlite:/a "b"\\c\'\u00e9#', "tz": "", "wait": True} == toml.load(io.BytesIO(done.stdout.encode()))
+    assert {"store": 'sqlite:/a "b"\\c\'\u00e9#', "tz": "", "wait": True} == load_toml(io.BytesIO(done.stdout.encode()))
     assert shown(done).keys() == shown(commands.index("--show-config", "--config", again, MAILTRACE_STORE="")).keys()
 
 
@@ -55,7 +55,7 @@ def test_what_is_configured_is_used(commands):
     assert commands.search("-r", 1, "--format", "text", MAILTRACE_STORE="").stdout.startswith("transaction:")
 
 
-def test_a_flag_takes_back_what_a_file_switches_on(commands):
+def test_a_flag_switches_off_what_a_file_switches_on(commands):
     (commands.folder / "mailtrace.toml").write_text("wait = true\n")
     assert str(commands.folder / "mailtrace.toml") == shown(commands.index("--show-config"))["wait = true"]
     assert "--wait" == shown(commands.index("--show-config", "--no-wait"))["wait = false"]
@@ -65,22 +65,22 @@ def test_a_flag_takes_back_what_a_file_switches_on(commands):
 @pytest.mark.parametrize(
     "text, words",
     [
-        ("retentoin = 30", "retentoin: there is no such setting; did you mean retention?"),
-        ("STORE = 'elasticsearch'", "STORE: there is no such setting; did you mean store?"),
-        ("xyzzy = 1", "xyzzy: there is no such setting; there are store, tz, "),
-        ("[store]", 'store has a value of the wrong type: write a text in quotes, such as "store"'),
-        ("retention = '30'", "retention has a value of the wrong type: write a whole number without quotes"),
-        ("retention = true", "retention has a value of the wrong type: write a whole number without quotes"),
+        ("retentoin = 30", "retentoin: unknown setting; did you mean retention?"),
+        ("STORE = 'elasticsearch'", "STORE: unknown setting; did you mean store?"),
+        ("xyzzy = 1", "xyzzy: unknown setting; the settings are store, tz, "),
+        ("[store]", 'store: wrong type of value: write text in quotes, such as "store"'),
+        ("retention = '30'", "retention: wrong type of value: write a whole number without quotes"),
+        ("retention = true", "retention: wrong type of value: write a whole number without quotes"),
         ("retention = 0", "retention: '0' is not a number of days"),
-        ("wait = 1", "wait has a value of the wrong type: write true or false"),
+        ("wait = 1", "wait: wrong type of value: write true or false"),
         ("tz = 'Mars/Base'", "tz: Mars/Base: no such time zone"),
-        ("tz = ", "is not TOML: "),
-        ("tz = '\xff'", "is not TOML: "),
-        ("tz = 'a\x1bb'", "is not TOML: "),
-        ('"\\u001b[31m" = 1', "\\x1b[31m: there is no such setting"),
+        ("tz = ", "is not valid TOML: "),
+        ("tz = '\xff'", "is not valid TOML: "),
+        ("tz = 'a\x1bb'", "is not valid TOML: "),
+        ('"\\u001b[31m" = 1', "\\x1b[31m: unknown setting"),
     ],
 )
-def test_mistakes_in_a_file_are_told_with_the_file_and_the_key(commands, text, words):
+def test_errors_in_a_file_name_the_file_and_the_key(commands, text, words):
     file = commands.folder / "mailtrace.toml"
     file.write_bytes(text.encode("latin-1"))
     said = complaint(commands.index("--show-config"))
@@ -89,7 +89,7 @@ def test_mistakes_in_a_file_are_told_with_the_file_and_the_key(commands, text, w
     assert "\x1b" not in said
 
 
-def test_a_bad_choice_is_told_by_the_command_that_has_it(commands):
+def test_an_invalid_choice_is_an_error_of_the_command_that_has_the_setting(commands):
     (commands.folder / "mailtrace.toml").write_text("format = 'xml'\n")
     assert "mailtrace.toml: format: invalid choice: 'xml'" in complaint(commands.search("-r", 1))
     assert 0 == commands.index("--show-config").returncode
@@ -98,12 +98,16 @@ def test_a_bad_choice_is_told_by_the_command_that_has_it(commands):
 @pytest.mark.parametrize(
     "variable, text, words",
     [
-        ("MAILTRACE_RETENTION", "soon", "MAILTRACE_RETENTION: 'soon' is not a number of days, such as 90"),
-        ("MAILTRACE_WAIT", "perhaps", "MAILTRACE_WAIT: 'perhaps' is neither yes nor no"),
+        (
+            "MAILTRACE_RETENTION",
+            "soon",
+            "MAILTRACE_RETENTION: 'soon' is not a number of days: write a whole number, such as 90",
+        ),
+        ("MAILTRACE_WAIT", "perhaps", "MAILTRACE_WAIT: 'perhaps' is neither yes nor no: set it to yes or no"),
         ("MAILTRACE_TZ", "Mars/Base", "MAILTRACE_TZ: Mars/Base: no such time zone"),
     ],
 )
-def test_mistakes_in_the_environment_are_told(commands, variable, text, words):
+def test_errors_in_the_environment_name_the_variable(commands, variable, text, words):
     assert words in complaint(commands.index("--show-config", **{variable: text}))
 
 
@@ -120,7 +124,7 @@ def test_a_chosen_file_is_the_only_one(commands):
     )
 
 
-def test_a_file_that_may_not_be_read_is_no_default(commands):
+def test_an_unreadable_file_is_not_ignored(commands):
     file = commands.folder / "mailtrace.toml"
     file.write_text("retention = 30\n")
     file.chmod(0)
@@ -134,12 +138,12 @@ def test_a_closed_home_holds_no_settings(commands):
     home.mkdir(mode=0)
     commands.environment["XDG_CONFIG_HOME"] = str(home)
     done = commands.without_privileges("mailtrace-index", "--show-config")
-    assert f"# {home}/mailtrace.toml: not there\n" in done.stdout
+    assert f"# {home}/mailtrace.toml: does not exist\n" in done.stdout
     assert (0, "") == (done.returncode, done.stderr)
     home.chmod(0o700)
 
 
-def test_a_machine_s_store_that_may_not_be_read_is_shown_as_such(commands):
+def test_an_unreadable_system_store_is_shown_as_such(commands):
     folder = commands.folder / "lib"
     folder.mkdir(mode=0)
     code = f"import mailtrace.stores as s; s.SYSTEM_FOLDER = {str(folder)!r}; import mailtrace.cli.index as c; c.main()"
@@ -156,14 +160,14 @@ def test_a_secret_in_a_file_that_everyone_may_read_is_refused(commands):
     file.write_text("store = 'https://indexer:hunter2@es.example.net:9200'\n")
     file.chmod(0o644)
     said = complaint(commands.index("--show-config", MAILTRACE_STORE=""))
-    assert f"store is a secret, and everyone may read this file: chmod o= {file}" in said
+    assert f"store is a secret, but everyone may read this file: run chmod o= {file}" in said
     file.chmod(0o640)
     done = commands.index("--show-config", MAILTRACE_STORE="")
     assert 'store = "https://indexer:***@es.example.net:9200"' in shown(done)
     assert "hunter2" not in done.stdout + done.stderr + said
 
 
-def test_the_user_s_file_stands_over_the_machine_s(tmp_path, monkeypatch):
+def test_the_user_s_file_precedes_the_system_s(tmp_path, monkeypatch):
     system, home = tmp_path / "etc.toml", tmp_path / "home"
     home.mkdir()
     system.write_text("retention = 30\nwait = true\n")
@@ -175,7 +179,7 @@ def test_the_user_s_file_stands_over_the_machine_s(tmp_path, monkeypatch):
     }
 
 
-def test_settings_can_be_told_apart():
+def test_names_of_settings_are_unique():
     names = [setting.name for setting in SETTINGS]
     assert len(set(names)) == len(names)
     assert all(name.replace("_", "").isalpha() and name == name.lower() for name in names)

@@ -1,4 +1,4 @@
-"""mailtrace-index as a process: what it reads, what it says, how it ends."""
+"""mailtrace-index as a process: input, messages and exit statuses."""
 
 import gzip
 import os
@@ -23,7 +23,7 @@ def line(n: int) -> bytes:
 
 
 def complaint(done) -> str:
-    """The one line that an error is told in."""
+    """The one line of an error message."""
     assert "Traceback" not in done.stderr
     assert 1 == done.stderr.count("\n"), done.stderr
     return done.stderr
@@ -45,14 +45,14 @@ def complaint(done) -> str:
         (["--no-such-flag", "mail.log"], "for help: --help"),
     ],
 )
-def test_bad_input_is_told_in_one_line(commands, arguments, words):
+def test_invalid_input_is_an_error_of_one_line(commands, arguments, words):
     (commands.folder / "mail.log").write_bytes(line(1) + b"\n")
     done = commands.index(*arguments)
     assert 2 == done.returncode
     assert words in complaint(done)
 
 
-def test_an_unreadable_file_is_told(commands):
+def test_an_unreadable_file_is_an_error(commands):
     log = commands.folder / "mail.log"
     log.write_bytes(line(1) + b"\n")
     log.chmod(0)
@@ -61,7 +61,7 @@ def test_an_unreadable_file_is_told(commands):
     assert "may not be read by this user" in complaint(done)
 
 
-def test_hostile_bytes_lose_nothing_around_them(commands):
+def test_hostile_bytes_do_not_affect_the_lines_around_them(commands):
     """NUL bytes, invalid UTF-8, CRLF, a line of 10 MB and binary noise are counted; the neighbours are indexed."""
     noise = [
         b"\0" * 500 + line(2),
@@ -124,7 +124,7 @@ def test_progress_is_shown_on_a_terminal_alone(commands):
     assert "lines/s" not in commands.index("--from-start", log).stderr
 
 
-def test_what_is_known_is_not_read_again(commands):
+def test_known_lines_are_not_read_again(commands):
     log = commands.folder / "mail.log"
     log.write_bytes(line(1) + b"\n")
     commands.index("-y", 2024, "mail.log")
@@ -156,7 +156,7 @@ def test_explain_shows_each_line_and_writes_nothing(commands):
     assert 2 == commands.search().returncode
 
 
-def test_another_clock_is_told_with_the_flag_that_mends_it(commands):
+def test_a_wrong_zone_is_reported_with_the_flag_that_fixes_it(commands):
     done = commands.index("-y", 2011, "--tz", "UTC", SAMPLES / "sendmail.log")
     assert (
         "the log's clock is UTC+01:00, so these dates are wrong: index into a new --store with --tz Europe/Madrid\n"
@@ -181,7 +181,7 @@ def test_a_pipe_named_as_a_file_is_read_whole(commands):
     assert 2 == commands.search("--format", "json").stdout.count("\n")
 
 
-def test_one_bad_name_does_not_keep_the_others_from_being_read(commands):
+def test_a_wrong_name_does_not_prevent_reading_the_other_files(commands):
     (commands.folder / "mail.log").write_bytes(line(1) + b"\n")
     done = commands.index("-q", "-y", 2024, "missing.log", "mail.log")
     assert 2 == done.returncode
@@ -189,7 +189,7 @@ def test_one_bad_name_does_not_keep_the_others_from_being_read(commands):
     assert 1 == commands.search("--format", "json").stdout.count("\n")
 
 
-def test_what_was_read_beside_a_bad_name_is_told(commands):
+def test_the_summary_counts_the_other_files_if_one_has_a_wrong_name(commands):
     done = commands.index("-y", 2011, "--tz", "UTC", "missing.log", SAMPLES / "sendmail.log")
     said = done.stderr.splitlines()
     assert 2 == done.returncode
@@ -198,7 +198,7 @@ def test_what_was_read_beside_a_bad_name_is_told(commands):
     assert said[-1].startswith("mailtrace-index: missing.log: there is no such file")
 
 
-def test_a_bad_name_does_not_keep_old_entries_from_leaving(commands):
+def test_a_wrong_name_does_not_prevent_expiry(commands):
     (commands.folder / "old.log").write_bytes(line(1) + b"\n")
     (commands.folder / "mail.log").write_bytes(line(2) + b"\n")
     assert 0 == commands.index("-q", "-y", 2024, "old.log").returncode
@@ -212,7 +212,7 @@ def test_a_bad_name_does_not_keep_old_entries_from_leaving(commands):
     assert "r2@example.net" in left
 
 
-def test_a_changed_zone_of_the_machine_is_told(commands):
+def test_a_changed_zone_of_the_machine_is_reported(commands):
     log = commands.folder / "mail.log"
     log.write_bytes(line(1) + b"\n")
     assert 0 == commands.index("-q", "-y", 2024, log, TZ="Europe/Madrid").returncode

@@ -1,4 +1,4 @@
-"""The progress line, on a real terminal: what it shows, and that nothing of it stays behind."""
+"""The progress line on a real terminal: what it shows, and that it is erased completely."""
 
 import fcntl
 import os
@@ -21,7 +21,7 @@ LINE = b"Mar  6 08:00:00 mx postfix/qmgr[5]: 41BC39868A: removed\n"
 
 
 def read_all(terminal: int) -> bytes:
-    """What was written on a terminal, once nobody has it open."""
+    """What was written on a terminal, after all have closed it."""
     written = b""
     with suppress(OSError):
         while data := os.read(terminal, 65536):
@@ -31,7 +31,7 @@ def read_all(terminal: int) -> bytes:
 
 
 def screen(written: bytes) -> list[str]:
-    """The rows that a terminal shows after this."""
+    """The rows that a terminal shows after this output."""
     rows, column = [""], 0
     for part in re.findall(r"\x1b\[K|\r|\n|[^\x1b\r\n]+", written.decode()):
         if part == "\x1b[K":
@@ -47,7 +47,7 @@ def screen(written: bytes) -> list[str]:
 
 
 class Terminal:
-    """A terminal whose end is this process's standard error."""
+    """A terminal that is this process's standard error."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, columns: int = 80) -> None:
         self._terminal, self._end = pty.openpty()
@@ -78,7 +78,7 @@ def test_it_shows_percent_speed_and_file(monkeypatch, log):
     assert [""] == screen(shown)
 
 
-def test_it_is_written_over_as_reading_goes_on(monkeypatch, log):
+def test_it_is_overwritten_while_reading(monkeypatch, log):
     clock = [0.0]
     monkeypatch.setattr("time.monotonic", lambda: clock[0])
     terminal = Terminal(monkeypatch)
@@ -95,7 +95,7 @@ def test_it_is_written_over_as_reading_goes_on(monkeypatch, log):
 
 
 @pytest.mark.parametrize("path", ["-", "/dev/null", "/nowhere/moved.log"])
-def test_what_has_no_size_has_no_percent(monkeypatch, path):
+def test_a_pipe_has_no_percentage(monkeypatch, path):
     terminal = Terminal(monkeypatch)
     with progress_of(quiet=False) as show:
         show(path, 90, 10)
@@ -104,7 +104,7 @@ def test_what_has_no_size_has_no_percent(monkeypatch, path):
     assert "%" not in shown
 
 
-def test_a_narrow_terminal_has_one_row_of_it_and_a_name_cannot_steer_it(monkeypatch, tmp_path):
+def test_it_fits_a_narrow_terminal_and_a_file_name_cannot_control_it(monkeypatch, tmp_path):
     log = tmp_path / f"mail\x1b[2J\n{'x' * 100}.log"
     log.write_bytes(b"x" * 200)
     terminal = Terminal(monkeypatch, columns=40)
@@ -115,16 +115,16 @@ def test_a_narrow_terminal_has_one_row_of_it_and_a_name_cannot_steer_it(monkeypa
     assert "\\x1b[2J\\x0a" in text
 
 
-def test_a_message_takes_its_place(monkeypatch, log):
+def test_a_message_overwrites_it(monkeypatch, log):
     terminal = Terminal(monkeypatch)
     with progress_of(quiet=False) as show:
         show(log, 100, 10)
-        index._tell("waits")
+        index._notify("waits")
     assert ["mailtrace-index: waits", ""] == screen(terminal.written())
 
 
 @pytest.mark.parametrize(("flags", "kind"), [(["-q"], "xterm"), ([], "dumb"), ([], "")])
-def test_none_where_it_is_not_wanted_or_cannot_be_erased(commands, flags, kind):
+def test_there_is_none_if_quiet_or_if_the_terminal_cannot_erase(commands, flags, kind):
     (commands.folder / "mail.log").write_bytes(LINE * 30_000)
     terminal, end = pty.openpty()
     run = subprocess.Popen(

@@ -1,4 +1,4 @@
-"""Runs after each other and beside each other: rotation, overlap, other flags than before, retention."""
+"""Several runs, one after the other or at once: rotation, overlap, changed flags, retention."""
 
 import gzip
 import os
@@ -28,8 +28,8 @@ def dates(commands) -> list[str]:
     return sorted(text.removeprefix("date:   ")[:10] for text in found.splitlines() if text.startswith("date:"))
 
 
-def test_the_year_goes_on_from_run_to_run_through_rotation(commands):
-    """Only the first run says the year; no queue ID tells it, and the files' times are of another one."""
+def test_the_year_continues_across_runs_and_rotation(commands):
+    """Only the first run has -y; no queue ID has a time, and the files' times are of another year."""
     log = commands.folder / "mail.log"
     log.write_text(line(DAYS[0], 0))
     assert 0 == commands.index("-q", "-y", 2019, log).returncode
@@ -45,8 +45,8 @@ def test_the_year_goes_on_from_run_to_run_through_rotation(commands):
     assert before == commands.search("--format", "json").stdout
 
 
-def test_an_old_log_copied_into_a_set_is_not_of_next_year(commands):
-    """It is taken for newer, since its copy is; its lines are from before those that are known."""
+def test_an_old_log_copied_among_others_is_not_dated_next_year(commands):
+    """Its modification time is newer because it was copied; its lines are older than the known ones."""
     today = datetime.now(timezone.utc)
     old = today - timedelta(days=90)
     log = commands.folder / "mail.log"
@@ -59,7 +59,7 @@ def test_an_old_log_copied_into_a_set_is_not_of_next_year(commands):
 
 
 @pytest.mark.parametrize("reverse", [False, True])
-def test_a_set_is_read_oldest_first_whatever_the_names(commands, reverse):
+def test_rotated_files_are_read_oldest_first_whatever_their_names(commands, reverse):
     """-y is the year of the oldest file's first line."""
     names = ["a.log", "c.log.gz", "b.log", "d.log"]
     for n, (day, name) in enumerate(zip(DAYS, names, strict=True)):
@@ -87,7 +87,7 @@ def test_another_year_or_zone_than_before_is_refused(commands):
     assert before == commands.search("--format", "json").stdout
 
 
-def test_a_second_run_leaves_the_first_one_be(commands):
+def test_a_second_run_is_skipped_while_the_first_one_runs(commands):
     log = commands.folder / "mail.log"
     log.write_text(line(DAYS[0], 0))
     with locked(f"{commands.folder}/store/mailtrace.db", wait=False):
@@ -119,7 +119,7 @@ def test_the_lock_dies_with_its_process(commands):
         assert _folder().is_dir()
 
 
-def test_what_is_past_its_time_leaves_and_what_was_indexed_lately_stays(commands):
+def test_old_documents_expire_and_recently_indexed_ones_stay(commands):
     log = commands.folder / "mail.log"
     log.write_text(line(DAYS[0], 0))
     commands.index("-q", "-y", 2019, log)

@@ -1,4 +1,4 @@
-"""mailtrace-search as a process: the layouts, the messages and the statuses."""
+"""mailtrace-search as a process: layouts, messages and exit statuses."""
 
 import csv
 import io
@@ -51,14 +51,14 @@ host:   smtp
     )
 
 
-def test_the_oldest_come_first_where_that_is_asked(indexed):
+def test_the_oldest_come_first_on_request(indexed):
     newest = indexed.search("--format", "json").stdout.splitlines()
     oldest = indexed.search("--format", "json", "--oldest-first").stdout.splitlines()
     assert newest[::-1] == oldest
     assert oldest[:2] == indexed.search("--format", "json", "--oldest-first", "-r", 2).stdout.splitlines()
 
 
-def test_the_last_while_ends_now(indexed):
+def test_last_ends_now(indexed):
     now = time.time()
     for ago, stamp in ((600, "A0000000001"), (6000, "A0000000002")):
         at = datetime.fromtimestamp(now - ago, timezone.utc).isoformat(timespec="seconds")
@@ -84,7 +84,7 @@ def test_a_count_is_a_number_and_none_is_nothing_found(indexed):
     assert "count\n11\n" == indexed.search("--count", "--format", "csv").stdout
 
 
-def test_groups_are_counted_the_biggest_first(indexed):
+def test_groups_come_the_largest_first(indexed):
     done = indexed.search("--by", "relay", "-r", 2)
     assert (
         done.stdout
@@ -150,7 +150,7 @@ def test_a_terminal_without_colours_still_shows_it(indexed, flags, environment):
     assert "to:     sent (1 h) recipient=" in shown
 
 
-def test_colours_can_be_had_through_a_pipe(indexed):
+def test_colours_can_be_forced_in_a_pipe(indexed):
     assert "\x1b[1;32msent" in indexed.search("--color", "always", "-r", 1, NO_COLOR="1").stdout
     assert "\x1b" not in indexed.search("-r", 1).stdout
 
@@ -162,13 +162,13 @@ def test_groups_have_bars_on_a_terminal(indexed):
     assert f"         1  {'██▍':<24}  bounced" == lines[2]
 
 
-def test_long_shows_all_that_is_known(indexed):
+def test_long_shows_all_known_fields(indexed):
     shown = indexed.search("--long", "-q", "pBFERI8l019936").stdout
     for line in ("size:   1234", "nrcpt:  1", "mta:    sendmail", "removed: yes", "        dsn:    2.0.0"):
         assert f"{line}\n" in shown
 
 
-def test_json_is_one_document_a_line_in_the_zone_asked_for(indexed):
+def test_json_has_one_document_per_line_in_the_chosen_zone(indexed):
     done = indexed.search("--tz", "Europe/Madrid", "--format", "json", *EXAMPLE)
     documents = [json.loads(line) for line in done.stdout.splitlines()]
     assert ["2011-12-15T15:27:19+01:00", "2011-12-15T14:39:25+01:00"] == [each["date"] for each in documents]
@@ -244,7 +244,7 @@ def test_nothing_found_names_the_store(indexed):
         (["bob@foo.com", "bar"], "bar was matched whole: write '*bar*' to match part of it"),
     ],
 )
-def test_where_nothing_is_found_by_a_part_the_way_to_ask_for_it_is_told(indexed, arguments, hint):
+def test_a_search_for_a_part_of_a_value_gets_a_hint(indexed, arguments, hint):
     done = indexed.search(*arguments)
     assert 1 == done.returncode
     assert f"nothing found in {indexed.folder}/store/mailtrace.db\n{hint}\n" == done.stderr
@@ -254,7 +254,7 @@ def test_where_nothing_is_found_by_a_part_the_way_to_ask_for_it_is_told(indexed,
 @pytest.mark.parametrize(
     "word", ["pbferi8l019936", "192.0.2.99", "*@baz.com", "@baz.com", "<>", "4EE9@x", "192.0.2.0/24"]
 )
-def test_what_is_whole_gets_no_hint(indexed, word):
+def test_a_search_for_a_whole_value_gets_no_hint(indexed, word):
     done = indexed.search(word, "-h", "nowhere")
     assert 1 == done.stderr.count("\n"), done.stderr
 
@@ -286,26 +286,29 @@ def test_what_is_whole_gets_no_hint(indexed, word):
         (["--by", "lane"], "choose from"),
         (["--format", "xml"], "choose from"),
         (["--by", "to", "--count"], "not allowed with"),
-        (["--count", "-r", "3"], "--count counts all that there are: leave -r out"),
+        (["--count", "-r", "3"], "--count has no limit: leave -r out"),
         (["-c", "10.0.0.0/33"], "-c 10.0.0.0/33: not a network; write it as 192.0.2.0/24"),
         (["10.0.0.0/33"], "10.0.0.0/33: not a network; write it as 192.0.2.0/24"),
-        (["--relay", "@bar.com"], "--relay @bar.com: this is a host, not an address; write bar.com or '*.bar.com'"),
+        (
+            ["--relay", "@bar.com"],
+            "--relay @bar.com: name a host, not the domain of an address: write bar.com or '*.bar.com'",
+        ),
         (["--status", ""], "--status '': empty text finds nothing"),
         (["-q", " "], "-q '': empty text finds nothing"),
-        (["--last", "2x"], "--last 2x: not a length of time"),
+        (["--last", "2x"], "--last 2x: not a duration"),
         (["--last", "2h", "-d", "2011-12-15"], "--last and -d both set the start"),
         (["--last", "2h", "-D", "2011-12-15"], "--last 2h is after -D 2011-12-15"),
-        (["-d", "10/11/2011"], "which is the day, which the month?"),
+        (["-d", "10/11/2011"], "ambiguous: day or month first?"),
     ],
 )
-def test_bad_flags_are_told_in_one_line(indexed, arguments, words):
+def test_invalid_flags_are_an_error_of_one_line(indexed, arguments, words):
     done = indexed.search(*arguments)
     assert 2 == done.returncode
     assert words in done.stderr
     assert 1 == done.stderr.count("\n")
 
 
-def test_a_store_that_is_not_there_is_an_error_not_an_empty_answer(commands):
+def test_a_missing_store_is_an_error_not_an_empty_result(commands):
     done = commands.search("-f", "bob@foo.com")
     assert 2 == done.returncode
     assert "nothing has been indexed at" in done.stderr
@@ -327,7 +330,7 @@ def test_a_closed_pipe_is_silent(indexed):
     assert 1 == done.stdout.count("\n")
 
 
-def test_a_search_writes_nothing_and_reads_what_it_may_not_write(indexed):
+def test_a_search_writes_nothing_and_can_read_a_store_that_it_may_not_write(indexed):
     folder = indexed.folder / "store"
     before = {path: path.read_bytes() for path in folder.iterdir()}
     for path in folder.iterdir():
@@ -356,7 +359,7 @@ smtp pBFF3hXa021030, 2011-12-15 16:03:44, from eve.desktop [10.10.10.12]  <-- fo
     )
 
 
-def test_journeys_as_json_are_one_a_line_and_in_the_order_of_the_search(indexed):
+def test_json_has_one_journey_per_line_in_the_order_of_the_search(indexed):
     found = [json.loads(line) for line in indexed.search("--format", "json").stdout.splitlines()]
     told = [json.loads(line) for line in indexed.search("--trace", "--format", "json").stdout.splitlines()]
     assert [document["transaction"] for document in found if not document["origin"]] == [
@@ -365,7 +368,7 @@ def test_journeys_as_json_are_one_a_line_and_in_the_order_of_the_search(indexed)
     assert sum(journey["hops"] for journey in told) == len(found)
 
 
-def test_journeys_are_parted_by_a_line_and_limited_by_their_matches(indexed):
+def test_journeys_are_separated_by_a_line_and_limited_by_matching_documents(indexed):
     done = indexed.search("--trace", "-f", "bob@foo.com", "-r", "2")
     assert ["msgid:", "msgid:"] == [part.split()[0] for part in done.stdout.split("\n\n")]
 

@@ -1,4 +1,4 @@
-"""Secrets in files: only their owner may read them, and nothing but a line is one."""
+"""Secrets in files: only their owner may have access, and each file has one line."""
 
 import pytest
 
@@ -19,41 +19,41 @@ def file(tmp_path):
 
 @pytest.mark.parametrize("variable", SECRETS)
 @pytest.mark.parametrize("mode", OTHERS, ids=oct)
-def test_a_secret_file_that_others_may_use_is_refused(file, variable, mode):
+def test_a_secret_file_that_others_may_access_is_refused(file, variable, mode):
     file.chmod(mode)
     with pytest.raises(UsageError) as raised:
         access_of({variable: str(file)})
-    assert f"{file} holds a secret and may be read by others: chmod 600 {file}" == str(raised.value)
+    assert f"{file} contains a secret, but other users may access it: run chmod 600 {file}" == str(raised.value)
 
 
 @pytest.mark.parametrize(("variable", "member"), SECRETS.items())
 @pytest.mark.parametrize("mode", [0o600, 0o400, 0o700], ids=oct)
-def test_a_secret_file_of_its_owner_alone_is_read(file, variable, member, mode):
+def test_a_private_secret_file_is_read(file, variable, member, mode):
     file.chmod(mode)
     access = access_of({variable: str(file)})
     assert "hunter2" == getattr(access, member)
     assert "hunter2" not in repr(access)
 
 
-def test_what_a_link_leads_to_decides(file, tmp_path):
+def test_the_target_of_a_link_must_be_private(file, tmp_path):
     link = tmp_path / "link"
     link.symlink_to(file)
     assert "hunter2" == access_of({"MAILTRACE_PASSWORD_FILE": str(link)}).password
     file.chmod(0o644)
-    with pytest.raises(UsageError, match="may be read by others"):
+    with pytest.raises(UsageError, match="other users may access it"):
         access_of({"MAILTRACE_PASSWORD_FILE": str(link)})
 
 
 @pytest.mark.parametrize("content", [b"", b"\n", b"two\nlines\n", b"\xff\n", b"a\x1bb\n"])
-def test_what_is_no_line_is_no_secret(file, content):
+def test_a_secret_must_be_one_line(file, content):
     file.write_bytes(content)
-    with pytest.raises(UsageError, match="should hold one line"):
+    with pytest.raises(UsageError, match="must contain one line"):
         access_of({"MAILTRACE_API_KEY_FILE": str(file)})
 
 
 @pytest.mark.parametrize("command", ["mailtrace-index", "mailtrace-search"])
 @pytest.mark.parametrize("said_by", ["environment", "file"])
-def test_both_commands_refuse_it_before_they_ask_a_server(commands, file, command, said_by):
+def test_both_commands_refuse_it_before_they_connect(commands, file, command, said_by):
     file.chmod(0o640)
     environment = {"MAILTRACE_STORE": "http://127.0.0.1:9", "MAILTRACE_USER": "bob"}
     if said_by == "environment":
@@ -62,7 +62,7 @@ def test_both_commands_refuse_it_before_they_ask_a_server(commands, file, comman
         (commands.folder / "mailtrace.toml").write_text(f'password_file = "{file}"\n')
     done = commands.run(command, *(["-"] if command == "mailtrace-index" else []), **environment)
     assert (2, "") == (done.returncode, done.stdout)
-    assert f"{command}: {file} holds a secret and may be read by others: chmod 600 {file}\n" == done.stderr
+    assert f"{command}: {file} contains a secret, but other users may access it: run chmod 600 {file}\n" == done.stderr
 
 
 @pytest.mark.parametrize("setting", ["password", "api_key"])
@@ -73,7 +73,7 @@ def test_a_secret_in_settings_that_everyone_may_read_is_refused(commands, settin
     file.chmod(mode)
     done = commands.search("--show-config")
     assert (2, "") == (done.returncode, done.stdout)
-    assert f"{setting} is a secret, and everyone may read this file: chmod o= {file}" in done.stderr
+    assert f"{setting} is a secret, but everyone may read this file: run chmod o= {file}" in done.stderr
     assert "hunter2" not in done.stderr
     file.chmod(0o640)
     done = commands.search("--show-config")
@@ -81,7 +81,7 @@ def test_a_secret_in_settings_that_everyone_may_read_is_refused(commands, settin
     assert "hunter2" not in done.stdout
 
 
-def test_a_secret_file_that_may_not_be_read_is_told(commands, file):
+def test_an_unreadable_secret_file_is_an_error(commands, file):
     file.chmod(0)
     commands.environment |= {"MAILTRACE_STORE": "http://127.0.0.1:9", "MAILTRACE_PASSWORD_FILE": str(file)}
     done = commands.without_privileges("mailtrace-search")

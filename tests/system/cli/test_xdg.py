@@ -1,4 +1,4 @@
-"""Where a user's own settings and store are (XDG Base Directory Specification)."""
+"""The places of a user's own settings and store (XDG Base Directory Specification)."""
 
 import pytest
 
@@ -6,7 +6,7 @@ from mailtrace import stores
 from mailtrace.cli.config import config_files, configured
 
 RELATIVE = ["", ".", "relative", "./x", "../x", "~/x"]
-"""The specification: all paths must be absolute; a relative one is invalid and to be ignored."""
+"""The specification requires absolute paths, and that relative ones are ignored."""
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from mailtrace import __version__
-from mailtrace.cli import toml
+from mailtrace.cli.config import load_toml
 
 ROOT = Path(__file__).parents[3]
 WORKFLOWS = ROOT / ".github" / "workflows"
@@ -18,7 +18,7 @@ of_a_checkout = pytest.mark.skipif(not WORKFLOWS.exists(), reason="the source ar
 
 def project() -> dict:
     with (ROOT / "pyproject.toml").open("rb") as file:
-        return toml.load(file)
+        return load_toml(file)
 
 
 def versions() -> list[str]:

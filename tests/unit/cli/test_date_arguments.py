@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailtrace.cli.date_arguments import last, moment
+from mailtrace.cli.date_arguments import parse_age, parse_date
 from mailtrace.errors import UsageError
 from mailtrace.syslog.timezones import zone_of
 
@@ -58,22 +58,22 @@ def utc(*parts: int) -> int:
         ("90m ago", utc(2026, 11, 24, 23, 30), utc(2026, 11, 24, 23, 30)),
     ],
 )
-def test_moments(text, begin, end):
-    """A date as an end is the day's last moment; a time without a fraction includes its second."""
-    assert (begin, end) == (moment("-d", text, MADRID, NOW), moment("-D", text, MADRID, NOW, end=True))
+def test_dates(text, begin, end):
+    """The end of a date is the last microsecond of the day; a time without a fraction includes its whole second."""
+    assert (begin, end) == (parse_date("-d", text, MADRID, NOW), parse_date("-D", text, MADRID, NOW, end=True))
 
 
-def test_a_time_that_clocks_show_twice_or_never_leaves_nothing_out():
+def test_a_time_that_clocks_show_twice_or_never_makes_the_longer_period():
     twice, never = "2026-10-25 02:30", "2026-03-29 02:30"
-    assert utc(2026, 10, 25, 0, 30) == moment("-d", twice, MADRID, NOW)
-    assert utc(2026, 10, 25, 1, 30, 59, 999_999) == moment("-D", twice, MADRID, NOW, end=True)
-    assert utc(2026, 3, 29, 0, 30) == moment("-d", never, MADRID, NOW)
-    assert utc(2026, 3, 29, 1, 30, 59, 999_999) == moment("-D", never, MADRID, NOW, end=True)
+    assert utc(2026, 10, 25, 0, 30) == parse_date("-d", twice, MADRID, NOW)
+    assert utc(2026, 10, 25, 1, 30, 59, 999_999) == parse_date("-D", twice, MADRID, NOW, end=True)
+    assert utc(2026, 3, 29, 0, 30) == parse_date("-d", never, MADRID, NOW)
+    assert utc(2026, 3, 29, 1, 30, 59, 999_999) == parse_date("-D", never, MADRID, NOW, end=True)
 
 
 def test_days_of_23_and_25_hours_are_whole():
     for day, hours in (("2026-03-29", 23), ("2026-10-25", 25)):
-        length = moment("-D", day, MADRID, NOW, end=True) - moment("-d", day, MADRID, NOW) + 1
+        length = parse_date("-D", day, MADRID, NOW, end=True) - parse_date("-d", day, MADRID, NOW) + 1
         assert hours * 3_600_000_000 == length
 
 
@@ -85,44 +85,44 @@ def test_days_of_23_and_25_hours_are_whole():
         *("2011-12-15 25:00", "2011-12-15 15:00 EST", "9999-12-32", "\x00", "١٢-١٢-٢٠١١"),
     ],
 )
-def test_what_is_no_date_is_told(text):
+def test_what_is_not_a_date_is_an_error(text):
     with pytest.raises(UsageError, match="not a date"):
-        moment("-d", text, MADRID, NOW)
+        parse_date("-d", text, MADRID, NOW)
 
 
 @pytest.mark.parametrize("text", ["10/11/2011", "10.11.2011 14:00", "10-11-2011", "15-12-11", "11-12-15", "10/11"])
-def test_what_could_be_several_dates_is_told(text):
-    with pytest.raises(UsageError, match="which is the day, which the month"):
-        moment("-d", text, MADRID, NOW)
+def test_an_ambiguous_date_is_an_error(text):
+    with pytest.raises(UsageError, match="day or month first"):
+        parse_date("-d", text, MADRID, NOW)
 
 
-def test_a_time_that_is_still_to_come_is_told():
-    with pytest.raises(UsageError, match="-d 23:00 is still to come: write 'yesterday 23:00' or the date"):
-        moment("-d", "23:00", MADRID, NOW)
+def test_a_time_in_the_future_is_an_error():
+    with pytest.raises(UsageError, match="-d 23:00 is in the future: write 'yesterday 23:00' or the date"):
+        parse_date("-d", "23:00", MADRID, NOW)
 
 
 @given(st.text(max_size=20) | st.from_regex(r"[0-9a-zTZ:/. +-]{1,20}", fullmatch=True), st.booleans())
-def test_a_text_is_a_moment_or_is_told(text, end):
+def test_a_text_is_a_date_or_an_error(text, end):
     with suppress(UsageError):
-        assert isinstance(moment("-d", text, MADRID, NOW, end=end), int)
+        assert isinstance(parse_date("-d", text, MADRID, NOW, end=end), int)
 
 
 @pytest.mark.parametrize(
     "text, seconds",
     [("2h", 7200), ("3d", 259_200), ("30m", 1800), ("1w", 604_800), ("45 s", 45), ("2 hours", 7200), ("1H", 3600)],
 )
-def test_the_last_while(text, seconds):
-    assert utc(2026, 11, 25, 1) - seconds * 1_000_000 == last("--last", text, NOW)
+def test_the_age_of_last(text, seconds):
+    assert utc(2026, 11, 25, 1) - seconds * 1_000_000 == parse_age("--last", text, NOW)
 
 
 @pytest.mark.parametrize("text", ["", "2", "h", "2x", "1M", "-2h", "1.5h", "2h3m", "9999999999h", "²h"])
-def test_what_is_no_length_of_time_is_told(text):
-    with pytest.raises(UsageError, match="not a length of time; write it as 30m, 2h, 3d or 1w"):
-        last("--last", text, NOW)
+def test_what_is_not_a_duration_is_an_error(text):
+    with pytest.raises(UsageError, match="not a duration; write it as 30m, 2h, 3d or 1w"):
+        parse_age("--last", text, NOW)
 
 
 @pytest.mark.parametrize("name", ["Mars/Base", "../etc/passwd", "+99:00", "Europe/Madrid\0"])
-def test_what_is_no_zone_is_told(name):
+def test_an_unknown_zone_is_an_error(name):
     with pytest.raises(UsageError, match="no such time zone"):
         zone_of(name)
 

@@ -1,4 +1,4 @@
-"""What a person and a terminal get to see."""
+"""Documents and groups as text, JSON and CSV."""
 
 import csv
 from datetime import timedelta, timezone
@@ -68,7 +68,7 @@ def test_the_json_contract():
     }  # fmt: skip
 
 
-def test_the_null_sender_is_shown_and_what_is_not_known_is_left_out():
+def test_the_null_sender_is_shown_and_unknown_fields_are_omitted():
     shown = document_text({**example(), "from": "", "client": None, "msgid": None, "to": []}, CET)
     assert "from:   <>\n" in shown
     assert not {"client:", "msgid:", "to:"} & {line.split(" ")[0] for line in shown.splitlines()}
@@ -89,7 +89,7 @@ def test_outcomes_are_shown_with_attempts_and_delay():
     assert "to:     sent recipient=" in document_text({**example(), "to": [entry]}, CET, Style(outcomes=True))
 
 
-def test_long_shows_every_member_that_is_known():
+def test_long_shows_every_known_field():
     known = {"instance": "postfix-out", "origin": "AB12", "orig_client": "x [192.0.2.1]", "login": "bob"}
     document = {**example(), **known}
     document["to"] = [{**example()["to"][0], "orig_to": "team@foo.com", "dsn": "2.1.5"}]
@@ -104,7 +104,7 @@ HOSTILE = (*"=+-@", "\t=1", "\r=1", "\n", "\x1b[2J", '"', "a,b", "\uff1d1", "\u2
 
 
 @pytest.mark.parametrize("hostile", HOSTILE)
-def test_no_cell_is_a_formula_or_steers_a_terminal(hostile):
+def test_no_cell_is_a_formula_or_controls_a_terminal(hostile):
     evil = hostile + "cmd|' /C calc'!A0"
     names = (
         "from",
@@ -130,7 +130,7 @@ def test_no_cell_is_a_formula_or_steers_a_terminal(hostile):
             assert cell[:1] not in ("=", "+", "-", "@", "\uff1d")
 
 
-def test_a_table_is_as_wide_as_its_header_and_tells_the_null_sender():
+def test_csv_has_as_many_columns_as_its_header_and_shows_the_null_sender():
     documents = [example(), {**example(), "from": "", "to": []}, {**example(), "from": None}]
     header, *rows = csv.reader(csv_lines(documents, CET))
     assert {len(header)} == {len(row) for row in rows}
@@ -140,7 +140,7 @@ def test_a_table_is_as_wide_as_its_header_and_tells_the_null_sender():
 
 
 @pytest.mark.parametrize("by", BY)
-def test_groups_are_harmless_on_a_terminal(by):
+def test_groups_are_safe_on_a_terminal(by):
     groups = [Group("\x1b[2J\r\nevil", 1000), Group("", 20), Group(None, 1)]
     for bars in (True, False):
         shown = "".join(groups_text(groups, Grouping(by, CET), bars=bars))

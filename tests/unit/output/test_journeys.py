@@ -1,4 +1,4 @@
-"""What a person, a terminal and a program get to see of a journey."""
+"""Journeys as text and JSON."""
 
 from datetime import timedelta, timezone
 
@@ -33,7 +33,7 @@ MX1 = "mx1.bar.com[192.0.2.25]:25"
 
 @pytest.fixture
 def traced(tmp_path):
-    """The journeys of what matches, of all these transactions."""
+    """The journeys of the documents that match, among all these transactions."""
     store = SqliteStore(str(tmp_path / "mailtrace.db"))
     store.prepare()
 
@@ -70,7 +70,7 @@ def test_the_tree(traced):
     )
 
 
-def test_what_the_logs_do_not_tell_is_said(traced):
+def test_unknown_next_hops_are_shown_as_such(traced):
     transactions = [
         postfix("smtp", OTHER, queued("alice@bar.com", "mail.bar.com[192.0.2.25]:25", SHORT), origin="GONE01"),
         *(postfix(host, SHORT, at=AT - 3 * SECOND, client="smtp.foo.com [192.0.2.1]") for host in ("mx1", "mx2")),
@@ -87,7 +87,7 @@ def test_what_the_logs_do_not_tell_is_said(traced):
     assert ways["mx1"][-1] == ways["mx2"][-1] == "└─ no result in these logs"
 
 
-def test_of_two_that_may_have_been_before_both_are_named(traced):
+def test_two_possible_previous_hops_are_both_named(traced):
     transactions = [
         postfix("smtp", "77AA02", queued("alice@bar.com", MX1, SHORT), client="a [192.0.2.7]"),
         postfix("smtp", OTHER, queued("alice@bar.com", MX1, SHORT), client="a [192.0.2.7]"),
@@ -108,7 +108,7 @@ def test_of_two_that_may_have_been_before_both_are_named(traced):
     ]
 
 
-def test_a_next_hop_that_began_before_says_that_clocks_differ(traced):
+def test_a_next_hop_that_began_earlier_shows_that_clocks_differ(traced):
     transactions = [
         postfix("smtp", OTHER, queued("alice@bar.com", MX1, SHORT)),
         postfix("mx1", SHORT, mailbox(), at=AT - 4 * SECOND, client="smtp.foo.com [192.0.2.1]"),
@@ -117,7 +117,7 @@ def test_a_next_hop_that_began_before_says_that_clocks_differ(traced):
     assert "mx1 5298B228B8B, 2011-12-15 16:27:15, -4 s (the clocks differ)" in journey_text(journey, CET)
 
 
-def test_what_came_by_its_message_id_is_said(traced):
+def test_a_tie_by_message_id_is_shown(traced):
     (journey,) = traced(list_mail(1))
     assert "mx1 BB0000, 2011-12-15 16:27:21, +2 s, matched by message ID" in journey_text(journey, CET)
 
@@ -148,7 +148,7 @@ def test_many_recipients_of_one_result_are_counted(traced):
     assert "user0009@bar.com, and 9990 more -> local" in journey_text(journey, CET)
 
 
-def test_a_loop_of_any_length_can_be_told(traced):
+def test_a_loop_of_any_length_can_be_shown(traced):
     (journey,) = traced(loop(100), Query(queue_ids=("AAAAA0",)))
     assert ": the rest is omitted\n" in journey_text(journey, CET)
     assert orjson.loads(journey_json(journey, CET))["complete"] is False

@@ -1,4 +1,4 @@
-"""Times and lengths of time as people read them."""
+"""Durations as people read them."""
 
 import pytest
 
@@ -25,5 +25,5 @@ from mailtrace.output.times import duration
         (-2, "-2 s"),
     ],
 )
-def test_a_length_of_time_is_shown_in_its_two_biggest_units(seconds, shown):
+def test_a_duration_is_shown_in_its_two_largest_units(seconds, shown):
     assert duration(seconds) == shown

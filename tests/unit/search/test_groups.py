@@ -1,4 +1,4 @@
-"""What is counted, and what not."""
+"""Groups: what is counted, and in which order."""
 
 import pytest
 
@@ -16,7 +16,7 @@ def counts(query, by, *documents, zone=UTC):
     return {group.value: group.number for group in groups_of(query, Grouping(by, zone), delayed)}
 
 
-def test_a_recipient_counts_once_by_what_became_of_it():
+def test_a_recipient_counts_once_by_its_final_outcome():
     assert {"sent": 1, "bounced": 1} == counts(Query(), "outcome", TWO)
     assert {"a@x": 1, "b@x": 1} == counts(Query(), "to", TWO)
 
@@ -33,8 +33,8 @@ def test_a_recipient_counts_once_by_what_became_of_it():
         (Query(words=(Word.of("a@x"), Word.of("b@x"))), {"sent": 1, "bounced": 1}),
     ],
 )
-def test_only_entries_that_were_asked_for_count(query, wanted):
-    """Earlier ones too, where the query speaks of what happened on the way."""
+def test_only_results_that_match_the_query_count(query, wanted):
+    """Earlier results count too if the query is about delivery attempts."""
     assert wanted == counts(query, "outcome", TWO)
 
 
@@ -47,7 +47,7 @@ def test_transactions_count_once():
     )
 
 
-def test_the_biggest_come_first_and_the_unknown_last_of_its_size():
+def test_the_largest_group_comes_first_and_unknown_last_among_equals():
     senders = ["c@x", "a@x", None, "b@x", "c@x"]
     groups = groups_of(Query(), Grouping("from", UTC), [document(**{"from": each}) for each in senders])
     assert ["c@x", "a@x", "b@x", None] == [group.value for group in groups]
@@ -65,7 +65,7 @@ def test_hours_and_days_are_those_of_the_zone_the_latest_first():
 
 
 def test_relays_have_a_median_and_a_95th_percentile():
-    """The nearest rank's: of 1 to 20, the tenth and the nineteenth."""
+    """By the nearest rank: of 1 to 20, the tenth and the nineteenth."""
     entries = [entry("a@x", delay=float(i), **HOP) for i in range(20, 0, -1)]
     assert [Group("mx.x", 20, 10.0, 19.0)] == groups_of(Query(), Grouping("relay", UTC), [document(*entries)])
     entries = [entry("a@x", delay=float(i), **HOP) for i in range(1, 1001)]
@@ -76,6 +76,6 @@ def test_relays_have_a_median_and_a_95th_percentile():
     )
 
 
-def test_every_way_of_grouping_counts_something():
+def test_every_grouping_counts_something():
     for by in BY:
         assert 1 <= sum(counts(Query(), by, TWO).values()) <= 2

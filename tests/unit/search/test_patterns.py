@@ -1,4 +1,4 @@
-"""How values are asked for."""
+"""Patterns of search values."""
 
 from fnmatch import fnmatchcase
 from ipaddress import ip_address, ip_network
@@ -97,7 +97,7 @@ def test_clients_and_relays(asked, value, found):
 @pytest.mark.parametrize(
     "asked", ["192.0.2.0/33", "192.0.2/24", "192.0.2.0/", "2001:db8::/129", "::1::/64", "1.2.3.4/a"]
 )
-def test_what_is_no_network_is_told(asked):
+def test_an_invalid_network_is_an_error(asked):
     if asked.endswith("a"):
         assert Pattern.of_peer(asked).kind == "exact"
         return
@@ -106,7 +106,7 @@ def test_what_is_no_network_is_told(asked):
 
 
 @given(st.ip_addresses(), st.ip_addresses(), st.integers(0, 128))
-def test_a_network_holds_what_python_says(address, other, bits):
+def test_a_network_contains_the_addresses_that_python_says(address, other, bits):
     network = ip_network(f"{address}/{min(bits, address.max_prefixlen)}", strict=False)
     pattern = Pattern.of_peer(str(network))
     for each in (address, other, network[0], network[-1]):
@@ -114,14 +114,14 @@ def test_a_network_holds_what_python_says(address, other, bits):
 
 
 @given(st.lists(st.ip_addresses(v=4)), st.lists(st.ip_addresses(v=6)))
-def test_keys_of_addresses_have_their_order(fours, sixes):
+def test_keys_sort_as_addresses_do(fours, sixes):
     ordered = [*sorted(fours), *sorted(sixes)]
     assert ordered == sorted(ordered, key=lambda each: ip_key(str(each)))
     assert ordered == [ip_address(str(each)) for each in ordered]
 
 
 @given(st.text("ab*?\\", max_size=8), st.text("ab\\", max_size=10))
-def test_patterns_mean_what_a_shell_means(glob, value):
+def test_patterns_match_as_in_a_shell(glob, value):
     if "*" in glob or "?" in glob:
         assert fnmatchcase(value, glob) == Pattern.of(glob).matches(value)
 

@@ -1,4 +1,4 @@
-"""What a search means."""
+"""Which documents a query matches."""
 
 import pytest
 
@@ -12,7 +12,7 @@ from mailtrace.search.query import Query, Word, matches
     "asked, found",
     [("smtp", True), ("SMTP.foo.com", True), ("smtp2", False), ("", False), ("sm*", True), ("*.foo.com", True)],
 )
-def test_a_short_host_name_is_the_full_one_too(asked, found):
+def test_a_short_host_name_matches_the_full_one(asked, found):
     assert found == HOSTS.is_met_by((Pattern.of_text(asked),), "smtp.foo.com")
 
 
@@ -58,7 +58,7 @@ A, B = ((Pattern.of(f"{name}@x"),) for name in "ab")
         (Query(msgids=(Pattern.of_text("@foo.com"),)), True),
     ],
 )
-def test_what_is_asked_of_entries_holds_of_one(query, found):
+def test_one_recipient_result_must_match_all_its_criteria(query, found):
     assert found == matches(query, TWO)
 
 
@@ -80,11 +80,11 @@ def test_what_is_asked_of_entries_holds_of_one(query, found):
         (["@nowhere.test"], False),
     ],
 )
-def test_every_word_is_found_somewhere(words, found):
+def test_every_word_must_match_somewhere(words, found):
     assert found == matches(Query(words=tuple(map(Word.of, words))), TWO)
 
 
-def test_a_word_that_is_a_recipient_is_the_one_asked_about():
-    """The sender is bob: what is asked of recipients is asked of any; a@x is one of them, and is asked about alone."""
+def test_a_word_that_is_a_recipient_selects_its_result():
+    """bob is the sender, so any result may match the rest of the query; a@x is a recipient, so its own result must."""
     for word, outcome, found in (("bob@foo.com", "bounced", True), ("b@x", "bounced", True), ("a@x", "bounced", False)):
         assert found == matches(Query(words=(Word.of(word),), outcomes=(outcome,)), TWO)

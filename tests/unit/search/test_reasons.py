@@ -1,4 +1,4 @@
-"""What of an MTA's words is the same for many messages."""
+"""Which parts of an MTA's status are the same for many messages."""
 
 import pytest
 
@@ -34,7 +34,7 @@ from mailtrace.search.reasons import reason_of
         ),
     ],
 )
-def test_what_varies_is_a_star(status, reason):
+def test_parts_that_vary_become_stars(status, reason):
     assert reason == reason_of(status)
 
 

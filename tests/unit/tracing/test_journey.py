@@ -1,4 +1,4 @@
-"""Journeys: what belongs to the way of a message, and what must not be taken for a part of it."""
+"""Journeys: which transactions belong to one, and which do not."""
 
 import tracemalloc
 from dataclasses import fields
@@ -59,7 +59,7 @@ def put(store):
 
 @pytest.fixture
 def traced(store, put):
-    """Journeys of the transactions that match, of all these."""
+    """The journeys of the documents that match, among all these transactions."""
 
     def traced(transactions, query=None):
         put(*transactions)
@@ -69,7 +69,7 @@ def traced(store, put):
 
 
 def drawn(hop, depth=0):
-    """A hop and what follows: each hop a line, and each end of recipients."""
+    """A hop and the hops after it: a line for each hop, and for each end of recipients."""
     about = "notice " if hop.is_notice else ""
     tie = "" if hop.tie in (None, "queued_as") or hop.is_notice else f" by {hop.tie}"
     more = " again" if hop.is_repeated else " cut" if hop.is_cut else ""
@@ -91,7 +91,7 @@ def lines(journey):
     return list(drawn(journey.root))
 
 
-def test_the_way_through_both_mtas_a_filter_and_to_the_bounce(traced):
+def test_a_journey_through_both_mtas_and_a_filter_to_the_bounce(traced):
     (journey,) = traced(through_both())
     assert lines(journey) == [
         "smtp pBFERI8l019936",
@@ -112,7 +112,7 @@ def test_the_way_through_both_mtas_a_filter_and_to_the_bounce(traced):
 
 
 @pytest.mark.parametrize("queue_id", ["pBFERI8l019936", SHORT, OTHER, "ABCDE1", "pBFERM1x019999"])
-def test_every_part_leads_to_the_whole(traced, queue_id):
+def test_a_search_for_any_hop_finds_the_whole_journey(traced, queue_id):
     (journey,) = traced(through_both(), Query(queue_ids=(queue_id,)))
     assert journey.hops == 5
 
@@ -125,7 +125,7 @@ def test_every_part_leads_to_the_whole(traced, queue_id):
     assert found(journey.root) == [queue_id]
 
 
-def test_those_searched_for_come_first(traced):
+def test_recipients_that_were_searched_for_come_first(traced):
     (journey,) = traced(through_both(), Query(recipients=(Pattern.of("carol@bar.com"),)))
     assert [entry["recipient"] for entry in journey.root.branches[0].recipient_results] == [
         "carol@bar.com",
@@ -140,19 +140,19 @@ def test_two_messages_are_two_journeys_in_the_order_of_the_search(traced):
     assert [journey.root.document["transaction"] for journey in found] == ["ABCDEF0", "pBFERI8l019936"]
 
 
-def test_a_limit_is_of_matches(store, put):
+def test_the_limit_counts_matching_documents(store, put):
     put(*through_both(), postfix("mx1", "ABCDEF0", mailbox(), at=AT + 60 * SECOND, msgid="2@foo.com"))
     (journey,) = journeys(store, Query(limit=1))
     assert journey.root.document["transaction"] == "ABCDEF0"
 
 
-def test_a_next_hop_in_no_log_is_not_known(traced):
+def test_a_next_hop_without_a_log_is_unknown(traced):
     (journey,) = traced([postfix("mx1", OTHER, queued("alice@bar.com", "smtp.bar.com[192.0.2.9]:25", SHORT))])
     assert lines(journey) == ["mx1 16F49228B8B", "  alice@bar.com: sent, not known where"]
 
 
-def test_a_queue_id_given_again_is_no_next_hop(traced):
-    """A short ID is given to other messages before and after, on the same host, from the same client."""
+def test_a_reused_queue_id_is_not_the_next_hop(traced):
+    """A short ID is also used by earlier and later messages, on the same host, from the same client."""
     found = traced(
         [
             postfix("smtp", OTHER, queued("alice@bar.com", MX1, SHORT)),
@@ -189,7 +189,7 @@ def test_the_same_message_under_the_same_queue_id_days_later_is_another(traced):
     assert lines(journey)[1:] == ["  alice@bar.com: sent, not known where"]
 
 
-def test_the_same_queue_id_on_two_hosts_is_told_apart_by_the_message(traced):
+def test_the_message_id_distinguishes_the_same_queue_id_on_two_hosts(traced):
     (journey,) = traced(
         [
             postfix("smtp", OTHER, queued("alice@bar.com", "mail.bar.com[192.0.2.25]:25", SHORT)),
@@ -201,7 +201,7 @@ def test_the_same_queue_id_on_two_hosts_is_told_apart_by_the_message(traced):
     assert lines(journey) == ["smtp 16F49228B8B", "  mx2 5298B228B8B", "    alice@bar.com: sent"]
 
 
-def test_the_same_queue_id_on_two_hosts_is_told_apart_by_the_route(traced):
+def test_the_route_distinguishes_the_same_queue_id_on_two_hosts(traced):
     (journey,) = traced(
         [
             postfix("smtp", OTHER, queued("alice@bar.com", MX2, SHORT), msgid=None),
@@ -213,7 +213,7 @@ def test_the_same_queue_id_on_two_hosts_is_told_apart_by_the_route(traced):
     assert lines(journey) == ["smtp 16F49228B8B", "  mx2 5298B228B8B", "    alice@bar.com: sent"]
 
 
-def test_where_two_fit_alike_neither_is_chosen(traced):
+def test_of_two_equal_next_hops_neither_is_chosen(traced):
     transactions = [
         postfix("smtp", OTHER, queued("alice@bar.com", "mail.bar.com[192.0.2.25]:25", SHORT)),
         postfix("mx1", SHORT, mailbox(), at=AT + SECOND, client=FROM_SMTP),
@@ -227,7 +227,7 @@ def test_where_two_fit_alike_neither_is_chosen(traced):
     ]
 
 
-def test_where_two_may_have_been_before_neither_is_chosen(traced):
+def test_of_two_equal_previous_hops_neither_is_chosen(traced):
     transactions = [
         postfix("smtp", OTHER, queued("alice@bar.com", MX1, SHORT), client="a [192.0.2.7]"),
         postfix("smtp", "77AA02", queued("alice@bar.com", MX1, SHORT), client="a [192.0.2.7]"),
@@ -270,8 +270,8 @@ def test_messages_without_a_message_id_are_tied_by_queue_ids_alone(traced, msgid
     ]
 
 
-def test_a_notice_of_sendmail_is_found_from_the_host_that_got_it(traced):
-    """Sendmail logs no message ID of its notices: the next hop's tells nothing of where it came from."""
+def test_a_notice_of_sendmail_is_found_from_the_receiving_host(traced):
+    """sendmail logs no message ID for its notices, so that of the next hop does not say where it came from."""
     transactions = [
         sendmail("smtp", "pBFF3hXa021030", to("x@bar.com", "mx", "User unknown", outcome="bounced")),
         part("pBFF3hXa021030", "smtp", "pBFF3iXa021032", to("bob@foo.com", MX1, f"Sent (Ok: queued as {SHORT})"),
@@ -288,7 +288,7 @@ def test_a_notice_of_sendmail_is_found_from_the_host_that_got_it(traced):
     ]
 
 
-def test_a_message_id_that_sendmail_cuts_is_the_whole_one(traced):
+def test_a_message_id_that_sendmail_truncated_matches_the_whole_one(traced):
     msgid = "x" * 150 + "@foo.com"
     transactions = [
         sendmail("smtp", "pBFERI8l019936", to("alice@bar.com", MX1, f"Sent (Ok: queued as {SHORT})"), msgid=msgid[:99]),
@@ -309,7 +309,7 @@ def test_clocks_that_differ(traced, behind):
     assert journey.root.branches[0].hops[0].wait == behind
 
 
-def test_a_zone_that_was_told_wrong_parts_no_queue_ids_that_are_never_given_again(traced):
+def test_queue_ids_that_are_never_reused_are_tied_in_spite_of_a_wrong_zone(traced):
     transactions = [
         postfix("smtp", OTHER, queued("alice@bar.com", MX1, LONG)),
         postfix("mx1", LONG, mailbox(), at=AT - 5 * 3600 * SECOND, client=FROM_SMTP),
@@ -329,7 +329,7 @@ def test_a_held_and_requeued_message(traced):
     ]
 
 
-def test_a_message_never_goes_on_as_what_it_came_from(traced):
+def test_a_message_never_continues_as_its_own_origin(traced):
     _, elsewhere = to("alice@bar.com", "mx1.elsewhere.org[203.0.113.9]:25", "sent (ok)")
     held = Transaction("mx1", SHORT, "postfix")
     held.add(AT, Client("bob.desktop [10.10.10.10]"))
@@ -385,7 +385,7 @@ def test_clones_and_splits_of_sendmail(traced):
 
 
 def test_an_origin_is_of_the_same_host_and_time(traced):
-    """The notice's origin was given to another message long before, and to one on another host."""
+    """Another message had the queue ID of the notice's origin long before, and so had one on another host."""
     transactions = [
         postfix("mx1", SHORT, mailbox("old@bar.com"), at=AT - 9 * 86400 * SECOND, msgid="old@foo.com"),
         postfix("mx2", SHORT, mailbox("far@bar.com"), msgid="far@foo.com"),
@@ -396,7 +396,7 @@ def test_an_origin_is_of_the_same_host_and_time(traced):
     assert journey.root.document["origin"] == SHORT
 
 
-def test_of_two_uses_of_an_origin_the_last_one_before_it_is_meant(traced):
+def test_of_two_uses_of_an_origin_the_latest_earlier_one_is_meant(traced):
     bounce = to("x@bar.com", "none", "bounced (no)", outcome="bounced")
     transactions = [
         postfix("mx1", SHORT, bounce, at=AT - 600 * SECOND, msgid="old@foo.com"),
@@ -430,7 +430,7 @@ def test_a_recipient_in_a_mailbox_and_forwarded_has_both(traced):
     assert lines(journey)[1:3] == ["  dave@bar.com: sent", "  mx1 5298B228B8B"]
 
 
-def test_without_a_queue_id_the_message_id_ties_where_the_route_fits(traced):
+def test_without_a_queue_id_the_message_id_ties_if_the_route_matches(traced):
     told = to("alice@bar.com", MX1, "sent (250 Ok)")
     transactions = [
         postfix("smtp", OTHER, told),
@@ -450,14 +450,14 @@ def test_without_a_queue_id_the_message_id_ties_where_the_route_fits(traced):
     ],
     ids=str,
 )
-def test_without_a_queue_id_all_else_must_fit(traced, other):
+def test_without_a_queue_id_everything_else_must_match(traced, other):
     stray = postfix("mx7", SHORT, mailbox(), **{"at": AT + SECOND, "client": FROM_SMTP} | other)
     transactions = [postfix("smtp", OTHER, to("alice@bar.com", "mail.bar.com[192.0.2.25]:25", "sent (250 Ok)")), stray]
     (journey,) = traced(transactions, Query(queue_ids=(OTHER,)))
     assert lines(journey)[1:] == ["  alice@bar.com: sent, not known where"]
 
 
-def test_without_a_queue_id_the_recipient_must_fit(traced):
+def test_without_a_queue_id_the_recipient_must_match(traced):
     transactions = [
         postfix("smtp", OTHER, to("alice@bar.com", MX1, "sent (250 Ok)")),
         postfix("mx1", SHORT, mailbox("carol@bar.com"), at=AT + SECOND, client=FROM_SMTP),
@@ -465,7 +465,7 @@ def test_without_a_queue_id_the_recipient_must_fit(traced):
     assert len(traced(transactions)) == 2
 
 
-def test_without_a_queue_id_two_that_fit_are_told(traced):
+def test_without_a_queue_id_two_that_match_are_both_candidates(traced):
     transactions = [
         postfix("smtp", OTHER, to("alice@bar.com", MX1, "sent (250 Ok)")),
         postfix("mx1", SHORT, mailbox(), at=AT + SECOND, client=FROM_SMTP),
@@ -475,7 +475,7 @@ def test_without_a_queue_id_two_that_fit_are_told(traced):
     assert lines(journey)[1:] == ["  alice@bar.com: sent, one of mx1, mx1?"]
 
 
-def test_a_filter_that_tells_no_queue_id(traced):
+def test_a_filter_that_replies_without_a_queue_id(traced):
     handed = to("alice@bar.com", "127.0.0.1[127.0.0.1]:10024", "sent (250 2.0.0 from MTA: 250 2.0.0 Ok)")
     transactions = [
         postfix("mx1", OTHER, handed, client=FROM_SMTP),
@@ -485,7 +485,7 @@ def test_a_filter_that_tells_no_queue_id(traced):
     assert lines(journey) == ["mx1 16F49228B8B", "  mx1 5298B228B8B by msgid", "    alice@bar.com: sent"]
 
 
-def test_what_a_program_sends_on_is_its_own(traced):
+def test_a_program_may_send_a_message_on_several_times(traced):
     (journey,) = traced(list_mail(3))
     assert lines(journey) == [
         "mx1 5298B228B8B",
@@ -520,8 +520,8 @@ def test_a_long_loop_is_shown_in_part_and_the_match_is_in_it(traced, queue_id):
     assert journey.hops <= 100
 
 
-def test_queue_ids_in_a_ring_end(traced):
-    """Forged answers can name a queue ID that is behind: no way is gone twice."""
+def test_queue_ids_in_a_cycle_end(traced):
+    """Forged replies can name the queue ID of a previous hop: no hop is visited twice."""
     transactions = [
         postfix("mx1", SHORT, queued("alice@bar.com", MX2, OTHER), client="mx2.bar.com [192.0.2.26]"),
         postfix("mx2", OTHER, queued("alice@bar.com", MX1, SHORT), client="mx1.bar.com [192.0.2.25]"),
@@ -554,8 +554,8 @@ def test_of_a_message_to_very_many_every_match_is_in_the_one_journey(store, put)
     assert len(list(journeys(store, Query()))) == 1
 
 
-def test_a_message_id_of_a_crowd_ties_nothing(traced):
-    """Bulk mail to a server that tells no queue ID: what belongs together is not told."""
+def test_a_message_id_of_very_many_transactions_ties_nothing(traced):
+    """Bulk mail to a server that replies without a queue ID: the logs do not say what belongs together."""
     handed = to("list@bar.com", "local", "sent (delivered to command: mailman)")
     crowd = [
         postfix("mx1", f"{0xBB0000 + i:X}", mailbox(), at=AT + i, client="localhost [127.0.0.1]") for i in range(300)
@@ -564,8 +564,8 @@ def test_a_message_id_of_a_crowd_ties_nothing(traced):
     assert lines(journey) == ["mx1 5298B228B8B", "  list@bar.com: sent, not known where"]
 
 
-def test_questions_are_few(store, put):
-    """A way of five hops is one question for its message ID, and two at each of its ends."""
+def test_a_journey_needs_few_queries(store, put):
+    """A journey of five hops needs one query for its message ID, and two at each end."""
     put(*through_both())
     asked = []
     search = store.search
