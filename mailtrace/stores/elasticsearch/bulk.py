@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 import orjson
 
 from mailtrace.stores.elasticsearch.client import Server
-from mailtrace.stores.elasticsearch.errors import BUSY, AnswerError, BusyError, LostError, reason_in
+from mailtrace.stores.elasticsearch.errors import BUSY, AnswerError, BusyError, RetryableError, reason_in
 
 _BLOCKED: Final = "cluster_block_exception"
 _BYTES: Final = 5_000_000
@@ -31,7 +31,7 @@ class Answer(NamedTuple):
     kind: str = ""
     """Elasticsearch's type of the error; empty without an error."""
     reason: str = ""
-    error: BusyError | LostError | None = None
+    error: RetryableError | None = None
     """The error of the whole request, which must be sent again."""
 
 
@@ -108,7 +108,7 @@ class Bulk:
             return Answer(413, answer.kind, answer.reason)
         raise self._error(answer)
 
-    def _error(self, answer: Answer) -> BusyError | LostError:
+    def _error(self, answer: Answer) -> RetryableError:
         """Return the error for an answer with a busy status."""
         problem = "cannot write now" if answer.kind == _BLOCKED else "is overloaded"
         return answer.error or BusyError(f"{self._server.name} {problem} ({answer.reason})", answer.status)
@@ -121,7 +121,7 @@ class Bulk:
             found = self._server.attempt(
                 client.bulk, operations=lines, filter_path="errors,items.*.status,items.*.error"
             )
-        except (BusyError, LostError) as error:
+        except RetryableError as error:
             return [Answer(error.status, error=error)] * len(operations)
         except AnswerError as error:
             if error.status != 413:

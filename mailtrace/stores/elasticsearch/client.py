@@ -23,7 +23,7 @@ from elasticsearch.serializer import OrjsonSerializer
 
 from mailtrace.errors import StoreError, StoreUnavailableError, UsageError
 from mailtrace.stores.access import Access
-from mailtrace.stores.elasticsearch.errors import BusyError, LostError, cause_of, error_of
+from mailtrace.stores.elasticsearch.errors import BusyError, LostError, RetryableError, cause_of, error_of
 
 _TIMEOUT: Final = 120
 """Seconds to wait for an answer: a document of 100,000 recipients takes long."""
@@ -41,22 +41,22 @@ class Outage:
     An outage that lasts is reported once when it begins and once when it ends.
     """
 
-    def __init__(self, name: str, notify: Callable[[str], None], now: Callable[[], float] = time.monotonic) -> None:
-        self._name, self._notify, self._now = name, notify, now
+    def __init__(self, name: str, notify: Callable[[str], None]) -> None:
+        self._name, self._notify = name, notify
         self._lock = Lock()
         self._is_known = False
         self._is_reported = False
         self._quiet_until = 0.0
 
-    def failed(self, error: BusyError | LostError, tries: int) -> None:
+    def failed(self, error: RetryableError, tries: int) -> None:
         """Record that a request failed after `tries` earlier attempts; report the outage once it lasts."""
         if tries < _UNREPORTED_TRIES:
             return
         with self._lock:
-            if self._is_known or (isinstance(error, BusyError) and self._now() < self._quiet_until):
+            if self._is_known or (isinstance(error, BusyError) and time.monotonic() < self._quiet_until):
                 return
             self._is_known = self._is_reported = True
-            self._quiet_until = self._now() + _QUIET_SECONDS
+            self._quiet_until = time.monotonic() + _QUIET_SECONDS
             self._notify(f"{error.problem}: retrying for at least a minute; nothing is lost")
 
     @contextmanager
@@ -93,13 +93,11 @@ class Server:
         url: str,
         access: Access | None = None,
         notify: Callable[[str], None] = lambda _: None,
-        *,
-        pauses: Sequence[float] = _PAUSES,
     ) -> None:
         access = access or Access()
         self.name, user, password = _address(url)
         self.outage = Outage(self.name, notify)
-        self.pauses = pauses
+        self.pauses: Sequence[float] = _PAUSES
         self._closed = Event()
         # Without a handler, the client's log of failed attempts would be printed on standard error.
         logging.getLogger("elastic_transport").addHandler(logging.NullHandler())
@@ -138,14 +136,7 @@ class Server:
         Raises:
             StoreError: as `ask`.
         """
-        with self.outage.reported_with_error():
-            for tries in range(len(self.pauses)):
-                try:
-                    return self.attempt(method, **arguments)
-                except (BusyError, LostError) as error:
-                    if not self.pause(tries, error):
-                        break
-            return self.attempt(method, **arguments)
+        return self._ask(method, arguments, self.pauses, RetryableError)
 
     def ask_with_retries(self, method: Callable[..., Any], /, **arguments: Any) -> Any:
         """Send a request that a person waits for and return the answer; retry for about two seconds while busy.
@@ -155,15 +146,25 @@ class Server:
         Raises:
             StoreError: as `ask`.
         """
+        return self._ask(method, arguments, self.pauses[:_UNREPORTED_TRIES], BusyError)
+
+    def _ask(
+        self,
+        method: Callable[..., Any],
+        arguments: dict[str, Any],
+        pauses: Sequence[float],
+        retried: type[RetryableError],
+    ) -> Any:
         with self.outage.reported_with_error():
-            for tries in range(len(self.pauses[:3])):
+            for tries in range(len(pauses)):
                 try:
                     return self.attempt(method, **arguments)
-                except BusyError as error:
-                    self.pause(tries, error)
+                except retried as error:
+                    if not self.pause(tries, error):
+                        break
             return self.attempt(method, **arguments)
 
-    def pause(self, tries: int, error: BusyError | LostError) -> bool:
+    def pause(self, tries: int, error: RetryableError) -> bool:
         """Wait before the next retry of a request; return False, at once, if the connections have been closed."""
         self.outage.failed(error, tries)
         return not self._closed.wait(self.pauses[tries])

@@ -44,24 +44,28 @@ class DeniedError(StoreError):
     """The user lacks a privilege."""
 
 
-class BusyError(StoreUnavailableError):
-    """The server is overloaded, or a part of it is not available yet."""
+class RetryableError(StoreUnavailableError):
+    """The server cannot answer a request now, but may answer the same request later."""
 
-    def __init__(self, problem: str, status: int) -> None:
-        super().__init__(f"{problem}: try again later")
+    def __init__(self, problem: str, advice: str, status: int) -> None:
+        super().__init__(f"{problem}: {advice}")
         self.problem = problem
         """The message without the advice."""
         self.status = status
 
 
-class LostError(StoreUnavailableError):
+class BusyError(RetryableError):
+    """The server is overloaded, or a part of it is not available yet."""
+
+    def __init__(self, problem: str, status: int) -> None:
+        super().__init__(problem, "try again later", status)
+
+
+class LostError(RetryableError):
     """The server does not answer: it is down, or just stopping or starting."""
 
     def __init__(self, problem: str) -> None:
-        super().__init__(f"{problem}: is Elasticsearch running there?")
-        self.problem = problem
-        """The message without the advice."""
-        self.status = 503
+        super().__init__(problem, "is Elasticsearch running there?", 503)
 
 
 def is_document_error(status: int, kind: str) -> bool:

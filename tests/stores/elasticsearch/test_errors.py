@@ -1,4 +1,4 @@
-"""Servers that are none, are not Elasticsearch, or not for this user."""
+"""Errors for a server that is down, is not Elasticsearch, or refuses the user."""
 
 import subprocess
 
@@ -23,31 +23,31 @@ def error_of(url, kind=StoreError):
     return str(writing.value)
 
 
-def test_a_server_that_is_not_there_is_said_in_one_line(capfd):
+def test_a_server_that_is_down_is_reported_in_one_line(capfd):
     port = free_port()
-    told = error_of(f"http://localhost:{port}", StoreUnavailableError)
-    assert told == f"http://localhost:{port} does not answer (connection refused): is Elasticsearch running there?"
+    message = error_of(f"http://localhost:{port}", StoreUnavailableError)
+    assert message == f"http://localhost:{port} does not answer (connection refused): is Elasticsearch running there?"
     assert error_of("http://nowhere.invalid", StoreUnavailableError).startswith("http://nowhere.invalid:9200 does not")
     assert capfd.readouterr() == ("", "")
 
 
-def test_nothing_is_printed_when_a_script_meets_no_server():
+def test_the_client_itself_prints_nothing_if_there_is_no_server():
     script = (
         "from mailtrace.stores.elasticsearch.store import ElasticsearchStore\n"
         "from mailtrace.errors import StoreUnavailableError\n"
         f"try: ElasticsearchStore('http://127.0.0.1:{free_port()}').prepare()\n"
-        "except StoreUnavailableError: print('told')\n"
+        "except StoreUnavailableError: print('caught')\n"
     )
     import sys
 
     ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
-    assert (ended.stdout, ended.stderr) == ("told\n", "")
+    assert (ended.stdout, ended.stderr) == ("caught\n", "")
 
 
 @pytest.mark.parametrize(
     "url", ["localhost:9200", "ftp://host", "http://", "http://host:port", "sqlite:x", "http://[::1"]
 )
-def test_what_is_no_address_is_said(url):
+def test_a_wrong_url_is_reported(url):
     with pytest.raises(StoreError, match="is not the URL of an Elasticsearch server: write http://HOST:9200"):
         ElasticsearchStore(url)
 
@@ -56,9 +56,9 @@ def test_a_password_is_never_shown():
     port = free_port()
     store = ElasticsearchStore(f"http://bob:s%40cret@127.0.0.1:{port}/")
     assert store.name == f"http://127.0.0.1:{port}"
-    with pytest.raises(StoreUnavailableError) as told:
+    with pytest.raises(StoreUnavailableError) as error:
         store.prepare()
-    assert "cret" not in str(told.value)
+    assert "cret" not in str(error.value)
     with pytest.raises(StoreError) as refused:
         ElasticsearchStore("ftp://bob:s@cret@host")
     assert "cret" not in str(refused.value).replace("secret", "")
@@ -70,7 +70,7 @@ OURS = {**JSON, "X-elastic-product": "Elasticsearch"}
 
 
 @pytest.mark.parametrize(
-    ("answer", "told"),
+    ("answer", "message"),
     [
         ((200, JSON, b"{}"), "is not Elasticsearch: mailtrace needs Elasticsearch 8 or 9"),
         (
@@ -106,6 +106,6 @@ OURS = {**JSON, "X-elastic-product": "Elasticsearch"}
         ((200, OURS, b"no JSON"), "sent an answer that mailtrace cannot read"),
     ],
 )
-def test_a_server_that_is_another_is_said_in_one_line(answer, told):
+def test_another_server_is_reported_in_one_line(answer, message):
     with proxy(None, lambda *_: answer) as url:
-        assert error_of(url).startswith(f"{url} {told}")
+        assert error_of(url).startswith(f"{url} {message}")

@@ -1,4 +1,4 @@
-"""What befalls a cluster that is written: nothing acknowledged is lost or doubled, and a line says what to do."""
+"""Faults of a cluster during writes: nothing acknowledged is lost or doubled, and a message says what to do."""
 
 import shutil
 import subprocess
@@ -28,14 +28,14 @@ CHECKPOINT = Checkpoint("log", 1, "tail", "/var/log/mail.log")
 
 
 def save(store, *mails):
-    """What the indexer does: documents, and behind them the checkpoint."""
+    """Write transactions and then a checkpoint, as the indexer does."""
     written = write(store, mails)
     store.commit([CHECKPOINT])
     return written
 
 
 def same(found, mails):
-    """Whether these mails are stored, each once."""
+    """Return whether the documents are those of these transactions, each once."""
     return Counter(map(str, found)) == Counter(str(document(each)) for each in mails)
 
 
@@ -49,7 +49,7 @@ MAILS = [mail(number) for number in range(2500)]
 
 @pytest.mark.parametrize("times", [1, 4])
 def test_answers_to_bulk_requests_that_are_lost(elasticsearch_url, store_of, times):
-    """The server has written what it could not tell of any more; the client itself asks three times."""
+    """The server has written the documents, but its answer is lost; the client itself makes three attempts."""
     lost = []
 
     def loses(path):
@@ -78,7 +78,7 @@ def test_a_connection_that_stays_lost_ends_the_run_before_its_checkpoint(elastic
 
 
 @pytest.mark.parametrize(
-    ("block", "told"),
+    ("block", "message"),
     [
         (
             "index.blocks.read_only_allow_delete",
@@ -88,11 +88,11 @@ def test_a_connection_that_stays_lost_ends_the_run_before_its_checkpoint(elastic
         ("index.blocks.write", r"cannot write: .*: an administrator has blocked \S+: remove the block, then run"),
     ],
 )
-def test_an_index_that_stays_read_only(client, store_of, elasticsearch_prefix, block, told):
+def test_an_index_that_stays_read_only(client, store_of, elasticsearch_prefix, block, message):
     index, store = f"{elasticsearch_prefix}-{INDEX}", impatient(store_of())
     save(store, *MAILS[:10])
     client.indices.put_settings(index=index, settings={block: True})
-    with pytest.raises(StoreError, match=told):
+    with pytest.raises(StoreError, match=message):
         write(store, MAILS)
     assert store.count(Query()) == 10
     client.indices.put_settings(index=index, settings={block: None})
@@ -100,8 +100,8 @@ def test_an_index_that_stays_read_only(client, store_of, elasticsearch_prefix, b
     assert same(store.search(Query()), MAILS)
 
 
-def test_an_index_that_is_closed_meanwhile(client, store_of, elasticsearch_prefix):
-    index, told, store = f"{elasticsearch_prefix}-{INDEX}", [], store_of()
+def test_an_index_that_is_closed_during_a_run(client, store_of, elasticsearch_prefix):
+    index, messages, store = f"{elasticsearch_prefix}-{INDEX}", [], store_of()
     save(store, *MAILS[:10])
     client.indices.close(index=index)
     for parts in (MAILS[10:20], MAILS[:20]):
@@ -109,28 +109,29 @@ def test_an_index_that_is_closed_meanwhile(client, store_of, elasticsearch_prefi
             write(store, parts)
     with pytest.raises(StoreError, match=rf"cannot read {index}: .*open it with POST"):
         store.read(MAILS[:1])
-    searching = store_of(notify=told.append)
+    searching = store_of(notify=messages.append)
     assert list(searching.search(Query())) == []
-    assert told == [f"{index} is closed and not searched: open it with POST /{index}/_open"]
+    assert messages == [f"{index} is closed and not searched: open it with POST /{index}/_open"]
     client.indices.open(index=index)
     assert save(store_of(), *MAILS).refused == []
     assert same(store.search(Query()), MAILS)
 
 
-def made_again(client, index, before):
+def created_again(client, index, before):
+    """Return whether an index has the mapping it had before, and an origination date that is no earlier."""
     after = client.indices.get(index=index)[index]
     ages = [int(each["settings"]["index"]["lifecycle"]["origination_date"]) for each in (before, after)]
     return after["mappings"] == before["mappings"] and ages[0] <= ages[1]
 
 
-def test_an_index_that_is_deleted_meanwhile_is_made_again_as_it_was(client, store_of, elasticsearch_prefix):
+def test_an_index_that_is_deleted_during_a_run_is_created_again_as_it_was(client, store_of, elasticsearch_prefix):
     index, store = f"{elasticsearch_prefix}-{INDEX}", store_of()
     save(store, *MAILS[:10])
     before = client.indices.get(index=index)[index]
     client.indices.delete(index=index)
     assert save(store, *MAILS[10:20]).created == 10
     assert same(store.search(Query()), MAILS[10:20])
-    assert made_again(client, index, before)
+    assert created_again(client, index, before)
 
 
 def test_an_index_that_is_deleted_between_a_look_up_and_a_write(client, store_of, elasticsearch_prefix, monkeypatch):
@@ -153,12 +154,12 @@ def test_an_index_that_is_deleted_between_a_look_up_and_a_write(client, store_of
     assert save(store, *more).refused == []
     assert not doomed
     assert same(store.search(Query()), more)
-    assert made_again(client, index, before)
+    assert created_again(client, index, before)
 
 
 @pytest.fixture
 def few_shards(client):
-    """Lets the cluster have only so many more shards."""
+    """Return a function that limits how many more shards the cluster allows."""
     setting = "cluster.max_shards_per_node"
 
     def limit(more):
@@ -180,13 +181,16 @@ def test_a_cluster_that_has_no_room_for_another_index(store_of, few_shards):
         write(store, DAYS)
     store.commit([])
     assert same(store.search(Query()), DAYS[:3])
-    few_shards(2)
+    # A monthly index needs a shard as well: raising the limit is what helps.
     later = store_of(index_period="month")
+    with pytest.raises(StoreError, match="maximum normal shards open"):
+        write(later, DAYS)
+    few_shards(2)
     assert save(later, *DAYS).created == 37
     assert same(later.search(Query()), DAYS)
 
 
-def test_a_backfill_that_the_cluster_has_no_room_for_is_told_before_it_writes(
+def test_a_backfill_that_the_cluster_has_no_room_for_is_refused_before_it_writes(
     client, elasticsearch_url, few_shards, tmp_path, commands_prefix
 ):
     logs = []
@@ -200,19 +204,19 @@ def test_a_backfill_that_the_cluster_has_no_room_for_is_told_before_it_writes(
             )
         )
     few_shards(90)
-    status, told = index(elasticsearch_url, logs)
+    status, summary = index(elasticsearch_url, logs)
     assert status == 2
-    assert " has room for 90 more indices, but these logs span about " in told
-    assert ": use --index-period month, or raise cluster.max_shards_per_node; " in told
-    assert told.endswith("nothing has been written\n")
-    assert told.count("\n") == 1
+    assert " has room for 90 more indices, but these logs span about " in summary
+    assert ": use --index-period month, or raise cluster.max_shards_per_node; " in summary
+    assert summary.endswith("nothing has been written\n")
+    assert summary.count("\n") == 1
     assert not client.indices.exists(index=f"{commands_prefix}-*", allow_no_indices=False)
-    status, told = index(elasticsearch_url, logs, "--index-period", "month")
-    assert (status, "transactions: 36 new" in told) == (0, True)
+    status, summary = index(elasticsearch_url, logs, "--index-period", "month")
+    assert (status, "transactions: 36 new" in summary) == (0, True)
 
 
 def test_a_server_that_is_killed_in_the_middle_of_bulk_requests(tmp_path):
-    """It comes back with what it acknowledged; the run waits for it, and ends as if nothing had been."""
+    """It restarts with what it acknowledged; the run waits for it, and stores the same as without the outage."""
     embedded, command = f"sqlite:{tmp_path}/s.db", [str(COMMAND), "-", "--tz", "UTC", "--store"]
     generate = [sys.executable, str(GENERATOR), "--transactions", "6000", "--mta", "mixed", "--hosts", "mx1,mx2"]
     log = subprocess.run(generate, capture_output=True, check=True).stdout
@@ -221,11 +225,11 @@ def test_a_server_that_is_killed_in_the_middle_of_bulk_requests(tmp_path):
     folder.chmod(0o755)
     try:
         options = ["--port", str(free_port()), "--ilm", *version_options(), "--data", str(folder / "data")]
-        # It is to be there again within the minute for which the run waits.
+        # The server must be up again within the minute for which the run waits.
         options += ["--jvm", "-XX:TieredStopAtLevel=1"]
         url, process = started(options)
         run = subprocess.Popen([*command, url], stdin=subprocess.PIPE, stderr=subprocess.PIPE)
-        # The rest comes later: the run is not over before the server is.
+        # Keep the rest of the log back, so that the server is killed before the run ends.
         run.stdin.write(log[: len(log) * 9 // 10])
         run.stdin.flush()
         until_written(url)
@@ -235,11 +239,11 @@ def test_a_server_that_is_killed_in_the_middle_of_bulk_requests(tmp_path):
         url, process = started(options)
         _, summary = run.communicate(log[len(log) * 9 // 10 :], timeout=180)
         assert run.returncode == 0, summary
-        told = summary.decode().splitlines()
-        assert told[0].startswith(f"mailtrace-index: {url} does not answer (")
-        assert told[0].endswith("): retrying for at least a minute; nothing is lost")
-        assert told[1] == f"mailtrace-index: {url} answers again; everything read so far is stored"
-        assert not [line for line in told[2:] if line.startswith("mailtrace-index: ")]
+        lines = summary.decode().splitlines()
+        assert lines[0].startswith(f"mailtrace-index: {url} does not answer (")
+        assert lines[0].endswith("): retrying for at least a minute; nothing is lost")
+        assert lines[1] == f"mailtrace-index: {url} answers again; everything read so far is stored"
+        assert not [line for line in lines[2:] if line.startswith("mailtrace-index: ")]
         assert documents(url) == documents(embedded)
     finally:
         subprocess.run(["bash", SERVERS / "stop.sh", *options[:2]], capture_output=True, check=False)
@@ -251,8 +255,8 @@ def started(options):
     done = subprocess.run(["bash", SERVERS / "start.sh", *options], capture_output=True, text=True, check=False)
     if done.returncode:
         give_up(done.stderr)
-    told = dict(line.split("=", 1) for line in done.stdout.splitlines())
-    return told["ES_URL"], told["ES_PID"]
+    variables = dict(line.split("=", 1) for line in done.stdout.splitlines())
+    return variables["ES_URL"], variables["ES_PID"]
 
 
 def until_written(url):

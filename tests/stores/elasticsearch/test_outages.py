@@ -1,4 +1,4 @@
-"""What the admin hears of a server that is away or busy: a line when it lasts, a line at its end, and no more."""
+"""Messages about a server that is down or busy: one when the outage lasts, one at its end, and no more."""
 
 import json
 import time
@@ -24,9 +24,9 @@ AWAY = "{url} does not answer (connection refused): retrying for at least a minu
 BACK = "{url} answers again; everything read so far is stored"
 MAILS = [mail(number) for number in range(2500)]
 ONE_REQUEST = 100
-"""Mails that are written by a single request."""
+"""Transactions that a single request writes."""
 QUICK = (0.01, 0.01, 0.01)
-"""New tries that nobody hears of."""
+"""Pauses before the retries that are not reported."""
 
 
 def quick(store, pauses):
@@ -50,38 +50,38 @@ def until(condition):
         time.sleep(0.02)
 
 
-def test_each_outage_and_its_end_are_told_once_however_many_requests_meet_it(elasticsearch_url, store_of):
-    told, port = [], 0
+def test_each_outage_and_its_end_are_reported_once_however_many_requests_fail(elasticsearch_url, store_of):
+    messages, port = [], 0
     with proxy(elasticsearch_url, lambda *_: None) as url:
-        store, port = quick(store_of(url, notify=told.append), (*QUICK, *[0.1] * 200)), int(url.rpartition(":")[2])
+        store, port = quick(store_of(url, notify=messages.append), (*QUICK, *[0.1] * 200)), int(url.rpartition(":")[2])
     with ThreadPoolExecutor(1) as pool:
         for n, mails in enumerate([MAILS[:1500], MAILS[1500:]]):
             writing = pool.submit(save, store, mails)
-            until(lambda n=n: len(told) > 2 * n)
+            until(lambda n=n: len(messages) > 2 * n)
             time.sleep(0.5)
             with proxy(elasticsearch_url, lambda *_: None, port):
                 writing.result(30)
-    assert told == [AWAY.format(url=url), BACK.format(url=url)] * 2
+    assert messages == [AWAY.format(url=url), BACK.format(url=url)] * 2
     assert same(store_of(), MAILS)
 
 
-def test_an_outage_that_outlasts_all_tries_is_told_once_though_the_work_is_begun_again(elasticsearch_url, store_of):
-    told, port = [], 0
+def test_an_outage_that_outlasts_all_retries_is_reported_once_though_runs_are_repeated(elasticsearch_url, store_of):
+    messages, port = [], 0
     with proxy(elasticsearch_url, lambda *_: None) as url:
-        store, port = quick(store_of(url, notify=told.append), (*QUICK, 0.01)), int(url.rpartition(":")[2])
+        store, port = quick(store_of(url, notify=messages.append), (*QUICK, 0.01)), int(url.rpartition(":")[2])
     for _ in range(3):
         with pytest.raises(StoreUnavailableError, match="is Elasticsearch running there") as error:
             save(store, MAILS)
         assert error.value.is_reported
-    assert told == [AWAY.format(url=url)]
+    assert messages == [AWAY.format(url=url)]
     with proxy(elasticsearch_url, lambda *_: None, port):
         save(store, MAILS)
         assert same(store, MAILS)
-    assert told == [AWAY.format(url=url), BACK.format(url=url)]
+    assert messages == [AWAY.format(url=url), BACK.format(url=url)]
 
 
 def busy(times, status=429):
-    """Answers to bulk requests: refused as a whole, so many times in a row, then let through once."""
+    """Return a proxy's answers: it refuses so many bulk requests in a row, then lets one through."""
     asked = []
 
     def answer(path, _):
@@ -91,48 +91,48 @@ def busy(times, status=429):
         if len(asked) % (times + 1) == 0:
             return None
         error = {"type": "es_rejected_execution_exception", "reason": "queue is full"}
-        told = json.dumps({"error": error, "status": status}).encode()
-        return status, {"Content-Type": "application/json", "X-elastic-product": "Elasticsearch"}, told
+        body = json.dumps({"error": error, "status": status}).encode()
+        return status, {"Content-Type": "application/json", "X-elastic-product": "Elasticsearch"}, body
 
     return answer
 
 
 @pytest.mark.parametrize("status", [429, 503])
-def test_a_server_that_is_busy_again_and_again_is_told_of_once(elasticsearch_url, store_of, status):
-    told = []
+def test_a_server_that_is_busy_again_and_again_is_reported_once(elasticsearch_url, store_of, status):
+    messages = []
     with proxy(elasticsearch_url, busy(4, status)) as url:
-        store = quick(store_of(url, notify=told.append), (*QUICK, 0.01, 0.01))
+        store = quick(store_of(url, notify=messages.append), (*QUICK, 0.01, 0.01))
         for at in range(0, 4 * ONE_REQUEST, ONE_REQUEST):
             save(store, MAILS[at : at + ONE_REQUEST])
         assert same(store, MAILS[: 4 * ONE_REQUEST])
     away = f"{url} is temporarily unavailable (queue is full): retrying for at least a minute; nothing is lost"
-    assert told == [away, BACK.format(url=url)]
+    assert messages == [away, BACK.format(url=url)]
 
 
-def test_of_a_moment_nobody_hears(elasticsearch_url, store_of):
-    told = []
+def test_a_short_outage_is_not_reported(elasticsearch_url, store_of):
+    messages = []
     with proxy(elasticsearch_url, busy(3)) as url:
-        store = quick(store_of(url, notify=told.append), (*QUICK, 0.01))
+        store = quick(store_of(url, notify=messages.append), (*QUICK, 0.01))
         save(store, MAILS[:ONE_REQUEST])
         assert same(store, MAILS[:ONE_REQUEST])
-    assert told == []
+    assert messages == []
 
 
-def test_one_item_that_is_refused_is_told_with_the_servers_reason(client, store_of, elasticsearch_prefix):
-    """A disk that is full: mailtrace goes on by itself, if there is room within a minute."""
-    told = []
-    store = quick(store_of(notify=told.append), (*QUICK, *[0.1] * 200))
+def test_a_single_refused_document_is_reported_with_the_servers_reason(client, store_of, elasticsearch_prefix):
+    """A full disk: mailtrace continues by itself if there is space again within a minute."""
+    messages = []
+    store = quick(store_of(notify=messages.append), (*QUICK, *[0.1] * 200))
     save(store, MAILS[:10])
     block, index = "index.blocks.read_only_allow_delete", f"{elasticsearch_prefix}-*"
     client.indices.put_settings(index=index, settings={block: True})
     with ThreadPoolExecutor(1) as pool:
         writing = pool.submit(save, store, MAILS)
-        until(lambda: told)
+        until(lambda: messages)
         client.indices.put_settings(index=index, settings={block: None})
         writing.result(30)
-    assert " cannot write now (index [" in told[0]
-    assert "disk usage exceeded flood-stage watermark" in told[0]
-    assert told[1:] == [BACK.format(url=store.name)]
+    assert " cannot write now (index [" in messages[0]
+    assert "disk usage exceeded flood-stage watermark" in messages[0]
+    assert messages[1:] == [BACK.format(url=store.name)]
     assert same(store, MAILS)
 
 
@@ -143,12 +143,12 @@ LINE = (
 
 
 class Followed:
-    """A log that is followed into a store, with the store's and the follower's messages in one list."""
+    """A log that is followed into a store, and the messages of both the store and the follower."""
 
     def __init__(self, folder, url, prefix):
-        self.log, self.told = folder / "mail.log", []
-        self.store = quick(ElasticsearchStore(url, prefix=prefix, notify=self.told.append), (*QUICK, 0.01))
-        self.follower = Follower([str(self.log)], self.told.append)
+        self.log, self.messages = folder / "mail.log", []
+        self.store = quick(ElasticsearchStore(url, prefix=prefix, notify=self.messages.append), (*QUICK, 0.01))
+        self.follower = Follower([str(self.log)], self.messages.append)
         calendar = Calendar(timezone.utc, "UTC")
         self.indexer = Indexer(self.store, calendar, retry=self.follower.wait_to_retry)
 
@@ -170,32 +170,32 @@ class Followed:
 
 @pytest.fixture
 def followed(elasticsearch_url, elasticsearch_prefix, tmp_path):
-    """A log that is followed through a proxy, which is there only while `reach` is open."""
+    """A log that is followed into a store behind a proxy, which is up only in the context of `reach`."""
     with Followed(tmp_path, f"http://127.0.0.1:{free_port()}", elasticsearch_prefix) as run:
         run.reach = lambda: proxy(elasticsearch_url, lambda *_: None, int(run.store.name.rpartition(":")[2]))
         yield run
 
 
-def test_who_follows_hears_once_of_an_outage_that_outlasts_all_tries(followed, store_of):
+def test_a_follower_reports_an_outage_that_outlasts_all_retries_once(followed, store_of):
     followed.add(1)
-    until(lambda: len(followed.told) == 1)
+    until(lambda: len(followed.messages) == 1)
     with followed.reach():
-        until(lambda: len(followed.told) == 2)
-    assert followed.told == [
+        until(lambda: len(followed.messages) == 2)
+    assert followed.messages == [
         f"{followed.store.name} does not answer (connection refused): is Elasticsearch running there?;"
         " waiting for it, nothing is lost",
         "the store answers again; everything read so far is stored",
     ]
     followed.add(2)
-    until(lambda: len(followed.told) == 3)
-    time.sleep(4)  # the follower, too, has tried anew by now
+    until(lambda: len(followed.messages) == 3)
+    time.sleep(4)  # by now the follower has retried too
     with followed.reach():
-        until(lambda: len(followed.told) == 4)
-    assert followed.told[2:] == [AWAY.format(url=followed.store.name), BACK.format(url=followed.store.name)]
+        until(lambda: len(followed.messages) == 4)
+    assert followed.messages[2:] == [AWAY.format(url=followed.store.name), BACK.format(url=followed.store.name)]
     assert store_of().count(Query()) == 2
 
 
-def test_who_follows_waits_also_with_what_is_done_once_a_day(followed, store_of):
+def test_a_follower_also_waits_with_its_daily_task(followed, store_of):
     failures = [StoreUnavailableError("it is away")]
 
     def daily():
@@ -204,10 +204,10 @@ def test_who_follows_waits_also_with_what_is_done_once_a_day(followed, store_of)
 
     followed.follower.daily = daily
     followed.add(1)
-    until(lambda: len(followed.told) == 1)
+    until(lambda: len(followed.messages) == 1)
     with followed.reach():
         until(lambda: not failures)
         followed.add(2)
         until(lambda: store_of().count(Query()) == 2)
-        until(lambda: len(followed.told) == 4)
-    assert followed.told[2:] == ["it is away; waiting for it, nothing is lost", followed.told[1]]
+        until(lambda: len(followed.messages) == 4)
+    assert followed.messages[2:] == ["it is away; waiting for it, nothing is lost", followed.messages[1]]

@@ -1,4 +1,4 @@
-"""Which index a day's entries are in."""
+"""Which index holds the transactions of a day."""
 
 from datetime import date, timedelta
 
@@ -11,12 +11,12 @@ START = (date(2011, 12, 15) - date(1970, 1, 1)).days
 
 
 @pytest.mark.parametrize(("period", "name"), [("day", "2011.12.15"), ("week", "2011.w50"), ("month", "2011.12")])
-def test_an_index_is_named_for_its_time(period, name):
+def test_an_index_is_named_after_its_days(period, name):
     assert name_of(START, period) == name
 
 
 @pytest.mark.parametrize("period", PERIODS)
-def test_a_name_tells_the_days_it_holds(period):
+def test_the_days_of_an_index_are_known_from_its_name(period):
     for day in range(START - 800, START + 800):
         span = day_span_of(name_of(day, period))
         assert span is not None
@@ -26,7 +26,7 @@ def test_a_name_tells_the_days_it_holds(period):
 
 
 @pytest.mark.parametrize("name", ["notes", "2011.13", "2011.02.30", "2011.w54", "2011", "2011.12.15.1", "2011.00", ""])
-def test_what_is_no_name_of_ours_tells_nothing(name):
+def test_a_foreign_name_has_no_days(name):
     assert day_span_of(name) is None
 
 
@@ -34,7 +34,7 @@ def test_what_is_no_name_of_ours_tells_nothing(name):
 @pytest.mark.parametrize("second", PERIODS)
 @pytest.mark.parametrize("third", PERIODS)
 def test_days_with_an_index_stay_in_it_whatever_is_chosen_later(first, second, third):
-    """Every second day has entries; each change comes while those before are there."""
+    """Only some days have an index; each change of the period finds the earlier indices."""
     periods, stored = Periods(first), {}
     for period, days in ((first, range(0, 60, 2)), (second, range(30, 120, 2)), (third, range(-30, 200, 3))):
         if period != periods.current:
@@ -45,13 +45,13 @@ def test_days_with_an_index_stay_in_it_whatever_is_chosen_later(first, second, t
     assert {len(names) for names in stored.values()} == {1}
 
 
-def test_a_change_counts_where_no_index_is():
+def test_a_change_applies_to_days_without_an_index():
     names = [name_of(START + day, "day") for day in range(3)]
     changed = Periods().changed("month", [*names, "of-somebody"])
     assert changed == Periods("month", (DaySpan(START, START + 2, "day"),))
     assert [changed.of(START + day) for day in (-1, 0, 2, 3)] == ["month", "day", "day", "month"]
 
 
-def test_a_new_store_goes_by_days():
+def test_a_new_store_has_daily_indices():
     assert periods_of({}) == Periods("day")
     assert date(1970, 1, 1) + timedelta(days=START) == date(2011, 12, 15)

@@ -1,4 +1,4 @@
-"""How long what is indexed stays on an Elasticsearch server."""
+"""How long documents are kept on an Elasticsearch server."""
 
 import time
 from datetime import datetime, timezone
@@ -56,7 +56,7 @@ def test_an_index_is_prolonged_by_more_than_an_hour_or_not_at_all(client, store_
     assert origination(client, index) == start + 3601
 
 
-def test_what_is_past_its_time_goes_and_can_be_indexed_again(client, store_of, elasticsearch_prefix):
+def test_expired_indices_are_deleted_and_can_be_indexed_again(client, store_of, elasticsearch_prefix):
     store = store_of(now=lambda: time.time() - 91 * DAY)
     put(store, mail())
     end = time.monotonic() + 30
@@ -68,7 +68,7 @@ def test_what_is_past_its_time_goes_and_can_be_indexed_again(client, store_of, e
     assert list(store.search(Query())) == [document(mail())]
 
 
-def test_the_server_itself_deletes_where_it_can(store_of):
+def test_a_server_with_lifecycle_management_deletes_indices_itself(store_of):
     store = store_of(now=lambda: time.time() - 80 * DAY)
     put(store, mail())
     assert store.expire(time.time()) == 0
@@ -77,7 +77,7 @@ def test_the_server_itself_deletes_where_it_can(store_of):
 
 @pytest.fixture(scope="module")
 def without_lifecycle():
-    """The URL of a server that knows no lifecycles."""
+    """The URL of a server without lifecycle management."""
     try:
         with elasticsearch_server() as url:
             yield url
@@ -85,7 +85,7 @@ def without_lifecycle():
         give_up(str(error))
 
 
-def test_a_server_without_lifecycles_is_kept_in_order_by_mailtrace(without_lifecycle):
+def test_mailtrace_deletes_expired_indices_on_a_server_without_lifecycle_management(without_lifecycle):
     now = time.time()
     with own_prefix(without_lifecycle) as prefix, Elasticsearch(without_lifecycle, request_timeout=60) as client:
         store = ElasticsearchStore(without_lifecycle, prefix=prefix, now=lambda: now - 100 * DAY)
@@ -96,10 +96,10 @@ def test_a_server_without_lifecycles_is_kept_in_order_by_mailtrace(without_lifec
         later = ElasticsearchStore(without_lifecycle, prefix=prefix, now=lambda: now)
         later.prepare()
         put(later, mail(1), mail(5, AT + DAY * SECOND))
-        client.indices.create(index=f"{prefix}-of-somebody")
+        client.indices.create(index=f"{prefix}-foreign")
         assert later.expire(now - 90 * DAY) == 2
         assert later.expire(now - 90 * DAY) == 0
         wanted = [mail(4, int(now) * SECOND), mail(5, AT + DAY * SECOND), mail(3, AT + DAY * SECOND)]
         assert sorted(map(str, later.search(Query()))) == sorted(str(document(each)) for each in wanted)
-        assert client.indices.exists(index=f"{prefix}-of-somebody")
+        assert client.indices.exists(index=f"{prefix}-foreign")
         later.close()

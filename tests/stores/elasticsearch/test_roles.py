@@ -1,4 +1,4 @@
-"""The roles in the documentation are enough, and no more than enough."""
+"""The documented roles have the privileges that they need, and no more."""
 
 import json
 import os
@@ -19,7 +19,7 @@ INDEX = ("mailtrace-index", "-q", "--tz", "UTC")
 
 @pytest.fixture(scope="module")
 def run():
-    """Runs a command as a user who has one of the documented roles; the password comes from the environment."""
+    """Return a function that runs a command as a user with one of the documented roles."""
     try:
         with elasticsearch_server("--secure") as url:
             address = url.replace("http:", "https:")
@@ -55,7 +55,7 @@ def documented() -> dict[str, dict]:
     return {name: json.loads(role) for name, role in found}
 
 
-def test_each_role_may_do_its_work_and_no_more(run):
+def test_each_role_is_sufficient_and_no_more(run):
     samples = (*INDEX, "-y", "2011", "sample_logs/sendmail.log")
     more = (*INDEX, "-y", "2026", "sample_logs/postfix.log")
     early = run("mailtrace-index", *samples)
@@ -75,8 +75,8 @@ def test_each_role_may_do_its_work_and_no_more(run):
     assert 1 == written.stderr.count("\n")
 
 
-def test_whoever_may_only_index_can_do_it_after_an_upgrade_of_the_server_and_hears_what_is_to_be_done(run):
-    """The template that was made on Elasticsearch 8 lacks a limit."""
+def test_the_role_to_index_still_indexes_after_an_upgrade_of_the_server_and_says_what_to_do(run):
+    """A template that was created on Elasticsearch 8 lacks a setting."""
     samples = (*INDEX, "-y", "2011", "sample_logs/sendmail.log")
     assert 0 == run("mailtrace-setup", *samples).returncode
     templates = run.admin.indices
@@ -85,23 +85,23 @@ def test_whoever_may_only_index_can_do_it_after_an_upgrade_of_the_server_and_hea
     body = {name: found[name] for name in ("index_patterns", "template", "priority")}
     templates.put_index_template(name="mailtrace", meta=found["_meta"], **body)
     version = int(run.admin.info()["version"]["number"].partition(".")[0])
-    told = run("mailtrace-index", *samples)
-    assert 0 == told.returncode
-    assert told.stderr.count("run mailtrace-index once as a user with the role mailtrace-setup") == told.stderr.count(
+    done = run("mailtrace-index", *samples)
+    assert 0 == done.returncode
+    assert done.stderr.count("run mailtrace-index once as a user with the role mailtrace-setup") == done.stderr.count(
         "\n"
     )
-    assert told.stderr.count("\n") == (1 if version >= 9 else 0)
+    assert done.stderr.count("\n") == (1 if version >= 9 else 0)
     assert (0, "") == (run("mailtrace-setup", *samples).returncode, run("mailtrace-index", *samples).stderr)
 
 
-def test_no_message_holds_a_secret(run):
+def test_no_message_contains_a_secret(run):
     wrong = run("nobody", "mailtrace-search", "-r", "1")
     assert 2 == wrong.returncode
     assert "needs a valid login" in wrong.stderr
     assert "nobody-secret" not in wrong.stderr
 
 
-def test_a_check_shows_what_a_user_may(run):
+def test_a_check_shows_the_privileges_of_the_user(run):
     found = run("mailtrace-search", "mailtrace-index", "--check")
     assert 2 == found.returncode
     assert "mailtrace-search may search here" in found.stdout

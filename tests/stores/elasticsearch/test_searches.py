@@ -1,4 +1,4 @@
-"""What searches of an Elasticsearch server touch, and what they cost where very much is found."""
+"""Which shards a search reads, and how much memory a search with many results takes."""
 
 import json
 import os
@@ -16,7 +16,7 @@ from mailtrace.search.groups import Grouping
 from mailtrace.search.query import Query
 
 MANY = int(os.environ.get("MAILTRACE_MANY_DOCUMENTS", "12000"))
-"""More than one search gives (`index.max_result_window` is 10,000)."""
+"""More documents than one search returns (`index.max_result_window` is 10,000)."""
 MIB = 1 << 20
 HOUR = 3600 * SECOND
 SEARCH = """
@@ -33,8 +33,8 @@ print(json.dumps([found, int(peak) * 1024]))
 
 
 @pytest.fixture
-def asked(store_of, monkeypatch):
-    """A store of 20 days, in an index each, and what the server says it searched of them."""
+def searched(store_of, monkeypatch):
+    """A store with 20 daily indices, and a list of how many shards each search read."""
     store = store_of()
     put(store, *(mail(number, AT + number % 20 * DAY * SECOND) for number in range(100)))
     shards, real = [], store._server.client.search
@@ -48,9 +48,9 @@ def asked(store_of, monkeypatch):
     return store, shards
 
 
-def test_only_the_shards_of_the_days_that_are_asked_for_are_searched(asked):
-    """Where no shard has any, a server may ask one for the form of its answer."""
-    store, shards = asked
+def test_a_search_reads_only_the_shards_of_its_days(searched):
+    """If no shard matches, the server may still read one to build its answer."""
+    store, shards = searched
     asks = [(5, 6, 2), (5, 5, 1), (None, 2, 3), (18, None, 2), (None, None, 20), (40, None, 0), (None, -40, 0)]
     for (first, last, days), limit in product(asks, [10, None]):
         since = None if first is None else AT + first * DAY * SECOND - HOUR
@@ -61,12 +61,10 @@ def test_only_the_shards_of_the_days_that_are_asked_for_are_searched(asked):
         assert store.count(query) == wanted
         assert sum(group.number for group in store.group(query, Grouping("day", timezone.utc))) == wanted
         assert len(shards) >= 3
-        assert {max(searched, 1) for searched in shards} == {max(days, 1)}, query
+        assert {max(number, 1) for number in shards} == {max(days, 1)}, query
 
 
-def test_a_search_that_finds_very_much_is_a_stream_of_bounded_memory(
-    client, store_of, elasticsearch_url, elasticsearch_prefix
-):
+def test_a_search_with_many_results_takes_bounded_memory(client, store_of, elasticsearch_url, elasticsearch_prefix):
     store = store_of(index_period="month")
     for first in range(0, MANY, 5000):
         put(store, *(mail(number, AT + number * SECOND // 10) for number in range(first, min(first + 5000, MANY))))
@@ -79,6 +77,6 @@ def test_a_search_that_finds_very_much_is_a_stream_of_bounded_memory(
         peaks.append(peak)
     print(f"{MANY} documents: {peaks[1] / MIB:.0f} MiB, {(peaks[1] - peaks[0]) / MIB:.0f} MiB above one")
     assert peaks[1] - peaks[0] < 30 * MIB
-    # Nothing is left open on the server.
+    # The search has closed its point in time.
     state = client.nodes.stats(metric="indices", index_metric="search")["nodes"].values()
     assert sum(node["indices"]["search"]["open_contexts"] for node in state) == 0

@@ -1,4 +1,4 @@
-"""What a run finds set up on Elasticsearch: wishes, older versions' templates and indices, periods, and --check."""
+"""Setting up Elasticsearch: retention, upgrades of templates and indices, index periods, and --check."""
 
 import pytest
 
@@ -22,7 +22,7 @@ def policy(client, prefix):
     return found["version"], found["policy"]["phases"]["delete"]["min_age"]
 
 
-def test_a_wish_about_the_retention_is_carried_out_once(client, store_of, elasticsearch_prefix):
+def test_a_new_retention_changes_the_policy_once(client, store_of, elasticsearch_prefix):
     store_of()
     assert policy(client, elasticsearch_prefix) == (1, "90d")
     for _ in range(2):
@@ -32,8 +32,8 @@ def test_a_wish_about_the_retention_is_carried_out_once(client, store_of, elasti
     assert policy(client, elasticsearch_prefix) == (2, "30d")
 
 
-@pytest.mark.parametrize("change", ["another's", "age", "phase", "no end"])
-def test_a_wish_against_an_administrators_policy_is_refused(client, store_of, elasticsearch_prefix, change):
+@pytest.mark.parametrize("change", ["foreign", "age", "phase", "no end"])
+def test_another_retention_than_an_administrators_is_refused(client, store_of, elasticsearch_prefix, change):
     store_of()
     changed = client.ilm.get_lifecycle(name=elasticsearch_prefix)[elasticsearch_prefix]["policy"]
     if change == "age":
@@ -42,24 +42,24 @@ def test_a_wish_against_an_administrators_policy_is_refused(client, store_of, el
         changed["phases"]["hot"] = {"min_age": "0ms", "actions": {}}
     elif change == "no end":
         del changed["phases"]["delete"]
-    client.ilm.put_lifecycle(name=elasticsearch_prefix, policy=MINE if change == "another's" else changed)
+    client.ilm.put_lifecycle(name=elasticsearch_prefix, policy=MINE if change == "foreign" else changed)
     before = client.ilm.get_lifecycle(name=elasticsearch_prefix)
-    told = r"^--retention 30: the lifecycle policy \w+ at \S+ was set by an administrator \(it deletes "
-    told += {"phase": "after 90d", "no end": "nothing"}.get(change, "after 365d")
-    with pytest.raises(StoreError, match=told):
+    message = r"^--retention 30: the lifecycle policy \w+ at \S+ was set by an administrator \(it deletes "
+    message += {"phase": "after 90d", "no end": "nothing"}.get(change, "after 365d")
+    with pytest.raises(StoreError, match=message):
         store_of(retention_days=30)
     store_of()
     assert client.ilm.get_lifecycle(name=elasticsearch_prefix) == before
 
 
-def test_a_wish_that_an_administrators_policy_fulfils_is_no_matter(client, store_of, elasticsearch_prefix):
+def test_the_same_retention_as_an_administrators_is_accepted(client, store_of, elasticsearch_prefix):
     client.ilm.put_lifecycle(name=elasticsearch_prefix, policy=MINE)
     store_of(retention_days=365)
     assert policy(client, elasticsearch_prefix) == (1, "365d")
 
 
 def older(client, prefix, meta):
-    """Make template and index as a version did that knew fewer fields."""
+    """Put the template of a version that had fewer fields."""
     found = client.indices.get_index_template(name=prefix)["index_templates"][0]["index_template"]
     body = {name: found[name] for name in ("index_patterns", "template", "priority")}
     properties = body["template"]["mappings"]["properties"]
@@ -80,7 +80,7 @@ def test_indices_of_an_older_version_get_the_new_fields(client, store_of, elasti
     older(client, prefix, meta)
     put(store, mail(1))
     assert not properties_of(client, name).keys() & NEW_FIELDS
-    client.indices.create(index=f"{prefix}-of-somebody", mappings={"properties": {"email": {"type": "keyword"}}})
+    client.indices.create(index=f"{prefix}-foreign", mappings={"properties": {"email": {"type": "keyword"}}})
     store_of()
     properties = properties_of(client, name)
     assert properties.keys() >= NEW_FIELDS
@@ -90,8 +90,8 @@ def test_indices_of_an_older_version_get_the_new_fields(client, store_of, elasti
     assert count(client, name, {"term": {"email.from.address": "BOB@foo.com"}}) == 1
 
 
-def test_a_server_that_was_upgraded_gets_the_limit_that_it_has_now(client, store_of, elasticsearch_prefix):
-    """The template was made for Elasticsearch 8, which refuses the limit: there it is not asked again."""
+def test_after_an_upgrade_of_the_server_the_template_gets_its_new_setting(client, store_of, elasticsearch_prefix):
+    """A template created on Elasticsearch 8 lacks the setting, which that version rejects."""
     limit, prefix = "index.mapping.array_objects.limit", elasticsearch_prefix
     store_of()
     version = int(client.info()["version"]["number"].partition(".")[0])
@@ -148,14 +148,14 @@ def test_the_names_of_the_elastic_common_schema_find(client, store_of, elasticse
 
 
 def test_an_alias_of_what_is_nested_is_refused_outside(client, elasticsearch_prefix):
-    """Why recipients have their names of the schema under `to.` alone."""
+    """This is why the schema's names for recipients are only under `to.`."""
     outside = {"to": {"type": "nested", "properties": {"recipient": {"type": "keyword"}}}}
     outside["email"] = {"properties": {"to": {"type": "alias", "path": "to.recipient"}}}
     with pytest.raises(Exception, match="same nested scope"):
         client.indices.create(index=f"{elasticsearch_prefix}-1", mappings={"properties": outside})
 
 
-def test_an_address_that_is_none_refuses_no_document(client, store_of, elasticsearch_prefix):
+def test_a_document_with_an_invalid_address_is_stored(client, store_of, elasticsearch_prefix):
     odd = mail(1)
     odd.facts[0] = (AT, Client("bad [300.1.1.1]"))
     store = store_of()
@@ -165,18 +165,16 @@ def test_an_address_that_is_none_refuses_no_document(client, store_of, elasticse
 
 
 @pytest.mark.parametrize(("period", "names"), [("week", {"2011.w50", "2011.w51"}), ("month", {"2011.12", "2012.01"})])
-def test_an_index_holds_what_was_chosen_and_stays_as_long_as_that(
-    client, store_of, elasticsearch_prefix, period, names
-):
+def test_an_index_holds_its_period_and_is_kept_from_its_end(client, store_of, elasticsearch_prefix, period, names):
     later = mail(2, AT + (4 if period == "week" else 20) * DAY * SECOND)
     now = AT // SECOND
-    # The server itself lives today, and would delete them at once.
+    # With the default retention the server would delete these old indices at once.
     store = store_of(index_period=period, now=lambda: now, retention_days=36_500)
     put(store, mail(1), later)
     found = client.indices.get_settings(index=f"{elasticsearch_prefix}-*", flat_settings=True)
     assert found.keys() == {f"{elasticsearch_prefix}-{name}" for name in names}
     ends = {int(state["settings"]["index.lifecycle.origination_date"]) // 1000 for state in found.values()}
-    sunday, new_year = 1324252800, 1325376000  # the midnights at which the first week and month end
+    sunday, new_year = 1324252800, 1325376000  # the midnights that end the first week and the first month
     first = sunday if period == "week" else new_year
     assert min(ends) == first
     assert list(store.search(Query())) == [document(later), document(mail(1))]
@@ -184,12 +182,12 @@ def test_an_index_holds_what_was_chosen_and_stays_as_long_as_that(
 
 
 def test_a_change_of_the_period_leaves_every_transaction_in_one_index(client, store_of, elasticsearch_prefix):
-    """An indexer that began before the change learns of it, and days that have an index stay in theirs."""
-    told = []
+    """An indexer that began before the change follows it too, and days with an index keep it."""
+    messages = []
     first = store_of()
     put(first, *(mail(number, AT + number * DAY * SECOND) for number in range(3)))
-    second = store_of(index_period="month", notify=told.append)
-    assert told == ["new indices hold a month from now on; days that already have an index keep it"]
+    second = store_of(index_period="month", notify=messages.append)
+    assert messages == ["new indices hold a month from now on; days that already have an index keep it"]
     mails = [mail(number, AT + (number - 3) * DAY * SECOND) for number in range(9)]
     again = [mail(number, AT + number * DAY * SECOND) for number in range(3)]
     assert put(second, *mails[:5], *again).created == 5
@@ -204,7 +202,7 @@ def test_a_change_of_the_period_leaves_every_transaction_in_one_index(client, st
     assert len(found) == len({(each["transaction"], each["date"]) for each in found}) == 12
 
 
-def test_a_newer_versions_set_up_is_not_given_another_period(client, store_of, elasticsearch_prefix):
+def test_the_period_of_a_newer_version_is_not_changed(client, store_of, elasticsearch_prefix):
     store_of()
     older(client, elasticsearch_prefix, {"mailtrace": "999.0"})
     with pytest.raises(StoreError, match="was set up by a newer mailtrace"):
@@ -215,21 +213,21 @@ def test_a_newer_versions_set_up_is_not_given_another_period(client, store_of, e
 def check(capsys, url):
     capsys.readouterr()
     status = index_command.main(["--check", "--store", url, "--tz", "UTC"])
-    told = capsys.readouterr()
-    assert told.err == ""
-    lines = [line.partition(":") for line in told.out.splitlines()]
+    printed = capsys.readouterr()
+    assert printed.err == ""
+    lines = [line.partition(":") for line in printed.out.splitlines()]
     return status, {name: text.strip() for name, _, text in lines}
 
 
-def test_a_check_tells_what_there_is_and_writes_nothing(capsys, client, elasticsearch_url, commands_prefix, tmp_path):
+def test_a_check_shows_the_state_and_writes_nothing(capsys, client, elasticsearch_url, commands_prefix, tmp_path):
     prefix = commands_prefix
-    status, told = check(capsys, elasticsearch_url)
+    status, shown = check(capsys, elasticsearch_url)
     assert status == 0
-    assert told["server"].startswith("Elasticsearch ")
-    assert told["rights"] == "all (security is disabled on the server)"
-    assert told["policy"] == f"{prefix}: missing; the first run creates it, with 90 days"
-    assert told["template"] == "missing; the first run creates it"
-    assert (told["indices"], told["documents"]) == ("none yet", "none yet")
+    assert shown["server"].startswith("Elasticsearch ")
+    assert shown["rights"] == "all (security is disabled on the server)"
+    assert shown["policy"] == f"{prefix}: missing; the first run creates it, with 90 days"
+    assert shown["template"] == "missing; the first run creates it"
+    assert (shown["indices"], shown["documents"]) == ("none yet", "none yet")
     assert not client.indices.exists_index_template(name=prefix)
     assert not client.indices.exists(index=f"{prefix}_checkpoints")
     log = tmp_path / "mail.log"
@@ -239,20 +237,20 @@ def test_a_check_tells_what_there_is_and_writes_nothing(capsys, client, elastics
     ]
     log.write_text("".join(f"{line}\n" for line in lines))
     assert run_index(elasticsearch_url, [log], "--retention", "30", "--index-period", "week").status == 0
-    status, told = check(capsys, elasticsearch_url)
+    status, shown = check(capsys, elasticsearch_url)
     assert status == 0
-    assert told["policy"] == f"{prefix}: deletes after 30d, set by mailtrace"
-    assert told["template"] == f"from mailtrace {__version__}, current; one index per week"
-    assert told["documents"] == "3"
-    assert (told["oldest"], told["newest"]) == ("2011-12-15 15:27:15", "2011-12-17 15:27:17")
+    assert shown["policy"] == f"{prefix}: deletes after 30d, set by mailtrace"
+    assert shown["template"] == f"from mailtrace {__version__}, current; one index per week"
+    assert shown["documents"] == "3"
+    assert (shown["oldest"], shown["newest"]) == ("2011-12-15 15:27:15", "2011-12-17 15:27:17")
     (index,) = client.indices.get(index=f"{prefix}-*")
-    assert told["indices"] == f"1, {index} to {index}"
+    assert shown["indices"] == f"1, {index} to {index}"
     client.indices.close(index=index)
     client.ilm.put_lifecycle(name=prefix, policy=MINE)
-    status, told = check(capsys, elasticsearch_url)
+    status, shown = check(capsys, elasticsearch_url)
     assert status == 2
-    assert told["policy"] == f"{prefix}: deletes after 365d, set by an administrator"
-    assert told["problem"] == f"{index} is closed and not searched: open it with POST /{index}/_open"
+    assert shown["policy"] == f"{prefix}: deletes after 365d, set by an administrator"
+    assert shown["problem"] == f"{index} is closed and not searched: open it with POST /{index}/_open"
 
 
 def test_a_check_of_the_embedded_store(capsys, tmp_path):
@@ -270,12 +268,12 @@ def test_a_check_of_the_embedded_store(capsys, tmp_path):
     )
     log.write_text("".join(f"{line}\n" for line in lines))
     assert run_index(store, [log]).status == 0
-    status, told = check(capsys, store)
-    assert (status, told["writable"], told["documents"]) == (0, "yes", "3")
-    assert (told["oldest"], told["newest"]) == ("2011-12-15 15:27:19", "2026-11-20 23:59:59")
+    status, shown = check(capsys, store)
+    assert (status, shown["writable"], shown["documents"]) == (0, "yes", "3")
+    assert (shown["oldest"], shown["newest"]) == ("2011-12-15 15:27:19", "2026-11-20 23:59:59")
 
 
 @pytest.mark.parametrize("arguments", [["--check", "mail.log"], []])
-def test_files_are_for_all_but_a_check(capsys, arguments):
+def test_a_check_takes_no_files_and_a_run_needs_some(capsys, arguments):
     assert index_command.main(arguments) == 2
     assert ("FILE" if arguments else "name a log file") in capsys.readouterr().err

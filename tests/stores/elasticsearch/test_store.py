@@ -1,4 +1,4 @@
-"""What mailtrace sets up on Elasticsearch, and how it writes and searches there."""
+"""What mailtrace sets up on Elasticsearch, how it writes and how it searches."""
 
 import json
 import time
@@ -88,7 +88,7 @@ def test_a_transaction_is_in_the_index_of_its_day_in_utc(client, store_of, elast
         assert (found["id"], found["stub"], found["start"]) == (part.id, False, part.start)
 
 
-def test_writers_at_the_same_moment_leave_what_one_does(store_of):
+def test_concurrent_writers_store_the_same_as_one(store_of):
     parts = []
     for number in range(30):
         facts = mail(number).facts
@@ -111,11 +111,11 @@ def test_writers_at_the_same_moment_leave_what_one_does(store_of):
     assert {key: len(found) for key, found in rows.items()} == {("mx", each["transaction"]): 1 for each in wanted}
 
 
-def test_a_full_disk_is_waited_for(client, store_of, elasticsearch_prefix):
+def test_writing_waits_for_a_full_disk(client, store_of, elasticsearch_prefix):
     store = store_of()
     put(store, mail(1))
     index = f"{elasticsearch_prefix}-{INDEX}"
-    block = "index.blocks.read_only_allow_delete"  # what the server sets at its disk's flood stage: status 429
+    block = "index.blocks.read_only_allow_delete"  # set by the server at the flood stage of its disk: status 429
     client.indices.put_settings(index=index, settings={block: True})
     timer = Timer(1.0, lambda: client.indices.put_settings(index=index, settings={block: None}))
     timer.start()
@@ -126,7 +126,7 @@ def test_a_full_disk_is_waited_for(client, store_of, elasticsearch_prefix):
     assert store.count(Query()) == 2
 
 
-def test_a_busy_server_is_asked_again(elasticsearch_url, store_of):
+def test_requests_to_a_busy_server_are_retried(elasticsearch_url, store_of):
     busy = []
 
     def answer(path, _):
@@ -142,7 +142,7 @@ def test_a_busy_server_is_asked_again(elasticsearch_url, store_of):
         assert store.count(Query()) == 1
 
 
-def test_a_proxy_that_takes_only_small_requests_is_given_those(elasticsearch_url, store_of):
+def test_requests_are_split_for_a_proxy_that_accepts_only_short_ones(elasticsearch_url, store_of):
     def answer(_, body):
         too_long = len(body) > 5000
         return (413, {"Content-Type": "text/html"}, b"<html>Request Entity Too Large</html>") if too_long else None
@@ -169,7 +169,7 @@ def test_a_document_that_cannot_be_stored_is_refused_and_the_others_are_not(stor
     assert list(store.search(Query())) == [document(mail(4))]
 
 
-def test_a_search_goes_on_when_the_server_has_forgotten_it(client, store_of, monkeypatch):
+def test_a_search_continues_after_the_server_has_dropped_its_point_in_time(client, store_of, monkeypatch):
     store = store_of()
     mails = [mail(number, AT + number) for number in range(2500)]
     put(store, *mails)
@@ -189,7 +189,7 @@ def test_a_search_goes_on_when_the_server_has_forgotten_it(client, store_of, mon
     assert len(opened) == 2
 
 
-def test_strangers_in_the_pattern_are_not_found(client, store_of, elasticsearch_prefix):
+def test_foreign_indices_with_the_prefix_are_not_searched(client, store_of, elasticsearch_prefix):
     store = store_of()
     put(store, mail())
     client.indices.create(index=f"{elasticsearch_prefix}-notes")
@@ -200,6 +200,6 @@ def test_strangers_in_the_pattern_are_not_found(client, store_of, elasticsearch_
 
 def test_checkpoints_of_a_later_version_are_read(client, store_of, elasticsearch_prefix):
     store = store_of()
-    told = {"log": "l", "offset": 1, "tail": "", "path": "p", "state": {}, "saved": 2.0, "further": 1}
-    client.index(index=f"{elasticsearch_prefix}_checkpoints", id="l", document={"checkpoint": json.dumps(told)})
+    saved = {"log": "l", "offset": 1, "tail": "", "path": "p", "state": {}, "saved": 2.0, "further": 1}
+    client.index(index=f"{elasticsearch_prefix}_checkpoints", id="l", document={"checkpoint": json.dumps(saved)})
     assert store.checkpoints() == [Checkpoint("l", 1, "", "p", {}, 2.0)]
