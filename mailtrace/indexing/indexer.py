@@ -11,7 +11,7 @@ from mailtrace.indexing.reducer import MAX_HELD, Reducer
 from mailtrace.indexing.report import Report
 from mailtrace.indexing.writer import Retry, Writer, no_retry
 from mailtrace.logs.checkpoint import Checkpoint
-from mailtrace.logs.file import Block
+from mailtrace.logs.file import Block, LogFile
 from mailtrace.logs.open import OpenLog, open_log
 from mailtrace.logs.recognition import checkpoint_of
 from mailtrace.logs.rotation import Calendar, Planned, planned, readable
@@ -81,11 +81,12 @@ class Indexer:
             LogError: a log cannot be read, or not to its end; the others have been read.
             StoreError: the store cannot be written; what it acknowledged before is stored.
         """
-        if not readable(paths)[0]:
-            raise LogError("; ".join(readable(paths)[1]))
+        logs, wrong = readable(paths)
+        if not logs:
+            raise LogError("; ".join(wrong))
         self.begin()
         try:
-            self.read_new(paths)
+            self._read_logs(logs, wrong)
         finally:
             if note := self._clock.message(
                 self._calendar.zone_name or None, self._first_year or self._calendar.year, has_years=self._has_years
@@ -109,8 +110,11 @@ class Indexer:
             LogError: a log cannot be read, or is damaged; the others have been read.
             StoreError: the store cannot be written; what it acknowledged before is stored.
         """
-        good, wrong = readable(paths)
-        for plan in planned(good, self._calendar, list(self._checkpoints.values())):
+        self._read_logs(*readable(paths))
+
+    def _read_logs(self, logs: Sequence[LogFile], wrong: list[str]) -> None:
+        """Read what is new of these logs; `wrong` are messages about the others."""
+        for plan in planned(logs, self._calendar, list(self._checkpoints.values())):
             try:
                 self._read(plan)
             except LogError as error:
@@ -204,7 +208,7 @@ class Indexer:
     def _add_last_line(self, log: OpenLog) -> None:
         """Add the last line if it has no line feed, unless its end may still be written."""
         reader = log.reader
-        if not reader.is_packed and reader.rest and self._now() - log.log.modified < _COMPLETE_AFTER_SECONDS:
+        if not reader.is_packed and reader.partial_line and self._now() - log.log.modified < _COMPLETE_AFTER_SECONDS:
             self.report.unfinished.add(reader.path)
             return
         self.report.unfinished.discard(reader.path)

@@ -1,1 +1,1 @@
-"""Log files: which ones, opened, rotated, read, and recognised in the next run."""
+"""Log files: choose, open, order and read them, date their lines, and recognise them in the next run."""

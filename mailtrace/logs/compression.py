@@ -1,4 +1,4 @@
-"""Text of a log that is compressed with zstd: Python itself unpacks it from 3.14 on, `zstandard` before."""
+"""Read logs that are compressed with zstd: with Python's own module from 3.14 on, before with `zstandard`."""
 
 import io
 import sys
@@ -13,15 +13,15 @@ _CHUNK: Final = 1 << 17
 
 
 def _frame() -> Any:
-    """Return what unpacks one frame: both libraries give it the same methods."""
+    """Return a decompressor of one frame, which has the same methods in both libraries."""
     return ZstdDecompressor() if sys.version_info >= (3, 14) else ZstdDecompressor().decompressobj()
 
 
 class ZstdText(io.RawIOBase):
-    """The uncompressed text of one frame after the other.
+    """The uncompressed text of all frames of a file.
 
-    The libraries' own readers hide damage: that of `zstandard` takes a file cut short for one that ends, that of Python
-    ignores whatever follows a frame and is none.
+    The libraries' own readers hide damage: that of `zstandard` treats a truncated file as complete, that of Python
+    ignores anything after a frame that is not a frame.
     """
 
     def __init__(self, raw: io.BufferedIOBase) -> None:
@@ -31,14 +31,14 @@ class ZstdText(io.RawIOBase):
         self._text = b""
 
     def readable(self) -> bool:
-        """Return that this can be read."""
+        """Return true: this can be read."""
         return True
 
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
         """Read some text.
 
         Raises:
-            EOFError: the file is cut short.
+            EOFError: the file is truncated.
             OSError: it is damaged.
         """
         while not self._text:

@@ -1,7 +1,7 @@
-"""Log files: opened whatever they are packed in, read in blocks of whole lines, known by their content.
+"""Log files: decompressed, read in blocks of whole lines, and identified by their content.
 
-A log keeps its name for a day only: logrotate renames it, compresses it, or copies and truncates it. So a log is known
-by the first whole lines of its uncompressed text, and a place in it by the bytes just before.
+A log keeps its name for a day only: logrotate renames it, compresses it, or copies and truncates it. So a log is
+identified by the first whole lines of its uncompressed text, and an offset in it by the bytes before that.
 """
 
 import bz2
@@ -12,6 +12,7 @@ import stat
 import sys
 import zlib
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
@@ -20,11 +21,11 @@ from typing import Final, NamedTuple, cast
 from mailtrace.errors import LogError
 
 MAX_LINE: Final = 65536
-"""Bytes of the longest line that is read; of longer ones only the number is told."""
+"""Bytes of the longest line that is read; longer ones are only counted."""
 MARK: Final = 4096
-"""Bytes, at most, of the first lines by which a log is known."""
+"""Bytes, at most, of the first lines that identify a log."""
 TAIL: Final = 256
-"""Bytes before a place by which it is known again."""
+"""Bytes before an offset that identify it."""
 _BLOCK: Final = 1 << 20
 _HEAD: Final = 1 << 16
 
@@ -37,9 +38,9 @@ class Block(NamedTuple):
     lines: list[str]
     """Without newlines; bytes that are not UTF-8 as `\\xNN`."""
     end: int
-    """The place after them: bytes of uncompressed text."""
+    """The offset after them, in bytes of uncompressed text."""
     too_long: int
-    """How many lines were longer than `MAX_LINE` and left out."""
+    """The number of lines that were left out because they are longer than `MAX_LINE`."""
 
 
 @dataclass(slots=True)
@@ -52,14 +53,14 @@ class LogFile:
 
     @property
     def is_stream(self) -> bool:
-        """Whether this can be read once only and has no checkpoint: standard input, a pipe."""
+        """Whether this can be read only once and has no checkpoint: standard input, a pipe."""
         if self._is_stream is None:
             self._is_stream = self.path == "-" or not Path(self.path).is_file()
         return self._is_stream
 
     @property
     def size(self) -> int:
-        """Bytes on the disk; 0 where that is not known."""
+        """Bytes on disk; 0 if this is a stream."""
         return 0 if self.is_stream else Path(self.path).stat().st_size
 
     @property
@@ -68,36 +69,29 @@ class LogFile:
         return Path(self.path).stat().st_mtime
 
     def check(self) -> None:
-        """See that the file can be read.
+        """Check that the file can be read, and read its head.
 
         Raises:
-            LogError: it is missing, a folder, or may not be read.
+            LogError: it is missing, a folder, not readable by this user, or damaged from the start.
         """
         if self.path == "-":
             return
-        try:
+        with _explained_errors(self.path):
             kind = Path(self.path).stat().st_mode
-            if stat.S_ISDIR(kind):
-                name = self.path.rstrip("/")
-                raise LogError(f"{self.path} is a folder: name the log files in it, such as {name}/mail.log*")
-            if stat.S_ISREG(kind):
-                with Path(self.path).open("rb"):
-                    pass
-        except FileNotFoundError:
-            raise LogError(f"{self.path}: there is no such file: check its name") from None
-        except PermissionError:
-            raise LogError(
-                f"{self.path} may not be read by this user: run as root or as a member of the file's group"
-            ) from None
-        except OSError as error:
-            raise LogError(f"{self.path} cannot be read: {error.strerror}") from error
+        if stat.S_ISDIR(kind):
+            name = self.path.rstrip("/")
+            raise LogError(f"{self.path} is a folder: name the log files in it, such as {name}/mail.log*")
+        if stat.S_ISREG(kind):
+            _ = self.head
 
     @property
     def head(self) -> bytes:
-        """The first bytes of the text, uncompressed: enough to know the log by, and to see when it begins.
+        """The first bytes of the uncompressed text, up to 64 KiB: they identify the log and show when it begins.
+
+        Read once and kept.
 
         Raises:
-            LogError: it cannot be read.
+            LogError: the file cannot be read.
         """
         if self._head is None:
             with self.open() as reader:
@@ -105,16 +99,34 @@ class LogFile:
         return self._head
 
     def open(self) -> "Reader":
-        """Open the log at its beginning, unpacked whatever its name says."""
+        """Open the log at its beginning, decompressed if its content is compressed, whatever its name is.
+
+        Raises:
+            LogError: the file cannot be read.
+        """
         if self.path == "-":
             return Reader(self.path, _unpacked(cast("io.BufferedReader", sys.stdin.buffer)), None, is_packed=True)
-        raw = Path(self.path).open("rb")  # noqa: SIM115 # the reader closes it
-        unpacked = _unpacked(raw)
+        with _explained_errors(self.path):
+            raw = Path(self.path).open("rb")  # noqa: SIM115 # the reader closes it
+            unpacked = _unpacked(raw)
         return Reader(self.path, unpacked, raw, is_packed=unpacked is not raw or self.is_stream)
 
 
+@contextmanager
+def _explained_errors(path: str) -> Iterator[None]:
+    """Raise errors of the file system as a `LogError` that says what to do."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise LogError(f"{path}: no such file: check its name") from None
+    except PermissionError:
+        raise LogError(f"{path} cannot be read by this user: run as root or as a member of the file's group") from None
+    except OSError as error:
+        raise LogError(f"{path} cannot be read: {error.strerror}") from error
+
+
 def _unpacked(raw: io.BufferedReader) -> io.BufferedIOBase:
-    """The text of a stream that may be compressed: told by its first bytes, not by its name."""
+    """Return the text of a stream that may be compressed, which its first bytes show."""
     magic = raw.peek(6)[:6]
     if magic.startswith(b"\x1f\x8b"):
         return gzip.GzipFile(fileobj=raw)
@@ -128,29 +140,30 @@ def _unpacked(raw: io.BufferedReader) -> io.BufferedIOBase:
 
 
 def _zstd(raw: io.BufferedReader) -> io.BufferedIOBase:
-    # Only a log that is packed so pays for this import.
+    # Imported here, because only a log compressed with zstd needs it.
     from mailtrace.logs.compression import ZstdText  # noqa: PLC0415
 
     return io.BufferedReader(ZstdText(raw))
 
 
 class Reader:
-    """Reads one opened log, block by block, and knows where it is."""
+    """Reads an open log block by block, and keeps the offset."""
 
-    def __init__(self, path: str, text: io.BufferedIOBase, raw: io.BufferedIOBase | None, *, is_packed: bool) -> None:
+    def __init__(self, path: str, text: io.BufferedIOBase, raw: io.BufferedReader | None, *, is_packed: bool) -> None:
+        """Begin at the start of `text`, the decompressed text of `raw`, which is None for standard input."""
         self.path = path
         self.is_stream = raw is None or not raw.seekable()
-        """Whether this cannot be read again, so that no place in it can be kept."""
+        """Whether this cannot be read again, so that it has no checkpoint."""
         self.is_packed = is_packed
-        """Whether all that is to come is there: compressed, or standard input."""
+        """Whether nothing will be appended later: compressed, or standard input."""
         self.offset = 0
-        """Bytes of uncompressed text that have been given as blocks."""
+        """Bytes of uncompressed text in the blocks that have been returned."""
         self.tail = b""
         """The last bytes before the offset."""
-        self.rest = b""
-        """What stands after the offset and is no whole line yet."""
+        self.partial_line = b""
+        """The beginning of a line after the offset, whose end is still missing."""
         self.is_skipping = False
-        """Whether the offset is inside a line that is too long, the rest of which is to be left out."""
+        """Whether the offset is inside a line that is too long, and is left out."""
         self._text, self._raw = text, raw
         self._head = b""
         self._damage: BaseException | None = None
@@ -163,24 +176,24 @@ class Reader:
 
     @property
     def position(self) -> int:
-        """Bytes on the disk that have been read: for the progress."""
+        """Bytes on disk that have been read, to show progress."""
         return self._raw.tell() if self._raw is not None and self._raw.seekable() else self.offset
 
-    def blocks(self, is_dull: Callable[[bytes], bool] = lambda _: False) -> Iterator[Block]:
-        """Read whole lines up to the end of the file as it is now; called again, what has come since.
+    def blocks(self, can_skip: Callable[[bytes], bool] = lambda _: False) -> Iterator[Block]:
+        """Read whole lines up to the present end of the file; when called again, those appended since.
 
-        Lines that `is_dull` says nobody needs are not given.
+        Whole lines for which `can_skip` returns true are left out.
 
         Raises:
-            LogError: the file is damaged or cut short; what came before has been given.
+            LogError: the file is damaged or truncated; everything before the damage has been returned.
         """
         while data := self._read():
-            block = self._take(data, is_dull)
+            block = self._cut(data, can_skip)
             if block.lines or block.too_long:
                 yield block
 
     def _read(self, length: int = _BLOCK) -> bytes:
-        """Some text, up to that length; of a damaged file first all that stands before the damage."""
+        """Return text of at most this length; from a damaged file, first everything before the damage."""
         pieces, missing = [], length
         while missing > 0 and self._damage is None:
             try:
@@ -190,46 +203,47 @@ class Reader:
                 break
             pieces.append(piece)
             missing -= len(piece)
-            # Unpackers give little at a time; a pipe gives what there is, and is not to be waited for.
+            # Decompressors return little at a time. A pipe returns what is there, and must not be waited for.
             if not piece or isinstance(self._text, io.BufferedReader):
                 break
         if self._damage is not None and not any(pieces):
-            words = f"{self.path} is damaged or cut short: {self._damage}; what stands before has been read"
-            raise LogError(words) from self._damage
+            message = f"{self.path} is damaged or truncated: {self._damage}; everything before the damage has been read"
+            raise LogError(message) from self._damage
         return b"".join(pieces)
 
-    def _take(self, data: bytes, is_dull: Callable[[bytes], bool]) -> Block:
-        """Cut data into whole lines, and keep what is left over."""
+    def _cut(self, data: bytes, can_skip: Callable[[bytes], bool]) -> Block:
+        """Cut data into whole lines, and keep the partial line at its end."""
         too_long = 0
         if self.is_skipping:
             end = data.find(b"\n") + 1
-            self._pass(data[:end] if end else data)
+            self._advance(data[:end] if end else data)
             if not end:
                 return Block([], self.offset, 0)
             self.is_skipping, too_long, data = False, 1, data[end:]
-        data = self.rest + data if self.rest else data
+        data = self.partial_line + data if self.partial_line else data
         end = data.rfind(b"\n") + 1
-        whole, self.rest = data[:end], data[end:]
-        self._pass(whole)
-        lines = [] if is_dull(whole) else _lines(whole)
+        whole, self.partial_line = data[:end], data[end:]
+        self._advance(whole)
+        lines = [] if can_skip(whole) else _lines(whole)
         short = lines
         if len(max(lines, key=len, default="")) > MAX_LINE:
             short = [line for line in lines if len(line) <= MAX_LINE]
         too_long += len(lines) - len(short)
-        if len(self.rest) > MAX_LINE:
-            self._pass(self.rest)
-            self.rest, self.is_skipping = b"", True
+        if len(self.partial_line) > MAX_LINE:
+            self._advance(self.partial_line)
+            self.partial_line, self.is_skipping = b"", True
         return Block(short, self.offset, too_long)
 
     def last_line(self) -> Block | None:
-        """The text after the last newline, as a line, where no more is to come."""
-        if not self.rest:
+        """Return the text after the last newline as a line, if nothing more will come; None if there is none."""
+        if not self.partial_line:
             return Block([], self.offset, 1) if self.is_skipping else None
-        rest, self.rest = self.rest, b""
-        self._pass(rest)
-        return Block(_lines(rest), self.offset, 0)
+        line, self.partial_line = self.partial_line, b""
+        self._advance(line)
+        return Block(_lines(line), self.offset, 0)
 
-    def _pass(self, data: bytes) -> None:
+    def _advance(self, data: bytes) -> None:
+        """Move the offset behind this data."""
         self.offset += len(data)
         if len(self._head) < MARK:
             self._head += data[: MARK - len(self._head)]
@@ -237,22 +251,47 @@ class Reader:
 
     @property
     def mark(self) -> bytes:
-        """What the log is known by: its first whole lines, as much of them as has been given."""
+        """The first whole lines, which identify the log, as far as they are before the offset."""
         return mark_of(self._head)
 
     def skip_to(self, offset: int) -> bool:
-        """Go to a place; return whether there is so much text."""
+        """Go forward to an offset; return whether the text is that long."""
         if not self.is_packed and offset > MARK + TAIL:
-            self._pass(self._text.read(MARK))
+            self._advance(self._text.read(MARK))
             self.offset = self._text.seek(offset - TAIL)
         while self.offset < offset:
             if not (data := self._read(min(_BLOCK, offset - self.offset))):
                 return False
-            self._pass(data)
+            self._advance(data)
         return True
 
+    @contextmanager
+    def ahead(self) -> Iterator["Reader"]:
+        """Return a reader of the text from this offset on; this reader continues at the same offset afterwards.
+
+        Both read one open file, even if logrotate gives its name to another one meanwhile. Not for streams.
+        """
+        assert self._raw is not None
+        reader = Reader(self.path, self._text, self._raw, is_packed=self.is_packed)
+        reader.offset, reader.is_skipping = self.offset, self.is_skipping
+        try:
+            yield reader
+        finally:
+            self._go_back(self._raw)
+
+    def _go_back(self, raw: io.BufferedReader) -> None:
+        """Go back to the offset after another reader has used the file."""
+        if self._text is raw:
+            raw.seek(self.offset)
+            return
+        raw.seek(0)
+        self._text = _unpacked(raw)
+        left = self.offset
+        while left > 0 and (data := self._read(min(_BLOCK, left))):
+            left -= len(data)
+
     def peek(self, length: int) -> bytes:
-        """Return up to that many bytes of text, and go no further with this reader."""
+        """Return up to that many bytes of text; the reader cannot return them as blocks afterwards."""
         found = b""
         while len(found) < length and (data := self._read(length - len(found))):
             found += data
@@ -266,7 +305,7 @@ class Reader:
 
 
 def mark_of(head: bytes) -> bytes:
-    """Return what a log that begins so is known by: whole lines of the first `MARK` bytes."""
+    """Return the bytes that identify a log which begins with `head`: whole lines of the first `MARK` bytes."""
     head = head[:MARK]
     return head[: head.rfind(b"\n") + 1] or (head if len(head) == MARK else b"")
 
@@ -279,7 +318,7 @@ def _lines(text: bytes) -> list[str]:
 
 
 def decoded(text: bytes) -> str:
-    r"""Return text as it is read everywhere: UTF-8, other bytes as `\xNN`, so that different ones stay different."""
+    r"""Return text decoded from UTF-8, other bytes as `\xNN`, so that different bytes stay different."""
     return text.decode("utf-8", "backslashreplace")
 
 

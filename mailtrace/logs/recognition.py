@@ -1,7 +1,7 @@
-"""Places in logs: what a checkpoint says, and whether a log is the one it speaks of.
+"""Recognise logs: make checkpoints, and find the checkpoint of a log.
 
-A log is known by the first whole lines of its text, and a place in it by the bytes before; both must be the same, or
-the log is read from its start, which harms nothing.
+Both the first whole lines of a log and the bytes before the checkpoint's offset must be the same. Otherwise the log is
+read from its start, which is harmless.
 """
 
 from collections.abc import Iterable, Mapping
@@ -12,15 +12,15 @@ from mailtrace.logs.file import LogFile, Reader, digest, mark_of
 
 
 class ResumePoint(NamedTuple):
-    """Where an earlier run ended."""
+    """Where an earlier run stopped."""
 
     checkpoint: Checkpoint
     reader: Reader | None
-    """Stands there; None where nothing can have come since: the file is compressed, and was read to its end."""
+    """A reader at that offset; None for a compressed file that was read to its end."""
 
 
 def checkpoint_of(reader: Reader, state: Mapping[str, Any], now: float) -> Checkpoint | None:
-    """Return where a reader is, for a later run; None where there is no whole line yet to know the log by."""
+    """Return the checkpoint of a reader; None for a stream, and as long as no whole line identifies the log."""
     mark = reader.mark
     if not mark or reader.is_stream:
         return None
@@ -29,7 +29,7 @@ def checkpoint_of(reader: Reader, state: Mapping[str, Any], now: float) -> Check
 
 
 def candidates(log: LogFile, checkpoints: Iterable[Checkpoint]) -> list[Checkpoint]:
-    """Return the checkpoints of logs that begin as this one does, the furthest first.
+    """Return the checkpoints of logs that begin like this one, the largest offset first.
 
     Raises:
         LogError: the log cannot be read.
@@ -48,10 +48,10 @@ def candidates(log: LogFile, checkpoints: Iterable[Checkpoint]) -> list[Checkpoi
 
 
 def resume_point(log: LogFile, checkpoints: Iterable[Checkpoint]) -> ResumePoint | None:
-    """Return where an earlier run ended in this log; None for a log that is new, or was cut or written anew.
+    """Return where an earlier run stopped in this log; None for a log that is new, or was truncated or replaced.
 
     Raises:
-        LogError: it cannot be read.
+        LogError: the log cannot be read.
     """
     for checkpoint in candidates(log, checkpoints):
         if checkpoint.state.get("packed") == log.size:

@@ -1,93 +1,115 @@
-"""Sets of logs: which is the oldest, and in which year each begins."""
+"""Which logs to read, in which order: rotated files before the log itself, oldest content first.
 
+Files are rotated copies of a log if they have its name with a number (`mail.log.1`) or a date (`mail.log-20261124`,
+`mail-20261124.log`, and `mail.log.20261124-031500` as `postfix logrotate` names them), compressed or not.
+"""
+
+import re
 from collections.abc import Sequence
-from contextlib import suppress
 from datetime import datetime, timezone, tzinfo
 from itertools import islice
+from pathlib import Path
 from typing import Final, NamedTuple
 
 from mailtrace.errors import LogError
 from mailtrace.logs.checkpoint import Checkpoint
-from mailtrace.logs.file import LogFile, Reader, decoded
+from mailtrace.logs.file import LogFile, decoded
 from mailtrace.logs.recognition import candidates
-from mailtrace.logs.rotated_names import rotated_from
-from mailtrace.logs.survey import NO_PLAN, Survey
-from mailtrace.logs.years import Found, Prior, found
+from mailtrace.logs.survey import survey_log
+from mailtrace.logs.years import KnownStart, choose_years
 from mailtrace.syslog.frame import Frames, Record
-from mailtrace.syslog.year import Plan
 
 _HEAD_LINES: Final = 2000
 _YEAR_SECONDS: Final = 366 * 86400
-_SOON: Final = 2 * 86400
-"""Seconds in which a log's last writing follows its last line, where the file's time is not that of a copy."""
+_MAX_SILENCE: Final = 2 * 86400
+"""Seconds between a log's last line and its modification time, unless the file is a copy."""
+_ROTATED: Final = r"[.-]\d[\d.T:-]*"
+_COMPRESSED: Final = r"(?:\.(?:gz|bz2|xz|zst))?"
 
 
 class Calendar(NamedTuple):
-    """How stamps without year and zone are read."""
+    """The time zone and the year of stamps without them, as the user gave them."""
 
     zone: tzinfo
     zone_name: str
-    """As it was given; empty for the machine's own."""
+    """The name of the zone; empty for the machine's own."""
     year: int | None = None
-    """The year of the oldest log's first line, where it was given."""
+    """The year of the first line of the oldest log; None if it was not given."""
 
 
 class Planned(NamedTuple):
-    """A log that is to be read."""
+    """A log to read."""
 
     log: LogFile
     year: int | None
-    """Of its first line, where that was given."""
+    """The year of its first line, if it was given or follows from the given one."""
     follows: Checkpoint | None
-    """The newest that is known of the logs before it in its rotation set: the calendar goes on from there."""
+    """The newest checkpoint of the logs before it in its rotation set: dating the lines continues from there."""
 
 
-class _Begin(NamedTuple):
-    """When a log begins: in its own year, or in a leap year where its stamps have none."""
-
-    time: datetime
-    has_year: bool
-
-
-def readable(paths: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Return those of the paths that can be read, each once, and what is wrong with the others."""
-    good, wrong = [], []
+def readable(paths: Sequence[str]) -> tuple[list[LogFile], list[str]]:
+    """Return the logs that can be read, each once, and messages about the others."""
+    logs, messages = [], []
     for path in dict.fromkeys(paths):
+        log = LogFile(path)
         try:
-            LogFile(path).check()
+            log.check()
         except LogError as error:
-            wrong.append(str(error))
+            messages.append(str(error))
         else:
-            good.append(path)
-    return good, wrong
+            logs.append(log)
+    return logs, messages
 
 
-def planned(paths: Sequence[str], calendar: Calendar, checkpoints: Sequence[Checkpoint]) -> list[Planned]:
-    """Return the logs to read, oldest content first: those named, and what was rotated away from them unread.
+def planned(logs: Sequence[LogFile], calendar: Calendar, checkpoints: Sequence[Checkpoint]) -> list[Planned]:
+    """Return the logs to read, oldest content first: the given ones, and files rotated from them with unread lines.
 
     Raises:
         LogError: one of them cannot be read.
     """
+    by_path = {log.path: log for log in logs}
     follows: dict[str, Checkpoint | None] = {}
-    for path in paths:
-        for log, known in _with_rotated(LogFile(path), checkpoints):
-            follows[log.path] = known or follows.get(log.path)
-    logs = [LogFile(path) for path in follows]
-    return [Planned(log, year, follows[log.path]) for log, year in in_order(logs, calendar)]
+    for given in logs:
+        for log, newest in _with_rotated(given, by_path, checkpoints):
+            follows[log.path] = newest or follows.get(log.path)
+    ordered = in_order([by_path[path] for path in follows], calendar)
+    return [Planned(log, year, follows[log.path]) for log, year in ordered]
 
 
-def _with_rotated(log: LogFile, checkpoints: Sequence[Checkpoint]) -> list[tuple[LogFile, Checkpoint | None]]:
-    """A log, and the files rotated from it that are known or newer than the newest one known."""
-    beside = [LogFile(path) for path in rotated_from(log.path)] if checkpoints and not log.is_stream else []
-    if not beside:
+def rotated_from(path: str) -> list[str]:
+    """Return the files in a log's folder that were rotated from it, ordered by name."""
+    log = Path(path)
+    stem, extension = re.escape(log.stem), re.escape(log.suffix)
+    pattern = rf"{re.escape(log.name)}(?:{_ROTATED})?{_COMPRESSED}"
+    if log.suffix:
+        pattern += rf"|{stem}{_ROTATED}{extension}{_COMPRESSED}"
+    is_rotated = re.compile(pattern).fullmatch
+    try:
+        names = [entry.name for entry in log.parent.iterdir() if entry.is_file()]
+    except OSError:
+        return []
+    folder = path[: len(path) - len(log.name)]
+    return sorted(folder + name for name in names if name != log.name and is_rotated(name))
+
+
+def _with_rotated(
+    log: LogFile, by_path: dict[str, LogFile], checkpoints: Sequence[Checkpoint]
+) -> list[tuple[LogFile, Checkpoint | None]]:
+    """Return a log, and the files rotated from it that have a checkpoint or are newer than the newest with one.
+
+    With each log without a checkpoint comes the newest checkpoint of the set. Further files are added to `by_path`.
+    """
+    paths = rotated_from(log.path) if checkpoints and not log.is_stream else []
+    if not paths:
         return [(log, None)]
-    ordered = [other for other, _ in in_order([*beside, log], Calendar(timezone.utc, ""))]
+    rotated = [by_path.setdefault(path, LogFile(path)) for path in paths]
+    ordered = [other for other, _ in in_order([*rotated, log], Calendar(timezone.utc, ""))]
     known = {other.path: candidates(other, checkpoints) for other in ordered}
     last = max((i for i, other in enumerate(ordered) if known[other.path]), default=None)
     if last is None:
         return [(log, None)]
     newest = known[ordered[last].path][0]
-    # Newer by what it says or by when it was written: clocks step back, and copies have new times.
+    # By content or by modification time: clocks step back, and copies have new times.
     newer = {other.path for other in ordered[last + 1 :]} | {
         other.path for other in ordered if other.modified > ordered[last].modified
     }
@@ -99,7 +121,7 @@ def _with_rotated(log: LogFile, checkpoints: Sequence[Checkpoint]) -> list[tuple
 
 
 def in_order(logs: Sequence[LogFile], calendar: Calendar) -> list[tuple[LogFile, int | None]]:
-    """Return the logs, oldest content first, each with the year of its first line where the oldest one's was given.
+    """Return the logs, oldest content first, and the year of the first line of each if `calendar` has a year.
 
     Raises:
         LogError: one of them cannot be read.
@@ -109,100 +131,27 @@ def in_order(logs: Sequence[LogFile], calendar: Calendar) -> list[tuple[LogFile,
     begins = [(_begin(log), log) for log in logs]
     without_year = [begin.time for begin, _ in begins if begin and not begin.has_year]
     if not without_year:
-        dated = sorted((begin.time, _written(log), i) for i, (begin, log) in enumerate(begins) if begin)
-        return [(begins[i][1], None) for _, _, i in dated] + [
+        by_time = sorted((begin.time, _modified(log), i) for i, (begin, log) in enumerate(begins) if begin)
+        return [(begins[i][1], None) for _, _, i in by_time] + [
             (log, calendar.year) for begin, log in begins if not begin
         ]
-    if calendar.year is not None and (placed := _placed(begins, calendar)):
-        return _shifted(placed, calendar.year)
+    if calendar.year is not None and (dated := _dated(begins, calendar)):
+        return _with_years(dated, calendar.year)
     start = _after_widest_gap(without_year)
-    turned = sorted((_turned(begin, start), _written(log), i) for i, (begin, log) in enumerate(begins))
-    return [(begins[i][1], _year(begins[i][0], start, calendar.year)) for _, _, i in turned]
+    by_season = sorted((_since(start, begin), _modified(log), i) for i, (begin, log) in enumerate(begins))
+    return [(begins[i][1], _year(begins[i][0], start, calendar.year)) for _, _, i in by_season]
 
 
-class _Placed(NamedTuple):
-    """A log, and the instant of its first line."""
+class _Begin(NamedTuple):
+    """The first stamp of a log."""
 
-    begin: float
-    written: float
-    log: LogFile
-    year: int | None
-    """Of its first line, where its stamp has none."""
-    is_known: bool = False
-    """Whether its lines tell their years."""
-    is_copy: bool = False
-    """Whether nothing tells its years: it was written long after its last line."""
-
-
-def _placed(begins: Sequence[tuple[_Begin | None, LogFile]], calendar: Calendar) -> list[_Placed] | None:
-    """The logs in order, where lines of any tell their years or the times at which all were written do; else None."""
-    placed = []
-    for begin, log in begins:
-        if begin is None:
-            placed.append(_Placed(float("inf"), _written(log), log, None))
-        elif begin.has_year:
-            placed.append(_Placed(begin.time.timestamp(), log.modified, log, None))
-        elif years := found(surveyed(log, calendar.zone), calendar.zone, log.modified, Prior()):
-            is_copy = not years.is_known and abs(years.silence) > _SOON
-            placed.append(_Placed(years.begin, log.modified, log, years.year, years.is_known, is_copy))
-        else:
-            return None
-    if any(place.is_copy for place in placed) and not any(place.is_known for place in placed):
-        return None
-    return sorted(placed, key=lambda place: place[:2])
-
-
-def _shifted(placed: Sequence[_Placed], year: int) -> list[tuple[LogFile, int | None]]:
-    """The logs with the years of their first lines, so that the oldest one's is the given one.
-
-    What lines tell stands.
-    """
-    oldest = next(place for place in placed if place.year is not None)
-    shift = 0 if any(place.is_known for place in placed) else year - (oldest.year or 0)
-    return [
-        (
-            place.log,
-            year if place.year is None or place is oldest else None if place.is_known else place.year + shift,
-        )
-        for place in placed
-    ]
-
-
-def years_of(log: LogFile, zone: tzinfo, prior: Prior) -> Found | None:
-    """Return the years of all lines of a log; None where none of the first lacks its year.
-
-    Raises:
-        LogError: it cannot be read.
-    """
-    survey = Survey(zone)
-    survey.add(decoded(log.head).split("\n"))
-    return found(surveyed(log, zone), zone, log.modified, prior) if survey.days else None
-
-
-def surveyed(log: LogFile, zone: tzinfo, at: Reader | None = None, planned: Plan = NO_PLAN) -> Survey:
-    """Return what all lines of a log, or those behind a place in it, tell of their years.
-
-    `planned` is what an earlier run had found of those behind the place.
-    """
-    survey = Survey(zone, planned)
-    # A damaged file is reported when it is read.
-    with suppress(LogError), log.open() as reader:
-        if at is not None:
-            reader.skip_to(at.offset)
-            reader.is_skipping = at.is_skipping
-        for block in reader.blocks(survey.skip):
-            survey.add(block.lines)
-        if last := reader.last_line():
-            survey.add(last.lines)
-    return survey.end()
-
-
-def _written(log: LogFile) -> float:
-    return float("inf") if log.is_stream else log.modified
+    time: datetime
+    """In a leap year if the stamp has no year."""
+    has_year: bool
 
 
 def _begin(log: LogFile) -> _Begin | None:
-    """When a log's first dated line was written; None for standard input and for a log without any."""
+    """Return the first stamp of a log; None for standard input, and for a log without any."""
     if log.is_stream:
         return None
     dated, leap = Frames(timezone.utc, None), Frames(timezone.utc, 2000)
@@ -214,19 +163,72 @@ def _begin(log: LogFile) -> _Begin | None:
     return None
 
 
+def _modified(log: LogFile) -> float:
+    return float("inf") if log.is_stream else log.modified
+
+
+class _DatedLog(NamedTuple):
+    """A log with the instant of its first line, by which it is ordered."""
+
+    begin: float
+    modified: float
+    log: LogFile
+    year: int | None
+    """The year of the first line if its stamp has none."""
+    has_evidence: bool = False
+    """Whether its lines show their years."""
+    is_copy: bool = False
+    """Whether nothing shows its years, not even the modification time, which is long after the last line."""
+
+
+def _dated(begins: Sequence[tuple[_Begin | None, LogFile]], calendar: Calendar) -> list[_DatedLog] | None:
+    """Return the logs in the order of their first lines; None if neither lines nor modification times show years."""
+    dated = []
+    for begin, log in begins:
+        if begin is None:
+            dated.append(_DatedLog(float("inf"), _modified(log), log, None))
+        elif begin.has_year:
+            dated.append(_DatedLog(begin.time.timestamp(), log.modified, log, None))
+        else:
+            with log.open() as reader:
+                years = choose_years(survey_log(reader, calendar.zone), calendar.zone, log.modified, KnownStart())
+            if years is None:
+                return None
+            is_copy = not years.has_evidence and abs(years.silence) > _MAX_SILENCE
+            dated.append(_DatedLog(years.begin, log.modified, log, years.first_year, years.has_evidence, is_copy))
+    if any(each.is_copy for each in dated) and not any(each.has_evidence for each in dated):
+        return None
+    return sorted(dated, key=lambda each: each[:2])
+
+
+def _with_years(dated: Sequence[_DatedLog], year: int) -> list[tuple[LogFile, int | None]]:
+    """Return the logs with the years of their first lines, if the oldest one's is `year`.
+
+    The years that lines show are not changed.
+    """
+    oldest = next(each for each in dated if each.year is not None)
+    shift = 0 if any(each.has_evidence for each in dated) else year - (oldest.year or 0)
+    return [
+        (
+            each.log,
+            year if each.year is None or each is oldest else None if each.has_evidence else each.year + shift,
+        )
+        for each in dated
+    ]
+
+
 def _after_widest_gap(times: list[datetime]) -> datetime:
-    """The first of some times without year: a set of logs is of less than a year, so it begins after the widest gap."""
+    """Return the first of some times without a year: the one after the widest gap, if they are of less than a year."""
     times = sorted(set(times))
     gaps = [(times[i] - times[i - 1]).total_seconds() % _YEAR_SECONDS or _YEAR_SECONDS for i in range(len(times))]
     return times[gaps.index(max(gaps))]
 
 
-def _turned(begin: _Begin | None, start: datetime) -> float:
-    """Where a log stands after the oldest: in seconds of a year that begins with that."""
+def _since(start: datetime, begin: _Begin | None) -> float:
+    """Return the seconds from the start of the oldest log to that of another one less than a year later."""
     if begin is None:
         return float("inf")
-    time = begin.time.replace(year=2000)
-    seconds = (time - start).total_seconds()
+    seconds = (begin.time.replace(year=2000) - start).total_seconds()
     return seconds if seconds >= 0 else seconds + _YEAR_SECONDS
 
 

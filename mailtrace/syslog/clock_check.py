@@ -80,8 +80,8 @@ class ClockCheck:
         # 29 February makes whole years a day longer or shorter; the zone may be wrong as well.
         if abs(difference - years * _YEAR) > 2 * _DAY:
             return None
-        told = _at(self._samples[0].queue_id, zone).year if given_year is None else given_year - years
-        return f"the queue IDs are of {told}, so these dates are wrong: index into a new --store with -y {told}"
+        year = _at(self._samples[0].queue_id, zone).year if given_year is None else given_year - years
+        return f"the queue IDs show {year}, so these dates are wrong: index into a new --store with -y {year}"
 
     def _other_zone(self, difference: float, zone: tzinfo) -> str | None:
         whole = round(difference / _QUARTER) * _QUARTER

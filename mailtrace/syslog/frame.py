@@ -17,7 +17,7 @@ from mailtrace.syslog.prefixes import begun, uncounted, version_at
 from mailtrace.syslog.records import Record, Unframed
 from mailtrace.syslog.stamp import MONTHS, Stamp, midnight, stamp_of
 from mailtrace.syslog.wrappers import MAX_DEPTH, Event, event_at, event_of, is_line_in, journal_event, text_header
-from mailtrace.syslog.year import Plan, Timeline, instant_of_stamp
+from mailtrace.syslog.year import Timeline, YearPlan, instant_of_stamp
 
 __all__ = ["Frames", "Record", "Unframed"]
 
@@ -72,8 +72,8 @@ class Frames:
         frames._begin(years)
         return frames
 
-    def follow(self, plan: Plan) -> None:
-        """Take the years of the next lines from a plan, and look at each stamp anew."""
+    def follow(self, plan: YearPlan) -> None:
+        """Use a plan for the years of the next lines, and parse the next stamp even if it repeats."""
         self._years.follow(plan)
         self._keep_nothing()
 
@@ -293,10 +293,12 @@ class Frames:
             record = self.record(text)
         else:
             written = event.time() or outer
-            told = written // 1_000_000 if type(written) is int else None
-            self._years.told = instant_of_stamp(written) if isinstance(written, Stamp) else told
+            if isinstance(written, Stamp):
+                self._years.wrapper_time = instant_of_stamp(written)
+            else:
+                self._years.wrapper_time = None if written is None else written // 1_000_000
             record = self._any(text, depth + 1)
-            self._years.told = None
+            self._years.wrapper_time = None
         if isinstance(record, Unframed) or record.host or not event.host:
             return record
         return record._replace(host=host_name(event.host))

@@ -1,7 +1,7 @@
-"""The instants that time stamps mean: the years and zones that they leave out.
+"""The instants of time stamps: adds the year and the time zone that stamps leave out.
 
-RFC 3164 stamps have neither year nor zone. Lines go forward in time, so the year of the first line gives all others;
-and the order of lines tells apart the two passes through the hour that the end of summer time repeats.
+RFC 3164 stamps have neither year nor zone. Lines go forward in time, so all years follow from that of the first line,
+and the order of the lines separates the two passes through the hour that the end of summer time repeats.
 """
 
 from collections.abc import Sequence
@@ -19,34 +19,37 @@ _HALF_YEAR: Final = 180 * _DAY
 
 
 def instant_of_stamp(stamp: Stamp) -> int | None:
-    """Return the second since 1970 of a stamp with its year, in UTC unless it says its zone."""
+    """Return the second since 1970 of a stamp with a year, in UTC if it has no zone; None if there is no such date."""
     start = None if stamp.year is None else midnight(stamp.year, stamp.month, stamp.day)
     return None if start is None else start + stamp.second - (stamp.offset or 0)
 
 
-class Turn(NamedTuple):
-    """Where the year of a log's lines changes."""
+class YearChange(NamedTuple):
+    """A day from which on the lines are of another year."""
 
-    number: int
-    """How many times the day changes before, from where the plan begins."""
+    day_number: int
+    """Counts the days from the beginning of the plan."""
     month: int
     day: int
     year: int
 
 
-class Plan(NamedTuple):
+class YearPlan(NamedTuple):
     """The years of lines that have been surveyed."""
 
-    turns: Sequence[Turn]
-    """The first is of the first line."""
+    changes: Sequence[YearChange]
+    """The first one gives the year of the first line."""
     days: int
-    """How many days the lines are of; where the day steps back, it counts again."""
+    """The number of days; a day to which the lines step back counts again."""
     limit: float = float("inf")
-    """The latest instant of lines behind these."""
+    """The latest instant of the lines after these."""
+
+
+NO_PLAN: Final = YearPlan((), 0)
 
 
 class Timeline:
-    """Gives stamps their instants, in the order of the lines; its state is the latest instant so far."""
+    """Dates the stamps of one log, in the order of its lines; its state is the latest instant so far."""
 
     def __init__(
         self,
@@ -56,44 +59,48 @@ class Timeline:
         dated: int | None = None,
         seen: int | None = None,
     ) -> None:
+        """Begin with the year of the first stamp without one, or continue with the members of an earlier `state`."""
         self._local = LocalTime(zone)
         self.year = year
-        """The year of the first stamp without one, later that of the latest; None: such stamps cannot be dated."""
+        """The year of the latest stamp without one, at first of the first one; None: such stamps cannot be dated."""
         self.latest = latest
         """The latest instant of the stamps without a year, in seconds since 1970."""
         self._dated = dated
+        """The latest instant of the stamps with a year but without a zone."""
         self._seen = seen
-        self.told: int | None = None
-        """When the next line was written, by what it is wrapped in."""
+        """The latest instant of the stamps with a year."""
+        self.wrapper_time: int | None = None
+        """When a collector received the next line, in seconds since 1970."""
         self._day = (0, 0)
         self._midnight: int | None = None
         self._year_of_day: int | None = None
-        self.follow(Plan((), 0))
+        self.follow(NO_PLAN)
 
-    def follow(self, plan: Plan) -> None:
-        """Take the years of the next lines from a plan, as far as it goes."""
-        self._plan, self._number, self._turn = plan, 0, 0
+    def follow(self, plan: YearPlan) -> None:
+        """Use a plan for the years of the next lines."""
+        self._plan, self._day_number, self._next_change = plan, 0, 0
         self._day = (0, 0)
 
     def state(self) -> dict[str, Any]:
-        """Return what a later run needs to go on."""
-        plan = self._rest_of_plan()
+        """Return what a later run needs to continue, as JSON."""
+        plan = self._remaining_plan()
         return {"year": self.year, "latest": self.latest, "dated": self._dated, "seen": self._seen, "plan": plan}
 
-    def _rest_of_plan(self) -> list[Any] | None:
-        """The plan from the latest day on, as lists."""
-        turns, begun = self._plan.turns, self._number - 1
-        if begun < 0 or self._number >= self._plan.days:
+    def _remaining_plan(self) -> list[Any] | None:
+        """Return the plan from the latest day on, as lists; None after its end."""
+        changes, current = self._plan.changes, self._day_number - 1
+        if current < 0 or self._day_number >= self._plan.days:
             return None
-        rest = [[turn.number - begun, *turn[1:]] for turn in turns[self._turn :]]
-        return [[[0, *self._day, turns[self._turn - 1].year], *rest], self._plan.days - begun]
+        later = [[change.day_number - current, *change[1:]] for change in changes[self._next_change :]]
+        return [[[0, *self._day, changes[self._next_change - 1].year], *later], self._plan.days - current]
 
     def instant(self, stamp: Stamp) -> int | None:
-        """Return the second since 1970 of the next line's stamp; None where there is no such date."""
+        """Return the second since 1970 of the next line's stamp; None if there is no such date."""
         year = stamp.year
         if year is None:
             day = (stamp.month, stamp.day, stamp.second)
-            year = None if self.told is None or self._plan.days else year_before(day, self.told, self._local)
+            if self.wrapper_time is not None and not self._plan.days:
+                year = year_before(day, self.wrapper_time, self._local)
             if year is None:
                 return self.without_year(*day, stamp.offset)
         start = midnight(year, stamp.month, stamp.day)
@@ -111,15 +118,15 @@ class Timeline:
         return instant
 
     def without_year(self, month: int, day: int, second: int, offset: int | None = None) -> int | None:
-        """Return the instant of the next line's stamp without year; None where there is no such date in its year.
+        """Return the instant of the next line's stamp without a year; None if there is no such date in its year.
 
-        Without a plan, it is the year in which the stamp is nearest to the latest one, but at most 60 days before it.
-        `offset` is that of a zone which the stamp names, in seconds east of UTC.
+        Without a plan, the year is the first in which the stamp is at most 60 days before the latest one. `offset` is
+        that of the stamp's time zone, if it has one, in seconds east of UTC.
         """
         if (month, day) != self._day:
             if midnight(2000, month, day) is None:
                 return None
-            self._midnight = self._start_of(month, day, second)
+            self._midnight = self._midnight_of(month, day, second)
             self._day = (month, day)
             self._year_of_day = None if self._midnight is None else gmtime(self._midnight).tm_year
         if self._midnight is None:
@@ -130,7 +137,8 @@ class Timeline:
             self.latest, self.year = instant, self._year_of_day
         return instant
 
-    def _start_of(self, month: int, day: int, second: int) -> int | None:
+    def _midnight_of(self, month: int, day: int, second: int) -> int | None:
+        """Return the start of the next day in its year, in seconds from 1970 to that local time."""
         if (year := self._planned(month, day)) is not None:
             start = midnight(year, month, day)
             if start is not None and self.latest is not None and start < self.latest - _DISORDER:
@@ -149,27 +157,27 @@ class Timeline:
         return None
 
     def _planned(self, month: int, day: int) -> int | None:
-        """The year of the next day; None behind the plan's end, and where the lines are others than were surveyed."""
-        turns, number = self._plan.turns, self._number
+        """Return the next day's year in the plan; None after its end, or if the lines are not those of the plan."""
+        changes, number = self._plan.changes, self._day_number
         if number >= self._plan.days:
             return None
-        self._number += 1
-        if self._turn < len(turns) and turns[self._turn].number == number:
-            self._turn += 1
-            if turns[self._turn - 1][1:3] != (month, day):
-                self._plan = Plan((), 0)
+        self._day_number += 1
+        if self._next_change < len(changes) and changes[self._next_change].day_number == number:
+            self._next_change += 1
+            if changes[self._next_change - 1][1:3] != (month, day):
+                self._plan = NO_PLAN
                 return None
-        return turns[self._turn - 1].year
+        return changes[self._next_change - 1].year
 
     def _first_year(self, day: tuple[int, int, int]) -> int | None:
-        """The year of the first stamp without one: of the dated line before it, unless that is of another than told."""
+        """Return the year of the first stamp without one: that of a dated line before it, unless `year` differs."""
         if self._seen is None or self.year not in (None, gmtime(self._seen).tm_year):
             return self.year
         return nearest_year(day, self._seen, self._local)
 
 
 def nearest_year(day: tuple[int, int, int], time: int, local: LocalTime) -> int | None:
-    """Return the year in which a month, day and second of the day are nearest to an instant."""
+    """Return the year in which a month, day and second of the day are nearest to an instant; None if there is none."""
     year = gmtime(time).tm_year
     month, number, second = day
     found = [
@@ -181,10 +189,10 @@ def nearest_year(day: tuple[int, int, int], time: int, local: LocalTime) -> int 
 
 
 def year_before(day: tuple[int, int, int], time: int, local: LocalTime) -> int | None:
-    """Return the latest year in which a month, day and second are not after an instant, but for a day or two."""
+    """Return the latest year in which a month, day and second are before an instant, or a little after it."""
     return nearest_year(day, time - _HALF_YEAR, local)
 
 
 def year_after(day: tuple[int, int, int], time: int, local: LocalTime) -> int | None:
-    """Return the first year in which a month, day and second are not before an instant, but for a day or two."""
+    """Return the first year in which a month, day and second are after an instant, or a little before it."""
     return nearest_year(day, time + _HALF_YEAR, local)

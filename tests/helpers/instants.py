@@ -5,10 +5,11 @@ import sys
 from datetime import datetime, timezone
 from types import SimpleNamespace
 
+from mailtrace.logs.file import LogFile
 from mailtrace.logs.open import open_log
 from mailtrace.logs.rotation import Calendar, planned
 from mailtrace.logs.survey import Survey
-from mailtrace.logs.years import Prior, found
+from mailtrace.logs.years import KnownStart, choose_years
 from mailtrace.syslog.frame import Record
 
 DAY = 86400
@@ -41,7 +42,7 @@ def sendmail_id(instant):
 def dated(paths, year=None):
     """Return the time of each line, by its text."""
     times = {}
-    for plan in planned(paths, Calendar(UTC, "UTC", year), []):
+    for plan in planned([LogFile(path) for path in paths], Calendar(UTC, "UTC", year), []):
         log = open_log(plan, Calendar(UTC, "UTC", year), [], lambda: NOW, from_start=False)
         with log.reader:
             for block in log.blocks:
@@ -70,5 +71,5 @@ def first_year(head, last, modified, zone):
         return None
     if last:
         survey.add([last])
-    years = found(survey.end(), zone, modified, Prior())
-    return None if years is None else years.year
+    years = choose_years(survey.end(), zone, modified, KnownStart())
+    return None if years is None else years.first_year

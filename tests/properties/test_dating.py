@@ -14,10 +14,10 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from helpers.instants import DAY, NOW, UTC, dated, long_id, piped, sendmail_id, stamp, when
-from mailtrace.logs.survey import NO_PLAN, Survey
-from mailtrace.logs.years import Prior, found
+from mailtrace.logs.survey import Survey
+from mailtrace.logs.years import KnownStart, choose_years
 from mailtrace.syslog.frame import Frames
-from mailtrace.syslog.year import Plan, Turn
+from mailtrace.syslog.year import NO_PLAN, YearChange, YearPlan
 
 EXAMPLES = os.environ.get("MAILTRACE_TEST_EXAMPLES")
 many = settings(max_examples=int(EXAMPLES or 100), deadline=None, derandomize=EXAMPLES is None)
@@ -172,9 +172,9 @@ def test_a_run_that_ends_early_leaves_its_plan_to_the_next(data, log):
 def planned_frames(lines, state=None):
     """Return frames with the years of a survey, which continues from a state."""
     plan = state and state["plan"]
-    survey = Survey(UTC, Plan([Turn(*turn) for turn in plan[0]], plan[1]) if plan else NO_PLAN)
+    survey = Survey(UTC, YearPlan([YearChange(*change) for change in plan[0]], plan[1]) if plan else NO_PLAN)
     survey.add(lines)
     frames = Frames.resume(UTC, state) if state else Frames(UTC, 2000)
-    if years := found(survey.end(), UTC, NOW, Prior(state and state["latest"])):
+    if years := choose_years(survey.end(), UTC, NOW, KnownStart(state and state["latest"])):
         frames.follow(years.plan)
     return frames

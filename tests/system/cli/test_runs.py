@@ -75,9 +75,9 @@ def test_another_year_or_zone_than_before_is_refused(commands):
     commands.index("-q", "-y", 2019, "--tz", "Europe/Madrid", log)
     before = commands.search("--format", "json").stdout
     for arguments, words in (
-        (["-y", 2018], "was read before with the year 2019, now with 2018"),
-        (["--tz", "UTC"], "was read before with --tz Europe/Madrid, now with UTC"),
-        (["--tz", "UTC", "--from-start"], "was read before with --tz Europe/Madrid, now with UTC"),
+        (["-y", 2018], "was indexed with the year 2019, now with 2018"),
+        (["--tz", "UTC"], "was indexed with --tz Europe/Madrid (UTC+01:00), now with --tz UTC"),
+        (["--tz", "UTC", "--from-start"], "was indexed with --tz Europe/Madrid (UTC+01:00), now with --tz UTC"),
     ):
         done = commands.index(*arguments, log)
         assert 2 == done.returncode

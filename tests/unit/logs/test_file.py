@@ -65,7 +65,7 @@ def test_a_file_cut_short_gives_what_stands_before_and_says_so(tmp_path, packed)
     log = tmp_path / "mail.log"
     log.write_bytes(packed(os.urandom(2_000_000).hex().encode().replace(b"00", b"\n"))[:-2000])
     found = 0
-    with LogFile(str(log)).open() as reader, pytest.raises(LogError, match="damaged or cut short"):
+    with LogFile(str(log)).open() as reader, pytest.raises(LogError, match="damaged or truncated"):
         for block in reader.blocks():
             found += len(block.lines)
     assert found > 3000
@@ -76,7 +76,7 @@ def test_a_damaged_file_is_told(tmp_path, packed):
     log = tmp_path / "mail.log"
     whole = packed(os.urandom(2_000_000).hex().encode().replace(b"00", b"\n"))
     log.write_bytes(whole[:200_000] + os.urandom(5000) + whole[205_000:])
-    with pytest.raises(LogError, match="damaged or cut short"):
+    with pytest.raises(LogError, match="damaged or truncated"):
         read(log)
 
 
@@ -84,7 +84,7 @@ def test_a_damaged_file_is_told(tmp_path, packed):
 def test_what_follows_a_packed_text_and_is_not_packed_is_told(tmp_path, packed):
     log = tmp_path / "mail.log"
     log.write_bytes(packed(LINES) + b"damaged: " + packed(LINES))
-    with pytest.raises(LogError, match="damaged or cut short"):
+    with pytest.raises(LogError, match="damaged or truncated"):
         read(log)
 
 
@@ -107,6 +107,25 @@ def test_a_place_is_found_again_and_only_in_the_same_text(tmp_path, packed, size
         assert [["new"]] == [block.lines for block in more.blocks()]
     renamed.write_bytes(text[:-1] + b"!\n")
     assert resume_point(LogFile(str(renamed)), [checkpoint]) is None
+
+
+@pytest.mark.parametrize("packed", [bytes, gzip.compress, bz2.compress, lzma.compress, zstandard.compress])
+@pytest.mark.parametrize("offset", [0, 7, 6000])
+def test_reading_ahead_leaves_the_reader_where_it_is(tmp_path, packed, offset):
+    log = tmp_path / "mail.log"
+    log.write_bytes(packed(LINES))
+    with LogFile(str(log)).open() as reader:
+        assert reader.skip_to(offset)
+        before = reader.offset, reader.tail, reader.mark
+        for _ in range(2):
+            with reader.ahead() as ahead:
+                assert b"".join(line.encode() + b"\n" for b in ahead.blocks() for line in b.lines) == LINES[offset:]
+            assert before == (reader.offset, reader.tail, reader.mark)
+        # Its name may be another file's meanwhile.
+        log.rename(tmp_path / "mail.log.1")
+        log.write_bytes(b"another\n")
+        assert b"".join(line.encode() + b"\n" for b in reader.blocks() for line in b.lines) == LINES[offset:]
+        assert len(LINES) == reader.offset
 
 
 def test_a_log_without_a_whole_line_is_not_known_yet(tmp_path):

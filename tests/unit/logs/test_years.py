@@ -13,12 +13,11 @@ import pytest
 from helpers.commands import documents, index
 from helpers.instants import NOW, UTC, dated, long_id, piped, sendmail_id, stamp
 from mailtrace.logs.file import LogFile
-from mailtrace.logs.rotation import surveyed
-from mailtrace.logs.survey import NO_PLAN, Survey
-from mailtrace.logs.years import Prior, found
+from mailtrace.logs.survey import Survey, survey_log
+from mailtrace.logs.years import KnownStart, choose_years
 from mailtrace.mta.queue_ids import time_in_message_id
 from mailtrace.syslog.frame import Frames
-from mailtrace.syslog.year import Plan, Turn
+from mailtrace.syslog.year import NO_PLAN, YearChange, YearPlan
 
 
 def seconds(text):
@@ -95,7 +94,7 @@ def test_the_year_of_the_first_line_is_told_by_the_next_ones(log):
 def test_what_lines_tell_stands_against_the_year_that_was_given(commands_log):
     found, said = commands_log([plain("Dec 20"), received("2022-01-03T10:00:00")], "-y", "2011")
     assert found == ["2021-12-20"]
-    assert "the log is of 2021, so -y 2011 is not used: the right flag is -y 2021\n" in said
+    assert "the log is of 2021, so -y 2011 is ignored: use -y 2021\n" in said
 
 
 @pytest.mark.parametrize(
@@ -232,10 +231,10 @@ def test_monthly_logs_in_the_wrong_order_do_not_walk_into_the_future(monkeypatch
 def test_a_stream_that_tells_no_year_says_that_it_was_guessed(commands_log):
     for given in (b"", b"\n"):
         _, said = commands_log([plain("Jan  5")], "-", given=plain("Jan  5").encode() + given)
-        assert said.count("-: no line tells the year: using 20") == 1
+        assert said.count("-: no line shows the year: using 20") == 1
         assert "with -y YEAR\n" in said
-    assert "no line tells" not in commands_log([], "-", "-y", "2024", given=plain("Jan  5").encode())[1]
-    assert "no line tells" not in commands_log([], "-", given=received("2024-01-05T10:00:00").encode())[1]
+    assert "no line shows" not in commands_log([], "-", "-y", "2024", given=plain("Jan  5").encode())[1]
+    assert "no line shows" not in commands_log([], "-", given=received("2024-01-05T10:00:00").encode())[1]
 
 
 # From run to run.
@@ -251,34 +250,35 @@ def test_a_run_that_goes_on_keeps_to_the_plan_of_the_one_before():
     """It does not see that the lines before were out of order."""
     lines = [plain(day) for day in ("Nov 18", "Nov 16", "Nov 18", "Jun  1", "Jun  2")]
     first, times = Frames(UTC, 2020), []
-    first.follow(found(survey_of(lines), UTC, NOW, Prior(year=2020)).plan)
+    first.follow(choose_years(survey_of(lines), UTC, NOW, KnownStart(year=2020)).plan)
     for number, line in enumerate(lines):
         state = json.loads(json.dumps(first.state()))
         times.append(first.record(line).time)
         if number:
-            turns, last = state["plan"]
-            rest = survey_of(lines[number:], Plan([Turn(*turn) for turn in turns], last))
+            changes, last = state["plan"]
+            rest = survey_of(lines[number:], YearPlan([YearChange(*change) for change in changes], last))
             later = Frames.resume(UTC, state)
-            later.follow(found(rest, UTC, NOW, Prior(state["latest"])).plan)
+            later.follow(choose_years(rest, UTC, NOW, KnownStart(state["latest"])).plan)
             assert later.record(line).time == times[-1]
     assert datetime.fromtimestamp(times[-1] / 1e6, UTC).year == 2020
 
 
-def survey_of(lines, planned=NO_PLAN):
-    survey = Survey(UTC, planned)
+def survey_of(lines, plan=NO_PLAN):
+    survey = Survey(UTC, plan)
     survey.add(lines)
     return survey.end()
 
 
 @pytest.mark.parametrize("wrap", [str, lambda line: json.dumps({"stream": "stdout", "log": line})])
 @pytest.mark.parametrize("name", ["mail.log", "mail.log.gz"])
-def test_blocks_of_one_day_are_passed_over_at_once(log, name, wrap):
+def test_blocks_of_one_day_are_skipped(log, name, wrap):
     lines = [wrap(plain(day, n)) for day in ("Dec 30", "Dec 31", "Jan  1") for n in range(30_000)]
     lines += [wrap(received("2023-01-01T10:00:00")), wrap(plain("Jan  2"))]
-    quick, slow = surveyed(LogFile(log(lines, name=name)), UTC), survey_of(lines)
+    with LogFile(log(lines, name=name)).open() as reader:
+        quick, slow = survey_log(reader, UTC), survey_of(lines)
     assert (quick.days, slow.days) == (4, 4)
     for survey in (quick, slow):
-        assert [(turn.first, turn.last, turn.latest) for turn in survey.stretches] == [
+        assert [(segment.first, segment.last, segment.latest) for segment in survey.segments] == [
             ((12, 30, 28800), (12, 31, 28800), (12, 31, 28800)),
             ((1, 1, 28800), (1, 2, 28800), (1, 2, 28800)),
         ]
@@ -286,6 +286,6 @@ def test_blocks_of_one_day_are_passed_over_at_once(log, name, wrap):
 
 
 def test_a_line_that_is_out_of_all_order_costs_no_more_than_its_time(log):
-    """Stretches beyond a thousand are not looked at: lines are dated all the same."""
+    """The survey stops after a thousand segments; the lines after them are dated all the same."""
     lines = [plain(day, n) for n in range(3000) for day in ("Jan  1", "Jul  1")]
     assert max(dated([log(lines)]).values()) < NOW
