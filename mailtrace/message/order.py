@@ -54,22 +54,33 @@ _BITS: Final = len(COURSE).bit_length()
 _EARLY: Final = {"queued": 0, "deferred": 1, "held": 1}
 _FINAL: Final = 2
 
+_Outline: TypeAlias = tuple[int, float, int, str]
+"""Time and kind; of results, also delay, whether they end anything, and recipient."""
+
 
 def in_order(facts: list[TimedFact]) -> list[TimedFact]:
     """Return the facts in their order, each once: the same list where it is so already, as most are."""
     places = [time << _BITS | _RANK[type(fact)] for time, fact in facts]
-    if places == sorted(places) and (len(set(places)) == len(places) or _are_told_apart(facts, places)):
+    if places == sorted(places) and len(set(places)) == len(places):
         return facts
-    return sorted(set(facts), key=_place)
+    alike: dict[_Outline, list[TimedFact]] = {}
+    for timed in facts:
+        alike.setdefault(_outline(*timed), []).append(timed)
+    found = [timed for outline in sorted(alike) for timed in _told_apart(alike[outline])]
+    return facts if found == facts else found
 
 
-def _are_told_apart(facts: list[TimedFact], places: list[int]) -> bool:
-    """Whether facts of one time and kind are in order, each once."""
-    return all(
-        _place(one) < _place(next_)
-        for one, next_, place, next_place in zip(facts, facts[1:], places, places[1:], strict=False)
-        if place == next_place
-    )
+def _outline(time: int, fact: Fact) -> _Outline:
+    """The first members of a fact's place, which tell nearly all facts of one transaction apart."""
+    place = time << _BITS | _RANK[type(fact)]
+    if isinstance(fact, Result):
+        return place, fact.delay or 0.0, _EARLY.get(fact.outcome, _FINAL), fact.recipient
+    return place, 0.0, 0, ""
+
+
+def _told_apart(facts: list[TimedFact]) -> list[TimedFact]:
+    """Facts of one outline in their order, each once."""
+    return facts if len(facts) == 1 else sorted(set(facts), key=_place)
 
 
 def _place(timed: TimedFact) -> tuple[Any, ...]:
