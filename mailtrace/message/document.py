@@ -69,7 +69,7 @@ def document(transaction: Transaction) -> Document | None:
     told, client, nrcpt = known.get, known.get("client"), known.get("nrcpt")
     sender = _sender(known, transaction.mta)
     to = entries(timed, sender, transaction.mta)
-    if not to or to[0]["outcome"] == "rejected":
+    if not to or (to[0]["outcome"] == "rejected" and len(timed) > 1):
         if not to and not _is_mail(facts):
             return None
         to = _with_queued(to, timed, facts)
