@@ -49,6 +49,9 @@ class Sessions:
     def announce(self, record: Record, announced: Announced) -> None:
         """Keep a fact about the next message; holds of one message are kept together."""
         fact = announced.fact
+        if not record.pid and isinstance(fact, Client):
+            # Without a process ID, any message that a filter passes on could be this one.
+            return
         facts: tuple[Fact, ...] = (fact,)
         known = self.open.get((record.host, record.pid))
         if known is not None and isinstance(fact, Refusal) and _is_same_message(known, fact):

@@ -71,7 +71,7 @@ def document(transaction: Transaction) -> Document | None:
     get, client, nrcpt = values.get, values.get("client"), values.get("nrcpt")
     sender = _sender(values, transaction.mta)
     to = recipient_results(timed, sender, transaction.mta)
-    if not to or to[0]["outcome"] == "rejected":
+    if not to or (to[0]["outcome"] == "rejected" and len(timed) > 1):
         if not to and not _is_mail(facts):
             return None
         to = _with_queued(to, timed, facts)

@@ -54,22 +54,32 @@ _BITS: Final = len(KIND_ORDER).bit_length()
 _EARLY: Final = {"queued": 0, "deferred": 1, "held": 1}
 _FINAL: Final = 2
 
+_Outline: TypeAlias = tuple[int, float, int, str]
+"""Time and kind; of a result also its delay, whether its outcome is final, and its recipient."""
+
 
 def in_order(facts: list[TimedFact]) -> list[TimedFact]:
     """Return the facts sorted and without duplicates: the same list if it is so already, as most are."""
     ranks = [time << _BITS | _RANK[type(fact)] for time, fact in facts]
-    if ranks == sorted(ranks) and (len(set(ranks)) == len(ranks) or _equal_ranks_are_sorted(facts, ranks)):
+    if ranks == sorted(ranks) and len(set(ranks)) == len(ranks):
         return facts
-    return sorted(set(facts), key=_sort_key)
+    similar: dict[_Outline, list[TimedFact]] = {}
+    for timed in facts:
+        similar.setdefault(_outline(*timed), []).append(timed)
+    found = [timed for outline in sorted(similar) for timed in _sorted_and_unique(similar[outline])]
+    return facts if found == facts else found
 
 
-def _equal_ranks_are_sorted(facts: list[TimedFact], ranks: list[int]) -> bool:
-    """Return whether facts of one time and kind are sorted and without duplicates."""
-    return all(
-        _sort_key(one) < _sort_key(next_)
-        for one, next_, rank, next_rank in zip(facts, facts[1:], ranks, ranks[1:], strict=False)
-        if rank == next_rank
-    )
+def _outline(time: int, fact: Fact) -> _Outline:
+    """Return the first members of a fact's sort key, which distinguish nearly all facts of one transaction."""
+    rank = time << _BITS | _RANK[type(fact)]
+    if isinstance(fact, Result):
+        return rank, fact.delay or 0.0, _EARLY.get(fact.outcome, _FINAL), fact.recipient
+    return rank, 0.0, 0, ""
+
+
+def _sorted_and_unique(facts: list[TimedFact]) -> list[TimedFact]:
+    return facts if len(facts) == 1 else sorted(set(facts), key=_sort_key)
 
 
 def _sort_key(timed: TimedFact) -> tuple[Any, ...]:

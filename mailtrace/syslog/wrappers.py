@@ -20,7 +20,7 @@ MAX_DEPTH: Final = 3
 
 _TEXTS: Final = (
     *("message", "log", "msg", "shortmessage", "@message", "eventoriginal", "line", "textpayload", "syslogmessage"),
-    *("event", "content", "text", "body", "bodystringvalue", "rawmsg", "raw"),
+    *("event", "content", "text", "body", "bodystringvalue", "rawmsg", "raw", "fullmessage"),
 )
 _TIMES: Final = (
     *("timereported", "@timestamp", "timestamp", "time", "timegenerated", "eventtime", "date", "ts", "syslogtimestamp"),

@@ -58,12 +58,15 @@ _DAEMONS: Final = _UNMISTAKABLE | {
 
 _OTHERS: Final = (
     "amavis",
+    "bogofilter",
     "clam",
     "cyrus",
     "dk-",
     "dkim",
     "dovecot",
+    "dspam",
     "exim",
+    "haraka",
     "milter-",
     "mimedefang",
     "openarc",
@@ -72,6 +75,7 @@ _OTHERS: Final = (
     "policy",
     "postfwd",
     "postgrey",
+    "qpsmtpd",
     "rspamd",
     "spam",
     "sqlgrey",
@@ -89,7 +93,7 @@ def is_postfix(program: str) -> bool:
 
 def may_be_postfix(program: str) -> bool:
     """Return whether lines of this program may be Postfix's although the tag does not show it."""
-    return not program.lower().startswith(_OTHERS)
+    return not any(part.startswith(_OTHERS) for part in program.lower().split("/"))
 
 
 def instance_of(program: str) -> str | None:

@@ -107,6 +107,11 @@ LOGS = {
         ACCEPTED.replace("10:00:01", "10:00:04"),
     ],
     "filter, accepted on another host": [PROXIED[0], ACCEPTED],
+    "filter, no process IDs": [
+        PROXIED[0].replace("[1]:", ":"),
+        *arrival("7D8E9FA0B1"),
+        ACCEPTED.replace("[1]:", ":").replace("6E0A221167", "7D8E9FA0B1"),
+    ],
     "filter, discarded": [PROXIED[0], DISCARDED],
     "filter, rejected": [PROXIED[0], REJECTED],
     "filter, rejected, client without more": [f"10:00:00 smtpd[1]: NOQUEUE: client={CLIENT}", REJECTED],
@@ -207,6 +212,10 @@ def test_each_message_of_a_session_has_its_own_hold(found):
     assert results(documents["7D8E9FA0B1"]) == [("b@x", "held")]
     assert results(documents["7D8E9FA0B2"]) == [("c@x", "held")]
     assert "held" not in [outcome for _, outcome in results(documents["7D8E9FA0B3"])]
+
+
+def test_without_process_ids_no_login_before_a_filter_is_any_message_s(found):
+    assert found("filter, no process IDs")["7D8E9FA0B1"]["login"] is None
 
 
 @pytest.mark.parametrize("name", ["filter, accepted", "filter, accepted late"])
