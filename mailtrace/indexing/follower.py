@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from threading import Event
-from typing import Final, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 from mailtrace.errors import LogError, StoreUnavailableError
 from mailtrace.indexing.indexer import Indexer
@@ -21,6 +21,15 @@ _DAY_SECONDS: Final = 86400
 
 State: TypeAlias = tuple[int, int, int, int] | None
 """A file's device, inode, size and time of change; None while there is no such file."""
+
+
+class Complaint(NamedTuple):
+    """What was wrong at the last look."""
+
+    words: str = ""
+    paths: frozenset[str] = frozenset()
+    """The logs that were looked at."""
+    is_told: bool = False
 
 
 class Follower:
@@ -36,7 +45,7 @@ class Follower:
         """Done once a day, at the first look of all too."""
         self._next_day = 0.0
         self._is_waiting = False
-        self._complaint = ""
+        self._complaint = Complaint()
 
     def stop(self, indexer: Indexer) -> None:
         """End soon: after the block that is being read."""
@@ -63,8 +72,7 @@ class Follower:
         while not self._stop.is_set():
             states = {path: _state(path) for path in self._paths}
             changed = [path for path, state in states.items() if state is not None and state != self._seen.get(path)]
-            if changed:
-                self._look(indexer, [*self._deleted(), *changed])
+            if changed and self._look(indexer, changed):
                 self._keep_open(changed)
                 self._seen.update({path: states[path] for path in changed})
             if time.monotonic() >= self._next_day:
@@ -97,17 +105,31 @@ class Follower:
                     os.close(self._open[path])
                 self._open[path] = handle
 
-    def _look(self, indexer: Indexer, paths: Sequence[str]) -> None:
+    def _look(self, indexer: Indexer, paths: Sequence[str]) -> bool:
+        """Read what is new; return whether that is done until a log changes again."""
         try:
-            indexer.read_new(paths)
-            if self._is_waiting:
-                self._is_waiting = False
-                self._tell("the store answers again, and has all that was read")
+            indexer.read_new([*self._deleted(), *paths])
         except LogError as error:
-            # A file can be renamed, or be half compressed, at just this moment: the next look sees it whole.
-            if str(error) == self._complaint:
-                self._tell(str(error))
-            self._complaint = str(error)
+            return self._is_lasting(Complaint(str(error), frozenset(paths)))
+        if self._complaint.paths.issubset(paths):
+            self._complaint = Complaint()
+        if self._is_waiting:
+            self._is_waiting = False
+            self._tell("the store answers again, and has all that was read")
+        return True
+
+    def _is_lasting(self, now: Complaint) -> bool:
+        """Whether the last look failed in the same way; say so once.
+
+        A file can be renamed, or be half compressed, at just this moment: the next look sees it whole.
+        """
+        before, self._complaint = self._complaint, now
+        if now.words != before.words:
+            return False
+        if not before.is_told:
+            self._tell(now.words)
+        self._complaint = now._replace(is_told=True)
+        return True
 
 
 def _state(path: str) -> State:

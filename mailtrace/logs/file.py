@@ -8,6 +8,7 @@ import bz2
 import gzip
 import io
 import lzma
+import os
 import stat
 import sys
 import zlib
@@ -17,7 +18,8 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Final, NamedTuple, cast
 
-from mailtrace.errors import LogError
+from mailtrace.errors import LogError, LogMovedError
+from mailtrace.logs.identity import Identity, identity_of, names_of
 
 MAX_LINE: Final = 65536
 """Bytes of the longest line that is read; of longer ones only the number is told."""
@@ -49,6 +51,7 @@ class LogFile:
     path: str
     _head: bytes | None = None
     _is_stream: bool | None = None
+    _identity: Identity | None = None
 
     @property
     def is_stream(self) -> bool:
@@ -60,12 +63,16 @@ class LogFile:
     @property
     def size(self) -> int:
         """Bytes on the disk; 0 where that is not known."""
-        return 0 if self.is_stream else Path(self.path).stat().st_size
+        return 0 if self.is_stream else self._stat().st_size
 
     @property
     def modified(self) -> float:
         """When the file was last written, in seconds since 1970."""
-        return Path(self.path).stat().st_mtime
+        return self._stat().st_mtime
+
+    def _stat(self) -> os.stat_result:
+        with self._raw() as raw:
+            return os.fstat(raw.fileno())
 
     def check(self) -> None:
         """See that the file can be read.
@@ -85,12 +92,8 @@ class LogFile:
                     pass
         except FileNotFoundError:
             raise LogError(f"{self.path}: there is no such file: check its name") from None
-        except PermissionError:
-            raise LogError(
-                f"{self.path} may not be read by this user: run as root or as a member of the file's group"
-            ) from None
         except OSError as error:
-            raise LogError(f"{self.path} cannot be read: {error.strerror}") from error
+            raise _unreadable(self.path, error) from error
 
     @property
     def head(self) -> bytes:
@@ -105,12 +108,40 @@ class LogFile:
         return self._head
 
     def open(self) -> "Reader":
-        """Open the log at its beginning, unpacked whatever its name says."""
+        """Open the log at its beginning, unpacked whatever its name says.
+
+        Raises:
+            LogError: it cannot be read.
+            LogMovedError: a rotation has removed or replaced the file that was opened before.
+        """
         if self.path == "-":
             return Reader(self.path, _unpacked(cast("io.BufferedReader", sys.stdin.buffer)), None, is_packed=True)
-        raw = Path(self.path).open("rb")  # noqa: SIM115 # the reader closes it
+        raw = self._raw()
         unpacked = _unpacked(raw)
         return Reader(self.path, unpacked, raw, is_packed=unpacked is not raw or self.is_stream)
+
+    def _raw(self) -> io.BufferedReader:
+        """The file that was opened first; where a rotation has renamed it since, by its new name."""
+        for path in names_of(self.path, self._identity):
+            try:
+                raw = Path(path).open("rb")  # noqa: SIM115 # the reader closes it
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                raise _unreadable(path, error) from error
+            if self._identity is None or self._identity.is_of(raw):
+                self.path, self._identity = path, identity_of(raw)
+                return raw
+            raw.close()
+        raise LogMovedError(
+            f"{self.path} was rotated before it was read: run again and name the rotated logs too, such as mail.log*"
+        )
+
+
+def _unreadable(path: str, error: OSError) -> LogError:
+    if isinstance(error, PermissionError):
+        return LogError(f"{path} may not be read by this user: run as root or as a member of the file's group")
+    return LogError(f"{path} cannot be read: {error.strerror}")
 
 
 def _unpacked(raw: io.BufferedReader) -> io.BufferedIOBase:

@@ -5,6 +5,7 @@ them, `mail-20261124.log`), each perhaps compressed.
 """
 
 import re
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -21,8 +22,17 @@ def rotated_from(path: str) -> list[str]:
         pattern += rf"|{stem}{_SUFFIX}{extension}{_PACKED}"
     is_rotated = re.compile(pattern).fullmatch
     try:
-        names = [entry.name for entry in log.parent.iterdir() if entry.is_file()]
+        names = [entry.name for entry in log.parent.iterdir() if is_rotated(entry.name) and entry.is_file()]
     except OSError:
         return []
     prefix = path[: len(path) - len(log.name)]
-    return sorted(prefix + name for name in names if name != log.name and is_rotated(name))
+    return sorted(prefix + name for name in names if name != log.name)
+
+
+def rotation_set(path: str) -> dict[str, int]:
+    """Return a log and the files beside it that were rotated from it, each with its inode."""
+    found = {}
+    for name in (path, *rotated_from(path)):
+        with suppress(OSError):
+            found[name] = Path(name).stat().st_ino
+    return found

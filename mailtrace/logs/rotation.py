@@ -1,16 +1,17 @@
 """Sets of logs: which is the oldest, and in which year each begins."""
 
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime, timezone, tzinfo
 from itertools import islice
 from typing import Final, NamedTuple
 
-from mailtrace.errors import LogError
+from mailtrace.errors import LogError, LogMovedError
 from mailtrace.logs.checkpoint import Checkpoint
 from mailtrace.logs.file import LogFile, Reader, decoded
 from mailtrace.logs.recognition import candidates
-from mailtrace.logs.rotated_names import rotated_from
+from mailtrace.logs.rotated_names import rotation_set
 from mailtrace.logs.survey import NO_PLAN, Survey
 from mailtrace.logs.years import Found, Prior, found
 from mailtrace.syslog.frame import Frames, Record
@@ -18,6 +19,8 @@ from mailtrace.syslog.year import Plan
 
 _HEAD_LINES: Final = 2000
 _YEAR_SECONDS: Final = 366 * 86400
+_LOOKS: Final = 20
+_LOOK_SECONDS: Final = 0.05
 _SOON: Final = 2 * 86400
 """Seconds in which a log's last writing follows its last line, where the file's time is not that of a copy."""
 
@@ -68,33 +71,47 @@ def planned(paths: Sequence[str], calendar: Calendar, checkpoints: Sequence[Chec
     Raises:
         LogError: one of them cannot be read.
     """
-    follows: dict[str, Checkpoint | None] = {}
+    logs: dict[str, LogFile] = {}
+    follows: dict[int, Checkpoint | None] = {}
     for path in paths:
         for log, known in _with_rotated(LogFile(path), checkpoints):
-            follows[log.path] = known or follows.get(log.path)
-    logs = [LogFile(path) for path in follows]
-    return [Planned(log, year, follows[log.path]) for log, year in in_order(logs, calendar)]
+            # Not by path: a rotation may change it at any time.
+            kept = id(logs.setdefault(log.path, log))
+            follows[kept] = known or follows.get(kept)
+    return [Planned(log, year, follows[id(log)]) for log, year in in_order(list(logs.values()), calendar)]
 
 
 def _with_rotated(log: LogFile, checkpoints: Sequence[Checkpoint]) -> list[tuple[LogFile, Checkpoint | None]]:
-    """A log, and the files rotated from it that are known or newer than the newest one known."""
-    beside = [LogFile(path) for path in rotated_from(log.path)] if checkpoints and not log.is_stream else []
+    """A log, and the files rotated from it that are to be read too: looked for until no rotation comes between."""
+    if not checkpoints or log.is_stream:
+        return [(log, None)]
+    for _ in range(_LOOKS):
+        files = rotation_set(log.path)
+        with suppress(LogMovedError):
+            found = _chosen(LogFile(log.path), [LogFile(path) for path in files if path != log.path], checkpoints)
+            if files == rotation_set(log.path):
+                return found
+        time.sleep(_LOOK_SECONDS)
+    raise LogMovedError(f"{log.path} is being rotated: run again later")
+
+
+def _chosen(
+    log: LogFile, beside: Sequence[LogFile], checkpoints: Sequence[Checkpoint]
+) -> list[tuple[LogFile, Checkpoint | None]]:
+    """A log, and those of the files beside it that are known or newer than the newest one known."""
     if not beside:
         return [(log, None)]
     ordered = [other for other, _ in in_order([*beside, log], Calendar(timezone.utc, ""))]
-    known = {other.path: candidates(other, checkpoints) for other in ordered}
-    last = max((i for i, other in enumerate(ordered) if known[other.path]), default=None)
+    known = [candidates(other, checkpoints) for other in ordered]
+    last = max((i for i, found in enumerate(known) if found), default=None)
     if last is None:
         return [(log, None)]
-    newest = known[ordered[last].path][0]
-    # Newer by what it says or by when it was written: clocks step back, and copies have new times.
-    newer = {other.path for other in ordered[last + 1 :]} | {
-        other.path for other in ordered if other.modified > ordered[last].modified
-    }
+    newest, written = known[last][0], ordered[last].modified
     return [
-        (other, None if known[other.path] else newest)
-        for other in ordered
-        if known[other.path] or other.path in newer or other is log
+        (other, None if known[i] else newest)
+        for i, other in enumerate(ordered)
+        # Newer by what it says or by when it was written: clocks step back, and copies have new times.
+        if known[i] or i > last or other.modified > written or other is log
     ]
 
 
