@@ -185,6 +185,7 @@ def count(text: str) -> int:
 
 def run(prog: str, command: Callable[[Sequence[str]], ExitStatus], argv: Sequence[str] | None) -> int:
     """Run a command and return its exit status: an error is one line on stderr, a closed pipe is silent."""
+    _open_closed_streams()
     try:
         status = command(sys.argv[1:] if argv is None else argv)
         sys.stdout.flush()
@@ -201,6 +202,13 @@ def run(prog: str, command: Callable[[Sequence[str]], ExitStatus], argv: Sequenc
         return _complain(prog, f"{error.filename or 'output'}: {error.strerror or error}")
     else:
         return status
+
+
+def _open_closed_streams() -> None:
+    """Give a command that was started without outputs (`>&-`), for which Python has None, some that lead nowhere."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115, PTH123 # until the end
 
 
 def stop_at_signals(stop: Callable[[], None]) -> None:

@@ -81,6 +81,9 @@ class LogFile:
             LogError: it is missing, a folder, or may not be read.
         """
         if self.path == "-":
+            # Python's, where the shell closed it (`<&-`).
+            if getattr(sys, "stdin", None) is None:
+                raise LogError("-: standard input is closed: name a log file, or read from a pipe")
             return
         try:
             kind = Path(self.path).stat().st_mode
