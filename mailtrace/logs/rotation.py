@@ -102,7 +102,7 @@ def _chosen(
     if not beside:
         return [(log, None)]
     ordered = [other for other, _ in in_order([*beside, log], Calendar(timezone.utc, ""))]
-    known = [candidates(other, checkpoints) for other in ordered]
+    known = [candidates(other, checkpoints) if _head(other) else [] for other in ordered]
     last = max((i for i, found in enumerate(known) if found), default=None)
     if last is None:
         return [(log, None)]
@@ -218,12 +218,22 @@ def _written(log: LogFile) -> float:
     return float("inf") if log.is_stream else log.modified
 
 
+def _head(log: LogFile) -> bytes:
+    """The first bytes of a log; of a damaged one none: that is reported when it is read, and no other waits for it."""
+    try:
+        return log.head
+    except LogMovedError:
+        raise
+    except LogError:
+        return b""
+
+
 def _begin(log: LogFile) -> _Begin | None:
     """When a log's first dated line was written; None for standard input and for a log without any."""
     if log.is_stream:
         return None
     dated, leap = Frames(timezone.utc, None), Frames(timezone.utc, 2000)
-    for line in islice(decoded(log.head).split("\n"), _HEAD_LINES):
+    for line in islice(decoded(_head(log)).split("\n"), _HEAD_LINES):
         for frames in (dated, leap):
             record = frames.record(line)
             if type(record) is Record:
