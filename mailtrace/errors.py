@@ -30,6 +30,10 @@ class LogError(MailtraceError):
     """A log cannot be read."""
 
 
+class LogMovedError(LogError):
+    """A log is no longer the file that it was: newer logs must wait, so that the next run finds it."""
+
+
 class StoreError(MailtraceError):
     """A store cannot do what was requested."""
 

@@ -185,6 +185,7 @@ def count(text: str) -> int:
 
 def run(prog: str, command: Callable[[Sequence[str]], ExitStatus], argv: Sequence[str] | None) -> int:
     """Run a command and return its exit status; print an error as one line on stderr, and ignore a closed pipe."""
+    _open_closed_streams()
     try:
         status = command(sys.argv[1:] if argv is None else argv)
         sys.stdout.flush()
@@ -201,6 +202,13 @@ def run(prog: str, command: Callable[[Sequence[str]], ExitStatus], argv: Sequenc
         return _print_error(prog, f"{error.filename or 'output'}: {error.strerror or error}")
     else:
         return status
+
+
+def _open_closed_streams() -> None:
+    """Open the null device for output streams that the shell has closed (`>&-`), for which Python has None."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115, PTH123 # until the end
 
 
 def stop_at_signals(stop: Callable[[], None]) -> None:

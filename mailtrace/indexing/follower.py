@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from threading import Event
-from typing import Final, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 from mailtrace.errors import LogError, StoreUnavailableError
 from mailtrace.indexing.indexer import Indexer
@@ -21,6 +21,15 @@ _DAY_SECONDS: Final = 86400
 
 _FileState: TypeAlias = tuple[int, int, int, int] | None
 """Device, inode, size and modification time of a file; None if it does not exist."""
+
+
+class _Failure(NamedTuple):
+    """What failed at the last poll."""
+
+    message: str = ""
+    paths: frozenset[str] = frozenset()
+    """The logs that were to be read."""
+    is_reported: bool = False
 
 
 class Follower:
@@ -36,7 +45,7 @@ class Follower:
         """Called once a day, and at the first poll."""
         self._next_daily = 0.0
         self._is_waiting = False
-        self._last_log_error = ""
+        self._failure = _Failure()
 
     def stop(self, indexer: Indexer) -> None:
         """Stop after the block of lines that is being read."""
@@ -67,8 +76,7 @@ class Follower:
         while not self._stop.is_set():
             states = {path: _state(path) for path in self._paths}
             changed = [path for path, state in states.items() if state is not None and state != self._seen.get(path)]
-            if changed:
-                self._read(indexer, [*self._deleted(), *changed])
+            if changed and self._read(indexer, changed):
                 self._keep_open(changed)
                 self._seen.update({path: states[path] for path in changed})
             if time.monotonic() >= self._next_daily:
@@ -101,17 +109,31 @@ class Follower:
                     os.close(self._open[path])
                 self._open[path] = handle
 
-    def _read(self, indexer: Indexer, paths: Sequence[str]) -> None:
+    def _read(self, indexer: Indexer, paths: Sequence[str]) -> bool:
+        """Read what is new; return whether nothing is left to do until a log changes again."""
         try:
-            indexer.read_new(paths)
-            if self._is_waiting:
-                self._is_waiting = False
-                self._notify("the store answers again; everything read so far is stored")
+            indexer.read_new([*self._deleted(), *paths])
         except LogError as error:
-            # A log may be in the middle of rotation, so only an error of two successive polls is reported.
-            if str(error) == self._last_log_error:
-                self._notify(str(error))
-            self._last_log_error = str(error)
+            return self._is_lasting(_Failure(str(error), frozenset(paths)))
+        if self._failure.paths.issubset(paths):
+            self._failure = _Failure()
+        if self._is_waiting:
+            self._is_waiting = False
+            self._notify("the store answers again; everything read so far is stored")
+        return True
+
+    def _is_lasting(self, failure: _Failure) -> bool:
+        """Return whether the last poll failed in the same way; report that once.
+
+        A log may be in the middle of rotation, so only an error of two successive polls is reported.
+        """
+        last, self._failure = self._failure, failure
+        if failure.message != last.message:
+            return False
+        if not last.is_reported:
+            self._notify(failure.message)
+        self._failure = failure._replace(is_reported=True)
+        return True
 
 
 def _state(path: str) -> _FileState:

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
-from mailtrace.errors import LogError
+from mailtrace.errors import LogError, LogMovedError
 from mailtrace.indexing.classify import OtherProgram, Unrecognised, classify
 from mailtrace.indexing.reducer import MAX_HELD, Reducer
 from mailtrace.indexing.report import Report
@@ -119,6 +119,9 @@ class Indexer:
                 self._read(plan)
             except LogError as error:
                 wrong.append(str(error))
+                if isinstance(error, LogMovedError):
+                    # Were a newer log read, no later run would look for this one.
+                    break
             if self.stopped:
                 break
         self._from_start = False
@@ -135,10 +138,11 @@ class Indexer:
         before = self.report.lines, self.report.mail_lines
         self._known_before = None if log.is_known else self.report.known_lines
         with log.reader as reader:
+            size = log.log.size
             damage = self._read_blocks(log)
             # Save only here, where all lines before the reader's offset have been reduced.
             is_read = damage is None and not self.stopped and reader.is_packed and not log.log.is_stream
-            self._save(log, packed=log.log.size if is_read else None)
+            self._save(log, packed=size if is_read else None)
             self._finish_write()
         if is_new and self.report.lines > before[0] and self.report.mail_lines == before[1]:
             self.report.without_mail.append(reader.path)

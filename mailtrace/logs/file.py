@@ -8,6 +8,7 @@ import bz2
 import gzip
 import io
 import lzma
+import os
 import stat
 import sys
 import zlib
@@ -18,7 +19,8 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Final, NamedTuple, cast
 
-from mailtrace.errors import LogError
+from mailtrace.errors import LogError, LogMovedError
+from mailtrace.logs.identity import Identity, identity_of, names_of
 
 MAX_LINE: Final = 65536
 """Bytes of the longest line that is read; longer ones are only counted."""
@@ -50,6 +52,7 @@ class LogFile:
     path: str
     _head: bytes | None = None
     _is_stream: bool | None = None
+    _identity: Identity | None = None
 
     @property
     def is_stream(self) -> bool:
@@ -61,12 +64,16 @@ class LogFile:
     @property
     def size(self) -> int:
         """Bytes on disk; 0 if this is a stream."""
-        return 0 if self.is_stream else Path(self.path).stat().st_size
+        return 0 if self.is_stream else self._stat().st_size
 
     @property
     def modified(self) -> float:
         """When the file was last written, in seconds since 1970."""
-        return Path(self.path).stat().st_mtime
+        return self._stat().st_mtime
+
+    def _stat(self) -> os.stat_result:
+        with self._raw() as raw:
+            return os.fstat(raw.fileno())
 
     def check(self) -> None:
         """Check that the file can be read, and read its head.
@@ -75,6 +82,9 @@ class LogFile:
             LogError: it is missing, a folder, not readable by this user, or damaged from the start.
         """
         if self.path == "-":
+            # Python has None for a stream that the shell closed (`<&-`).
+            if getattr(sys, "stdin", None) is None:
+                raise LogError("-: standard input is closed: name a log file, or read from a pipe")
             return
         with _explained_errors(self.path):
             kind = Path(self.path).stat().st_mode
@@ -103,13 +113,31 @@ class LogFile:
 
         Raises:
             LogError: the file cannot be read.
+            LogMovedError: log rotation has removed or replaced the file that was opened before.
         """
         if self.path == "-":
             return Reader(self.path, _unpacked(cast("io.BufferedReader", sys.stdin.buffer)), None, is_packed=True)
+        raw = self._raw()
         with _explained_errors(self.path):
-            raw = Path(self.path).open("rb")  # noqa: SIM115 # the reader closes it
             unpacked = _unpacked(raw)
         return Reader(self.path, unpacked, raw, is_packed=unpacked is not raw or self.is_stream)
+
+    def _raw(self) -> io.BufferedReader:
+        """Open the file that was opened first, by its new name if log rotation has renamed it since."""
+        for path in names_of(self.path, self._identity):
+            try:
+                raw = Path(path).open("rb")  # noqa: SIM115 # the reader closes it
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                raise _unreadable(path, error) from error
+            if self._identity is None or self._identity.is_of(raw):
+                self.path, self._identity = path, identity_of(raw)
+                return raw
+            raw.close()
+        raise LogMovedError(
+            f"{self.path} was rotated before it was read: run again and name the rotated logs too, such as mail.log*"
+        )
 
 
 @contextmanager
@@ -119,10 +147,14 @@ def _explained_errors(path: str) -> Iterator[None]:
         yield
     except FileNotFoundError:
         raise LogError(f"{path}: no such file: check its name") from None
-    except PermissionError:
-        raise LogError(f"{path} cannot be read by this user: run as root or as a member of the file's group") from None
     except OSError as error:
-        raise LogError(f"{path} cannot be read: {error.strerror}") from error
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: str, error: OSError) -> LogError:
+    if isinstance(error, PermissionError):
+        return LogError(f"{path} cannot be read by this user: run as root or as a member of the file's group")
+    return LogError(f"{path} cannot be read: {error.strerror}")
 
 
 def _unpacked(raw: io.BufferedReader) -> io.BufferedIOBase:

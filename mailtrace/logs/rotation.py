@@ -5,13 +5,15 @@ Files are rotated copies of a log if they have its name with a number (`mail.log
 """
 
 import re
+import time
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime, timezone, tzinfo
 from itertools import islice
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from mailtrace.errors import LogError
+from mailtrace.errors import LogError, LogMovedError
 from mailtrace.logs.checkpoint import Checkpoint
 from mailtrace.logs.file import LogFile, decoded
 from mailtrace.logs.recognition import candidates
@@ -21,6 +23,8 @@ from mailtrace.syslog.frame import Frames, Record
 
 _HEAD_LINES: Final = 2000
 _YEAR_SECONDS: Final = 366 * 86400
+_LOOKS: Final = 20
+_LOOK_SECONDS: Final = 0.05
 _MAX_SILENCE: Final = 2 * 86400
 """Seconds between a log's last line and its modification time, unless the file is a copy."""
 _ROTATED: Final = r"[.-]\d[\d.T:-]*"
@@ -67,13 +71,15 @@ def planned(logs: Sequence[LogFile], calendar: Calendar, checkpoints: Sequence[C
     Raises:
         LogError: one of them cannot be read.
     """
-    by_path = {log.path: log for log in logs}
-    follows: dict[str, Checkpoint | None] = {}
+    found: dict[str, LogFile] = {}
+    follows: dict[int, Checkpoint | None] = {}
     for given in logs:
-        for log, newest in _with_rotated(given, by_path, checkpoints):
-            follows[log.path] = newest or follows.get(log.path)
-    ordered = in_order([by_path[path] for path in follows], calendar)
-    return [Planned(log, year, follows[log.path]) for log, year in ordered]
+        for log, newest in _with_rotated(given, checkpoints):
+            # Not by path, which log rotation may change at any time.
+            kept = id(found.setdefault(log.path, log))
+            follows[kept] = newest or follows.get(kept)
+    ordered = in_order(list(found.values()), calendar)
+    return [Planned(log, year, follows[id(log)]) for log, year in ordered]
 
 
 def rotated_from(path: str) -> list[str]:
@@ -85,38 +91,58 @@ def rotated_from(path: str) -> list[str]:
         pattern += rf"|{stem}{_ROTATED}{extension}{_COMPRESSED}"
     is_rotated = re.compile(pattern).fullmatch
     try:
-        names = [entry.name for entry in log.parent.iterdir() if entry.is_file()]
+        names = [entry.name for entry in log.parent.iterdir() if is_rotated(entry.name) and entry.is_file()]
     except OSError:
         return []
     folder = path[: len(path) - len(log.name)]
-    return sorted(folder + name for name in names if name != log.name and is_rotated(name))
+    return sorted(folder + name for name in names if name != log.name)
 
 
-def _with_rotated(
-    log: LogFile, by_path: dict[str, LogFile], checkpoints: Sequence[Checkpoint]
-) -> list[tuple[LogFile, Checkpoint | None]]:
+def _rotation_set(path: str) -> dict[str, int]:
+    """Return the paths of a log and of the files rotated from it, each with its inode."""
+    found = {}
+    for name in (path, *rotated_from(path)):
+        with suppress(OSError):
+            found[name] = Path(name).stat().st_ino
+    return found
+
+
+def _with_rotated(log: LogFile, checkpoints: Sequence[Checkpoint]) -> list[tuple[LogFile, Checkpoint | None]]:
     """Return a log, and the files rotated from it that have a checkpoint or are newer than the newest with one.
 
-    With each log without a checkpoint comes the newest checkpoint of the set. Further files are added to `by_path`.
+    With each log without a checkpoint comes the newest checkpoint of the set. The folder is listed again until no log
+    rotation came between.
     """
-    paths = rotated_from(log.path) if checkpoints and not log.is_stream else []
-    if not paths:
+    if not checkpoints or log.is_stream:
         return [(log, None)]
-    rotated = [by_path.setdefault(path, LogFile(path)) for path in paths]
+    for _ in range(_LOOKS):
+        files = _rotation_set(log.path)
+        with suppress(LogMovedError):
+            rotated = [LogFile(path) for path in files if path != log.path]
+            found = _choose(LogFile(log.path) if rotated else log, rotated, checkpoints)
+            if files == _rotation_set(log.path):
+                return found
+        time.sleep(_LOOK_SECONDS)
+    raise LogMovedError(f"{log.path} is being rotated: run again later")
+
+
+def _choose(
+    log: LogFile, rotated: Sequence[LogFile], checkpoints: Sequence[Checkpoint]
+) -> list[tuple[LogFile, Checkpoint | None]]:
+    """Return a log and those of the rotated files that have a checkpoint or are newer than the newest with one."""
+    if not rotated:
+        return [(log, None)]
     ordered = [other for other, _ in in_order([*rotated, log], Calendar(timezone.utc, ""))]
-    known = {other.path: candidates(other, checkpoints) for other in ordered}
-    last = max((i for i, other in enumerate(ordered) if known[other.path]), default=None)
+    known = [candidates(other, checkpoints) if _head(other) else [] for other in ordered]
+    last = max((i for i, found in enumerate(known) if found), default=None)
     if last is None:
         return [(log, None)]
-    newest = known[ordered[last].path][0]
-    # By content or by modification time: clocks step back, and copies have new times.
-    newer = {other.path for other in ordered[last + 1 :]} | {
-        other.path for other in ordered if other.modified > ordered[last].modified
-    }
+    newest, written = known[last][0], ordered[last].modified
     return [
-        (other, None if known[other.path] else newest)
-        for other in ordered
-        if known[other.path] or other.path in newer or other is log
+        (other, None if known[i] else newest)
+        for i, other in enumerate(ordered)
+        # Newer by content or by modification time: clocks step back, and copies have new times.
+        if known[i] or i > last or other.modified > written or other is log
     ]
 
 
@@ -150,12 +176,22 @@ class _Begin(NamedTuple):
     has_year: bool
 
 
+def _head(log: LogFile) -> bytes:
+    """Return the first bytes of a log; none of a damaged one, which does not keep the others from being read."""
+    try:
+        return log.head
+    except LogMovedError:
+        raise
+    except LogError:
+        return b""
+
+
 def _begin(log: LogFile) -> _Begin | None:
     """Return the first stamp of a log; None for standard input, and for a log without any."""
     if log.is_stream:
         return None
     dated, leap = Frames(timezone.utc, None), Frames(timezone.utc, 2000)
-    for line in islice(decoded(log.head).split("\n"), _HEAD_LINES):
+    for line in islice(decoded(_head(log)).split("\n"), _HEAD_LINES):
         for frames in (dated, leap):
             record = frames.record(line)
             if type(record) is Record:

@@ -330,6 +330,31 @@ def test_a_closed_pipe_is_silent(indexed):
     assert 1 == done.stdout.count("\n")
 
 
+@pytest.mark.parametrize(
+    "redirected, status",
+    [
+        ("mailtrace-search --count >&-", 0),
+        ("mailtrace-search -f nobody@foo.com >&- 2>&-", 1),
+        ("mailtrace-index sample_logs/missing.log 2>&-", 2),
+        ("mailtrace-index --check >&-", 0),
+        ("mailtrace-index - <&-", 2),
+    ],
+)
+def test_closed_streams_change_no_status(indexed, redirected, status):
+    done = subprocess.run(
+        ["bash", "-c", redirected],
+        env={
+            **indexed.environment,
+            "PATH": f"{Path(sys.executable).parent}:{indexed.environment['PATH']}",
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert status == done.returncode
+    assert "Traceback" not in done.stderr
+
+
 def test_a_search_writes_nothing_and_can_read_a_store_that_it_may_not_write(indexed):
     folder = indexed.folder / "store"
     before = {path: path.read_bytes() for path in folder.iterdir()}

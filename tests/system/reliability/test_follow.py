@@ -97,3 +97,40 @@ def test_a_line_is_read_when_it_is_complete(tmp_path):
     finally:
         run.kill()
         run.communicate()
+
+
+def test_a_log_that_is_rotated_at_every_moment(tmp_path):
+    """Rotations follow each other at once, while the follower lists, opens and reads the files."""
+    lines = generated(600, seed=11)
+    log, store = RotatedLog(tmp_path, lines), f"{tmp_path}/s.db"
+    log.append(20)
+    run = follow(store, log)
+    try:
+        until_stored(store, undisturbed(lines[:20], tmp_path / "whole1"), WITHIN_SECONDS)
+        for i in range(60):
+            log.append(100)
+            [log.rename, log.rename, log.compress][i % 3]()
+            time.sleep(0.02 * (i % 4))
+        log.append(1)
+        until_stored(store, undisturbed(lines[: log.written], tmp_path / "whole2"), 20)
+        assert run.poll() is None
+    finally:
+        run.kill()
+        run.communicate()
+
+
+def test_what_is_wrong_with_a_log_is_said_once(tmp_path):
+    """Also where the log does not change meanwhile."""
+    log, store = RotatedLog(tmp_path, generated(60, seed=10)), f"{tmp_path}/s.db"
+    log.path.write_bytes(b"\x1f\x8b\x08 this is not gzip")
+    run = follow(store, log)
+    try:
+        time.sleep(4)
+        for _ in range(3):
+            log.append(1)
+            time.sleep(1.2)
+        run.terminate()
+        assert run.communicate(timeout=5)[1].count(b"mail.log is damaged or cut short") == 1
+    finally:
+        run.kill()
+        run.communicate()

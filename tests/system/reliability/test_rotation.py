@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from helpers.reliability.rotated_log import RotatedLog, documents, generated, index, undisturbed
+from mailtrace.errors import LogError
 
 LINES = generated(150, seed=3)
 
@@ -78,3 +79,17 @@ def test_the_store_is_as_after_one_undisturbed_run(expected, actions):
         assert expected(log.written) == documents(f"{folder}/s.db")
     finally:
         shutil.rmtree(folder)
+
+
+@pytest.mark.parametrize("is_named", [True, False])
+def test_a_damaged_log_keeps_no_other_from_being_read(tmp_path, is_named):
+    """Such as one that logrotate compressed onto a full disk."""
+    log, store = RotatedLog(tmp_path, LINES), f"{tmp_path}/s.db"
+    log.append(100)
+    index(store, log.path)
+    damaged = tmp_path / "mail.log.2.gz"
+    damaged.write_bytes(b"\x1f\x8b\x08 cut")
+    log.append(100)
+    with pytest.raises(LogError, match=r"mail\.log\.2\.gz is damaged"):
+        index(store, *([damaged, log.path] if is_named else [log.path]))
+    assert undisturbed(LINES[: log.written], tmp_path / "whole") == documents(store)
