@@ -7,7 +7,7 @@ import pytest
 
 from mailtrace.message.document import document
 from mailtrace.message.order import COURSE, TimedFact, in_order
-from mailtrace.message.transaction import SECOND, Transaction, joined, pack, segments, unpack
+from mailtrace.message.transaction import SECOND, Transaction, is_beginning, joined, pack, segments, unpack
 from mailtrace.mta.facts import (
     FACTS,
     Client,
@@ -327,3 +327,9 @@ def test_what_ends_a_message_in_the_second_in_which_the_next_begins_is_the_forme
     first, second = segments([part(begun, again, (103, fact), (103, Removed("removed")))])
     assert is_former == (fact in [each for _, each in first.facts])
     assert is_former != (fact in [each for _, each in second.facts])
+
+
+def test_a_message_begins_with_its_client_its_submitter_or_its_collected_sender():
+    assert {"Client", "Submitted", "Sender"} == {
+        kind.__name__ for kind in FACTS if is_beginning(kind(*[None] * len(kind._fields)))
+    }
