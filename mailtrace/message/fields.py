@@ -119,11 +119,6 @@ ENTRY: Final = (
 )
 
 
-def is_cut(field: Field) -> bool:
-    """Return whether a field's long values are cut before they are stored."""
-    return field.kind == "text" and field.kept == "folded"
-
-
 def csv_header() -> list[str]:
     """Return the columns of a CSV table: a document's fields, then a result's; `to_date` is the result's `date`."""
     of_document = [field.name for field in DOCUMENT if field.kind != "entries"]

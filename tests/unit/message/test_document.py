@@ -5,6 +5,7 @@ from itertools import permutations
 import pytest
 
 from mailtrace.message.document import MAX_LENGTH, document
+from mailtrace.message.fields import DOCUMENT, ENTRY
 from mailtrace.message.recipients import queued_as
 from mailtrace.message.transaction import SECOND, Transaction
 from mailtrace.mta import postfix, sendmail
@@ -315,10 +316,15 @@ def test_long_values_are_cut_and_end_in_dots():
         client = Client(value, login=value, origin=value, orig_client=value)
         result = Result(value, value, value, value, "sent", "2.0.0", 1.0)
         found = document(made(client, MessageId(value), Envelope(value, 1, 1), result))
-        members = ("from", "client", "login", "orig_client", "msgid", "origin")
-        assert {kept} == {found[member] for member in members}
+        assert {kept} == {found[field.name] for field in DOCUMENT if (field.kind, field.kept) == ("text", "folded")}
         (entry,) = found["to"]
-        assert {kept} == {entry[member] for member in ("recipient", "orig_to", "relay", "relay_host", "status")}
+        folded = {field.name for field in ENTRY if (field.kind, field.kept) == ("text", "folded")}
+        assert {kept} == {entry[member] for member in folded - {"queued_as"}}
+
+
+def test_a_long_queue_id_that_the_next_hop_told_is_cut():
+    (entry,) = document(made(SENT._replace(status=f"sent (250 Ok: queued as {'x' * 9000})")))["to"]
+    assert MAX_LENGTH == len(entry["queued_as"])
 
 
 @pytest.mark.parametrize("member", ["recipient", "orig_to", "relay", "status"])
