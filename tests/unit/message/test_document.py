@@ -1,6 +1,7 @@
 """What a transaction's facts come to: its document, and the entries of its recipients."""
 
 from itertools import permutations
+from typing import Any
 
 import pytest
 
@@ -329,7 +330,8 @@ def test_a_long_queue_id_that_the_next_hop_told_is_cut():
 
 @pytest.mark.parametrize("member", ["recipient", "orig_to", "relay", "status"])
 def test_one_long_value_of_a_result_is_cut(member):
-    (entry,) = document(made(SENT._replace(**{member: "x" * 9000})))["to"]
+    values: dict[str, Any] = {member: "x" * 9000}
+    (entry,) = document(made(SENT._replace(**values)))["to"]
     assert MAX_LENGTH == len(entry[member])
 
 
