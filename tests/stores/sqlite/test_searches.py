@@ -57,6 +57,8 @@ def peer(asked):
         Query(clients=peer("bob.laptop")),
         Query(clients=peer("10.10.10.11")),
         Query(clients=peer("192.0.2.7")),
+        Query(clients=peer("Bob.laptop [10.10.10.11]")),
+        Query(clients=peer("MX.foo.com [192.0.2.7]")),
         *(
             Query(words=(Word.of(word),))
             for word in ("5298B228B8B", "bob@foo.com", "one@foo.com", "10.10.10.11", "bob")

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from mailtrace.message.document import MAX_LENGTH, document
+from mailtrace.message.fields import DOCUMENT, RECIPIENT_RESULT, is_cut
 from mailtrace.message.recipients import queued_as
 from mailtrace.message.transaction import SECOND, Transaction
 from mailtrace.mta import postfix, sendmail
@@ -325,10 +326,14 @@ def test_long_values_are_cut_and_end_in_dots():
         client = Client(value, login=value, origin=value, orig_client=value)
         result = Result(value, value, value, value, "sent", "2.0.0", 1.0)
         found = document(with_facts(client, MessageId(value), Envelope(value, 1, 1), result))
-        members = ("from", "client", "login", "orig_client", "msgid", "origin")
-        assert {kept} == {found[member] for member in members}
+        assert {kept} == {found[field.name] for field in DOCUMENT if is_cut(field)}
         (result,) = found["to"]
-        assert {kept} == {result[member] for member in ("recipient", "orig_to", "relay", "relay_host", "status")}
+        assert {kept} == {result[field.name] for field in RECIPIENT_RESULT if is_cut(field)} - {result["queued_as"]}
+
+
+def test_a_long_queue_id_of_the_next_hop_is_cut():
+    (result,) = document(with_facts(SENT._replace(status=f"sent (250 Ok: queued as {'x' * 9000})")))["to"]
+    assert MAX_LENGTH == len(result["queued_as"])
 
 
 @pytest.mark.parametrize("member", ["recipient", "orig_to", "relay", "status"])

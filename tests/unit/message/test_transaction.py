@@ -9,6 +9,7 @@ from mailtrace.message.document import document
 from mailtrace.message.order import KIND_ORDER, TimedFact, in_order
 from mailtrace.message.transaction import SECOND, Transaction, joined, pack, segments, unpack
 from mailtrace.mta.facts import (
+    BEGINNINGS,
     FACTS,
     Client,
     Envelope,
@@ -23,6 +24,7 @@ from mailtrace.mta.facts import (
     Removed,
     Result,
     Sender,
+    Submitted,
 )
 from mailtrace.mta.queue_ids import NOQUEUE
 
@@ -327,3 +329,13 @@ def test_what_ends_a_message_in_the_second_in_which_the_next_begins_is_the_forme
     first, second = segments([part(begun, again, (103, fact), (103, Removed("removed")))])
     assert is_former == (fact in [each for _, each in first.facts])
     assert is_former != (fact in [each for _, each in second.facts])
+
+
+@pytest.mark.parametrize("fact", [BEGUN[1], Submitted("ann"), Sender("a@b", 10, 1, "m@x", "h [192.0.2.1]")])
+def test_a_message_begins_with_its_client_its_submitter_or_its_collected_sender(fact):
+    assert type(fact) in BEGINNINGS
+
+
+@pytest.mark.parametrize("fact", [ID, DONE[1], sent("r1@x"), Envelope("one@x", 1, 1), Origin("E347540", "notice")])
+def test_nothing_else_is_a_beginning(fact):
+    assert type(fact) not in BEGINNINGS

@@ -79,3 +79,33 @@ def test_relays_have_a_median_and_a_95th_percentile():
 def test_every_grouping_counts_something():
     for by in BY:
         assert 1 <= sum(counts(Query(), by, TWO).values()) <= 2
+
+
+@pytest.mark.parametrize(
+    "by, wanted",
+    [
+        ("from", {"bob@foo.com": 1}),
+        ("from-domain", {"foo.com": 1}),
+        ("client", {"bob.desktop [10.10.10.10]": 1}),
+        ("login", {"bob": 1}),
+        ("host", {"smtp.foo.com": 1}),
+        ("to", {"a@x": 1, "b@x": 1}),
+        ("to-domain", {"x": 2}),
+        ("relay", {"mx.x": 1, None: 1}),
+        ("outcome", {"sent": 1, "bounced": 1}),
+        ("status", {"sent (250 Ok)": 1, "bounced (550 No)": 1}),
+        ("hour", {"2026-01-01T00:00+00:00": 1}),
+        ("day", {"2026-01-01": 1}),
+    ],
+)
+def test_each_way_of_grouping_counts_what_it_is_named_after(by, wanted):
+    assert wanted == counts(Query(), by, TWO)
+    grouping = Grouping(by, UTC)
+    assert (by in ("to", "to-domain", "relay", "outcome", "status")) == grouping.is_of_entries
+    assert (by in ("hour", "day")) == grouping.is_of_times
+    assert (by == "relay") == grouping.has_delays
+
+
+def test_delays_beside_unknown_ones_count_alone():
+    entries = [entry("a@x", delay=delay, **HOP) for delay in (None, 0.000001, 3.3, None)]
+    assert [Group("mx.x", 4, 0.000001, 3.3)] == groups_of(Query(), Grouping("relay", UTC), [document(*entries)])

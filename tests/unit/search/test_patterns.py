@@ -21,6 +21,7 @@ from mailtrace.search.patterns import Pattern, ip_key
         ("@foo.com", "bob@sub.foo.com", False),
         ("*@*.foo.com", "bob@sub.foo.com", True),
         ("@*.foo.com", "bob@sub.foo.com", False),
+        ("@*.foo.com", "@sub.foo.com", True),
         ("b?b@foo.com", "bxb@foo.com", True),
         ("b?b@foo.com", "bb@foo.com", False),
         ("<>", "", True),

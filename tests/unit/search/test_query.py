@@ -30,6 +30,16 @@ def test_a_client_is_found_by_name_and_by_address(client, name):
     assert name in client_names(client)
 
 
+def test_spellings_of_a_client_are_in_lower_case():
+    assert {"mx.foo.com [ipv6:2001:db8::1]", "mx.foo.com", "2001:db8::1"} == client_names(
+        "MX.foo.com [IPv6:2001:DB8::1]"
+    )
+    assert {"forged [192.0.2.1] [192.0.2.2] [192.0.2.3]", "forged", "192.0.2.1", "192.0.2.2"} == client_names(
+        "forged [192.0.2.1] [192.0.2.2] [192.0.2.3]"
+    )
+    assert set() == client_names("") == client_names(None)
+
+
 def test_a_relay_is_found_by_name_by_address_and_as_logged():
     assert "mx.x[2001:db8::1]:25" in relay_names("MX.x[2001:DB8::1]:25")
     assert {"mx.x"} == relay_names("MX.x")
