@@ -38,7 +38,7 @@ _FactsByKind: TypeAlias = dict[type[Fact], list[Any]]
 """All facts but results: of each kind a list in the order of time."""
 
 MAX_LENGTH: Final = 8191
-"""Longest value in characters: Elasticsearch refuses keywords of more than 32,766 bytes, and one takes up to four."""
+"""Longest value in characters: Elasticsearch accepts keywords of 32,766 bytes, and a character has up to 4."""
 
 _CUT_IN_DOCUMENT: Final = tuple(field.name for field in DOCUMENT if is_cut(field))
 _CUT_IN_RESULT: Final = tuple(field.name for field in RECIPIENT_RESULT if is_cut(field))

@@ -90,7 +90,7 @@ def test_a_full_disk_is_reported_and_loses_no_stored_document(tmp_path):
 
     done = subprocess.run(command, preexec_fn=limit, capture_output=True, text=True, check=False)
     assert done.returncode == 2
-    assert "nothing that was stored is lost" in done.stderr
+    assert "what is stored is not lost" in done.stderr
     assert done.stderr.count("\n") == 1
     assert before == documents(store)
     index(store, log)
