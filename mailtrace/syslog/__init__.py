@@ -1,1 +1,1 @@
-"""The frame of a log line: host, program, time, year and time zone."""
+"""Parse the frame of a log line: time, year, time zone, host and program."""

@@ -1,8 +1,8 @@
-"""What queue IDs say about the clock: whether a log's stamps were read in its zone and year.
+"""Check with the times in queue IDs whether a log was dated in the right time zone and year.
 
-sendmail's and long Postfix queue IDs carry the second at which the message began to come in, and so do the message IDs
-that the MTA gives to mail without one. The line that logs it is written by the same machine moments later, so a
-difference is the reader's: a wrong zone or year.
+Sendmail's and long Postfix queue IDs contain the second at which the message began to arrive, and so do the message IDs
+that the MTA generates. The same machine writes the log line moments later, so a difference between line and ID means
+that the line was dated in a wrong zone or year.
 """
 
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from mailtrace.syslog.timezones import zone_of
 
 _ENOUGH: Final = 200
 _AGREE: Final = 300
-"""Seconds in which the line follows its queue ID's time, or a whole difference is still taken for one."""
+"""Seconds by which a line may follow its queue ID, and a difference may deviate from a whole quarter of an hour."""
 _QUARTER: Final = 900
 _DAY: Final = 86400
 _YEAR: Final = 365.2425 * _DAY
@@ -30,38 +30,38 @@ _ZONES: Final = """
     Asia/Tokyo Australia/Perth Australia/Brisbane Australia/Adelaide Australia/Darwin Australia/Sydney
     Pacific/Auckland Pacific/Tongatapu
 """
-"""The zones that are named, the likelier first."""
+"""The zones that a message may suggest, the more likely ones first."""
 
 
 class _Sample(NamedTuple):
-    """The second that was given to a line, and the one that its queue ID carries."""
+    """The second to which a line was dated, and the one in its queue ID."""
 
     line: int
     queue_id: int
 
 
 class ClockCheck:
-    """Compares the times given to lines with those that their queue IDs carry: the first 200 messages are enough."""
+    """Compares the times of lines with those in their queue IDs, for the first 200 messages."""
 
     def __init__(self) -> None:
         self._samples: list[_Sample] = []
 
     def sample(self, time: int, queue_id: str, mta: str) -> None:
-        """Take in the line with which a message begins; `time`, in microseconds since 1970, is what it was given."""
-        if len(self._samples) < _ENOUGH and (told := time_of(queue_id, mta)) is not None:
-            self._samples.append(_Sample(time // 1_000_000, told))
+        """Add the line that begins a message; `time` is its time in microseconds since 1970."""
+        if len(self._samples) < _ENOUGH and (id_time := time_of(queue_id, mta)) is not None:
+            self._samples.append(_Sample(time // 1_000_000, id_time))
 
     def sample_message_id(self, time: int, queue_id: str, msgid: str) -> None:
-        """Take in the line that logs a message ID, which the MTA may have made itself at that time."""
-        if len(self._samples) < _ENOUGH and (told := time_in_message_id(msgid, queue_id)) is not None:
-            self._samples.append(_Sample(time // 1_000_000, told))
+        """Add the line that logs a message ID, which the MTA may have generated at that time."""
+        if len(self._samples) < _ENOUGH and (id_time := time_in_message_id(msgid, queue_id)) is not None:
+            self._samples.append(_Sample(time // 1_000_000, id_time))
 
     def message(self, zone_name: str | None, given_year: int | None, *, has_years: bool = False) -> str | None:
-        """Return one line that names the flag which mends the clock; None where the queue IDs agree with the lines.
+        """Return a line that names the flag to use; None if the queue IDs agree with the lines.
 
-        `zone_name` is the zone in which the lines were read, None for the machine's own; `given_year` the year of the
-        first line as it was read; `has_years` says that the stamps have years, which no flag changes. Messages that
-        took minutes to come in do not matter: a median decides.
+        `zone_name` is the zone in which the lines were dated, None for the machine's own; `given_year` the year of the
+        first line as it was dated; `has_years` says that the stamps have years, which no flag changes. The median
+        decides, so that messages which took minutes to arrive do not matter.
         """
         if not self._samples:
             return None
@@ -77,7 +77,7 @@ class ClockCheck:
         return self._other_zone(difference, zone)
 
     def _other_year(self, difference: float, years: int, given_year: int | None, zone: tzinfo) -> str | None:
-        # 29 February makes whole years a day longer or shorter; the zone may be wrong as well.
+        # Leap years make whole years a day longer or shorter, and the zone may be wrong as well.
         if abs(difference - years * _YEAR) > 2 * _DAY:
             return None
         year = _at(self._samples[0].queue_id, zone).year if given_year is None else given_year - years
@@ -85,7 +85,7 @@ class ClockCheck:
 
     def _other_zone(self, difference: float, zone: tzinfo) -> str | None:
         whole = round(difference / _QUARTER) * _QUARTER
-        # One slow message is no clock: few samples must fit more closely.
+        # One slow message is no proof of another clock, so few samples must fit more closely.
         if abs(difference - whole) > (_AGREE if len(self._samples) > 2 else 60):
             return None
         typical = min(self._samples, key=lambda sample: abs(sample.line - sample.queue_id - difference))
@@ -101,7 +101,7 @@ class ClockCheck:
 
 
 def _at(instant: int, zone: tzinfo) -> datetime:
-    """The time in a zone, of any second that a queue ID or a stamp can have."""
+    """Return the time in a zone at a second since 1970."""
     return datetime.fromtimestamp(instant, zone)
 
 
@@ -110,7 +110,7 @@ def _offset(instant: int, zone: tzinfo) -> int:
 
 
 def _is_in_use(offset: int) -> bool:
-    """Whether clocks are set so: by whole and half hours, and in Nepal, Eucla and Chatham by quarters."""
+    """Return whether some zone has this offset: whole and half hours, quarters in Nepal, Eucla and Chatham."""
     return -12 * 3600 <= offset <= 14 * 3600 and (offset % 1800 == 0 or offset in (20700, 31500, 45900, 49500))
 
 
@@ -120,7 +120,7 @@ def _shown(offset: int) -> str:
 
 
 def _zone_like(samples: Sequence[_Sample], zone: tzinfo, typical: _Sample, offset: int) -> str | None:
-    """A well-known zone that has this offset at this time, and fits the most samples, summer and winter."""
+    """Return the well-known zone with this offset at this time that fits the most samples, summer and winter."""
     if not offset:
         return "UTC"
     fits: dict[str, int] = {}

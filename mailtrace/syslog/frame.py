@@ -1,6 +1,6 @@
-"""The frame of a log line: when, on which host and by which program it was written, and what it says.
+"""Parse the frame of a log line: time, host, program and text.
 
-Understood are, mixed as they come: RFC 3164 as syslogd, rsyslog, syslog-ng and Postfix's postlogd write it, with the
+A log may mix all of these formats: RFC 3164 as syslogd, rsyslog, syslog-ng and Postfix's postlogd write it, with the
 additions of BSD (`<mail.info>`), Solaris (`[ID 801593 mail.info]`), AIX (`mail:info`) and BusyBox (`mail.info`); the
 stamps of `stamp.py` in front of the same; RFC 5424; journalctl's outputs; and any of these behind the prefixes of
 `prefixes.py` or within the JSON of `wrappers.py`. docs/indexing.md lists them.
@@ -28,37 +28,37 @@ _DATES: Final = {
     for text in (month, month.capitalize())
     for day in [f"{day:02}" for day in range(1, 32)] + [f"{day:2}" for day in range(1, 10)]
 }
-"""How RFC 3164 writes a month and a day, with the blank behind."""
+"""Month and day as RFC 3164 writes them, with the blank after them."""
 _NO_DATES: Final[dict[str, tuple[int, int]]] = {}
 _MINUTES: Final = {f"{minute // 60:02}:{minute % 60:02}:": minute * 60 for minute in range(1440)}
 """Every minute of a day, in seconds."""
 _SECONDS: Final = {f"{number:02}": number for number in range(61)}
 
 _FRACTION: Final = 6
-"""Digits of an ISO stamp's fraction that is read by its columns."""
+"""Digits of the fraction of an ISO stamp that is read by its columns."""
 _AFTER_FRACTION: Final = 20 + _FRACTION
 _MAX_HEADS: Final = 4096
 _MAX_HEAD: Final = 256
 _VERBOSE: Final = " [s="
-"""What follows the stamp, and perhaps its zone, in journalctl -o verbose."""
+"""Follows the stamp, and perhaps its zone, in journalctl -o verbose."""
 _ZONE: Final = 10
 _new: Final = tuple.__new__
 
 
 class Frames:
-    """Takes the lines of one log, in their order, out of their frames."""
+    """Parses the lines of one log, in their order."""
 
     def __init__(self, zone: tzinfo, year: int | None) -> None:
         """Begin a log.
 
-        `zone` is that of stamps without one; `year` the year of the first line whose stamp has none: None leaves
-        such lines without a record.
+        `zone` is the time zone of stamps without one. `year` is the year of the first line whose stamp has none; with
+        None such lines have no record.
         """
         self._begin(Timeline(zone, year))
 
     @classmethod
     def resume(cls, zone: tzinfo, state: Mapping[str, Any]) -> "Frames":
-        """Go on with a log where `state` was taken."""
+        """Continue a log from an earlier `state`."""
         frames = cls(zone, None)
         frames._begin(Timeline(zone, state.get("year"), state.get("latest"), state.get("dated"), state.get("seen")))
         if entry := state.get("entry"):
@@ -67,7 +67,7 @@ class Frames:
 
     @classmethod
     def dated_by(cls, years: Timeline) -> "Frames":
-        """Begin a log whose stamps are given to `years`."""
+        """Begin a log whose stamps are dated by `years`."""
         frames = cls(timezone.utc, None)
         frames._begin(years)
         return frames
@@ -78,7 +78,7 @@ class Frames:
         self._keep_nothing()
 
     def state(self) -> dict[str, Any]:
-        """Return what `resume` needs, as JSON: the year, the latest instants in seconds since 1970, half an entry."""
+        """Return what `resume` needs, as JSON: the year, the latest instants, an entry that is still being read."""
         return self._years.state() | ({"entry": self._entry.state()} if self._entry else {})
 
     def _begin(self, years: Timeline) -> None:
@@ -88,25 +88,25 @@ class Frames:
         self._iso_zone, self._iso_start, self._iso_is_local = "\n", 0, False
 
     def _keep(self, stamp: str, time: int, at: int) -> None:
-        """Keep how a line began, that instant in microseconds, and where the rest begins: maybe behind a fraction."""
+        """Remember a stamp, its instant in microseconds, and the index of the text after it and perhaps a fraction."""
         self._stamp, self._time, self._at = stamp, time, at
         self._has_fraction = at > len(stamp)
 
     def _read_entry(self, entry: Entry | None) -> None:
-        """Read an entry of `journalctl -o export`, in which no line is known by its stamp; None: read lines again."""
+        """Begin to read an entry of `journalctl -o export`, whose lines have no stamps; None ends that."""
         self._entry = entry
         self._dates = _NO_DATES if entry else _DATES
         self._iso_day = "\n"
         self._keep_nothing()
 
     def _keep_nothing(self) -> None:
-        """Compare the next line with no stamp: a newline is in none."""
+        """Forget the stamp: no line contains a newline."""
         self._keep("\n", 0, 0)
 
     def record(self, line: str) -> Record | Unframed:
-        """Return the record of the next line, given without its newline; an `Unframed` says why there is none.
+        """Return the record of the next line, without its newline; or an `Unframed` with the reason that it has none.
 
-        It never raises, whatever the line is.
+        Never raises.
         """
         if not line.startswith(self._stamp):
             return self._next_second(line)
@@ -121,16 +121,16 @@ class Frames:
         if head is None or colon < 0:
             return self._any(line)
         text = line[colon + 2 :]
-        # Most texts begin with a queue ID, which is below "[" and "m" by its first digit or capital.
+        # Most texts begin with a queue ID, whose first digit or capital sorts before "[" and "m".
         if (text >= "[" and text[0] in "[m") or text < "!" or line[-1] <= " ":
             text = plain(text)
         host, program, pid = head
         return _new(Record, (time, host, program, pid, text))
 
     def _learn(self, line: str, at: int, colon: int) -> tuple[str, str, str] | None:
-        """Remember host, program and process ID of what stands between stamp and text; None where it is no such.
+        """Return host, program and process ID between stamp and text, and remember them; None if they are not there.
 
-        Behind the microseconds of an ISO stamp, the zone is part of what is remembered, so that another is seen.
+        After the microseconds of an ISO stamp the zone is remembered with them, so that another zone does not match.
         """
         if not 0 < colon - at <= _MAX_HEAD:
             return None
@@ -147,7 +147,7 @@ class Frames:
         return head
 
     def _next_second(self, line: str) -> Record | Unframed:
-        """The record of a line whose second is another than before: the two usual kinds of stamps by their columns."""
+        """Return the record of a line of another second than before: the two usual stamps are read by their columns."""
         if (date := self._dates.get(line[:7])) is not None:
             minute, second = _MINUTES.get(line[7:13]), _SECONDS.get(line[13:15])
             if minute is not None and second is not None and line[15:16] == " " and self._is_framed(line, 16):
@@ -163,7 +163,7 @@ class Frames:
         return self._any(line) if self._entry is None else self._in_entry(line, self._entry)
 
     def _is_framed(self, line: str, at: int) -> bool:
-        """Whether host and program follow: if not, there may be more of the stamp, and its year."""
+        """Return whether host and program follow; if not, the stamp may be longer and have a year."""
         colon = line.find(": ", at)
         return line[at:colon] in self._heads or self._learn(line, at, colon) is not None
 
@@ -175,7 +175,7 @@ class Frames:
         return self.record(line)
 
     def _any(self, line: str, depth: int = 0) -> Record | Unframed:
-        """The record of a line in any frame, within `depth` wrappers."""
+        """Return the record of a line in any format, inside `depth` wrappers."""
         at, stamp = begun(line)
         if line[at : at + 1] == "{":
             return self._json(line[at:], None, depth)
@@ -188,12 +188,12 @@ class Frames:
             return records.SEVERAL if one is None else unstamped(line, at)
         record = self._stamped(one, at, stamp, depth)
         if line[at - 1 : at] == ">" and line[-1:].isdigit():
-            # The next line may end in a length too.
+            # The next line may end with a length too, which the fast path would not remove.
             self._keep_nothing()
         return record
 
     def _stamped(self, line: str, at: int, stamp: Stamp, depth: int) -> Record | Unframed:
-        """The record of a line that begins with a stamp."""
+        """Return the record of a line that begins with a stamp."""
         if "{" in line[stamp.end : stamp.end + _MAX_HEAD] and (start := event_at(line, stamp)):
             return self._json(line[start:], stamp, depth)
         header = self._header(line, stamp.end)
@@ -206,7 +206,7 @@ class Frames:
         return _new(Record, (time, *header))
 
     def _header(self, line: str, at: int) -> tuple[str, str, str, str] | Unframed:
-        """Host, program, process ID and text of what follows a stamp."""
+        """Return host, program, process ID and text after a stamp."""
         colon = line.find(": ", at)
         head = self._heads.get(line[at + 1 : colon]) or self._learn(line, at + 1, colon)
         if line[at : at + 1] == "\t":
@@ -218,7 +218,7 @@ class Frames:
         return *head, plain(line[colon + 2 :])
 
     def _micros(self, time: int | Stamp) -> int | Unframed:
-        """Microseconds since 1970 of the next line's time."""
+        """Return the next line's time in microseconds since 1970."""
         if type(time) is int:
             return time
         assert isinstance(time, Stamp)
@@ -233,7 +233,7 @@ class Frames:
         return records.NO_YEAR if self._years.year is None else records.NO_DATE
 
     def _remember(self, line: str, at: int, stamp: Stamp, time: int) -> None:
-        """Keep the stamp for the lines after, and of an ISO stamp what its day is."""
+        """Remember the stamp for the lines that follow, and the day of an ISO stamp."""
         if line[stamp.end : stamp.end + 1] != " ":
             self._keep_nothing()
             return
@@ -250,7 +250,7 @@ class Frames:
             self._keep(line[:20], time - stamp.micro, _AFTER_FRACTION)
 
     def _rfc5424(self, line: str) -> Record | Unframed:
-        """RFC 5424, after the version."""
+        """Return the record of an RFC 5424 line, without its priority and version."""
         written, header = rfc5424_header(line)
         stamp = stamp_of(written)
         if stamp is None or stamp.year is None:
@@ -259,7 +259,7 @@ class Frames:
         return time if type(time) is Unframed else _new(Record, (time, *header))
 
     def _json(self, line: str, outer: Stamp | None, depth: int) -> Record | Unframed:
-        """A line of `journalctl -o json`, or what a collector makes of a line; `outer` is a stamp before the JSON."""
+        """Return the record of a line of JSON from journalctl or a collector; `outer` is a stamp before the JSON."""
         if depth >= MAX_DEPTH:
             return records.TOO_DEEP
         event = event_of(line)
@@ -283,11 +283,11 @@ class Frames:
         return Record(time, host or host_name(event.host), program, pid, plain(text))
 
     def _begins_alike(self, text: str) -> bool:
-        """Whether a text begins as the line before: it is a line then."""
+        """Return whether a text begins with the same stamp as the line before, so that it is a line itself."""
         return self._at > 0 and text.startswith(self._stamp)
 
     def _inner(self, event: Event, outer: Stamp | None, depth: int) -> Record | Unframed:
-        """The record of a line within an event, whose own time tells the year where the line has none."""
+        """Return the record of a line inside an event, whose time shows the year if the line has none."""
         text = event.text.rstrip("\r\n")
         if self._begins_alike(text) and "{" not in text[:_MAX_HEAD]:
             record = self.record(text)
@@ -304,24 +304,24 @@ class Frames:
         return record._replace(host=host_name(event.host))
 
     def _in_entry(self, line: str, entry: Entry) -> Record | Unframed:
-        """A line while an entry of `journalctl -o export` is being read."""
-        if entry.take(line):
-            return self._told(entry) if entry.is_complete() else records.JOURNAL_FIELD
+        """Return the record of an entry of `journalctl -o export` with the line that completes it."""
+        if entry.add(line):
+            return self._entry_record(entry) if entry.is_complete() else records.JOURNAL_FIELD
         self._read_entry(None)
         if begins_entry(line, 0):
             return self._next_entry(line, entry)
         if line.strip():
             return self._next_second(line)
-        return self._told(entry) if entry.is_left() else records.BLANK
+        return self._entry_record(entry) if entry.is_unreported() else records.BLANK
 
     def _next_entry(self, line: str, before: Entry | None) -> Record | Unframed:
-        """The first line of an entry: where no blank line was behind the one before, that ends here."""
+        """Begin an entry with its first line, which ends the entry before if no blank line did."""
         entry = Entry()
-        entry.take(line)
+        entry.add(line)
         self._read_entry(entry)
-        return self._told(before) if before and before.is_left() else records.JOURNAL_FIELD
+        return self._entry_record(before) if before and before.is_unreported() else records.JOURNAL_FIELD
 
-    def _told(self, entry: Entry) -> Record | Unframed:
+    def _entry_record(self, entry: Entry) -> Record | Unframed:
         event = journal_event(entry.fields)
         record = records.NO_STAMP if isinstance(event, Unframed) else self._event(event, None, 0)
         self._read_entry(self._entry)
@@ -329,7 +329,7 @@ class Frames:
 
 
 def _without_tabs(line: str, at: int) -> str:
-    """The line from a place on, with blanks for the tabs by which a template separates its parts."""
+    """Return the line from an index on, with blanks instead of the tabs with which a template separates its parts."""
     ends = [end for mark in (": ", ":\t") if (end := line.find(mark, at)) >= 0]
     end = min(ends, default=len(line)) + 2
     return line[at:end].replace("\t", " ").lstrip(" ") + line[end:]

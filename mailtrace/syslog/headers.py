@@ -1,4 +1,4 @@
-"""What stands between a line's stamp and its text: host, program and process ID, and what systems put among them."""
+"""Parse the header of a log line, between stamp and text: host, program, process ID, and the additions of systems."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -34,14 +34,14 @@ _named_facility = re.compile(
     rf"(?:<\w{{1,16}}\.\w{{1,16}}>|\[?{_FACILITY}[.:]{_LEVEL}\]?:?|{_FACILITY} {_LEVEL}(?= [^\s:]{{1,255}}:(?: |\Z))) ",
     re.ASCII,
 ).match
-"""BSD's `<mail.info>`; `mail.info`, `[mail.info]`; socklog's `mail.info:`; and `mail info` where a tag follows."""
+"""BSD's `<mail.info>`; `mail.info`, `[mail.info]`; socklog's `mail.info:`; and `mail info` if a tag follows."""
 bsd_facility = re.compile(r"<\w{1,16}\.\w{1,16}> ").match
 facility = re.compile(r"\[?[a-z]\w{1,9}[.:][a-z]{3,8}\]? ", re.ASCII).match
-"""AIX's `mail:info` and BusyBox' `mail.info`, where a host stands before."""
+"""AIX's `mail:info` and BusyBox' `mail.info`, after the host."""
 _zone_name = re.compile(r"[A-Z]{3,5} (?=[^\s:]{1,255} [^\s:]{1,255}:(?: |\Z))").match
 _priority = re.compile(r"<\d{1,3}>").match
 _stream = re.compile(r"std(?:out|err) [FP] |[\w.@-]{1,192} {0,64}\| ", re.ASCII).match
-"""What Kubernetes' container runtimes and `docker service logs --timestamps` put between two stamps."""
+"""Text of Kubernetes' container runtimes and `docker service logs --timestamps` between two stamps."""
 _data_mark = re.compile(r'\\.|["\]]').finditer
 _solaris_id = re.compile(r"\[ID \d{1,12} [\w.]{1,32}\] ?", re.ASCII).match
 _message_repeated = re.compile(r"message repeated \d{1,9} times?: \[ ?", re.ASCII).match
@@ -57,7 +57,7 @@ _BEFORE_TAG: Final = (_named_facility, _priority)
 
 
 def header_of(rest: str) -> Header | Unframed:
-    """Return what follows a stamp, without all that systems put between."""
+    """Return the header of the text after a stamp, or the reason that it has none."""
     rest, _ = _without_additions(rest, _BEFORE_HOST)
     if at := version_at(rest, 0):
         return rfc5424_header(rest[at:])[1]
@@ -73,7 +73,7 @@ def header_of(rest: str) -> Header | Unframed:
 
 
 def _odd_header(host: str, rest: str) -> Header | Unframed:
-    """The header of what follows a host, where it is not the tag."""
+    """Return the header of the text after a host that is not followed by the tag."""
     rest, is_relayed = _without_additions(rest, _BEFORE_TAG)
     if at := version_at(rest, 0):
         return rfc5424_header(rest[at:])[1]
@@ -89,7 +89,7 @@ def _odd_header(host: str, rest: str) -> Header | Unframed:
 
 
 def _header_of_two_hosts(host: str, rest: str) -> Header:
-    """The header where a template names the sender of the line, often by its address, besides the host."""
+    """Return the header if a template names the sender of the line besides the host, often by its address."""
     word, _, after = rest.partition(" ")
     tag = _tag_with_pid(after)
     if tag is None:
@@ -98,7 +98,7 @@ def _header_of_two_hosts(host: str, rest: str) -> Header:
 
 
 def _without_additions(rest: str, prefixes: Sequence[_Prefix]) -> tuple[str, bool]:
-    """Without what is put before host or tag, such as a facility or one more stamp; and whether a stamp was there."""
+    """Return the text without additions before host or tag, such as a facility; and whether one was a stamp."""
     has_stamp = False
     for _ in range(_MAX_ADDITIONS):
         if found := next((found for prefix in prefixes if (found := prefix(rest))), None):
@@ -112,12 +112,12 @@ def _without_additions(rest: str, prefixes: Sequence[_Prefix]) -> tuple[str, boo
 
 
 def tag_of(rest: str) -> re.Match[str] | None:
-    """Return the tag that stands at the start: program and process ID are its groups."""
+    """Return the match of the tag at the start, whose groups are program and process ID; None if there is none."""
     return _tag(rest) or _tag_with_pid(rest) or _tag_without_colon(rest) or _cut_tag(rest)
 
 
 def learned(head: str) -> tuple[str, str, str] | None:
-    """Return host, program and process ID of what stands between stamp and text, in its usual forms; else None."""
+    """Return host, program and process ID of a header in its usual forms; else None."""
     words = head.split(" ")
     if len(words) == 3 and bsd_facility(words[0] + " "):
         del words[0]
@@ -131,12 +131,12 @@ def learned(head: str) -> tuple[str, str, str] | None:
 
 
 def rfc5424_header(rest: str) -> tuple[str, Header]:
-    """Return the stamp and the header of what follows RFC 5424's version."""
+    """Return the stamp and the header of the text after RFC 5424's version."""
     stamp, host, program, pid, _, rest = (*rest.split(" ", 5), "", "", "", "", "")[:6]
     text = plain(_after_data(rest).removeprefix("\ufeff"))
     program, pid = ("" if field == "-" else field for field in (program, pid))
     if not program:
-        # A relay that could not read the line has left its header in the text.
+        # A relay that could not parse the line has left its header in the text.
         inner = stamp_of(text)
         own_host, rest = _host_and_rest(text[inner.end :].lstrip(" ")) if inner else ("", text)
         if tag := tag_of(rest) if inner else _tag_with_pid(rest):
@@ -151,9 +151,9 @@ def host_name(name: str) -> str:
 
 
 def plain(text: str) -> str:
-    """Return the text without Solaris's message ID, syslogd's brackets around a repeated one, and blanks around it.
+    """Return the text without Solaris's message ID, syslogd's `message repeated` brackets, and blanks around it.
 
-    rsyslog's `%msg%` begins with a blank: a template that adds one has two.
+    rsyslog's `%msg%` begins with a blank, so a template that adds one has two.
     """
     text = text.strip(_BLANKS)
     if found := _solaris_id(text):
@@ -176,7 +176,7 @@ def unstamped(line: str, at: int) -> Unframed:
 
 
 def _nothing(text: str) -> Unframed | None:
-    """What syslogd says of itself."""
+    """Return the reason for ignoring a line that syslogd writes about itself; None for others."""
     if text.startswith("-- MARK --"):
         return MARK
     start = text[:20].lower().lstrip("- ")
@@ -184,7 +184,7 @@ def _nothing(text: str) -> Unframed | None:
 
 
 def _host_and_rest(rest: str) -> tuple[str, str]:
-    """The host, where one is named: the first word, unless that is the program's tag."""
+    """Return the host and the text after it: the host is the first word, unless that is the tag, or empty."""
     if rest.startswith(_FORWARDED):
         return "", rest
     word, _, after = rest.partition(" ")
@@ -196,7 +196,7 @@ def _host_and_rest(rest: str) -> tuple[str, str]:
 
 
 def _after_data(rest: str) -> str:
-    """The text behind RFC 5424's structured data: `-`, or elements in brackets, with any text in quotes."""
+    """Return the text after RFC 5424's structured data: `-`, or elements in brackets, with any text in quotes."""
     if rest[:1] != "[":
         return rest[2:] if rest[:2] in ("-", "- ") else rest
     at, is_quoted = 1, False

@@ -1,4 +1,4 @@
-"""The wall clock of a time zone: the instant of a local time."""
+"""Convert local times of a time zone to instants."""
 
 from datetime import datetime, timedelta, timezone, tzinfo
 from typing import Final
@@ -9,17 +9,17 @@ _DAY: Final = 86400
 
 
 class LocalTime:
-    """The clock on a zone's walls, summer time and all. The zone is any tzinfo."""
+    """Local time in a zone, with summer time. The zone is any tzinfo."""
 
     def __init__(self, zone: tzinfo) -> None:
         self.zone = zone
         self._offsets: dict[int, int | None] = {}
 
     def instant(self, wall: int, latest: int | None) -> int:
-        """Return the second since 1970 at which the wall clock showed a time, itself in seconds from 1970.
+        """Return the second since 1970 of a local time, itself given as seconds from 1970 to that local time.
 
-        In a repeated hour `latest`, the latest instant of the lines before, decides: who goes back is in the second
-        pass, and stays there. Times that the clock skips are taken by the offset before.
+        In a repeated hour `latest`, the latest instant of the lines before, decides: after a step back the lines are in
+        the second pass, and stay there. Times that the clock skips get the offset before the change.
         """
         day = wall - wall % _DAY
         try:
@@ -40,7 +40,7 @@ class LocalTime:
         return round((time.utcoffset() or timedelta()).total_seconds())
 
     def _near_change(self, wall: int, latest: int | None) -> int:
-        """An instant on a day on which the offset changes. A zone's own idea of gaps and folds is not asked for."""
+        """Return an instant on a day on which the offset changes, without relying on `fold` of the zone."""
         before, after = self._offset(wall - _DAY), self._offset(wall + _DAY)
         found = sorted({wall - offset for offset in (before, after) if self._shows(wall - offset) == wall})
         if len(found) < 2 or latest is None:

@@ -1,4 +1,4 @@
-"""What stands before a log line's own beginning: what collectors, containers and grep put in front."""
+"""Prefixes of log lines, which collectors, containers and grep add."""
 
 import re
 from typing import Final
@@ -28,20 +28,20 @@ _count = re.compile(r"(\d{1,5}) <\d{1,3}>\Z", re.ASCII).search
 _next_count = re.compile(rb"(\d{1,5}) ?(<\d{1,3}>)?").match
 _count_behind = re.compile(r"(?:removed|[)\]>])(\d{2,4})\Z", re.ASCII).search
 _COUNT_DIGITS: Final = 12
-"""At most so many characters behind a text can be the next length."""
+"""At most so many characters after a text can be the next length."""
 
 
 def beginning_of(line: str) -> int:
-    """Return where a line itself begins.
+    """Return the index at which a line itself begins.
 
-    Before that may stand NULs, a byte-order mark, RS, syslog's `<PRI>`, the line's length as syslog counts it over TCP
+    Before it may be NULs, a byte-order mark, RS, syslog's `<PRI>`, the line's length as syslog counts it over TCP
     (RFC 6587), and what docker compose, docker service, kubectl, stern or grep puts in front.
     """
     return begun(line)[0]
 
 
 def begun(line: str) -> tuple[int, Stamp | None]:
-    """Return where a line itself begins, and the stamp that stands there."""
+    """Return the index at which a line itself begins, and the stamp there; None if there is none."""
     found = _prefix(line)
     at = found.end() if found else 0
     if line[at : at + 1] == "{" or version_at(line, at):
@@ -51,13 +51,13 @@ def begun(line: str) -> tuple[int, Stamp | None]:
 
 
 def version_at(line: str, at: int) -> int:
-    """Return where RFC 5424's stamp stands if its version is at a place; else 0."""
+    """Return the index of RFC 5424's stamp if its version is at an index; else 0."""
     found = _version(line[at : at + 8])
     return at + found.end() if found else 0
 
 
 def _collected(line: str, at: int) -> tuple[int, Stamp | None]:
-    """Where a line begins behind words of a collector: nothing but a frame may follow them."""
+    """Return the beginning of a line after a collector's prefix, which only a stamp, JSON or RFC 5424 may follow."""
     for prefix in (_bracketed, _pod, _pod_of_namespace):
         if (found := prefix(line, at)) and (start := _start(line, found.end())):
             return start
@@ -70,7 +70,7 @@ def _collected(line: str, at: int) -> tuple[int, Stamp | None]:
 
 
 def _start(line: str, at: int) -> tuple[int, Stamp | None] | None:
-    """The place and the stamp, where a frame begins; None where none does."""
+    """Return the index and the stamp of a frame that begins there; None if none does."""
     found = _priority(line, at)
     at = found.end() if found else at
     if line.startswith('{"', at) or version_at(line, at):
@@ -80,10 +80,10 @@ def _start(line: str, at: int) -> tuple[int, Stamp | None] | None:
 
 
 def uncounted(line: str, at: int) -> str | None:
-    """Return a line behind `<PRI>` without the next one's length at its end (RFC 6587); None where it holds several.
+    """Return a line with `<PRI>` without the next line's length at its end (RFC 6587); None if it contains several.
 
-    Where senders put no newline between messages, what splits them elsewhere leaves a length behind the text. Its own
-    length, in front, says so for certain; without that, digits are one where no text of a mail server has any.
+    If a sender puts no newline between messages, splitting them elsewhere leaves a length after the text. The line's
+    own length, in front, is proof of that; without it, digits are a length where no mail server writes any.
     """
     if not line[-1:].isdigit() and not line[:1].isdigit():
         return line

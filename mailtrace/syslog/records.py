@@ -1,10 +1,10 @@
-"""What is taken out of a log line's frame, and why there may be nothing."""
+"""Records: parsed log lines, and the reasons why a line has none."""
 
 from typing import Final, NamedTuple
 
 
 class Record(NamedTuple):
-    """One log line, taken out of its frame."""
+    """One parsed log line."""
 
     time: int
     """Microseconds since 1970, UTC."""
@@ -17,11 +17,11 @@ class Record(NamedTuple):
 
 
 class Unframed(NamedTuple):
-    """A line without a record, and why."""
+    """A line without a record, and the reason."""
 
     reason: str
     ignored: bool
-    """Whether it is known to say nothing, such as `-- MARK --`."""
+    """Whether the line is known to have no content, such as `-- MARK --`; otherwise it is unrecognised."""
 
 
 BLANK: Final = Unframed("blank line", ignored=True)

@@ -1,4 +1,4 @@
-"""Time stamps as they are written at the start of log lines."""
+"""Parse the time stamps of log lines."""
 
 import re
 from datetime import date
@@ -22,11 +22,11 @@ _ABBREVIATIONS: Final = (
     "nov november",
     "dec december dez déc dic",
 )
-"""What glibc's date(1) writes for a month in English, German, French, Spanish, Italian, Dutch and Portuguese."""
+"""Months as glibc's date(1) writes them in English, German, French, Spanish, Italian, Dutch and Portuguese."""
 
 
 def _as_latin1(name: str) -> str:
-    """How a month's name reads where the log is in Latin-1."""
+    """Return a month's name as it appears if the log is in Latin-1."""
     return name.encode("latin-1").decode("utf-8", "backslashreplace")
 
 
@@ -68,10 +68,10 @@ ZONES: Final = {
     }.items()
     for name in names.split()
 }
-"""Seconds east of UTC by a zone's name: of those with one meaning in the tz database since 2000.
+"""Seconds east of UTC by a zone's name, for names with one meaning in the tz database since 2000.
 
-`PST` and `CDT` are America's here. `CST` (Chicago, Shanghai, Havana), `IST` (Kolkata, Dublin, Jerusalem), `MSK` (which
-has changed) and others say nothing.
+`PST` and `CDT` mean America's. `CST` (Chicago, Shanghai, Havana), `IST` (Kolkata, Dublin, Jerusalem), `MSK` (which has
+changed) and others are ambiguous, and ignored.
 """
 
 _WEEKDAY: Final = r"(?:[^\s\d]{2,9}[ ]{1,3})?"
@@ -105,32 +105,32 @@ _tag_next = re.compile(r"[ ]{1,3}\S{1,255}[:\]](?=[ ]|\Z)").match
 _epoch_stamp = re.compile(r"(\d{9,10})(\d{3})?(?:\.(\d{1,9}))?(?=[ \t\]])", re.ASCII).match
 _tai_stamp = re.compile(r"@([0-9a-f]{16})([0-9a-f]{8})?(?=[ \t])").match
 _DIGITS: Final = frozenset("0123456789@")
-"""How a stamp that counts begins."""
+"""How a stamp that counts seconds begins."""
 _TAI_EPOCH: Final = 2**62 + 10
-"""The TAI64 label of 1970, as multilog and svlogd write it: without leap seconds."""
+"""The TAI64 label of 1970 as multilog and svlogd write it, without leap seconds."""
 
 
 class Stamp(NamedTuple):
-    """A time stamp as it is written. The date may be none that there is (`Dec 32`)."""
+    """A time stamp as it is written. The date may not exist (`Dec 32`)."""
 
     year: int | None
     month: int
-    """0 where day and month cannot be told apart (`05/06/2024`)."""
+    """0 if the order of day and month is ambiguous (`05/06/2024`)."""
     day: int
     second: int
     """Seconds since midnight."""
     micro: int
     offset: int | None
-    """Seconds east of UTC; None where the stamp leaves it open."""
+    """Seconds east of UTC; None if the stamp has no zone."""
     end: int
-    """Where in the line the stamp ends."""
+    """The index after the stamp in its line."""
 
 
 def stamp_of(line: str, at: int = 0) -> Stamp | None:
-    """Return the time stamp that stands at a place in a line; None where there is none.
+    """Return the time stamp at an index of a line; None if there is none.
 
-    Understood are RFC 3164's with or without a year before, amid or behind it, in the languages of `MONTHS`; ISO 8601
-    with the looseness of journalctl, rsyslog templates and svlogd; `14.05.2024`, `14-May-2024` and `05/14/2024`; hours
+    The forms are RFC 3164's with or without a year before, inside or after it, in the languages of `MONTHS`; ISO 8601
+    with the variations of journalctl, rsyslog templates and svlogd; `14.05.2024`, `14-May-2024` and `05/14/2024`; hours
     with AM and PM; zones by name; seconds or milliseconds since 1970; TAI64N; and any of these in brackets.
     """
     if line[at : at + 1] != "[":
@@ -160,14 +160,14 @@ def _day_first(line: str, at: int) -> Stamp | None:
     if found := _numeric_stamp(line, at):
         day, month = int(found["first"]), int(found["next"])
         if found["between"] != "." and day != month and day <= 12:
-            # America's order where the second number is no month; otherwise either is meant.
+            # Month first, as in America, if the second number cannot be a month; otherwise it is ambiguous.
             day, month = (month, day) if month > 12 else (day, 0)
         return _stamp(line, found, int(found["year"]), month, day)
     return None
 
 
 def _counted(line: str, at: int) -> Stamp | None:
-    """A stamp that counts seconds."""
+    """Return a stamp that counts seconds since 1970, or TAI64N."""
     if found := _epoch_stamp(line, at):
         return stamp_at(int(found[1]) * 1_000_000 + _micro((found[2] or "") + (found[3] or "")), found.end())
     if found := _tai_stamp(line, at):
@@ -185,13 +185,13 @@ def stamp_at(micros: int, end: int = 0) -> Stamp:
 
 
 def _stamp(line: str, found: re.Match[str], year: int | None, month: int, day: int) -> Stamp | None:
-    """The stamp whose date and clock were found, with what follows them: AM or PM, the zone, the year."""
+    """Return the stamp from its date and time of day, and what follows them: AM or PM, the zone, the year."""
     rest = _rest_of_stamp(line, found.end())
     if rest is None:
         return None
     end, half, offset = rest.end(), rest["half"], offset_of(rest["zone"])
     if half and year is None and _tag_next(line, end):
-        # A host of that name.
+        # It is the name of a host.
         end, half, offset = found.end(), None, None
     elif (
         offset is None
@@ -209,7 +209,7 @@ def _stamp(line: str, found: re.Match[str], year: int | None, month: int, day: i
 
 
 def _hour(hour: int, half: str | None) -> int:
-    """The hour of a day; 24 where there is none such."""
+    """Return the hour of the day; 24 if there is no such hour."""
     if half is None:
         return hour
     return 24 if not 1 <= hour <= 12 else hour % 12 + (12 if half in "Pp" else 0)
@@ -220,7 +220,7 @@ def _micro(digits: str | None) -> int:
 
 
 def offset_of(zone: str | None) -> int | None:
-    """Return the seconds east of UTC that a stamp's zone (`Z`, `UTC`, `+01`, `-0330`, `+05:45`) says."""
+    """Return the seconds east of UTC of a stamp's zone (`Z`, `UTC`, `+01`, `-0330`, `+05:45`); None if it has none."""
     if not zone:
         return None
     if zone[0] not in "+-":
@@ -230,7 +230,7 @@ def offset_of(zone: str | None) -> int | None:
 
 
 def midnight(year: int, month: int, day: int) -> int | None:
-    """Return the seconds from 1970 to the start of a day, without regard to zones; None where there is no such day."""
+    """Return the seconds from 1970 to the start of a day, ignoring time zones; None if there is no such day."""
     if not FIRST_YEAR <= year <= _LAST_YEAR:
         return None
     try:

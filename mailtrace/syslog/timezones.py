@@ -1,4 +1,4 @@
-"""Time zones by name: what `--tz` takes."""
+"""Time zones by name, as for `--tz`."""
 
 import os
 import re
@@ -28,7 +28,7 @@ def zone_of(name: str) -> tzinfo:
     try:
         return ZoneInfo(name)
     except (KeyError, ValueError, OSError):
-        from dateutil import tz  # noqa: PLC0415 # it takes its time to load
+        from dateutil import tz  # noqa: PLC0415 # slow to import, and rarely needed
 
         found = tz.gettz(name) if _is_name(name) else None
     if found is None:
@@ -37,7 +37,7 @@ def zone_of(name: str) -> tzinfo:
 
 
 def _local() -> tzinfo:
-    """The machine's zone, as a process here is told it: by TZ, else by the machine's file."""
+    """Return the machine's time zone: from TZ, else from /etc/localtime."""
     name = os.environ.get("TZ")
     try:
         if name is None:

@@ -1,7 +1,7 @@
-"""JSON around a log line or around its text: what Docker, the journal and log collectors make of it.
+"""Parse JSON around a log line or its text, as Docker, the journal and log collectors write it.
 
-The text is in a member such as `message`, `log` or `short_message`. It is a whole line in another frame, or only the
-text, with time, host, program and process ID in members of their own.
+The text is in a member such as `message`, `log` or `short_message`. It is a whole line in another format, or only the
+text, and time, host, program and process ID are in further members.
 """
 
 import re
@@ -16,7 +16,7 @@ from mailtrace.syslog.records import NO_JSON, Unframed
 from mailtrace.syslog.stamp import Stamp, stamp_at, stamp_of
 
 MAX_DEPTH: Final = 3
-"""A wrapper is looked for in a wrapper in a wrapper, and no deeper."""
+"""The most wrappers inside each other."""
 
 _TEXTS: Final = (
     *("message", "log", "msg", "shortmessage", "@message", "eventoriginal", "line", "textpayload", "syslogmessage"),
@@ -36,48 +36,48 @@ _PROGRAMS: Final = (
 )
 _PIDS: Final = ("procid", "pid", "syslogpid", "logsyslogprocid", "processpid", "processid")
 _FOLDED: Final = str.maketrans({**{chr(code): chr(code + 32) for code in range(65, 91)}, **dict.fromkeys("_-. ")})
-"""Names are compared in lower case and without what separates their words: `app-name`, `APP_NAME`, `appName`."""
+"""Names are compared in lower case and without separators between words: `app-name`, `APP_NAME`, `appName`."""
 _LABELS: Final = frozenset((*_PROGRAMS, "syslogtag", "tag"))
 _LEVELS: Final = 3
-"""So deep are objects in an event looked into: `{"log": {"syslog": {"appname": ...}}}`."""
+"""The most levels of objects in an event that are searched: `{"log": {"syslog": {"appname": ...}}}`."""
 _MAX_DIGITS: Final = 19
 
 _before_event = re.compile(
     r"[ \t]{1,8}(?:std(?:out|err) [FP] )?(?=\{\")|\t[^\t{]{1,128}\t(?=\{\")|[ ][^\s{]{1,128}: (?=\{\")"
 ).match
-"""Between stamp and JSON: nothing, a container runtime's words, or fluentd's tag."""
+"""Between stamp and JSON: nothing, a container runtime's stream name, or fluentd's tag."""
 _NANOSECONDS: Final = re.compile(r"\.\d{9} [+-]\d{4}\Z").search
 """How the stamp of fluentd's out_stdout ends."""
 
 
 class Event(NamedTuple):
-    """What JSON says of a log line."""
+    """A log line in JSON."""
 
     text: str
     """The line, or its text."""
     program: str
     pid: str
     is_labelled: bool
-    """Whether a member names the program, so that the text is no line of another's making."""
+    """Whether a member names the program, so that the text is not a line with a header of its own."""
     members: Mapping[str, Any]
     """All members, by their names in lower case without `_`, `-` and `.`, from objects within too."""
     instant: int | None = None
-    """When it was written, in microseconds since 1970, where the journal says so."""
+    """The journal's time, in microseconds since 1970."""
 
     @property
     def host(self) -> str:
-        """The host by the event's members; empty where they do not name it."""
+        """The host in the event's members; empty if there is none."""
         return _first(self.members, _HOSTS)
 
     def time(self) -> int | Stamp | None:
-        """Return when it was written: in microseconds since 1970, UTC, or by a stamp."""
+        """Return its time: in microseconds since 1970, or as a stamp; None if it has none."""
         return _time(self.members) if self.instant is None else self.instant
 
 
 def event_of(line: str) -> Event | Unframed:
-    """Return the event that a line of JSON is."""
+    """Return the event of a line of JSON, or the reason that it is none."""
     try:
-        # One of an array's.
+        # An element of an array may end with a comma or bracket.
         entry = orjson.loads(line.rstrip(" \t\r\n,]"))
     except ValueError:
         return NO_JSON
@@ -98,7 +98,7 @@ def event_of(line: str) -> Event | Unframed:
 
 
 def journal_event(entry: Mapping[str, Any]) -> Event | Unframed:
-    """Return the event that an entry of the journal is, by its fields."""
+    """Return the event of a journal entry, from its fields; or the reason that it is none."""
     time, text = _text(entry, "__REALTIME_TIMESTAMP"), _text(entry, "MESSAGE")
     if not (time.isdecimal() and len(time) < 18 and "MESSAGE" in entry):
         return NO_JSON
@@ -110,7 +110,7 @@ def journal_event(entry: Mapping[str, Any]) -> Event | Unframed:
 
 
 def event_at(line: str, stamp: Stamp) -> int:
-    """Return where JSON begins behind a stamp, of which it is the whole rest; 0 where it is not."""
+    """Return the index of the JSON that follows a stamp and ends the line; 0 if there is none."""
     found = _before_event(line, stamp.end)
     if not found or (found[0][-2:] == ": " and not _NANOSECONDS(line[: stamp.end])):
         return 0
@@ -118,32 +118,18 @@ def event_at(line: str, stamp: Stamp) -> int:
 
 
 def is_line(text: str) -> bool:
-    """Return whether a text is a line in a frame."""
+    """Return whether a text is a line with a frame."""
     at, stamp = begun(text)
     return stamp is not None or text[at : at + 2] == '{"' or version_at(text, at) > 0
 
 
 def is_line_in(event: Event) -> bool:
-    """Return whether an event's text is a line in a frame: of another program than the event's, it is only a text."""
+    """Return whether an event's text is a line with a frame; a line of another program than the event's is a text."""
     if not event.is_labelled:
         return is_line(event.text)
     stamp = None if event.instant else begun(event.text)[1]
     header = header_of(event.text[stamp.end :].lstrip(" ")) if stamp else None
     return isinstance(header, Header) and header.program.startswith(event.program)
-
-
-def unwrapped(line: str) -> tuple[str, int | Stamp | None]:
-    """Return the line, or only its text, that is in a line's wrappers, and when the innermost of them says it was."""
-    time: int | Stamp | None = None
-    for _ in range(MAX_DEPTH):
-        at, stamp = begun(line)
-        if stamp and (start := event_at(line, stamp)):
-            at, time = start, stamp
-        event = event_of(line[at:]) if line[at : at + 1] == "{" else NO_JSON
-        if isinstance(event, Unframed):
-            break
-        line, time = event.text, time if (own := event.time()) is None else own
-    return line, time
 
 
 def _flatten(entry: Mapping[str, Any], prefix: str, levels: int, members: dict[str, Any]) -> None:
@@ -156,7 +142,7 @@ def _flatten(entry: Mapping[str, Any], prefix: str, levels: int, members: dict[s
 
 
 def _text(entry: Mapping[str, Any], name: str) -> str:
-    """A member: text, or the numbers of its bytes where it is no UTF-8; the first of several values."""
+    """Return a member as text: from a list of numbers its bytes, from any other list its first value."""
     value = entry.get(name)
     if isinstance(value, list):
         if value and all(type(byte) is int and 0 <= byte < 256 for byte in value):
@@ -170,13 +156,13 @@ def _first(members: Mapping[str, Any], names: Iterable[str]) -> str:
 
 
 def _whole(texts: list[str], members: Mapping[str, Any]) -> str:
-    """The text; GELF's long one where its short one was cut off."""
+    """Return the text; GELF's long one if the short one was cut."""
     full = _text(members, "fullmessage")
     return full if texts[0] == members.get("shortmessage") and full.startswith(texts[0]) else texts[0]
 
 
 def _program(members: Mapping[str, Any]) -> tuple[str, str, bool]:
-    """Program, process ID, and whether it is certain that these are the line's own."""
+    """Return program, process ID, and whether these certainly are the line's own."""
     tag = whole_tag(_text(members, "syslogtag").rstrip(": "))
     name = _first(members, _PROGRAMS)
     if tag and tag[1].startswith(name):
@@ -191,7 +177,7 @@ def _program(members: Mapping[str, Any]) -> tuple[str, str, bool]:
 
 
 def _time(members: Mapping[str, Any]) -> Stamp | None:
-    """The first time that says its year; else the first."""
+    """Return the first time with a year; else the first time."""
     times = [time for name in _TIMES if (time := _stamp(members.get(name)))]
     return next((time for time in times if time.year is not None), times[0] if times else None)
 
@@ -211,7 +197,7 @@ def _stamp(value: Any) -> Stamp | None:
 
 
 def _counted(digits: str) -> Stamp | None:
-    """The stamp of seconds, milliseconds, microseconds or nanoseconds since 1970: their number tells which of them."""
+    """Return the stamp of (milli-, micro-, nano-) seconds since 1970; the number of digits shows the unit."""
     if not 9 <= len(digits) <= _MAX_DIGITS or len(digits) % 3 == 2:
         return None
     whole = 9 if len(digits) % 3 == 0 else 10
@@ -219,7 +205,7 @@ def _counted(digits: str) -> Stamp | None:
 
 
 def text_header(text: str) -> Header | None:
-    """Return the header of a text with its tag: one with a process ID, or of Postfix's kind."""
+    """Return the header of a text that begins with a tag with a process ID or a slash; else None."""
     header = header_of(text.strip())
     is_one = isinstance(header, Header) and (header.pid or "/" in header.program)
     return header if isinstance(header, Header) and is_one else None

@@ -101,7 +101,7 @@ def test_every_grouping_counts_something():
 def test_each_way_of_grouping_counts_what_it_is_named_after(by, wanted):
     assert wanted == counts(Query(), by, TWO)
     grouping = Grouping(by, UTC)
-    assert (by in ("to", "to-domain", "relay", "outcome", "status")) == grouping.is_of_entries
+    assert (by in ("to", "to-domain", "relay", "outcome", "status")) == grouping.counts_recipients
     assert (by in ("hour", "day")) == grouping.is_of_times
     assert (by == "relay") == grouping.has_delays
 

@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 
 from mailtrace.syslog.frame import Frames, Record, Unframed
 from mailtrace.syslog.timezones import zone_of
-from mailtrace.syslog.wrappers import unwrapped
 
 SEVERAL = "several messages in one line"
 RECORDS = Path(__file__).parents[2] / "samples" / "records"
@@ -176,24 +175,7 @@ def test_local_iso_stamps_tell_the_passes_too():
 def test_a_line_is_taken_out_of_three_wrappers_at_most():
     for depth in range(4):
         assert Frames(timezone.utc, None).record(nested(depth)).time == 1733412439000000
-        assert unwrapped(nested(depth))[0] == nested(0)
     assert isinstance(Frames(timezone.utc, None).record(nested(10)), Unframed)
-
-
-@pytest.mark.parametrize(
-    "line, text, year",
-    [
-        ("Dec  5 15:27:19 mx sm-mta[1]: x", "Dec  5 15:27:19 mx sm-mta[1]: x", None),
-        ('{"log": "Dec  5 15:27:19 x", "time": "2020-12-05T15:27:19Z"}', "Dec  5 15:27:19 x", 2020),
-        ('2021-12-05T15:27:19Z stdout F {"log": "Dec  5 15:27:19 x"}', "Dec  5 15:27:19 x", 2021),
-        ('{"message": "F0137E140A: removed", "ident": "x", "date": 1575559639}', "F0137E140A: removed", 2019),
-        ('{"a": 1}', '{"a": 1}', None),
-    ],
-)
-def test_unwrapped_gives_what_is_inside_and_when_the_wrapper_says_it_was(line, text, year):
-    found, stamp = unwrapped(line)
-    assert found == text
-    assert stamp is None if year is None else stamp.year == year
 
 
 def test_a_wrapper_tells_the_year_of_its_line():
