@@ -2,6 +2,7 @@
 
 import os
 import stat
+import tempfile
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -10,10 +11,12 @@ import pytest
 from helpers.stores.contents import found, put
 from helpers.stores.transactions import transaction, whole
 from mailtrace.message.transaction import SECOND
+from mailtrace.search.query import Query
 from mailtrace.stores.sqlite.store import SqliteStore
 
 NOON = int(datetime(2011, 12, 15, 12, tzinfo=timezone.utc).timestamp())
 HOUR = 3600
+NOBODY = 65534
 
 
 @pytest.fixture(params=[0o000, 0o022, 0o077, 0o177], ids=oct)
@@ -111,3 +114,29 @@ def test_expiry_gives_the_space_back(tmp_path):
     store.close()
     assert ["KEPT"] == ids(store)
     assert path.stat().st_size < full // 5
+
+
+@pytest.fixture
+def unwritable():
+    """A folder for a store, and what lets this process only read there: as another user, if it is root."""
+    with tempfile.TemporaryDirectory() as name:
+        folder, me = Path(name), os.geteuid()
+
+        def lock() -> None:
+            for each in folder.iterdir():
+                each.chmod(0o444)
+            folder.chmod(0o555)
+            os.seteuid(me or NOBODY)
+
+        yield folder, lock
+        os.seteuid(me)
+        folder.chmod(0o755)
+
+
+def test_a_store_in_a_folder_that_may_not_be_written_is_read_as_it_stands(unwritable):
+    folder, lock = unwritable
+    store = stored(folder, NOON, NOON)
+    store.close()
+    lock()
+    assert ["ID0"] == ids(store)
+    assert 1 == store.count(Query())
