@@ -1,6 +1,7 @@
 """The embedded store's file: who may read it, what expiry takes from it, and that it shrinks."""
 
 import os
+import shutil
 import stat
 import tempfile
 from datetime import datetime, timezone
@@ -10,6 +11,7 @@ import pytest
 
 from helpers.stores.contents import found, put
 from helpers.stores.transactions import transaction, whole
+from mailtrace.errors import StoreError
 from mailtrace.message.transaction import SECOND
 from mailtrace.search.query import Query
 from mailtrace.stores.sqlite.store import SqliteStore
@@ -140,3 +142,14 @@ def test_a_store_in_a_folder_that_may_not_be_written_is_read_as_it_stands(unwrit
     lock()
     assert ["ID0"] == ids(store)
     assert 1 == store.count(Query())
+
+
+def test_a_store_that_was_left_in_the_middle_is_not_read_without_its_last_commits(unwritable, tmp_path):
+    folder, lock = unwritable
+    store = stored(tmp_path, NOON, NOON)
+    for name in ("mailtrace.db", "mailtrace.db-wal"):
+        shutil.copy(tmp_path / name, folder / name)
+    store.close()
+    lock()
+    with pytest.raises(StoreError, match="cannot be used"):
+        SqliteStore(str(folder / "mailtrace.db")).count(Query())
