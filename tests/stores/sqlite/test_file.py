@@ -1,7 +1,9 @@
 """The file of the embedded store: its permissions, expiry, and its size after expiry."""
 
 import os
+import shutil
 import stat
+import tempfile
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -9,11 +11,14 @@ import pytest
 
 from helpers.stores.contents import found, put
 from helpers.stores.transactions import transaction, whole
+from mailtrace.errors import StoreError
 from mailtrace.message.transaction import SECOND
+from mailtrace.search.query import Query
 from mailtrace.stores.sqlite.store import SqliteStore
 
 NOON = int(datetime(2011, 12, 15, 12, tzinfo=timezone.utc).timestamp())
 HOUR = 3600
+NOBODY = 65534
 
 
 @pytest.fixture(params=[0o000, 0o022, 0o077, 0o177], ids=oct)
@@ -111,3 +116,40 @@ def test_expiry_returns_the_space(tmp_path):
     store.close()
     assert ["KEPT"] == ids(store)
     assert path.stat().st_size < full // 5
+
+
+@pytest.fixture
+def unwritable():
+    """A folder for a store, and what lets this process only read there: as another user, if it is root."""
+    with tempfile.TemporaryDirectory() as name:
+        folder, me = Path(name), os.geteuid()
+
+        def lock() -> None:
+            for each in folder.iterdir():
+                each.chmod(0o444)
+            folder.chmod(0o555)
+            os.seteuid(me or NOBODY)
+
+        yield folder, lock
+        os.seteuid(me)
+        folder.chmod(0o755)
+
+
+def test_a_store_in_a_folder_that_may_not_be_written_is_read_as_it_stands(unwritable):
+    folder, lock = unwritable
+    store = stored(folder, NOON, NOON)
+    store.close()
+    lock()
+    assert ["ID0"] == ids(store)
+    assert 1 == store.count(Query())
+
+
+def test_a_store_that_was_left_in_the_middle_is_not_read_without_its_last_commits(unwritable, tmp_path):
+    folder, lock = unwritable
+    store = stored(tmp_path, NOON, NOON)
+    for name in ("mailtrace.db", "mailtrace.db-wal"):
+        shutil.copy(tmp_path / name, folder / name)
+    store.close()
+    lock()
+    with pytest.raises(StoreError, match="cannot be used"):
+        SqliteStore(str(folder / "mailtrace.db")).count(Query())

@@ -94,3 +94,16 @@ def test_a_message_that_changed_is_found_by_its_new_values(path):
         assert ids == [each["transaction"] for each in found(store, query)]
         assert len(ids) == store.count(query)
     store.close()
+
+
+@pytest.mark.parametrize("oldest_first", [True, False])
+@pytest.mark.parametrize("at", [NOON, -9 * SECOND])
+def test_documents_of_one_day_are_in_their_order_wherever_they_lie(path, at, oldest_first):
+    now = [INDEXED]
+    store = SqliteStore(path, now=lambda: now[0])
+    put(store, transaction("ID0", whole(at)), transaction("ID2", whole(at + 2)), transaction("ID4", whole(at + 4)))
+    now[0] += 86_401
+    put(store, transaction("ID1", whole(at + 1)), transaction("ID3", whole(at + 3)))
+    ids = [each["transaction"] for each in found(store, Query(oldest_first=oldest_first))]
+    assert [f"ID{n}" for n in range(5)][:: 1 if oldest_first else -1] == ids
+    store.close()

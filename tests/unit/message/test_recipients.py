@@ -94,6 +94,17 @@ def test_recipients_still_waiting_at_the_removal_were_deleted():
     assert [("bob@y", "sent")] == outcomes(CLIENT, ACTIVE, SENT, LOST)
     assert [("bob@y", "deferred")] == outcomes(CLIENT, ACTIVE, DEFERRED, Removed("removed"))
 
+    other = Refusal("rejected", "rejected (no)", "eve@y")
+    gone = CLIENT, other, ACTIVE, DEFERRED, Removed("removed")
+    assert [("eve@y", "rejected"), ("bob@y", "deferred")] == outcomes(*gone)
+
+
+def test_what_is_requeued_waits_from_its_last_result_on():
+    later = DEFERRED._replace(status="deferred (timed out)", delay=9.0)
+    found = entries(CLIENT, ACTIVE, DEFERRED, Removed("requeued", "CC4AB9C84D6"), later)
+    assert ["deferred", "deferred", "queued"] == [entry["outcome"] for entry in found]
+    assert "1970-01-01T00:00:04+00:00" == found[-1]["date"]
+
 
 def test_an_alias_whose_member_has_a_result_was_not_deleted():
     alias = DEFERRED._replace(recipient="list@y", relay="local")

@@ -331,6 +331,17 @@ def test_what_ends_a_message_in_the_second_in_which_the_next_begins_is_the_forme
     assert is_former != (fact in [each for _, each in second.facts])
 
 
+def test_what_a_message_says_in_the_second_in_which_it_begins_is_its_own_where_the_former_has_ended():
+    first: list[tuple[int, Fact]] = [(100, Client("a [192.0.2.1]")), (103, Removed("removed"))]
+    second: list[tuple[int, Fact]] = [
+        (110, Client("b [192.0.2.2]")),
+        (110, result("r@x", "sent (ok)", None)),
+        (111, Removed("removed")),
+    ]
+    found = segments([part(*first, *second)])
+    assert [part(*first).facts, part(*second).facts] == [each.facts for each in found]
+
+
 @pytest.mark.parametrize("fact", [BEGUN[1], Submitted("ann"), Sender("a@b", 10, 1, "m@x", "h [192.0.2.1]")])
 def test_a_message_begins_with_its_client_its_submitter_or_its_collected_sender(fact):
     assert type(fact) in BEGINNINGS
