@@ -13,7 +13,7 @@ import stat
 import sys
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
@@ -72,6 +72,10 @@ class LogFile:
         return self._stat().st_mtime
 
     def _stat(self) -> os.stat_result:
+        with suppress(OSError):
+            found = Path(self.path).stat()
+            if self._identity is None or (found.st_dev, found.st_ino) == self._identity[:2]:
+                return found
         with self._raw() as raw:
             return os.fstat(raw.fileno())
 

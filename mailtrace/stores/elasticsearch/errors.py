@@ -47,8 +47,8 @@ class DeniedError(StoreError):
 class RetryableError(StoreUnavailableError):
     """The server cannot answer a request now, but may answer the same request later."""
 
-    def __init__(self, problem: str, advice: str, status: int) -> None:
-        super().__init__(f"{problem}: {advice}")
+    def __init__(self, message: str, problem: str, status: int) -> None:
+        super().__init__(message)
         self.problem = problem
         """The message without the advice."""
         self.status = status
@@ -58,14 +58,14 @@ class BusyError(RetryableError):
     """The server is overloaded, or a part of it is not available yet."""
 
     def __init__(self, problem: str, status: int) -> None:
-        super().__init__(problem, "try again later", status)
+        super().__init__(f"{problem}: try again later", problem, status)
 
 
 class LostError(RetryableError):
     """The server does not answer: it is down, or just stopping or starting."""
 
     def __init__(self, problem: str) -> None:
-        super().__init__(problem, "is Elasticsearch running there?", 503)
+        super().__init__(f"{problem}: is Elasticsearch running there?", problem, 503)
 
 
 def is_document_error(status: int, kind: str) -> bool:

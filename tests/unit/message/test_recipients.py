@@ -101,8 +101,8 @@ def test_recipients_still_waiting_at_the_removal_were_deleted():
 
 def test_what_is_requeued_waits_from_its_last_result_on():
     later = DEFERRED._replace(status="deferred (timed out)", delay=9.0)
-    found = entries(CLIENT, ACTIVE, DEFERRED, Removed("requeued", "CC4AB9C84D6"), later)
-    assert ["deferred", "deferred", "queued"] == [entry["outcome"] for entry in found]
+    found = results(CLIENT, ACTIVE, DEFERRED, Removed("requeued", "CC4AB9C84D6"), later)
+    assert ["deferred", "deferred", "queued"] == [result["outcome"] for result in found]
     assert "1970-01-01T00:00:04+00:00" == found[-1]["date"]
 
 
