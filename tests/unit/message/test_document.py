@@ -344,6 +344,9 @@ def test_of_each_member_the_first_value_of_the_kind_that_tells_it_best_is_told()
     assert ("ann", None, None) == (local["from"], local["client"], local["client_ip"])
     both = document(made(Login("eve", "c [192.0.2.9]"), Client("b [192.0.2.2]", "bob"), ACTIVE))
     assert ("bob", "c [192.0.2.9]") == (both["login"], both["orig_client"])
+    assert "eve" == document(made(Login("eve"), ACTIVE))["login"]
+    refused = document(made(Refusal("rejected", "rejected (no)", "bob@y", "eve@x", "d [192.0.2.4]", "eve")))
+    assert ("eve@x", "d [192.0.2.4]", "eve") == (refused["from"], refused["client"], refused["login"])
 
 
 def test_a_requeued_message_is_queued_from_when_it_was_requeued():
