@@ -9,6 +9,7 @@ from mailtrace.message.transaction import SECOND, TimeSpan
 from mailtrace.mta.facts import Removed
 from mailtrace.search.patterns import Pattern
 from mailtrace.search.query import Query
+from mailtrace.stores.sqlite.schema import PART_SIZE, POSITION_BITS
 from mailtrace.stores.sqlite.store import SqliteStore
 
 KEY = ("mx", "5298B228B8B")
@@ -107,3 +108,17 @@ def test_documents_of_one_day_are_in_their_order_wherever_they_lie(path, at, old
     ids = [each["transaction"] for each in found(store, Query(oldest_first=oldest_first))]
     assert [f"ID{n}" for n in range(5)][:: 1 if oldest_first else -1] == ids
     store.close()
+
+
+def test_what_lies_beyond_the_first_chunk_is_found_and_counted_by_its_terms(path):
+    store = SqliteStore(path)
+    put(store, *(transaction(f"ID{n}", whole(NOON + n)) for n in range(1100)))
+    for n in (0, 1023, 1024, 1099):
+        query = Query(queue_ids=(f"ID{n}",))
+        assert 1 == store.count(query)
+        assert [f"ID{n}"] == [each["transaction"] for each in found(store, query)]
+    store.close()
+
+
+def test_a_part_has_no_more_rows_than_numbers_for_them():
+    assert PART_SIZE == 2**POSITION_BITS

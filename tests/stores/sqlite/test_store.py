@@ -76,6 +76,15 @@ def test_a_store_of_another_version_is_reported(tmp_path, version, told):
             use()
 
 
+def test_a_file_says_whose_it_is(tmp_path):
+    """At offset 68, where `file` and its magic look for it."""
+    path = tmp_path / "mailtrace.db"
+    store = SqliteStore(str(path))
+    put(store, transaction("KEPT", whole()))
+    store.close()
+    assert b"mtrc" == path.read_bytes()[68:72]
+
+
 def test_a_folder_is_not_a_store(tmp_path):
     with pytest.raises(StoreError, match="is a folder"):
         SqliteStore(str(tmp_path)).prepare()

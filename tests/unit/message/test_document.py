@@ -354,6 +354,9 @@ def test_each_field_has_the_first_value_of_the_most_reliable_kind_of_fact():
     assert ("ann", None, None) == (local["from"], local["client"], local["client_ip"])
     both = document(with_facts(Login("eve", "c [192.0.2.9]"), Client("b [192.0.2.2]", "bob"), ACTIVE))
     assert ("bob", "c [192.0.2.9]") == (both["login"], both["orig_client"])
+    assert "eve" == document(with_facts(Login("eve"), ACTIVE))["login"]
+    refused = document(with_facts(Refusal("rejected", "rejected (no)", "bob@y", "eve@x", "d [192.0.2.4]", "eve")))
+    assert ("eve@x", "d [192.0.2.4]", "eve") == (refused["from"], refused["client"], refused["login"])
 
 
 def test_a_requeued_message_is_queued_from_when_it_was_requeued():

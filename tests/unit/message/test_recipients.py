@@ -144,12 +144,19 @@ def test_the_hold_of_the_whole_message_is_left_out_once_its_recipients_are_deliv
     assert [(None, "held")] == outcomes(CLIENT, MessageId("m@x"), held)
     assert [(None, "held"), (None, "queued")] == outcomes(CLIENT, MessageId("m@x"), held, released)
     assert [("bob@y", "sent")] == outcomes(CLIENT, MessageId("m@x"), held, released, SENT)
+    assert [("bob@y", "sent")] == outcomes(CLIENT, ACTIVE, Held("placed on hold"), released, SENT)
 
 
 def test_the_hold_of_a_recipient_is_left_out_if_it_was_delivered_under_another_name():
     held, released = Refusal("held", "held (spam)", "list@y"), Released("released from hold")
     assert [("bob@y", "sent")] == outcomes(CLIENT, MessageId("m@x"), held, released, ACTIVE, SENT)
     assert [("list@y", "held"), ("bob@y", "sent")] == outcomes(CLIENT, MessageId("m@x"), held, ACTIVE, SENT)
+
+
+def test_a_result_that_queues_a_recipient_is_no_release_from_hold():
+    held = Refusal("held", "held (spam)", "list@y")
+    queued = SENT._replace(recipient="eve@y", relay=None, status="queued", outcome="queued")
+    assert [("list@y", "held"), ("eve@y", "queued"), ("bob@y", "sent")] == outcomes(CLIENT, ACTIVE, held, queued, SENT)
 
 
 def test_a_refusal_of_the_whole_message_is_shown_once():
@@ -183,6 +190,9 @@ def test_only_waiting_recipients_not_on_hold_expire():
         ("bob@y", "list@y", None, None),
         ("|/bin/false", "list@y", None, "list@y"),
         ("\\bob", "list@y", None, "list@y"),
+        ('"|/bin/false"', "list@y", None, "list@y"),
+        ("/var/mail/list", "list@y", None, "list@y"),
+        (":include:/etc/list", "list@y", None, "list@y"),
     ],
 )
 def test_sendmails_controlling_address_is_orig_to_unless_it_is_the_sender(recipient, ctladdr, sender, orig_to):
