@@ -130,7 +130,7 @@ def test_what_is_wrong_with_a_log_is_said_once(tmp_path):
             log.append(1)
             time.sleep(1.2)
         run.terminate()
-        assert run.communicate(timeout=5)[1].count(b"mail.log is damaged or cut short") == 1
+        assert run.communicate(timeout=5)[1].count(b"mail.log is damaged or truncated") == 1
     finally:
         run.kill()
         run.communicate()
