@@ -1,7 +1,6 @@
-"""Which file a name stood for: a rotation may rename, truncate or replace it while a run is reading.
+"""Which file a path named: log rotation may rename, truncate or replace it while a run is reading.
 
-A log that is planned to be read must be the one that is read: were it passed over for a newer one, no later run would
-look for it.
+A run must read the log that it planned to read: if it read a newer one instead, no later run would look for this one.
 """
 
 import io
@@ -21,7 +20,7 @@ class Identity(NamedTuple):
     device: int
     inode: int
     first: bytes
-    """How it begins, as it stands on the disk: a file that was truncated and written anew begins otherwise."""
+    """Its first bytes on disk, which change if the file is truncated and rewritten."""
 
     def is_of(self, file: io.BufferedReader) -> bool:
         """Return whether this is the file, which may have grown."""
@@ -37,7 +36,7 @@ def identity_of(file: io.BufferedReader) -> Identity:
 
 
 def names_of(path: str, identity: Identity | None) -> Iterator[str]:
-    """Yield the names under which a file may be found: its own, then those in the same folder that it has now."""
+    """Yield the paths of a file: the known one, then its present names in the same folder."""
     yield path
     if identity is None:
         return

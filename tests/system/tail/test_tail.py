@@ -23,9 +23,9 @@ def _namespaces():
         if shutil.which(program, path=PATH) is None:
             lacking(f"{program} is not on this machine")
     if os.geteuid():
-        pytest.skip("only root can make a namespace with a Postfix of its own")
+        lacking("only root can make a namespace with a Postfix of its own")
     if subprocess.run([*NAMESPACES, "true"], capture_output=True, check=False).returncode:
-        pytest.skip("this machine allows no namespaces")
+        lacking("this machine allows no namespaces")
 
 
 @pytest.mark.usefixtures("_namespaces")
