@@ -206,7 +206,7 @@ class Indexer:
                     fact = parsed.fact
                     if type(fact) in BEGINNINGS:
                         self._clock.sample(record.time, parsed.queue_id, mta)
-                    elif isinstance(fact, MessageId) and fact.msgid:
+                    elif type(fact) is MessageId and fact.msgid:
                         self._clock.sample_message_id(record.time, parsed.queue_id, fact.msgid)
 
     def _add_last_line(self, log: OpenLog) -> None:
