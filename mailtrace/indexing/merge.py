@@ -1,4 +1,4 @@
-"""Merging of transactions into a store: a write adds facts to what is stored and loses none.
+"""Merging of transactions into a store: a write adds lines to what is stored and loses none.
 
 Most transactions are new and complete, and are created without a look-up. If an ID exists already, or if the beginning
 or end is missing under a short queue ID, the stored transactions are read, joined and written back on condition that
@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 
 from mailtrace.errors import StoreError
 from mailtrace.message.document import document
-from mailtrace.message.transaction import Key, Transaction, joined, segments, time_span_of
+from mailtrace.message.transaction import Key, Transaction, has_new_lines, joined, segments, time_span_of
 from mailtrace.stores.base import Refused, Removal, Replacement, Row, Store, Stored
 
 _ROUNDS: Final = 100
@@ -26,7 +26,7 @@ class Written(NamedTuple):
     created: int
     """New documents."""
     updated: int
-    """Stored transactions that got new facts."""
+    """Stored transactions that got new lines."""
     refused: list[Refused]
 
 
@@ -153,12 +153,12 @@ def _divided(
 
 
 def _plan_row(plan: _Plan, id_: str, group: list[Transaction], stored: Stored | None) -> None:
-    """Plan the row of one ID: create it, join it with the stored one, or do nothing if no fact is new."""
+    """Plan the row of one ID: create it, join it with the stored one, or do nothing if no line is new."""
     if stored is None:
         plan.create[id_] = joined(group)
     else:
         whole = joined([stored.transaction, *group])
-        if len(whole.facts) == len(stored.transaction.facts):
+        if not has_new_lines(whole, stored.transaction):
             return
         _plan_replacement(plan, stored, whole, frozenset())
     plan.parts[id_] = group
@@ -172,7 +172,7 @@ def _plan_replacement(plan: _Plan, stored: Stored, whole: Transaction, first: fr
 
 
 def _plan_key(plan: _Plan, group: list[Transaction], stored: list[Stored]) -> None:
-    """Plan all rows of one short queue ID: to which message a fact belongs depends on the facts around it."""
+    """Plan all rows of one short queue ID: to which message a line belongs depends on the lines around it."""
     before = {row.id: row for row in stored}
     after: dict[str, Transaction] = {}
     every = [*(row.transaction for row in stored), *group]
@@ -182,7 +182,7 @@ def _plan_key(plan: _Plan, group: list[Transaction], stored: list[Stored]) -> No
         old = before.get(id_)
         if old is None:
             plan.create[id_] = whole
-        elif set(old.transaction.facts) != set(whole.facts):
+        elif has_new_lines(whole, old.transaction):
             _plan_replacement(plan, old, whole, frozenset(after))
         else:
             continue

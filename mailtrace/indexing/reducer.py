@@ -1,26 +1,23 @@
-"""The reducer: groups events into transactions by host and queue ID.
+"""The reducer: groups lines into transactions by host and queue ID.
 
 It holds the transactions that have changed since the last checkpoint, and those from before that are still open. All
-others are in the store; `merge.py` joins them with new facts.
+others are in the store; `merge.py` joins them with new lines.
 """
 
 from dataclasses import replace
 from typing import Any, Final
 
-from mailtrace.indexing.sessions import Sessions
-from mailtrace.indexing.waiting import WaitingMessages
-from mailtrace.message.transaction import TURNING, Key, Transaction
+from mailtrace.message.replay import add_refusal, add_told
+from mailtrace.message.sessions import Sessions
+from mailtrace.message.transaction import TURNING, Key, Lines, Transaction
+from mailtrace.message.waiting import WaitingMessages, inherit
 from mailtrace.mta.facts import (
     REQUEUE,
     Accepted,
-    Announced,
-    Authenticated,
     Client,
     Event,
-    Fact,
     Origin,
     Parsed,
-    Refusal,
     Sender,
 )
 from mailtrace.mta.queue_ids import NOQUEUE, time_of
@@ -56,23 +53,25 @@ class Reducer:
             if found is not None and time >= found.open_from and type(fact) not in TURNING:
                 # Fast path for most lines: this fact neither begins nor ends a message.
                 found.facts.append((time, fact))
+                found.sources.append((record,))
             else:
-                self._add_event(found, record, mta, parsed)
+                self._add_event(found, record, mta, parsed, (record,))
         elif type(parsed) is list:
             for event in parsed:
                 self.add(record, mta, event)
-        elif type(parsed) is Authenticated:
-            self._sessions.log_in(record, parsed)
-        elif type(parsed) is Announced:
-            self._sessions.announce(record, parsed)
-        elif type(parsed) is Accepted and (login := self._sessions.accept(record)) is not None:
-            self.add(record, mta, Event(parsed.queue_id, login))
+        elif type(parsed) is Accepted:
+            login = self._sessions.accept(record)
+            for fact in login.facts:
+                event = Event(parsed.queue_id, fact)
+                self._add_event(self._changed.get((record.host, parsed.queue_id)), record, mta, event, login.lines)
+        else:
+            self._sessions.keep(record, parsed)
 
-    def _add_event(self, found: Transaction | None, record: Record, mta: str, event: Event) -> None:
+    def _add_event(self, found: Transaction | None, record: Record, mta: str, event: Event, lines: Lines) -> None:
         """Add an event that can begin or end a transaction, or belong to another one than `found`."""
         queue_id, fact = event
         if queue_id == NOQUEUE:
-            self._add_refusal(record, mta, fact)
+            self._add_refusal(record, mta, event)
             return
         key = (record.host, queue_id)
         if found is None:
@@ -83,27 +82,19 @@ class Reducer:
             self._waiting.forget(found)
             self._changed[key] = found = Transaction(record.host, queue_id, mta)
         if type(fact) is Origin and fact.kind == REQUEUE:
-            self._add_requeue(found, record, fact)
+            before = (record.host, fact.origin)
+            transaction = self._changed.get(before, self._unchanged.get(before))
+            inherit(found, record, fact, self._waiting.requeued(record.host, fact, transaction))
             return
-        found.add(record.time, fact)
+        found.add(record.time, fact, lines)
         if self._open_sessions and (type(fact) is Client or type(fact) is Sender):
-            for each in self._sessions.begin(record, fact):
-                found.add(record.time, each)
+            add_told(found, record, self._sessions.begin(record, fact))
 
-    def _add_refusal(self, record: Record, mta: str, fact: Fact) -> None:
+    def _add_refusal(self, record: Record, mta: str, event: Event) -> None:
         """Add a refusal without a queue ID, which is a transaction of its own."""
-        refused = Transaction(record.host, NOQUEUE, mta, line=f"{record.pid} {record.text}")
-        facts = self._sessions.refuse(record, fact) if self._open_sessions and isinstance(fact, Refusal) else [fact]
-        for each in facts:
-            refused.add(record.time, each)
+        refused = Transaction(record.host, NOQUEUE, mta)
+        add_refusal(refused, record, event, self._sessions)
         self._complete.append(refused)
-
-    def _add_requeue(self, found: Transaction, record: Record, origin: Origin) -> None:
-        """Add that a message got this queue ID, with the facts known under its previous one."""
-        key = (record.host, origin.origin)
-        before = self._changed.get(key, self._unchanged.get(key))
-        for each in self._waiting.facts_of_requeue(record.host, origin, before):
-            found.add(record.time, each)
 
     @property
     def held(self) -> int:
@@ -134,7 +125,7 @@ class Reducer:
             if is_finished or len(self._unchanged) >= _MAX_OPEN:
                 changed.append(transaction)
             else:
-                changed.append(replace(transaction, facts=transaction.facts.copy()))
+                changed.append(replace(transaction, facts=transaction.facts.copy(), sources=transaction.sources.copy()))
                 transaction.written = True
                 self._unchanged[key] = transaction
         self._changed, self._complete = {}, []

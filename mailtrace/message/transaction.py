@@ -1,17 +1,18 @@
-"""A transaction: what one mail server did with one message under one queue ID, as a set of facts from its log.
+"""A transaction: what one mail server did with one message under one queue ID, as a set of lines from its log.
 
-The set alone decides what is stored, whatever the order of reading and however often a line was read: sets of facts are
+The set alone decides what is stored, whatever the order of reading and however often a line was read: sets of lines are
 joined, and `segments` divides them again if a queue ID was used for several messages.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any, Final, TypeAlias
+from itertools import chain
+from typing import Final, TypeAlias
 
 from mailtrace.message.order import TimedFact, in_order
+from mailtrace.mta import kept_facts
 from mailtrace.mta.facts import (
     BEGINNINGS,
-    FACTS,
     Envelope,
     Expired,
     Fact,
@@ -23,9 +24,13 @@ from mailtrace.mta.facts import (
     Sender,
 )
 from mailtrace.mta.queue_ids import NOQUEUE, time_of
+from mailtrace.syslog.records import Record
 
 Key: TypeAlias = tuple[str, str]
 """The host and the queue ID, which all lines of a transaction share."""
+
+Lines: TypeAlias = tuple[Record, ...]
+"""The lines that together say one fact; nearly always one."""
 
 TimeSpan: TypeAlias = tuple[int, int]
 """First and last time, in microseconds since 1970 UTC; both are included."""
@@ -41,7 +46,6 @@ _LONG: Final = 86_400 * SECOND
 FINAL: Final = frozenset({"sent", "bounced", "expired", "rejected", "discarded", "deleted"})
 """The outcomes after which nothing more happens to a recipient."""
 
-_KIND_NUMBERS: Final = {kind: i for i, kind in enumerate(FACTS)}
 _BEGINNINGS: Final = frozenset(BEGINNINGS)
 TURNING: Final = frozenset((*BEGINNINGS, Origin, Removed))
 """The facts that can belong to another message while one with the same queue ID is open."""
@@ -54,13 +58,15 @@ def by_time(timed: TimedFact) -> int:
 
 @dataclass(slots=True, eq=False)
 class Transaction:
-    """The facts of one transaction, in the order of reading."""
+    """The facts of one transaction with their lines, in the order of reading."""
 
     host: str
     queue_id: str
     mta: str
     """`postfix` or `sendmail`."""
     facts: list[TimedFact] = field(default_factory=list)
+    sources: list[Lines] = field(default_factory=list)
+    """The lines of each fact."""
     line: str = ""
     """For `NOQUEUE`: process ID and text of the line, which tell it from other refusals."""
     begun: TimedFact | None = None
@@ -76,9 +82,10 @@ class Transaction:
     written: bool = False
     """Whether some of its facts have been written to the store."""
 
-    def add(self, time: int, fact: Fact) -> None:
-        """Add a fact with the time of its line, in microseconds."""
+    def add(self, time: int, fact: Fact, source: Lines = ()) -> None:
+        """Add a fact with its time, in microseconds, and its lines; without any it is kept as a line of its own."""
         self.facts.append((time, fact))
+        self.sources.append(source or (self._kept(time, fact),))
         if time < self.first:
             self.first = time
         kind = type(fact)
@@ -89,6 +96,9 @@ class Transaction:
         elif kind is Removed:
             self.finished = time if self.finished is None else max(time, self.finished)
             self.open_from = _NEVER
+
+    def _kept(self, time: int, fact: Fact) -> Record:
+        return Record(time, self.host, kept_facts.PROGRAM, self.line, kept_facts.text_of(kept_facts.values_of(fact)))
 
     @property
     def key(self) -> Key:
@@ -199,25 +209,44 @@ def transaction_id(host: str, queue_id: str, start: int, line: str = "") -> str:
 
 
 def joined(parts: Iterable[Transaction]) -> Transaction:
-    """Return one transaction with the facts of all, sorted (`order.in_order`) and without duplicates."""
+    """Return one transaction with the lines of all, its facts sorted (`order.in_order`) and without duplicates."""
     parts = list(parts)
     first = parts[0]
-    if len(parts) > 1:
-        return _with_facts(first, in_order([fact for part in parts for fact in part.facts]))
-    if first.ordered != len(first.facts):
-        facts = in_order(first.facts)
-        if facts is not first.facts:
-            return _with_facts(first, facts)
+    if len(parts) == 1 and first.ordered == len(first.facts):
+        return first
+    facts = in_order([fact for part in parts for fact in part.facts] if len(parts) > 1 else first.facts)
+    if facts is first.facts:
         first.ordered = len(facts)
-    return first
-
-
-def _with_facts(transaction: Transaction, facts: list[TimedFact]) -> Transaction:
-    made = Transaction(transaction.host, transaction.queue_id, transaction.mta, line=transaction.line)
-    for time, fact in facts:
-        made.add(time, fact)
+        return first
+    sources = _sources(parts)
+    made = Transaction(first.host, first.queue_id, first.mta, line=first.line)
+    for timed in facts:
+        made.add(*timed, sources[timed])
     made.ordered = len(facts)
     return made
+
+
+def _sources(parts: Iterable[Transaction]) -> dict[TimedFact, Lines]:
+    """Return the lines of each fact, sorted; a fact that was kept without lines needs none if its line is there."""
+    found: dict[TimedFact, set[Record]] = {}
+    for part in parts:
+        for timed, source in zip(part.facts, part.sources, strict=True):
+            found.setdefault(timed, set()).update(source)
+    return {timed: tuple(sorted(_without_kept(lines))) for timed, lines in found.items()}
+
+
+def _without_kept(lines: set[Record]) -> set[Record]:
+    return {line for line in lines if line.program != kept_facts.PROGRAM} or lines
+
+
+def lines_of(transaction: Transaction) -> list[Record]:
+    """Return the lines of a transaction, without duplicates, in the order of the facts that they say."""
+    return list(dict.fromkeys(chain.from_iterable(joined([transaction]).sources)))
+
+
+def has_new_lines(whole: Transaction, stored: Transaction) -> bool:
+    """Return whether a transaction has other lines than the stored one."""
+    return set(chain.from_iterable(whole.sources)) != set(chain.from_iterable(stored.sources))
 
 
 def time_span_of(parts: Iterable[Transaction]) -> TimeSpan:
@@ -236,15 +265,13 @@ def segments(parts: Iterable[Transaction]) -> list[Transaction]:
     whole = joined(parts)
     if whole.is_timed or whole.queue_id == NOQUEUE:
         return [whole]
+    sources = dict(zip(whole.facts, whole.sources, strict=True))
     found: list[Transaction] = []
     for time, fact in _by_use(whole.facts):
-        for candidate in reversed(found):
-            if candidate.continues(time, fact):
-                candidate.add(time, fact)
-                break
-        else:
-            found.append(Transaction(whole.host, whole.queue_id, whole.mta))
-            found[-1].add(time, fact)
+        candidate = next((one for one in reversed(found) if one.continues(time, fact)), None)
+        if candidate is None:
+            found.append(candidate := Transaction(whole.host, whole.queue_id, whole.mta))
+        candidate.add(time, fact, sources[time, fact])
     return found
 
 
@@ -272,13 +299,3 @@ def _ends_previous(time: int, fact: Fact, begun: int | None) -> bool:
     if type(fact) is Result:
         return fact.delay is None or 2 * fact.delay * SECOND > time - begun
     return type(fact) in (Expired, Removed)
-
-
-def pack(facts: Iterable[TimedFact]) -> list[list[object]]:
-    """Return facts as plain lists for JSON: time, number of the kind (`FACTS`), and members."""
-    return [[time, _KIND_NUMBERS[type(fact)], *fact] for time, fact in facts]
-
-
-def unpack(rows: Iterable[list[Any]]) -> list[TimedFact]:
-    """Return the facts from the lists of `pack`. Members that an older version did not write get their defaults."""
-    return [(time, FACTS[kind](*members)) for time, kind, *members in rows]

@@ -39,3 +39,9 @@ def grammar_of(program: str) -> Grammar | None:
     if program == mailscanner.PROGRAM:
         return _MAILSCANNER
     return _POSTFIX_BY_TEXT if programs.may_be_postfix(program) else None
+
+
+def parse(program: str, text: str) -> Parsed:
+    """Return what a line says by the grammar of its program; None if there is none, or if it is unrecognised."""
+    grammar = grammar_of(program)
+    return grammar.parse(program, text) if grammar is not None else None

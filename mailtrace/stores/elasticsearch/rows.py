@@ -8,12 +8,15 @@ import orjson
 
 from mailtrace.message.dates import iso_time
 from mailtrace.message.document import Document
-from mailtrace.message.transaction import Transaction, pack, unpack
+from mailtrace.message.lines import kept_line, packed, unpacked
+from mailtrace.message.replay import transaction_of
+from mailtrace.message.transaction import Transaction, lines_of
 from mailtrace.stores.base import Row, Stored
 from mailtrace.stores.elasticsearch.periods import DAY
 from mailtrace.stores.elasticsearch.query import document_values, result_values
+from mailtrace.syslog.records import Record
 
-FACTS: Final = ["transaction", "host", "mta", "line", "facts"]
+LINES: Final = ["transaction", "host", "mta", "line", "lines", "facts"]
 """The members from which `stored` restores a transaction."""
 
 _BIG: Final = 1_000_000
@@ -52,9 +55,7 @@ def _members(row: Row) -> dict[str, Any]:
     members["stub"] = document is None
     members["headless"] = transaction.may_lack_beginning
     members["start"] = transaction.start
-    members["facts"] = pack(transaction.facts)
-    if transaction.line:
-        members["line"] = transaction.line
+    members["lines"] = b64encode(packed(lines_of(transaction))).decode()
     return members
 
 
@@ -70,7 +71,6 @@ def _packed(row: Row, members: dict[str, Any]) -> dict[str, Any]:
     Recipient results that differ only in their addresses are merged: searches find them just as well, and groups are
     counted from the unpacked document.
     """
-    members["facts"] = _pack(members["facts"])
     if row.document is not None:
         members["packed"] = _pack(row.document)
         members["is_packed"] = True
@@ -108,8 +108,16 @@ def document_of(hit: dict[str, Any]) -> Document:
 def stored(hit: dict[str, Any]) -> Stored:
     """Return the transaction of a search hit or of an element of an `mget` answer."""
     kept = hit["_source"]
-    facts = _unpack(kept["facts"]) if isinstance(kept["facts"], str) else kept["facts"]
-    transaction = Transaction(kept["host"], kept["transaction"], kept["mta"], line=kept.get("line", ""), written=True)
-    for time, fact in unpack(facts):
-        transaction.add(time, fact)
+    host, queue_id, mta = kept["host"], kept["transaction"], kept["mta"]
+    transaction = transaction_of(host, queue_id, mta, _lines(host, kept))
+    transaction.written = True
     return Stored(hit["_id"], transaction, (hit["_index"], hit["_seq_no"], hit["_primary_term"]))
+
+
+def _lines(host: str, kept: dict[str, Any]) -> list[Record]:
+    """Return the lines of a transaction; version 0.1 kept facts, each as its time, kind and members."""
+    if "lines" in kept:
+        return unpacked(host, b64decode(kept["lines"]))
+    facts = _unpack(kept["facts"]) if isinstance(kept["facts"], str) else kept["facts"]
+    line = kept.get("line", "")
+    return [kept_line(host, time, values, line) for time, *values in facts]

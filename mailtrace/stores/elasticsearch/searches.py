@@ -14,7 +14,7 @@ from mailtrace.stores.elasticsearch.client import Server
 from mailtrace.stores.elasticsearch.errors import AnswerError
 from mailtrace.stores.elasticsearch.indices import Indices
 from mailtrace.stores.elasticsearch.query import Clause, Conditions, of_keys, of_keys_lacking_beginning, sort_of
-from mailtrace.stores.elasticsearch.rows import FACTS, document_of
+from mailtrace.stores.elasticsearch.rows import LINES, document_of
 from mailtrace.stores.elasticsearch.template import PRIVATE
 
 _PAGE: Final = 1000
@@ -72,7 +72,7 @@ class Searches:
 
     def of_keys(self, keys: Sequence[Key]) -> Iterator[dict[str, Any]]:
         """Return the hits, with their versions, of all transactions with these keys, including stubs."""
-        return self._hits(of_keys(keys), FACTS)
+        return self._hits(of_keys(keys), LINES)
 
     def lacking_beginning(self, keys: Sequence[Key]) -> set[Key]:
         """Return the keys that have a transaction whose beginning may be missing."""

@@ -24,7 +24,7 @@ from mailtrace.stores.elasticsearch.client import Server
 from mailtrace.stores.elasticsearch.errors import advice, is_document_error
 from mailtrace.stores.elasticsearch.groups import groups
 from mailtrace.stores.elasticsearch.indices import Indices
-from mailtrace.stores.elasticsearch.rows import FACTS, day_of, source, stored
+from mailtrace.stores.elasticsearch.rows import LINES, day_of, source, stored
 from mailtrace.stores.elasticsearch.searches import Searches
 from mailtrace.stores.elasticsearch.setup import Setup
 
@@ -200,7 +200,7 @@ class ElasticsearchStore:
 
     def read(self, transactions: Sequence[Transaction]) -> dict[str, Stored]:
         """Return what is stored under the IDs of these transactions, including stubs and all acknowledged writes."""
-        return {found["_id"]: stored(found) for found in self._get(transactions, source=FACTS)}
+        return {found["_id"]: stored(found) for found in self._get(transactions, source=LINES)}
 
     def _get(self, transactions: Sequence[Transaction], *, source: list[str] | bool) -> Iterator[dict[str, Any]]:
         for at in range(0, len(transactions), _BATCH):

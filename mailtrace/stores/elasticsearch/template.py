@@ -19,7 +19,7 @@ ARRAY_OBJECTS: Final = "index.mapping.array_objects.limit"
 UNFINISHED: Final = "unfinished"
 """A member of the template's `_meta` while its new fields are being added to existing indices."""
 
-PRIVATE: Final = ("id", "stub", "headless", "start", "line", "facts", "search", "to.search")
+PRIVATE: Final = ("id", "stub", "headless", "start", "line", "lines", "facts", "search", "to.search")
 """The members that are not part of the public document, which searches leave out."""
 
 _PRIORITY: Final = 500
@@ -97,7 +97,8 @@ _DOCUMENT: Final[dict[str, Any]] = {
     "headless": {"type": "boolean"},
     "start": {"type": "long", "index": False},
     "line": _UNSEARCHED,
-    "facts": {"type": "object", "enabled": False},
+    "facts": {"type": "object", "enabled": False},  # of documents that version 0.1 wrote
+    "lines": {"type": "binary"},
     "packed": _UNSEARCHED,
     "is_packed": {"type": "boolean"},
     "search": {

@@ -3,9 +3,8 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
-import orjson
-
-from mailtrace.message.transaction import Transaction, pack, unpack
+from mailtrace.message.lines import packed, unpacked
+from mailtrace.message.transaction import Transaction, lines_of
 from mailtrace.stores.base import Row, Stored
 
 FIELDS: Final = "number, version, id, host, queue_id, mta, line, facts"
@@ -15,17 +14,17 @@ FIELDS: Final = "number, version, id, host, queue_id, mta, line, facts"
 def values_of(row: Row) -> tuple[Any, ...]:
     """Return the values of the columns date, settled, headless, stub, host, queue_id, mta, line and facts."""
     it = row.transaction
-    facts = orjson.dumps(pack(it.facts))
+    facts = packed(lines_of(it), row.document)
     states = it.is_settled, it.may_lack_beginning, row.document is None
     return it.first, *states, it.host, it.queue_id, it.mta, it.line, facts
 
 
-def transaction_of(host: str, queue_id: str, mta: str, line: str, facts: bytes) -> Transaction:
+def transaction_of(host: str, queue_id: str, mta: str, _line: str, facts: bytes) -> Transaction:
     """Return the transaction of a stored row."""
-    transaction = Transaction(host, queue_id, mta, line=line)
-    for time, fact in unpack(orjson.loads(facts)):
-        transaction.add(time, fact)
-    return transaction
+    # Imported here, because a search does not parse lines.
+    from mailtrace.message.replay import transaction_of as replayed  # noqa: PLC0415
+
+    return replayed(host, queue_id, mta, unpacked(host, facts))
 
 
 def stored(row: Sequence[Any]) -> Stored:

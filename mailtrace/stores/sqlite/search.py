@@ -6,14 +6,14 @@ from datetime import datetime, timedelta, timezone
 from heapq import heappop, heappush
 from typing import Final
 
-from mailtrace.message.document import Document, document
+from mailtrace.message.document import Document
+from mailtrace.message.lines import document_in
 from mailtrace.search.groups import Group, GroupCounter, Grouping
 from mailtrace.search.query import Query, matches
 from mailtrace.stores.sqlite.chunk import Chunk
 from mailtrace.stores.sqlite.column_filter import Filter
 from mailtrace.stores.sqlite.column_groups import Counts, columns_of
 from mailtrace.stores.sqlite.exact_terms import conditions_of
-from mailtrace.stores.sqlite.rows import transaction_of
 from mailtrace.stores.sqlite.schema import CHUNK_BITS, POSITION_BITS, placeholders
 
 _PART, _CHUNK, _ROW = range(3)
@@ -68,10 +68,8 @@ class Search:
                     heappush(heap, (self._sign * date, _ROW, self._sign * int.from_bytes(id_, "big"), number))
 
     def _document(self, number: int) -> Document | None:
-        row = self._connection.execute(
-            "SELECT host, queue_id, mta, line, facts FROM transactions WHERE number = ?", (number,)
-        ).fetchone()
-        return document(transaction_of(*row)) if row else None
+        row = self._connection.execute("SELECT facts FROM transactions WHERE number = ?", (number,)).fetchone()
+        return document_in(row[0]) if row else None
 
     def _parts(self) -> list[tuple[int, int, int]]:
         return self._connection.execute(

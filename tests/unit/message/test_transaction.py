@@ -6,8 +6,10 @@ from random import Random
 import pytest
 
 from mailtrace.message.document import document
+from mailtrace.message.lines import packed, unpacked
 from mailtrace.message.order import KIND_ORDER, TimedFact, in_order
-from mailtrace.message.transaction import SECOND, Transaction, joined, pack, segments, unpack
+from mailtrace.message.replay import transaction_of
+from mailtrace.message.transaction import SECOND, Transaction, joined, lines_of, segments
 from mailtrace.mta.facts import (
     BEGINNINGS,
     FACTS,
@@ -124,9 +126,10 @@ def test_joining_sorts_facts_and_removes_duplicates():
     assert part(*FIRST).facts == whole.facts
 
 
-def test_unpack_reverses_pack():
-    facts: list[tuple[int, Fact]] = [(1, Sender("a@b", 3, 1, None, "h [192.0.2.1]")), (2, sent('"ü"@x'))]
-    assert facts == unpack(pack(facts))
+def test_lines_give_the_transaction_again():
+    whole = part((1, Sender("a@b", 3, 1, None, "h [192.0.2.1]")), (2, sent('"ü"@x')))
+    again = transaction_of(whole.host, whole.queue_id, whole.mta, unpacked(whole.host, packed(lines_of(whole))))
+    assert (whole.facts, whole.id) == (again.facts, again.id)
 
 
 def test_sendmail_is_finished_when_every_recipient_has_a_final_result():

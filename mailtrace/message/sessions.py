@@ -1,15 +1,17 @@
 """Lines without a queue ID that belong to the next message of their process.
 
 Kept by host and process ID: logins to sendmail, holds that Postfix announces, and the client of a message that Postfix
-passes to a before-queue filter.
+passes to a before-queue filter. The reducer keeps the sessions of a log; `replay.py` those of one transaction.
 """
 
 from collections import OrderedDict
 from typing import Any, Final, NamedTuple
 
-from mailtrace.message.transaction import SECOND, pack, unpack
-from mailtrace.mta.facts import Announced, Authenticated, Client, Fact, Login, Refusal, Sender
-from mailtrace.syslog.frame import Record
+from mailtrace.message.transaction import SECOND, Lines
+from mailtrace.mta import kept_facts
+from mailtrace.mta.facts import Announced, Authenticated, Client, Event, Fact, Login, Parsed, Refusal, Sender
+from mailtrace.mta.grammars import parse
+from mailtrace.syslog.records import Record
 
 _MAX_SESSIONS: Final = 5_000
 _MAX_HOLDS: Final = 100
@@ -29,10 +31,22 @@ class _Session(NamedTuple):
     """The time of the last line, in microseconds since 1970."""
     facts: tuple[Fact, ...]
     """A `Login` (sendmail), a `Client` (before-queue filter), or a `Refusal` for each hold; empty once used."""
+    lines: Lines
+    """The lines that say these facts, in the order of reading."""
 
     def is_of(self, kind: type[Fact]) -> bool:
         """Return whether the session has facts of this kind."""
         return bool(self.facts) and isinstance(self.facts[0], kind)
+
+
+class Told(NamedTuple):
+    """What was kept for a message, and the lines that say it."""
+
+    facts: tuple[Fact, ...]
+    lines: Lines
+
+
+_NOTHING: Final = Told((), ())
 
 
 class Sessions:
@@ -42,24 +56,31 @@ class Sessions:
         self.open: OrderedDict[_Process, _Session] = OrderedDict()
         """Public so that the reducer can skip a call for each message while it is empty."""
 
-    def log_in(self, record: Record, session: Authenticated) -> None:
-        """Keep a login, which applies to every message of the session."""
-        self._keep(record, _Session(session.client, record.time, (Login(session.login),)))
+    def keep(self, record: Record, parsed: Parsed) -> None:
+        """Keep what a line without a queue ID says about the next message of its process."""
+        if type(parsed) is Authenticated:
+            # A login applies to every message of the session.
+            self._keep(record, _Session(parsed.client, record.time, (Login(parsed.login),), (record,)))
+        elif type(parsed) is Announced:
+            self._announce(record, parsed.fact)
+        elif type(parsed) is Event and isinstance(parsed.fact, Refusal):
+            self.refuse(record, parsed.fact)
 
-    def announce(self, record: Record, announced: Announced) -> None:
+    def _announce(self, record: Record, fact: Client | Refusal) -> None:
         """Keep a fact about the next message; holds of one message are kept together."""
-        fact = announced.fact
         if not record.pid and isinstance(fact, Client):
             # Without a process ID, any message that a filter passes on could be this one.
             return
-        facts: tuple[Fact, ...] = (fact,)
+        session = _Session(fact.client or "", record.time, (fact,), (record,))
         known = self.open.get((record.host, record.pid))
         if known is not None and isinstance(fact, Refusal) and _is_same_message(known, fact):
             facts = tuple(dict.fromkeys((*known.facts, fact)))[-_MAX_HOLDS:]
-        self._keep(record, _Session(fact.client or "", record.time, facts))
+            lines = tuple(dict.fromkeys((*known.lines, record)))[-_MAX_HOLDS:]
+            session = session._replace(facts=facts, lines=lines)
+        self._keep(record, session)
 
-    def begin(self, record: Record, beginning: Client | Sender) -> tuple[Fact, ...]:
-        """Return the facts that were kept for the message that begins with this line.
+    def begin(self, record: Record, beginning: Client | Sender) -> Told:
+        """Return what was kept for the message that begins with this line.
 
         smtpd(8) drops a hold when the client sends RSET or disconnects. The lines about that come with every session
         and are not followed; instead, a message of another client or a long pause ends a hold. The remaining error is
@@ -67,30 +88,31 @@ class Sessions:
         """
         session = self.open.get((record.host, record.pid))
         if session is None:
-            return ()
+            return _NOTHING
         is_same = session.client == beginning.client
         if session.is_of(Login):
-            return session.facts if is_same and isinstance(beginning, Sender) else ()
+            return Told(session.facts, session.lines) if is_same and isinstance(beginning, Sender) else _NOTHING
         if not session.is_of(Refusal):
-            return ()
+            return _NOTHING
         self._close(record, session)
-        return session.facts if is_same and _is_soon(session, record) else ()
+        return Told(session.facts, session.lines) if is_same and _is_soon(session, record) else _NOTHING
 
-    def accept(self, record: Record) -> Login | None:
-        """Return the login of the client whose message a before-queue filter has passed on."""
-        client = self._pop_client(record)
-        return _login(client) if client is not None else None
+    def accept(self, record: Record) -> Told:
+        """Return the login of the client whose message a before-queue filter has passed on, with this line."""
+        session = self._pop_client(record)
+        login = session and _login(session.facts[0])
+        return Told((login,), (*session.lines, record)) if session and login else _NOTHING
 
-    def refuse(self, record: Record, refusal: Refusal) -> list[Fact]:
+    def refuse(self, record: Record, refusal: Refusal) -> Told:
         """Return the facts of a refusal without a queue ID, with what was kept of its session."""
         session = self.open.get((record.host, record.pid))
         if session is not None and session.is_of(Refusal):
             self._refuse_held(record, session, refusal)
-        elif refusal.client is None and (client := self._pop_client(record)) is not None:
-            login = _login(client)
-            refusal = refusal._replace(client=client.client)
-            return [refusal] if login is None else [refusal, login]
-        return [refusal]
+        elif refusal.client is None and (session := self._pop_client(record)) is not None:
+            login = _login(session.facts[0])
+            refusal = refusal._replace(client=session.client)
+            return Told((refusal,) if login is None else (refusal, login), (*session.lines, record))
+        return Told((refusal,), (record,))
 
     def _refuse_held(self, record: Record, session: _Session, refusal: Refusal) -> None:
         """Remove a refused recipient from a hold; the message stays on hold for its other recipients."""
@@ -100,19 +122,19 @@ class Sessions:
             facts = [fact for fact in session.facts if isinstance(fact, Refusal)]
             held = [fact for fact in facts if fact.recipient != refusal.recipient]
             left = tuple(held or [facts[0]._replace(recipient=None)])
-            self._keep(record, session._replace(time=max(session.time, record.time), facts=left))
+            lines = (*session.lines, record)[-_MAX_HOLDS:]
+            self._keep(record, session._replace(time=max(session.time, record.time), facts=left, lines=lines))
 
-    def _pop_client(self, record: Record) -> Client | None:
+    def _pop_client(self, record: Record) -> _Session | None:
         session = self.open.get((record.host, record.pid))
         if session is None or not session.is_of(Client):
             return None
         self._close(record, session)
-        (client,) = session.facts
-        return client if isinstance(client, Client) else None
+        return session
 
     def _close(self, record: Record, session: _Session) -> None:
         """Keep an empty session, because an older checkpoint of another log may still have its facts."""
-        self._keep(record, session._replace(time=max(session.time, record.time), facts=()))
+        self._keep(record, session._replace(time=max(session.time, record.time), facts=(), lines=()))
 
     def _keep(self, record: Record, session: _Session) -> None:
         process = record.host, record.pid
@@ -123,25 +145,36 @@ class Sessions:
 
     def state(self) -> list[list[Any]]:
         """Return all sessions, for the checkpoint."""
-        return [
-            [*process, session.client, session.time, pack((session.time, fact) for fact in session.facts)]
-            for process, session in self.open.items()
-        ]
+        return [[*process, session.client, session.time, _state_of(session)] for process, session in self.open.items()]
 
     def resume(self, state: list[list[Any]]) -> None:
         """Load the sessions that an earlier run saved, except where this run has newer ones."""
         for host, pid, *kept in state:
-            process, session = (host, pid), _resumed(kept)
+            process, session = (host, pid), _resumed((host, pid), kept)
             known = self.open.get(process)
             if known is None or known.time < session.time or (known.time == session.time and not session.facts):
                 self.open[process] = session
 
 
-def _resumed(kept: list[Any]) -> _Session:
+def _state_of(session: _Session) -> list[list[Any]]:
+    """Return the lines of a session, or the facts that an earlier version kept without lines."""
+    if session.lines:
+        return [list(line) for line in session.lines]
+    return [[session.time, *kept_facts.values_of(fact)] for fact in session.facts]
+
+
+def _resumed(process: _Process, kept: list[Any]) -> _Session:
+    """Return a session from its state: from its lines, or from facts as earlier versions kept them."""
     if len(kept) == 2:
-        return _Session(kept[1], 0, (Login(kept[0]),))
-    client, time, packed = kept
-    return _Session(client, time, tuple(fact for _, fact in unpack(packed)))
+        return _Session(kept[1], 0, (Login(kept[0]),), ())
+    client, time, lines = kept
+    if lines and isinstance(lines[0][1], int):
+        return _Session(client, time, tuple(kept_facts.of_values(values) for _, *values in lines), ())
+    alone = Sessions()
+    for line in lines:
+        record = Record(*line)
+        alone.keep(record, parse(record.program, record.text))
+    return alone.open.get(process, _Session(client, time, (), ()))._replace(client=client, time=time)
 
 
 def _is_same_message(session: _Session, refusal: Refusal) -> bool:
@@ -156,7 +189,7 @@ def _is_soon(session: _Session, record: Record) -> bool:
     return -_DISORDER <= record.time - session.time <= _LONGEST_WAIT
 
 
-def _login(client: Client) -> Login | None:
-    if client.login is None and client.orig_client is None:
+def _login(client: Fact) -> Login | None:
+    if not isinstance(client, Client) or (client.login is None and client.orig_client is None):
         return None
     return Login(client.login, client.orig_client)

@@ -1,0 +1,62 @@
+"""The lines of a transaction as a store keeps them: compressed with a dictionary of what mail logs usually say."""
+
+import sys
+from collections.abc import Callable, Sequence
+from functools import lru_cache, partial
+from pathlib import Path
+from typing import Any, Final, TypeAlias
+
+import orjson
+
+from mailtrace.message.document import Document
+from mailtrace.mta import kept_facts
+from mailtrace.syslog.records import Record
+
+_Convert: TypeAlias = Callable[[bytes], bytes]
+
+_LEVEL: Final = 3
+_DICTIONARY: Final = Path(__file__).with_name("lines.dict")
+"""Trained on lines of every MTA. Lines that were written with it need it: never change it, add another one."""
+
+
+def packed(lines: Sequence[Record], document: Document | None = None) -> bytes:
+    """Return the lines of one host, and perhaps their document, as JSON compressed with zstd.
+
+    A document repeats what its lines say, so it adds little to them, and a search need not parse the lines.
+    """
+    return _codec()[0](orjson.dumps([document, *((line[0], *line[2:]) for line in lines)]))
+
+
+def unpacked(host: str, data: bytes) -> list[Record]:
+    """Return the lines from what `packed` returned."""
+    return [Record(time, host, *rest) for time, *rest in orjson.loads(_codec()[1](data))[1:]]
+
+
+def document_in(data: bytes) -> Document | None:
+    """Return the document from what `packed` returned."""
+    found: Document | None = orjson.loads(_codec()[1](data))[0]
+    return found
+
+
+def kept_line(host: str, time: int, values: Sequence[Any], line: str = "") -> Record:
+    """Return the line for a fact of a store of version 0.1, which kept time and values (`kept_facts.py`).
+
+    `line` is what tells a refusal without a queue ID from others.
+    """
+    return Record(time, host, kept_facts.PROGRAM, line, kept_facts.text_of(values))
+
+
+@lru_cache(maxsize=1)
+def _codec() -> tuple[_Convert, _Convert]:
+    """Return the functions that compress and decompress, made at the first use: many searches need neither."""
+    data = _DICTIONARY.read_bytes()
+    if sys.version_info >= (3, 14):
+        from compression.zstd import ZstdDict, compress, decompress  # noqa: PLC0415
+
+        known = ZstdDict(data)
+        return partial(compress, level=_LEVEL, zstd_dict=known.as_digested_dict), partial(decompress, zstd_dict=known)
+    from zstandard import ZstdCompressionDict, ZstdCompressor, ZstdDecompressor  # noqa: PLC0415
+
+    dictionary = ZstdCompressionDict(data)
+    dictionary.precompute_compress(level=_LEVEL)
+    return ZstdCompressor(_LEVEL, dictionary).compress, ZstdDecompressor(dictionary).decompress
