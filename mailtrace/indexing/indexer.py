@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
 from mailtrace.errors import LogError, LogMovedError
-from mailtrace.indexing.classify import OtherProgram, Unrecognised, classify
 from mailtrace.indexing.reducer import MAX_HELD, Reducer
 from mailtrace.indexing.report import Report
 from mailtrace.indexing.writer import Retry, Writer, no_retry
@@ -15,11 +14,10 @@ from mailtrace.logs.file import Block, LogFile
 from mailtrace.logs.open import OpenLog, open_log
 from mailtrace.logs.recognition import checkpoint_of
 from mailtrace.logs.rotation import Calendar, Planned, planned, readable
-from mailtrace.message.transaction import Transaction
-from mailtrace.mta.facts import BEGINNINGS, Event, Ignored, MessageId
+from mailtrace.message.part import Part
 from mailtrace.stores.base import Store
 from mailtrace.syslog.clock_check import ClockCheck
-from mailtrace.syslog.frame import Frames
+from mailtrace.syslog.frame import Frames, Record, Unframed
 
 _COMPLETE_AFTER_SECONDS: Final = 60
 """A last line without a line feed counts as complete if the file was not modified for this long."""
@@ -63,7 +61,8 @@ class Indexer:
         self._progress, self._from_start = progress, from_start
         self._limits = limits
         self._writer = Writer(store, retry)
-        self._reducer, self._clock = Reducer(), ClockCheck()
+        self._clock = ClockCheck()
+        self._reducer = Reducer(self.report, self._clock)
         self._first_year: int | None = None
         """The year of the first line of the oldest log, if its stamp has none."""
         self._has_years = True
@@ -188,26 +187,13 @@ class Indexer:
         report.lines += len(block.lines) + block.too_long
         if block.too_long:
             report.unrecognised["too long"] += block.too_long
-        add, ignored = self._reducer.add, report.ignored
+        record_of, add_line = frames.record, self._reducer.add_line
         for line in block.lines:
-            meaning = classify(line, frames)
-            if isinstance(meaning, Ignored):
-                ignored[meaning.reason] += 1
-                report.ignored_mail_lines += 1
-            elif isinstance(meaning, OtherProgram):
-                ignored[meaning.reason] += 1
-            elif isinstance(meaning, Unrecognised):
-                report.unrecognised[meaning.reason] += 1
+            record = record_of(line)
+            if type(record) is Record:
+                add_line(record)
             else:
-                record, mta, parsed = meaning
-                report.used += 1
-                add(record, mta, parsed)
-                if type(parsed) is Event:
-                    fact = parsed.fact
-                    if type(fact) in BEGINNINGS:
-                        self._clock.sample(record.time, parsed.queue_id, mta)
-                    elif type(fact) is MessageId and fact.msgid:
-                        self._clock.sample_message_id(record.time, parsed.queue_id, fact.msgid)
+                _count_unframed(record, report)
 
     def _add_last_line(self, log: OpenLog) -> None:
         """Add the last line if it has no line feed, unless its end may still be written."""
@@ -236,7 +222,7 @@ class Indexer:
             self._checkpoints[checkpoint.log] = checkpoint
         gc.collect(1)
 
-    def _write(self, transactions: Sequence[Transaction], checkpoints: list[Checkpoint]) -> None:
+    def _write(self, transactions: Sequence[Part], checkpoints: list[Checkpoint]) -> None:
         """Start to write transactions, then checkpoints, after the previous write has finished."""
         self._finish_write()
         self._saving = checkpoints
@@ -250,3 +236,8 @@ class Indexer:
         self.report.refused += written.refused
         self._checkpoints.update({checkpoint.log: checkpoint for checkpoint in self._saving})
         self._saving = []
+
+
+def _count_unframed(line: Record | Unframed, report: Report) -> None:
+    if isinstance(line, Unframed):
+        (report.ignored if line.ignored else report.unrecognised)[line.reason] += 1

@@ -10,8 +10,9 @@ from operator import add
 from typing import Final, NamedTuple
 
 from mailtrace.errors import StoreError
-from mailtrace.message.document import document
+from mailtrace.message.part import Part, document_of
 from mailtrace.message.transaction import Key, Transaction, has_new_lines, joined, segments, time_span_of
+from mailtrace.message.whole import general
 from mailtrace.stores.base import Refused, Removal, Replacement, Row, Store, Stored
 
 _ROUNDS: Final = 100
@@ -31,13 +32,13 @@ class Written(NamedTuple):
 
 
 class _Plan(NamedTuple):
-    create: dict[str, Transaction]
+    create: dict[str, Part]
     """New transactions by ID."""
     replace: list[tuple[Replacement, frozenset[str]]]
     """Changed transactions, each with the IDs that must be written first because facts may move to them."""
     remove: list[tuple[Removal, frozenset[str]]]
     """Transactions to delete, each with the IDs that must be written first."""
-    parts: dict[str, list[Transaction]]
+    parts: dict[str, Sequence[Part]]
     """The transactions that each written ID was made of, stored ones included, for a retry after a conflict."""
     promoted: set[str]
     """IDs of stubs that get a document."""
@@ -45,7 +46,7 @@ class _Plan(NamedTuple):
     """IDs that depend on other stored transactions of their key."""
 
 
-def write(store: Store, transactions: Sequence[Transaction]) -> Written:
+def write(store: Store, transactions: Sequence[Part]) -> Written:
     """Merge transactions into the store, without a commit.
 
     Raises:
@@ -54,7 +55,7 @@ def write(store: Store, transactions: Sequence[Transaction]) -> Written:
     written, uncertain = Written(0, 0, []), {part.key for part in transactions if not part.is_certain}
     batches = _batches(transactions, uncertain)
     for round_ in range(_ROUNDS):
-        retry: list[Transaction] = []
+        retry: list[Part] = []
         for batch in batches:
             done, failed = _attempt(store, batch, uncertain, lookup=round_ > 0)
             written = Written(*map(add, written, done))
@@ -65,7 +66,7 @@ def write(store: Store, transactions: Sequence[Transaction]) -> Written:
     raise StoreError(f"{store.name}: other processes keep changing the same transactions: try again later")
 
 
-def _batches(transactions: Sequence[Transaction], uncertain: set[Key]) -> list[Sequence[Transaction]]:
+def _batches(transactions: Sequence[Part], uncertain: set[Key]) -> list[Sequence[Part]]:
     """Return the batches to write: one, unless many need a look-up, which takes memory for the stored ones too."""
     joining = [part for part in transactions if part.written or part.key in uncertain]
     if len(joining) <= _SLICE:
@@ -73,13 +74,13 @@ def _batches(transactions: Sequence[Transaction], uncertain: set[Key]) -> list[S
     return [*_sliced(joining), [part for part in transactions if not part.written and part.key not in uncertain]]
 
 
-def _sliced(transactions: Sequence[Transaction]) -> list[Sequence[Transaction]]:
+def _sliced(transactions: Sequence[Part]) -> list[Sequence[Part]]:
     return [transactions[at : at + _SLICE] for at in range(0, len(transactions), _SLICE)]
 
 
 def _attempt(
-    store: Store, transactions: Sequence[Transaction], uncertain: set[Key], *, lookup: bool
-) -> tuple[Written, list[Transaction]]:
+    store: Store, transactions: Sequence[Part], uncertain: set[Key], *, lookup: bool
+) -> tuple[Written, list[Part]]:
     """Write a batch once; return the changes, and the transactions to write again."""
     plan = _plan(store, transactions, uncertain, lookup=lookup)
     stubs: set[str] = set()
@@ -96,23 +97,23 @@ def _attempt(
     return written, _to_retry(store, plan, conflicts, uncertain)
 
 
-def _rows(transactions: Mapping[str, Transaction], stubs: set[str]) -> Iterator[Row]:
+def _rows(transactions: Mapping[str, Part], stubs: set[str]) -> Iterator[Row]:
     """Yield the rows of new transactions, so that not all documents are in memory at once; add stubs to `stubs`."""
     for id_, whole in transactions.items():
-        row = Row(id_, whole, document(whole))
+        row = Row(id_, whole, document_of(whole))
         if row.document is None:
             stubs.add(id_)
         yield row
 
 
-def _to_retry(store: Store, plan: _Plan, conflicts: set[str], uncertain: set[Key]) -> list[Transaction]:
+def _to_retry(store: Store, plan: _Plan, conflicts: set[str], uncertain: set[Key]) -> list[Part]:
     """Return the transactions to plan again with what is stored now, and add their keys to `uncertain`.
 
     Two writers can store the halves of a message at the same time without seeing each other's. A look-up after the
     write finds the other half for at least one of them.
     """
     again = conflicts if store.is_exclusive else conflicts | plan.uncertain
-    whole = {part.key for group in plan.parts.values() for part in group if part.begun and not part.is_timed}
+    whole = {part.key for group in plan.parts.values() for part in group if part.is_certain and not part.is_timed}
     halves = store.lacking_beginning(list(whole - uncertain))
     uncertain |= halves
     parts = [part for id_ in again for part in plan.parts[id_]]
@@ -121,7 +122,7 @@ def _to_retry(store: Store, plan: _Plan, conflicts: set[str], uncertain: set[Key
     return list(dict.fromkeys(parts))
 
 
-def _plan(store: Store, transactions: Sequence[Transaction], uncertain: set[Key], *, lookup: bool) -> _Plan:
+def _plan(store: Store, transactions: Sequence[Part], uncertain: set[Key], *, lookup: bool) -> _Plan:
     """Look up stored transactions where needed, and plan what to write."""
     plan = _Plan({}, [], [], {}, set(), set())
     certain, by_key = _divided(transactions, uncertain)
@@ -130,34 +131,34 @@ def _plan(store: Store, transactions: Sequence[Transaction], uncertain: set[Key]
         _plan_row(plan, id_, group, known.get(id_))
     if by_key:
         found = store.find({key: time_span_of(group) for key, group in by_key.items()})
-        for key, group in by_key.items():
-            _plan_key(plan, group, found.get(key, []))
+        for key, parts in by_key.items():
+            _plan_key(plan, parts, found.get(key, []))
     return plan
 
 
 def _divided(
-    transactions: Sequence[Transaction], uncertain: set[Key]
-) -> tuple[dict[str, list[Transaction]], dict[Key, list[Transaction]]]:
+    transactions: Sequence[Part], uncertain: set[Key]
+) -> tuple[dict[str, list[Part]], dict[Key, list[Transaction]]]:
     """Return transactions with a certain ID, by ID, and those that depend on others of their key, by key.
 
     A complete transaction under a short queue ID is certain, unless its end was stored earlier without its beginning.
     """
-    certain: dict[str, list[Transaction]] = {}
+    certain: dict[str, list[Part]] = {}
     by_key: dict[Key, list[Transaction]] = {}
     for part in transactions:
         if part.key in uncertain:
-            by_key.setdefault(part.key, []).append(part)
+            by_key.setdefault(part.key, []).append(general(part))
         else:
             certain.setdefault(part.id, []).append(part)
     return certain, by_key
 
 
-def _plan_row(plan: _Plan, id_: str, group: list[Transaction], stored: Stored | None) -> None:
+def _plan_row(plan: _Plan, id_: str, group: list[Part], stored: Stored | None) -> None:
     """Plan the row of one ID: create it, join it with the stored one, or do nothing if no line is new."""
     if stored is None:
-        plan.create[id_] = joined(group)
+        plan.create[id_] = group[0] if len(group) == 1 else joined(map(general, group))
     else:
-        whole = joined([stored.transaction, *group])
+        whole = joined([stored.transaction, *map(general, group)])
         if not has_new_lines(whole, stored.transaction):
             return
         _plan_replacement(plan, stored, whole, frozenset())
@@ -165,13 +166,13 @@ def _plan_row(plan: _Plan, id_: str, group: list[Transaction], stored: Stored | 
 
 
 def _plan_replacement(plan: _Plan, stored: Stored, whole: Transaction, first: frozenset[str]) -> None:
-    row = Row(stored.id, whole, document(whole))
+    row = Row(stored.id, whole, document_of(whole))
     plan.replace.append((Replacement(row, stored.version), first))
-    if row.document is not None and document(stored.transaction) is None:
+    if row.document is not None and document_of(stored.transaction) is None:
         plan.promoted.add(stored.id)
 
 
-def _plan_key(plan: _Plan, group: list[Transaction], stored: list[Stored]) -> None:
+def _plan_key(plan: _Plan, group: Sequence[Transaction], stored: list[Stored]) -> None:
     """Plan all rows of one short queue ID: to which message a line belongs depends on the lines around it."""
     before = {row.id: row for row in stored}
     after: dict[str, Transaction] = {}

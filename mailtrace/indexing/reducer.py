@@ -4,23 +4,32 @@ It holds the transactions that have changed since the last checkpoint, and those
 others are in the store; `merge.py` joins them with new lines.
 """
 
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any, Final
 
-from mailtrace.message.replay import add_refusal, add_told
+from mailtrace.indexing.classify import counted
+from mailtrace.indexing.report import Report
+from mailtrace.message.part import Part
+from mailtrace.message.replay import add_refusal, add_told, events_of
 from mailtrace.message.sessions import Sessions
 from mailtrace.message.transaction import TURNING, Key, Lines, Transaction
 from mailtrace.message.waiting import WaitingMessages, inherit
+from mailtrace.message.whole import whole_of
 from mailtrace.mta.facts import (
     REQUEUE,
     Accepted,
     Client,
     Event,
+    MessageId,
     Origin,
     Parsed,
     Sender,
+    Submitted,
 )
+from mailtrace.mta.postfix.whole import BEGINNINGS, PLAIN, PROGRAMS, REMOVED, is_usual_beginning
 from mailtrace.mta.queue_ids import NOQUEUE, time_of
+from mailtrace.syslog.clock_check import ClockCheck
 from mailtrace.syslog.frame import Record
 
 MAX_HELD: Final = 3_000
@@ -29,27 +38,105 @@ _MAX_OPEN: Final = 5_000
 """How many open transactions are kept in memory after they were written."""
 
 
-def _is_new(transaction: Transaction) -> bool:
+def _is_new(transaction: Part) -> bool:
     return not transaction.written
 
 
 class Reducer:
-    """Adds each event to its transaction."""
+    """Adds each line to its transaction.
 
-    def __init__(self) -> None:
+    The lines of a Postfix message that begins in the usual way are only collected until it is removed; then
+    `whole_of` reads them at once. A line that is not plain takes the message out of that short way.
+    """
+
+    def __init__(self, report: Report | None = None, clock: ClockCheck | None = None) -> None:
+        self._report, self._clock = report or Report(), clock or ClockCheck()
+        self._open: dict[Key, list[Record]] = {}
+        """The lines of messages that take the short way."""
+        self._closed: dict[Key, list[Record]] = {}
+        """The same, of those that have been removed."""
         self._changed: dict[Key, Transaction] = {}
         self._unchanged: dict[Key, Transaction] = {}
         """Open transactions that have been written and have not changed since."""
-        self._complete: list[Transaction] = []
+        self._complete: list[Part] = []
         self._sessions, self._waiting = Sessions(), WaitingMessages()
         self._open_sessions = self._sessions.open
+
+    def add_line(self, record: Record) -> None:
+        """Add a line of any program, and count it."""
+        time, host, program, _, text = record
+        if program.startswith(PROGRAMS):
+            queue_id, _, rest = text.partition(": ")
+            key = (host, queue_id)
+            lines = self._open.get(key)
+            if lines is None:
+                if rest.startswith(BEGINNINGS) and self._may_begin(record, key, rest):
+                    self._open[key] = [record]
+                    return
+            elif time >= lines[0].time:
+                if rest[:4] in PLAIN:
+                    lines.append(record)
+                    if rest[0] == "m":
+                        self._clock.sample_message_id(time, queue_id, rest[12:-1])
+                    return
+                if rest == REMOVED and program.endswith("/qmgr"):
+                    lines.append(record)
+                    self._closed[key] = lines
+                    del self._open[key]
+                    return
+        parsed = counted(record, self._report)
+        if parsed is not None:
+            self._sample(record, parsed[1])
+            self.add(record, *parsed)
+
+    def _may_begin(self, record: Record, key: Key, rest: str) -> bool:
+        """Return whether a message begins with this line, and with nothing that was known before."""
+        if key in self._closed:
+            self._complete.append(self._whole(key, self._closed.pop(key)))
+        if key in self._changed or key in self._unchanged or (record.host, record.pid) in self._open_sessions:
+            return False
+        if not is_usual_beginning(record.program, key[1], rest):
+            return False
+        self._clock.sample(record.time, key[1], "postfix")
+        return True
+
+    def _whole(self, key: Key, lines: list[Record]) -> Part:
+        """Return the transaction of a removed message."""
+        whole = whole_of(*key, lines)
+        if whole is None:
+            return self._parsed(key, lines)
+        self._report.used += len(lines)
+        return whole
+
+    def _parsed(self, key: Key, lines: Iterable[Record]) -> Transaction:
+        """Return the transaction of lines that were only collected."""
+        found = Transaction(*key, "postfix")
+        for line in lines:
+            if parsed := counted(line, self._report):
+                for event in events_of(parsed[1]):
+                    found.add(line.time, event.fact, (line,))
+        return found
+
+    def _find(self, key: Key) -> Transaction | None:
+        """Return the changed transaction of a key, which takes the general way from now on."""
+        if (lines := self._open.pop(key, None) or self._closed.pop(key, None)) is not None:
+            self._changed[key] = self._parsed(key, lines)
+        return self._changed.get(key)
+
+    def _sample(self, record: Record, parsed: Parsed) -> None:
+        if type(parsed) is Event:
+            fact = parsed.fact
+            if type(fact) in (Client, Submitted, Sender):
+                self._clock.sample(record.time, parsed.queue_id, "postfix" if type(fact) is not Sender else "sendmail")
+            elif type(fact) is MessageId and fact.msgid:
+                self._clock.sample_message_id(record.time, parsed.queue_id, fact.msgid)
 
     def add(self, record: Record, mta: str, parsed: Parsed) -> None:
         """Add what a grammar returned for a line."""
         if type(parsed) is Event:
             queue_id, fact = parsed
             time, host, _, _, _ = record
-            found = self._changed.get((host, queue_id))
+            found = self._find((host, queue_id))
             if found is not None and time >= found.open_from and type(fact) not in TURNING:
                 # Fast path for most lines: this fact neither begins nor ends a message.
                 found.facts.append((time, fact))
@@ -63,7 +150,7 @@ class Reducer:
             login = self._sessions.accept(record)
             for fact in login.facts:
                 event = Event(parsed.queue_id, fact)
-                self._add_event(self._changed.get((record.host, parsed.queue_id)), record, mta, event, login.lines)
+                self._add_event(self._find((record.host, parsed.queue_id)), record, mta, event, login.lines)
         else:
             self._sessions.keep(record, parsed)
 
@@ -83,7 +170,7 @@ class Reducer:
             self._changed[key] = found = Transaction(record.host, queue_id, mta)
         if type(fact) is Origin and fact.kind == REQUEUE:
             before = (record.host, fact.origin)
-            transaction = self._changed.get(before, self._unchanged.get(before))
+            transaction = self._find(before) or self._unchanged.get(before)
             inherit(found, record, fact, self._waiting.requeued(record.host, fact, transaction))
             return
         found.add(record.time, fact, lines)
@@ -99,36 +186,44 @@ class Reducer:
     @property
     def held(self) -> int:
         """How many transactions are waiting to be written."""
-        return len(self._changed) + len(self._complete)
+        return len(self._open) + len(self._closed) + len(self._changed) + len(self._complete)
 
-    def pop_finished(self) -> list[Transaction]:
+    def pop_finished(self) -> list[Part]:
         """Remove and return all finished transactions."""
-        finished, still_open = self._complete, {}
+        finished, still_open = self._pop_complete(), {}
         for key, transaction in self._changed.items():
             if transaction.is_finished:
                 finished.append(transaction)
                 self._waiting.forget(transaction)
             else:
                 still_open[key] = transaction
-        self._changed, self._complete = still_open, []
+        self._changed = still_open
         return sorted(finished, key=_is_new)
 
-    def pop_changed(self) -> list[Transaction]:
+    def _pop_complete(self) -> list[Part]:
+        complete = [*self._complete, *(self._whole(key, lines) for key, lines in self._closed.items())]
+        self._complete, self._closed = [], {}
+        return complete
+
+    def pop_changed(self) -> list[Part]:
         """Return all transactions that have changed since the last call; later events do not change them.
 
         Finished and idle transactions are removed; open ones are kept, and the list has copies of them.
         """
-        changed, self._unchanged = self._complete, {}
+        self._changed.update((key, self._parsed(key, lines)) for key, lines in self._open.items())
+        self._open = {}
+        changed, self._unchanged = self._pop_complete(), {}
         for key, transaction in self._changed.items():
             is_finished = transaction.is_finished
             (self._waiting.forget if is_finished else self._waiting.keep)(transaction)
             if is_finished or len(self._unchanged) >= _MAX_OPEN:
                 changed.append(transaction)
             else:
-                changed.append(replace(transaction, facts=transaction.facts.copy(), sources=transaction.sources.copy()))
+                copies = transaction.facts.copy(), transaction.sources.copy()
+                changed.append(replace(transaction, facts=copies[0], sources=copies[1]))
                 transaction.written = True
                 self._unchanged[key] = transaction
-        self._changed, self._complete = {}, []
+        self._changed = {}
         # Stored transactions come first, so that the store updates neighbouring rows together.
         return sorted(changed, key=_is_new)
 

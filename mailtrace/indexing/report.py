@@ -2,9 +2,12 @@
 
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import Final
 
-from mailtrace.indexing.classify import OTHER_PROGRAM
+from mailtrace.mta.rules import ANOTHER_PROGRAM
 from mailtrace.stores.base import Refused
+
+OTHER_PROGRAM: Final = ANOTHER_PROGRAM.reason
 
 
 @dataclass
@@ -21,7 +24,7 @@ class Report:
     created: int = 0
     """New documents."""
     updated: int = 0
-    """Stored transactions that got new facts."""
+    """Stored transactions that got new lines."""
     refused: list[Refused] = field(default_factory=list)
     """Documents that the store rejected."""
     without_mail: list[str] = field(default_factory=list)

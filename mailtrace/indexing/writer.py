@@ -8,7 +8,7 @@ from typing import TypeAlias
 from mailtrace.errors import StoreUnavailableError
 from mailtrace.indexing.merge import Written, write
 from mailtrace.logs.checkpoint import Checkpoint
-from mailtrace.message.transaction import Transaction
+from mailtrace.message.part import Part
 from mailtrace.stores.base import Store
 
 Retry: TypeAlias = Callable[[StoreUnavailableError, int], bool]
@@ -27,7 +27,7 @@ class Writer:
         self._store, self._retry = store, retry
         self._pending: Future[Written] | None = None
 
-    def start(self, transactions: Sequence[Transaction], checkpoints: Sequence[Checkpoint]) -> None:
+    def start(self, transactions: Sequence[Part], checkpoints: Sequence[Checkpoint]) -> None:
         """Start to write transactions, then checkpoints.
 
         Call `wait` before, and do not change the transactions afterwards.
@@ -50,15 +50,13 @@ class Writer:
         pending, self._pending = self._pending, None
         return pending.result() if pending else Written(0, 0, [])
 
-    def _run(
-        self, pending: "Future[Written]", transactions: Sequence[Transaction], checkpoints: Sequence[Checkpoint]
-    ) -> None:
+    def _run(self, pending: "Future[Written]", transactions: Sequence[Part], checkpoints: Sequence[Checkpoint]) -> None:
         try:
             pending.set_result(self._write(transactions, checkpoints))
         except BaseException as error:  # noqa: BLE001 # `wait` raises it
             pending.set_exception(error)
 
-    def _write(self, transactions: Sequence[Transaction], checkpoints: Sequence[Checkpoint]) -> Written:
+    def _write(self, transactions: Sequence[Part], checkpoints: Sequence[Checkpoint]) -> Written:
         """Write and commit, and repeat after a failure, which is harmless because facts are merged as sets."""
         times = 0
         while True:

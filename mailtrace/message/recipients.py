@@ -180,18 +180,18 @@ def recipient_results(facts: Sequence[TimedFact], sender: str | None, mta: str) 
     if _are_plain(facts):
         if mta == "postfix":
             # Fast path for nearly all transactions; the tuples are those of `_attempt`.
-            return _merged([(time, *fact) for time, fact in facts if type(fact) is Result])
-        return _merged([_attempt(time, fact, sender, mta) for time, fact in facts if type(fact) is Result])
+            return result_list([(time, *fact) for time, fact in facts if type(fact) is Result])
+        return result_list([_attempt(time, fact, sender, mta) for time, fact in facts if type(fact) is Result])
     history = _History(sender, mta)
     for time, fact in facts:
         history.add(time, fact)
     history.finish()
-    return _merged(history.attempts if history.is_plain else list(_without_superseded(history.attempts)))
+    return result_list(history.attempts if history.is_plain else list(_without_superseded(history.attempts)))
 
 
 def result_of_all(time: int, status: str, outcome: str) -> RecipientResult:
     """Return the recipient result of a message whose recipients are unknown; the time is in microseconds."""
-    return _merged([(time, None, None, None, status, outcome, None, None)])[0]
+    return result_list([(time, None, None, None, status, outcome, None, None)])[0]
 
 
 def _are_plain(facts: Iterable[TimedFact]) -> bool:
@@ -227,8 +227,11 @@ def _without_superseded(attempts: list[_Attempt]) -> Iterator[_Attempt]:
         yield attempt
 
 
-def _merged(attempts: Collection[_Values]) -> list[RecipientResult]:
-    """Merge successive attempts for a recipient with the same relay and status into one recipient result."""
+def result_list(attempts: Collection[_Values]) -> list[RecipientResult]:
+    """Return the elements of `to` from attempts in their order: time, and the members of a `Result` each.
+
+    Merges successive attempts for a recipient with the same relay and status into one recipient result.
+    """
     found: list[RecipientResult] = []
     newest: dict[Who, RecipientResult] = {}
     mixed: set[Who] = set()
@@ -263,7 +266,7 @@ def _merged(attempts: Collection[_Values]) -> list[RecipientResult]:
             "queued_as": queued_as(status) if outcome in _HANDED_ON else None,
         }
         found.append(result)
-    return _merged([_as_alias_member(values, mixed) for values in attempts]) if mixed else found
+    return result_list([_as_alias_member(values, mixed) for values in attempts]) if mixed else found
 
 
 def _as_alias_member(values: _Values, mixed: set[Who]) -> _Values:

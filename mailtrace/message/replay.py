@@ -42,7 +42,7 @@ def transaction_of(host: str, queue_id: str, mta: str, lines: Iterable[Record]) 
             found.add(line.time, kept_facts.fact_of(line.text), (line,))
             continue
         parsed = parse(line.program, line.text)
-        events = [event for event in _events(parsed) if event.queue_id == queue_id]
+        events = [event for event in events_of(parsed) if event.queue_id == queue_id]
         if events:
             own.append((line, events))
         else:
@@ -56,7 +56,8 @@ def transaction_of(host: str, queue_id: str, mta: str, lines: Iterable[Record]) 
     return found
 
 
-def _events(parsed: Parsed) -> list[Event]:
+def events_of(parsed: Parsed) -> list[Event]:
+    """Return the events in what a grammar returned."""
     if type(parsed) is list:
         return parsed
     return [parsed] if type(parsed) is Event else []
@@ -89,7 +90,7 @@ def _under_other_ids(found: Transaction, others: Iterable[tuple[Record, Parsed]]
     """Return what the lines say about other queue IDs, by these."""
     before: dict[str, Transaction] = {}
     for line, parsed in others:
-        for queue_id, fact in _events(parsed):
+        for queue_id, fact in events_of(parsed):
             one = before.setdefault(queue_id, Transaction(found.host, queue_id, found.mta))
             one.add(line.time, fact, (line,))
     return before

@@ -41,7 +41,7 @@ _DISORDER: Final = 5 * SECOND
 _NEVER: Final = 1 << 62
 _LATE_LINK: Final = 3600 * SECOND
 """How long after the removal of a message a line can follow that names its origin or its next queue ID."""
-_LONG: Final = 86_400 * SECOND
+LONG: Final = 86_400 * SECOND
 """The longest duration of a settled transaction."""
 FINAL: Final = frozenset({"sent", "bounced", "expired", "rejected", "discarded", "deleted"})
 """The outcomes after which nothing more happens to a recipient."""
@@ -141,7 +141,7 @@ class Transaction:
         if not self.is_certain or self.finished is None:
             return False
         first, last = time_span_of([self])
-        return last - first <= _LONG
+        return last - first <= LONG
 
     @property
     def may_lack_beginning(self) -> bool:
@@ -257,7 +257,7 @@ def time_span_of(parts: Iterable[Transaction]) -> TimeSpan:
 
 def starts_near(span: TimeSpan) -> TimeSpan:
     """Return the range of `start` of settled transactions that can share lines with those of this time span."""
-    return span[0] - _LONG - _LATE_LINK, span[1] + _LATE_LINK
+    return span[0] - LONG - _LATE_LINK, span[1] + _LATE_LINK
 
 
 def segments(parts: Iterable[Transaction]) -> list[Transaction]:

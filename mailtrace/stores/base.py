@@ -10,6 +10,7 @@ from typing import Any, Final, NamedTuple, Protocol, TypeAlias, runtime_checkabl
 
 from mailtrace.logs.checkpoint import Checkpoint
 from mailtrace.message.document import Document
+from mailtrace.message.part import Part
 from mailtrace.message.transaction import Key, TimeSpan, Transaction
 from mailtrace.search.groups import Group, Grouping
 from mailtrace.search.query import Query
@@ -36,7 +37,7 @@ class Row(NamedTuple):
     """A transaction to write."""
 
     id: str
-    transaction: Transaction
+    transaction: Part
     document: Document | None
     """None for a stub."""
 
@@ -106,7 +107,7 @@ class Store(Protocol):
     def remove(self, removals: Sequence[Removal]) -> None:
         """Delete rows that have not changed since they were read."""
 
-    def read(self, transactions: Sequence[Transaction]) -> dict[str, Stored]:
+    def read(self, transactions: Sequence[Part]) -> dict[str, Stored]:
         """Return the rows with the IDs of these transactions, by ID: stubs too, and all that was acknowledged."""
 
     def lacking_beginning(self, keys: Sequence[Key]) -> set[Key]:

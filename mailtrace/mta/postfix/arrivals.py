@@ -100,7 +100,7 @@ def parse_envelope(queue_id: str, program: str, rest: str) -> Parsed:
         return None
     size, _, nrcpt = numbers.partition(", nrcpt=")
     instance = None if program[:8] == "postfix/" else instance_of(program)
-    envelope = new_tuple(Envelope, (sender, _number(size), _number(nrcpt.partition(" ")[0]), instance))
+    envelope = new_tuple(Envelope, (sender, number(size), number(nrcpt.partition(" ")[0]), instance))
     return new_tuple(Event, (queue_id, envelope))
 
 
@@ -108,8 +108,8 @@ def parse_bare_envelope(queue_id: str, program: str, rest: str) -> Parsed:
     """Do the same as `parse_envelope` or `parse_expired` for a sender without angle brackets."""
     sender, found, numbers = rest[5:].rpartition(", size=")
     if found and (counts := _are_numbers(numbers)):
-        nrcpt = _number(counts[2]) if counts[2] else None
-        return Event(queue_id, Envelope(sender, _number(counts[1]), nrcpt, instance_of(program)))
+        nrcpt = number(counts[2]) if counts[2] else None
+        return Event(queue_id, Envelope(sender, number(counts[1]), nrcpt, instance_of(program)))
     sender, found, status = rest[5:].rpartition(", status=")
     return _expired(queue_id, program, sender, status) if found else None
 
@@ -168,5 +168,6 @@ def parse_notice(queue_id: str, _program: str, rest: str) -> Parsed:
     return Ignored("notice failed") if " notification" in rest else None
 
 
-def _number(digits: str) -> int | None:
+def number(digits: str) -> int | None:
+    """Return a number that a store can hold; None for other text."""
     return int(digits) if digits.isdecimal() and len(digits) <= _MAX_DIGITS else None

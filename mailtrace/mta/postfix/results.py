@@ -7,7 +7,7 @@ line is read from both ends inwards.
 """
 
 import re
-from typing import Final
+from typing import Final, TypeAlias
 
 from mailtrace.mta.facts import Event, Parsed, Result
 from mailtrace.mta.postfix.addresses import FIELD, address_of
@@ -23,6 +23,8 @@ _OUTCOMES: Final = {
     "undeliverable": "probe",
     "undeliverable-but-not-cached": "probe",
 }
+_Members: TypeAlias = tuple[str, None, str, str, str, str, float]
+"""Recipient, no `orig_to`, relay, status, outcome, DSN, delay."""
 _LONGEST_DELAY: Final = 1e10
 """In seconds. Rejects `inf` and `nan`, which float() accepts."""
 
@@ -34,22 +36,29 @@ def parse_result(queue_id: str, program: str, rest: str) -> Parsed:
 
     The line may be cut anywhere after the first word of the status: syslog cuts long ones.
     """
+    members = members_of(program, rest)
+    if members is None:
+        return parse_inwards(queue_id, program, rest)
+    return new_tuple(Event, (queue_id, new_tuple(Result, members)))
+
+
+def members_of(program: str, rest: str) -> _Members | None:
+    """Return the members of the `Result` of an ordinary line; None for one that `parse_inwards` must read."""
     to, _, fields = rest.partition(">, relay=")
     relay, _, fields = fields.partition(", delay=")
     delay, _, fields = fields.partition(", delays=")
     delays, _, fields = fields.partition(", dsn=")
     dsn, found, status = fields.partition(", status=")
-    # Fast path for nearly all lines. A missing or additional field leaves a comma in the one before.
+    # A missing or additional field leaves a comma in the one before.
     are_plain = "," not in delays or (", tls=" in delays and delays.count(",") == 1)
     if found and are_plain and ">" not in to and '"' not in to and "," not in relay:
         try:
             seconds = float(delay)
         except ValueError:
-            return parse_inwards(queue_id, program, rest)
+            return None
         if -_LONGEST_DELAY < seconds < _LONGEST_DELAY:
-            result = (to[4:], None, relay, status, _outcome(program, relay, status), dsn, seconds)
-            return new_tuple(Event, (queue_id, new_tuple(Result, result)))
-    return parse_inwards(queue_id, program, rest)
+            return to[4:], None, relay, status, _outcome(program, relay, status), dsn, seconds
+    return None
 
 
 def parse_inwards(queue_id: str, program: str, rest: str) -> Parsed:

@@ -9,8 +9,8 @@ import orjson
 from mailtrace.message.dates import iso_time
 from mailtrace.message.document import Document
 from mailtrace.message.lines import kept_line, packed, unpacked
+from mailtrace.message.part import Part, ordered_lines
 from mailtrace.message.replay import transaction_of
-from mailtrace.message.transaction import Transaction, lines_of
 from mailtrace.stores.base import Row, Stored
 from mailtrace.stores.elasticsearch.periods import DAY
 from mailtrace.stores.elasticsearch.query import document_values, result_values
@@ -55,11 +55,11 @@ def _members(row: Row) -> dict[str, Any]:
     members["stub"] = document is None
     members["headless"] = transaction.may_lack_beginning
     members["start"] = transaction.start
-    members["lines"] = b64encode(packed(lines_of(transaction))).decode()
+    members["lines"] = b64encode(packed(ordered_lines(transaction))).decode()
     return members
 
 
-def _stub(transaction: Transaction) -> dict[str, Any]:
+def _stub(transaction: Part) -> dict[str, Any]:
     """Return the members of a stub that look-ups need."""
     host, queue_id = transaction.key
     return {"transaction": queue_id, "host": host, "mta": transaction.mta, "date": iso_time(transaction.first)}

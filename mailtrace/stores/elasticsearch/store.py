@@ -12,7 +12,8 @@ from typing import Any, Final, NamedTuple
 from mailtrace.errors import StoreError
 from mailtrace.logs.checkpoint import Checkpoint
 from mailtrace.message.document import Document
-from mailtrace.message.transaction import Key, TimeSpan, Transaction
+from mailtrace.message.part import Part
+from mailtrace.message.transaction import Key, TimeSpan
 from mailtrace.search.groups import Group, Grouping
 from mailtrace.search.query import Query
 from mailtrace.stores.access import Access
@@ -154,10 +155,10 @@ class ElasticsearchStore:
         for index in {self._index_of(row.transaction) for row in rows if row.id not in known}:
             self._indices.prolong(index)
 
-    def _index_of(self, transaction: Transaction) -> str:
+    def _index_of(self, transaction: Part) -> str:
         return self._indices.of(day_of(transaction.start))
 
-    def _target(self, transaction: Transaction, id_: str) -> dict[str, Any]:
+    def _target(self, transaction: Part, id_: str) -> dict[str, Any]:
         return {"_index": self._index_of(transaction), "_id": id_}
 
     def _write(self, actions: Iterable[tuple[Row, dict[str, dict[str, Any]]]]) -> WriteResult:
@@ -198,11 +199,11 @@ class ElasticsearchStore:
             reason = answer.reason + advice(index, answer.kind, answer.reason)
             raise StoreError(f"{self.name} cannot write: {reason}")
 
-    def read(self, transactions: Sequence[Transaction]) -> dict[str, Stored]:
+    def read(self, transactions: Sequence[Part]) -> dict[str, Stored]:
         """Return what is stored under the IDs of these transactions, including stubs and all acknowledged writes."""
         return {found["_id"]: stored(found) for found in self._get(transactions, source=LINES)}
 
-    def _get(self, transactions: Sequence[Transaction], *, source: list[str] | bool) -> Iterator[dict[str, Any]]:
+    def _get(self, transactions: Sequence[Part], *, source: list[str] | bool) -> Iterator[dict[str, Any]]:
         for at in range(0, len(transactions), _BATCH):
             targets = [self._target(one, one.id) for one in transactions[at : at + _BATCH]]
             docs = [{**target, "_source": source} for target in targets]

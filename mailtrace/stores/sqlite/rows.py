@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from mailtrace.message.lines import packed, unpacked
-from mailtrace.message.transaction import Transaction, lines_of
+from mailtrace.message.part import ordered_lines
+from mailtrace.message.transaction import Transaction
 from mailtrace.stores.base import Row, Stored
 
 FIELDS: Final = "number, version, id, host, queue_id, mta, line, facts"
@@ -14,7 +15,7 @@ FIELDS: Final = "number, version, id, host, queue_id, mta, line, facts"
 def values_of(row: Row) -> tuple[Any, ...]:
     """Return the values of the columns date, settled, headless, stub, host, queue_id, mta, line and facts."""
     it = row.transaction
-    facts = packed(lines_of(it), row.document)
+    facts = packed(ordered_lines(it), row.document)
     states = it.is_settled, it.may_lack_beginning, row.document is None
     return it.first, *states, it.host, it.queue_id, it.mta, it.line, facts
 

@@ -17,7 +17,8 @@ import orjson
 from mailtrace.errors import StoreError, StoreMissingError, StoreUnavailableError
 from mailtrace.logs.checkpoint import Checkpoint
 from mailtrace.message.document import Document
-from mailtrace.message.transaction import Key, TimeSpan, Transaction, starts_near, time_span_of
+from mailtrace.message.part import Part
+from mailtrace.message.transaction import Key, TimeSpan, starts_near, time_span_of
 from mailtrace.search.groups import Group, Grouping
 from mailtrace.search.query import Query
 from mailtrace.stores.base import Removal, Replacement, Row, Stored, WriteResult
@@ -150,9 +151,7 @@ class SqliteStore:
         ]
         insert(connection, "INSERT OR IGNORE INTO terms", sorted(terms))
 
-    def _rows_of(
-        self, connection: sqlite3.Connection, transactions: Iterable[Transaction], fields: str
-    ) -> Iterator[Any]:
+    def _rows_of(self, connection: sqlite3.Connection, transactions: Iterable[Part], fields: str) -> Iterator[Any]:
         """Yield columns of the rows with the IDs of these transactions, from the parts that can hold them."""
         by_part: dict[int, list[bytes]] = {}
         for transaction in transactions:
@@ -202,7 +201,7 @@ class SqliteStore:
                 if done.rowcount:
                     self._columns.set_rows(connection, [(number, 0, None)])
 
-    def read(self, transactions: Sequence[Transaction]) -> dict[str, Stored]:
+    def read(self, transactions: Sequence[Part]) -> dict[str, Stored]:
         """Return the stored rows with the IDs of these transactions, by ID."""
         if not transactions:
             return {}

@@ -1,0 +1,69 @@
+"""What a run has read of a transaction: its facts with their lines, or its lines with their document."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+from mailtrace.message.document import Document, document
+from mailtrace.message.transaction import LONG, Key, Transaction, lines_of, transaction_id
+from mailtrace.mta.queue_ids import time_of
+from mailtrace.syslog.records import Record
+
+_MTA: Final = "postfix"
+
+
+@dataclass(slots=True, eq=False)
+class Whole:
+    """A Postfix transaction from its beginning to its end; it has what a store asks of a `Transaction`."""
+
+    host: str
+    queue_id: str
+    lines: Sequence[Record]
+    """In the order of the facts that they say, each once."""
+    document: Document
+    start: int
+    """What distinguishes transactions with one key, in microseconds since 1970."""
+    mta: str = _MTA
+    line: str = ""
+    written: bool = False
+    is_certain: bool = True
+    may_lack_beginning: bool = False
+
+    @property
+    def key(self) -> Key:
+        """The host and the queue ID."""
+        return self.host, self.queue_id
+
+    @property
+    def id(self) -> str:
+        """The ID of the document."""
+        return transaction_id(self.host, self.queue_id, self.start)
+
+    @property
+    def first(self) -> int:
+        """The time of the first line, in microseconds."""
+        return self.lines[0].time
+
+    @property
+    def is_timed(self) -> bool:
+        """Whether the queue ID contains a time, and so is never reused."""
+        return time_of(self.queue_id, _MTA) is not None
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether only lines from about the same time can change it."""
+        return self.is_timed or self.lines[-1].time - self.first <= LONG
+
+
+Part: TypeAlias = Transaction | Whole
+"""What a run has read of a transaction."""
+
+
+def document_of(part: Part) -> Document | None:
+    """Return the document of a transaction."""
+    return part.document if isinstance(part, Whole) else document(part)
+
+
+def ordered_lines(part: Part) -> Sequence[Record]:
+    """Return the lines of a transaction, without duplicates, in the order of the facts that they say."""
+    return part.lines if isinstance(part, Whole) else lines_of(part)
