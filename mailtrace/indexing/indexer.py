@@ -17,7 +17,7 @@ from mailtrace.logs.rotation import Calendar, Planned, planned, readable
 from mailtrace.message.part import Part
 from mailtrace.stores.base import Store
 from mailtrace.syslog.clock_check import ClockCheck
-from mailtrace.syslog.frame import Frames, Record, Unframed
+from mailtrace.syslog.frame import Frames
 
 _COMPLETE_AFTER_SECONDS: Final = 60
 """A last line without a line feed counts as complete if the file was not modified for this long."""
@@ -187,13 +187,7 @@ class Indexer:
         report.lines += len(block.lines) + block.too_long
         if block.too_long:
             report.unrecognised["too long"] += block.too_long
-        record_of, add_line = frames.record, self._reducer.add_line
-        for line in block.lines:
-            record = record_of(line)
-            if type(record) is Record:
-                add_line(record)
-            else:
-                _count_unframed(record, report)
+        self._reducer.add_lines(block.lines, frames)
 
     def _add_last_line(self, log: OpenLog) -> None:
         """Add the last line if it has no line feed, unless its end may still be written."""
@@ -236,8 +230,3 @@ class Indexer:
         self.report.refused += written.refused
         self._checkpoints.update({checkpoint.log: checkpoint for checkpoint in self._saving})
         self._saving = []
-
-
-def _count_unframed(line: Record | Unframed, report: Report) -> None:
-    if isinstance(line, Unframed):
-        (report.ignored if line.ignored else report.unrecognised)[line.reason] += 1

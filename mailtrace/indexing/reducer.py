@@ -10,7 +10,8 @@ from typing import Any, Final
 
 from mailtrace.indexing.classify import counted
 from mailtrace.indexing.report import Report
-from mailtrace.message.part import Part
+from mailtrace.indexing.short_way import ShortWay
+from mailtrace.message.part import Collected, Part, Writer, record_of
 from mailtrace.message.replay import add_refusal, add_told, events_of
 from mailtrace.message.sessions import Sessions
 from mailtrace.message.transaction import TURNING, Key, Lines, Transaction
@@ -27,10 +28,10 @@ from mailtrace.mta.facts import (
     Sender,
     Submitted,
 )
-from mailtrace.mta.postfix.whole import BEGINNINGS, PLAIN, PROGRAMS, REMOVED, is_usual_beginning
+from mailtrace.mta.postfix.whole import is_usual_beginning
 from mailtrace.mta.queue_ids import NOQUEUE, time_of
 from mailtrace.syslog.clock_check import ClockCheck
-from mailtrace.syslog.frame import Record
+from mailtrace.syslog.frame import Frames, Record, Unframed
 
 MAX_HELD: Final = 3_000
 """How many changed transactions are held in memory before they are written."""
@@ -51,10 +52,7 @@ class Reducer:
 
     def __init__(self, report: Report | None = None, clock: ClockCheck | None = None) -> None:
         self._report, self._clock = report or Report(), clock or ClockCheck()
-        self._open: dict[Key, list[Record]] = {}
-        """The lines of messages that take the short way."""
-        self._closed: dict[Key, list[Record]] = {}
-        """The same, of those that have been removed."""
+        self._short = ShortWay(self._report, self._clock, self._may_begin)
         self._changed: dict[Key, Transaction] = {}
         self._unchanged: dict[Key, Transaction] = {}
         """Open transactions that have been written and have not changed since."""
@@ -62,45 +60,31 @@ class Reducer:
         self._sessions, self._waiting = Sessions(), WaitingMessages()
         self._open_sessions = self._sessions.open
 
-    def add_line(self, record: Record) -> None:
+    def add_lines(self, lines: Iterable[str], frames: Frames) -> None:
+        """Add the next lines of a log, and count them."""
+        self._short.add_lines(lines, frames, self.add_line)
+
+    def add_line(self, record: Record | Unframed) -> None:
         """Add a line of any program, and count it."""
-        time, host, program, _, text = record
-        if program.startswith(PROGRAMS):
-            queue_id, _, rest = text.partition(": ")
-            key = (host, queue_id)
-            lines = self._open.get(key)
-            if lines is None:
-                if rest.startswith(BEGINNINGS) and self._may_begin(record, key, rest):
-                    self._open[key] = [record]
-                    return
-            elif time >= lines[0].time:
-                if rest[:4] in PLAIN:
-                    lines.append(record)
-                    if rest[0] == "m":
-                        self._clock.sample_message_id(time, queue_id, rest[12:-1])
-                    return
-                if rest == REMOVED and program.endswith("/qmgr"):
-                    lines.append(record)
-                    self._closed[key] = lines
-                    del self._open[key]
-                    return
-        parsed = counted(record, self._report)
-        if parsed is not None:
+        if isinstance(record, Unframed):
+            (self._report.ignored if record.ignored else self._report.unrecognised)[record.reason] += 1
+        elif not self._short.add_record(record) and (parsed := counted(record, self._report)) is not None:
             self._sample(record, parsed[1])
             self.add(record, *parsed)
 
-    def _may_begin(self, record: Record, key: Key, rest: str) -> bool:
+    def _may_begin(self, writer: Writer, queue_id: str, rest: str, time: int) -> bool:
         """Return whether a message begins with this line, and with nothing that was known before."""
-        if key in self._closed:
-            self._complete.append(self._whole(key, self._closed.pop(key)))
-        if key in self._changed or key in self._unchanged or (record.host, record.pid) in self._open_sessions:
+        key = writer.host, queue_id
+        if (lines := self._short.closed.pop(key, None)) is not None:
+            self._complete.append(self._whole(key, lines))
+        if key in self._changed or key in self._unchanged or (writer.host, writer.pid) in self._open_sessions:
             return False
-        if not is_usual_beginning(record.program, key[1], rest):
+        if not is_usual_beginning(writer.program, queue_id, rest):
             return False
-        self._clock.sample(record.time, key[1], "postfix")
+        self._clock.sample(time, queue_id, "postfix")
         return True
 
-    def _whole(self, key: Key, lines: list[Record]) -> Part:
+    def _whole(self, key: Key, lines: list[Collected]) -> Part:
         """Return the transaction of a removed message."""
         whole = whole_of(*key, lines)
         if whole is None:
@@ -108,10 +92,11 @@ class Reducer:
         self._report.used += len(lines)
         return whole
 
-    def _parsed(self, key: Key, lines: Iterable[Record]) -> Transaction:
+    def _parsed(self, key: Key, lines: Iterable[Collected]) -> Transaction:
         """Return the transaction of lines that were only collected."""
         found = Transaction(*key, "postfix")
-        for line in lines:
+        for collected in lines:
+            line = record_of(key[1], *collected)
             if parsed := counted(line, self._report):
                 for event in events_of(parsed[1]):
                     found.add(line.time, event.fact, (line,))
@@ -119,7 +104,7 @@ class Reducer:
 
     def _find(self, key: Key) -> Transaction | None:
         """Return the changed transaction of a key, which takes the general way from now on."""
-        if (lines := self._open.pop(key, None) or self._closed.pop(key, None)) is not None:
+        if (lines := self._short.pop(key)) is not None:
             self._changed[key] = self._parsed(key, lines)
         return self._changed.get(key)
 
@@ -186,7 +171,7 @@ class Reducer:
     @property
     def held(self) -> int:
         """How many transactions are waiting to be written."""
-        return len(self._open) + len(self._closed) + len(self._changed) + len(self._complete)
+        return len(self._short) + len(self._changed) + len(self._complete)
 
     def pop_finished(self) -> list[Part]:
         """Remove and return all finished transactions."""
@@ -201,8 +186,8 @@ class Reducer:
         return sorted(finished, key=_is_new)
 
     def _pop_complete(self) -> list[Part]:
-        complete = [*self._complete, *(self._whole(key, lines) for key, lines in self._closed.items())]
-        self._complete, self._closed = [], {}
+        complete = [*self._complete, *(self._whole(key, lines) for key, lines in self._short.pop_closed())]
+        self._complete = []
         return complete
 
     def pop_changed(self) -> list[Part]:
@@ -210,8 +195,7 @@ class Reducer:
 
         Finished and idle transactions are removed; open ones are kept, and the list has copies of them.
         """
-        self._changed.update((key, self._parsed(key, lines)) for key, lines in self._open.items())
-        self._open = {}
+        self._changed.update((key, self._parsed(key, lines)) for key, lines in self._short.pop_open())
         changed, self._unchanged = self._pop_complete(), {}
         for key, transaction in self._changed.items():
             is_finished = transaction.is_finished

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 from mailtrace.message.document import Document, document
 from mailtrace.message.transaction import LONG, Key, Transaction, lines_of, transaction_id
@@ -12,14 +12,26 @@ from mailtrace.syslog.records import Record
 _MTA: Final = "postfix"
 
 
+class Writer(NamedTuple):
+    """A process that writes lines."""
+
+    host: str
+    program: str
+    pid: str
+
+
+Collected: TypeAlias = tuple[int, Writer, str]
+"""A line of a message: its time in microseconds since 1970, its writer, and its text after the queue ID."""
+
+
 @dataclass(slots=True, eq=False)
 class Whole:
     """A Postfix transaction from its beginning to its end; it has what a store asks of a `Transaction`."""
 
     host: str
     queue_id: str
-    lines: Sequence[Record]
-    """In the order of the facts that they say, each once."""
+    collected: Sequence[Collected]
+    """Its lines, in the order of the facts that they say, each once."""
     document: Document
     start: int
     """What distinguishes transactions with one key, in microseconds since 1970."""
@@ -28,6 +40,11 @@ class Whole:
     written: bool = False
     is_certain: bool = True
     may_lack_beginning: bool = False
+
+    @property
+    def lines(self) -> list[Record]:
+        """The lines, in the order of the facts that they say."""
+        return [record_of(self.queue_id, *line) for line in self.collected]
 
     @property
     def key(self) -> Key:
@@ -42,7 +59,7 @@ class Whole:
     @property
     def first(self) -> int:
         """The time of the first line, in microseconds."""
-        return self.lines[0].time
+        return self.collected[0][0]
 
     @property
     def is_timed(self) -> bool:
@@ -52,7 +69,12 @@ class Whole:
     @property
     def is_settled(self) -> bool:
         """Whether only lines from about the same time can change it."""
-        return self.is_timed or self.lines[-1].time - self.first <= LONG
+        return self.is_timed or self.collected[-1][0] - self.first <= LONG
+
+
+def record_of(queue_id: str, time: int, writer: Writer, rest: str) -> Record:
+    """Return a collected line whole."""
+    return Record(time, *writer, f"{queue_id}: {rest}")
 
 
 Part: TypeAlias = Transaction | Whole

@@ -235,8 +235,11 @@ def result_list(attempts: Collection[_Values]) -> list[RecipientResult]:
     found: list[RecipientResult] = []
     newest: dict[Who, RecipientResult] = {}
     mixed: set[Who] = set()
+    known_time, date = -1, ""
     for time, recipient, orig_to, relay, status, outcome, dsn, delay in attempts:
-        who, date = (recipient, orig_to), iso_time(time)
+        if time != known_time:
+            known_time, date = time, iso_time(time)
+        who = (recipient, orig_to)
         result = newest.get(who)
         if result is not None:
             if result["relay"] == relay and result["status"] == status:

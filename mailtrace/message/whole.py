@@ -8,14 +8,13 @@ from typing import Final
 
 from mailtrace.message.dates import iso_time
 from mailtrace.message.document import Document, ip_in
-from mailtrace.message.part import Part, Whole
+from mailtrace.message.part import Collected, Part, Whole
 from mailtrace.message.recipients import result_list
 from mailtrace.message.replay import transaction_of
 from mailtrace.message.transaction import SECOND, Transaction
 from mailtrace.mta.facts import Client
 from mailtrace.mta.postfix.whole import message_of
 from mailtrace.mta.queue_ids import time_of
-from mailtrace.syslog.records import Record
 
 _MTA: Final = "postfix"
 
@@ -25,16 +24,17 @@ def general(part: Part) -> Transaction:
     return transaction_of(part.host, part.queue_id, part.mta, part.lines) if isinstance(part, Whole) else part
 
 
-def whole_of(host: str, queue_id: str, lines: Sequence[Record]) -> Whole | None:
+def whole_of(host: str, queue_id: str, collected: Sequence[Collected]) -> Whole | None:
     """Return the transaction of these lines, from the one that begins it to the one that ends it.
 
     None if anything about them is not ordinary: then `Transaction` says what they are.
     """
-    message = message_of(queue_id, lines)
+    message = message_of([(time, writer[1], rest) for time, writer, rest in collected])
     if message is None:
         return None
-    ordered, beginning, msgid, sender, size, nrcpt, results = message
-    first = ordered[0].time
+    beginning, msgid, sender, size, nrcpt, results, order = message
+    ordered = collected if order is None else [collected[at] for at in order]
+    first = ordered[0][0]
     client = login = origin = orig_client = None
     if type(beginning) is Client:
         client, login, origin, orig_client = beginning

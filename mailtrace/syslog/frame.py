@@ -46,7 +46,18 @@ _new: Final = tuple.__new__
 
 
 class Frames:
-    """Parses the lines of one log, in their order."""
+    """Parses the lines of one log, in their order.
+
+    What it keeps of the line before is public for the indexer, which reads most lines without a call a line.
+    """
+
+    kept: tuple[str, int, int, bool]
+    """The stamp with which the line before began, up to its whole second and the character after that; that second, in
+    microseconds since 1970; the index after the stamp, and after six digits of a fraction if there is one."""
+    zone: str
+    """The zone after the fraction of an ISO stamp, as `heads` has it."""
+    heads: dict[str, tuple[str, str, str]]
+    """Host, program and process ID, by the text between stamp and colon."""
 
     def __init__(self, zone: tzinfo, year: int | None) -> None:
         """Begin a log.
@@ -84,13 +95,12 @@ class Frames:
     def _begin(self, years: Timeline) -> None:
         self._years = years
         self._read_entry(None)
-        self._heads: dict[str, tuple[str, str, str]] = {}
-        self._iso_zone, self._iso_start, self._iso_is_local = "\n", 0, False
+        self.heads = {}
+        self.zone, self._iso_start, self._iso_is_local = "\n", 0, False
 
     def _keep(self, stamp: str, time: int, at: int) -> None:
         """Remember a stamp, its instant in microseconds, and the index of the text after it and perhaps a fraction."""
-        self._stamp, self._time, self._at = stamp, time, at
-        self._has_fraction = at > len(stamp)
+        self.kept = stamp, time, at, at > len(stamp)
 
     def _read_entry(self, entry: Entry | None) -> None:
         """Begin to read an entry of `journalctl -o export`, whose lines have no stamps; None ends that."""
@@ -108,16 +118,16 @@ class Frames:
 
         Never raises.
         """
-        if not line.startswith(self._stamp):
+        stamp, time, at, has_fraction = self.kept
+        if not line.startswith(stamp):
             return self._next_second(line)
-        at, time = self._at, self._time
-        if self._has_fraction:
+        if has_fraction:
             digits = line[at - _FRACTION : at]
             if not digits.isdecimal():
                 return self._any(line)
             time += int(digits)
         colon = line.find(": ", at)
-        head = self._heads.get(line[at:colon]) or self._learn(line, at, colon)
+        head = self.heads.get(line[at:colon]) or self._learn(line, at, colon)
         if head is None or colon < 0:
             return self._any(line)
         text = line[colon + 2 :]
@@ -135,44 +145,49 @@ class Frames:
         if not 0 < colon - at <= _MAX_HEAD:
             return None
         start = at
-        if self._has_fraction and at == self._at:
-            if not line.startswith(self._iso_zone, at):
+        if self.kept[3] and at == self.kept[2]:
+            if not line.startswith(self.zone, at):
                 return None
-            start += len(self._iso_zone)
+            start += len(self.zone)
         head = learned(line[start:colon])
         if head is not None:
-            if len(self._heads) >= _MAX_HEADS:
-                self._heads.clear()
-            self._heads[line[at:colon]] = head
+            if len(self.heads) >= _MAX_HEADS:
+                self.heads.clear()
+            self.heads[line[at:colon]] = head
         return head
 
     def _next_second(self, line: str) -> Record | Unframed:
-        """Return the record of a line of another second than before: the two usual stamps are read by their columns."""
+        """Return the record of a line of another second than before."""
+        if self.next_stamp(line):
+            return self.record(line)
+        return self._any(line) if self._entry is None else self._in_entry(line, self._entry)
+
+    def next_stamp(self, line: str) -> bool:
+        """Read the stamp of a line of another second than before; return whether it is one of the two usual ones.
+
+        They are read by their columns, and kept.
+        """
         if (date := self._dates.get(line[:7])) is not None:
             minute, second = _MINUTES.get(line[7:13]), _SECONDS.get(line[13:15])
             if minute is not None and second is not None and line[15:16] == " " and self._is_framed(line, 16):
-                return self._without_year(line, *date, minute + second)
+                instant = self._years.without_year(*date, minute + second)
+                if instant is not None:
+                    self._keep(line[:16], instant * 1_000_000, 16)
+                    return True
         elif line[:11] == self._iso_day and line[19:20] == ".":
             minute, second = _MINUTES.get(line[11:17]), _SECONDS.get(line[17:19])
-            if minute is not None and second is not None and line.startswith(self._iso_zone, 26):
+            if minute is not None and second is not None and line.startswith(self.zone, 26):
                 instant = self._iso_start + minute + second
                 if self._iso_is_local:
                     instant = self._years.local(instant)
                 self._keep(line[:20], instant * 1_000_000, _AFTER_FRACTION)
-                return self.record(line)
-        return self._any(line) if self._entry is None else self._in_entry(line, self._entry)
+                return True
+        return False
 
     def _is_framed(self, line: str, at: int) -> bool:
         """Return whether host and program follow; if not, the stamp may be longer and have a year."""
         colon = line.find(": ", at)
-        return line[at:colon] in self._heads or self._learn(line, at, colon) is not None
-
-    def _without_year(self, line: str, month: int, day: int, second: int) -> Record | Unframed:
-        instant = self._years.without_year(month, day, second)
-        if instant is None:
-            return self._undated()
-        self._keep(line[:16], instant * 1_000_000, 16)
-        return self.record(line)
+        return line[at:colon] in self.heads or self._learn(line, at, colon) is not None
 
     def _any(self, line: str, depth: int = 0) -> Record | Unframed:
         """Return the record of a line in any format, inside `depth` wrappers."""
@@ -208,7 +223,7 @@ class Frames:
     def _header(self, line: str, at: int) -> tuple[str, str, str, str] | Unframed:
         """Return host, program, process ID and text after a stamp."""
         colon = line.find(": ", at)
-        head = self._heads.get(line[at + 1 : colon]) or self._learn(line, at + 1, colon)
+        head = self.heads.get(line[at + 1 : colon]) or self._learn(line, at + 1, colon)
         if line[at : at + 1] == "\t":
             return header_of(_without_tabs(line, at))
         if line.find(_VERBOSE, at, at + _ZONE) >= 0:
@@ -243,9 +258,9 @@ class Frames:
         zone = line[26 : line.find(" ", 26) + 1]
         if 26 + len(zone) == stamp.end + 1 and not zone[0].isdigit():
             start = midnight(stamp.year, stamp.month, stamp.day) or 0
-            if zone != self._iso_zone:
-                self._heads.clear()
-            self._iso_day, self._iso_zone, self._iso_is_local = line[:11], zone, stamp.offset is None
+            if zone != self.zone:
+                self.heads.clear()
+            self._iso_day, self.zone, self._iso_is_local = line[:11], zone, stamp.offset is None
             self._iso_start = start - (stamp.offset or 0)
             self._keep(line[:20], time - stamp.micro, _AFTER_FRACTION)
 
@@ -284,7 +299,7 @@ class Frames:
 
     def _begins_alike(self, text: str) -> bool:
         """Return whether a text begins with the same stamp as the line before, so that it is a line itself."""
-        return self._at > 0 and text.startswith(self._stamp)
+        return self.kept[2] > 0 and text.startswith(self.kept[0])
 
     def _inner(self, event: Event, outer: Stamp | None, depth: int) -> Record | Unframed:
         """Return the record of a line inside an event, whose time shows the year if the line has none."""

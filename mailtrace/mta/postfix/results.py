@@ -23,8 +23,8 @@ _OUTCOMES: Final = {
     "undeliverable": "probe",
     "undeliverable-but-not-cached": "probe",
 }
-_Members: TypeAlias = tuple[str, None, str, str, str, str, float]
-"""Recipient, no `orig_to`, relay, status, outcome, DSN, delay."""
+_Members: TypeAlias = tuple[str, str | None, str, str, str, str, float]
+"""Recipient, `orig_to`, relay, status, outcome, DSN, delay."""
 _LONGEST_DELAY: Final = 1e10
 """In seconds. Rejects `inf` and `nan`, which float() accepts."""
 
@@ -51,14 +51,20 @@ def members_of(program: str, rest: str) -> _Members | None:
     dsn, found, status = fields.partition(", status=")
     # A missing or additional field leaves a comma in the one before.
     are_plain = "," not in delays or (", tls=" in delays and delays.count(",") == 1)
-    if found and are_plain and ">" not in to and '"' not in to and "," not in relay:
-        try:
-            seconds = float(delay)
-        except ValueError:
+    if not found or not are_plain or '"' in to or "," in relay:
+        return None
+    recipient, orig_to = to[4:], None
+    if ">" in to:
+        recipient, _, orig_to = recipient.partition(">, orig_to=<")
+        if ">" in recipient or not orig_to or ">" in orig_to:
             return None
-        if -_LONGEST_DELAY < seconds < _LONGEST_DELAY:
-            return to[4:], None, relay, status, _outcome(program, relay, status), dsn, seconds
-    return None
+    try:
+        seconds = float(delay)
+    except ValueError:
+        return None
+    if not -_LONGEST_DELAY < seconds < _LONGEST_DELAY:
+        return None
+    return recipient, orig_to, relay, status, _outcome(program, relay, status), dsn, seconds
 
 
 def parse_inwards(queue_id: str, program: str, rest: str) -> Parsed:

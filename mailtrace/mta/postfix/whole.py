@@ -5,143 +5,137 @@ surely ordinary is left to it.
 """
 
 import re
-from collections.abc import Sequence
-from operator import itemgetter
+from collections.abc import Iterable
+from operator import eq, lt
 from typing import Any, Final, NamedTuple, TypeAlias
 
-from mailtrace.mta.facts import Client, Event, Parsed, Submitted
+from mailtrace.mta.facts import Client, Event, Ignored, Parsed, Submitted
 from mailtrace.mta.postfix.arrivals import number, parse_client, parse_submitted
+from mailtrace.mta.postfix.dispatch import parse
 from mailtrace.mta.postfix.results import members_of
 from mailtrace.mta.queue_ids import POSTFIX_ID
-from mailtrace.syslog.records import Record
 
 PROGRAMS: Final = "postfix/"
 """How the names of the programs begin whose lines take the short way."""
+_OTHERS: Final = ("postscreen", "tlsproxy", "dnsblog")
+"""Lines of these programs are all ignored for their own reason."""
 PLAIN: Final = frozenset({"to=<", "from", "mess"})
 """How the lines begin, after the queue ID, that neither begin nor end a message, nor name another one."""
 BEGINNINGS: Final = ("client=", "uid=")
 REMOVED: Final = "removed"
+REMOVER: Final = "/qmgr"
+
 _LONGEST_ID: Final = 40
 _LONGEST: Final = 8_000
 """Characters of a line whose values are surely short enough to be stored whole."""
-_BITS: Final = 3
-_RANKS: Final = (1 << _BITS) - 1
-"""The kind of a fact, in the order of facts with equal times."""
 _is_id = re.compile(POSTFIX_ID).fullmatch
-_order: Final = itemgetter(0, 1, 2, 3)
+_BITS: Final = 3
 
-_Entry: TypeAlias = tuple[int, float, int, str, Record, Any]
-"""Time and kind; of a result its delay, whether its outcome is final, and its recipient: the order of facts. Then the
-line, and what it says."""
+Said: TypeAlias = tuple[int, str, str]
+"""The time of a line in microseconds since 1970, its program, and its text after the queue ID."""
+_Key: TypeAlias = tuple[Any, ...]
+"""Time and kind; of a result its delay, whether its outcome is final, and its recipient: the order of facts."""
+_BEGINNING, _MESSAGE_ID, _ENVELOPE, _RESULT, _REMOVED = range(5)
+"""The kinds of lines, in the order of facts with equal times (`message/order.py`)."""
+_KINDS: Final = 7
+
+
+IGNORED_LENGTH: Final = 10
+IGNORED: Final = {
+    beginning[:IGNORED_LENGTH]: (beginning, ignored.reason)
+    for beginning in (
+        "connect from ",
+        "disconnect from ",
+        "lost connection after ",
+        "Anonymous TLS connection ",
+        "Trusted TLS connection ",
+        "Untrusted TLS connection ",
+        "Verified TLS connection ",
+    )
+    if isinstance(ignored := parse("postfix/smtpd", beginning), Ignored)
+}
+"""How common lines without a queue ID begin, by their first characters, and the reason why they are ignored."""
 
 
 class WholeMessage(NamedTuple):
     """What the lines of a whole message say."""
 
-    lines: list[Record]
-    """In the order of their facts."""
     beginning: Client | Submitted
     msgid: str | None
     sender: str
     size: int | None
     nrcpt: int | None
     results: list[tuple[Any, ...]]
-    """Of each result the time, and the members of `Result`."""
+    """Of each result the time, and the members of `Result`; in their order."""
+    order: list[int] | None
+    """The indexes of the lines in the order of their facts; None if they are in that order already."""
+
+
+def is_short(program: str) -> bool:
+    """Return whether lines of this program can take the short way."""
+    return program.startswith(PROGRAMS) and not program.endswith(_OTHERS)
 
 
 def is_usual_beginning(program: str, queue_id: str, rest: str) -> bool:
     """Return whether a line is the usual beginning of a message; `rest` follows the queue ID."""
-    is_client = program.endswith("/smtpd") and rest[0] == "c"
-    is_submitted = program.endswith("/pickup") and rest[0] == "u" and " orig_id=" not in rest
+    is_client = rest[0] == "c" and program.endswith("/smtpd")
+    is_submitted = rest[0] == "u" and program.endswith("/pickup") and " orig_id=" not in rest
     return (is_client or is_submitted) and len(queue_id) <= _LONGEST_ID and _is_id(queue_id) is not None
 
 
-def message_of(queue_id: str, lines: Sequence[Record]) -> WholeMessage | None:
-    """Return what these lines say, the first of which begins the message; None if they are not surely ordinary.
+def message_of(lines: Iterable[Said]) -> WholeMessage | None:
+    """Return what these lines say, from the one that begins the message on; None if they are not surely ordinary."""
+    keys: list[_Key] = []
+    values: list[Any] = []
+    for time, program, rest in lines:
+        if rest[:4] == "to=<":
+            members = members_of(program, rest)
+            if members is None or len(rest) > _LONGEST:
+                return None
+            keys.append((time << _BITS | _RESULT, members[6], members[4] != "deferred", members[0]))
+            values.append((time, *members))
+        else:
+            found = _other(rest)
+            if found is None:
+                return None
+            keys.append((time << _BITS | found[0],))
+            values.append(found[1])
+    if all(map(lt, keys, keys[1:])):
+        return _message([key[0] & _KINDS for key in keys], values, None)
+    order = sorted(range(len(keys)), key=keys.__getitem__)
+    keys = [keys[at] for at in order]
+    if any(map(eq, keys, keys[1:])):
+        return None
+    return _message([key[0] & _KINDS for key in keys], [values[at] for at in order], order)
 
-    Each line's text begins with the queue ID, a colon and a blank.
-    """
-    at = len(queue_id) + 2
-    entries: list[_Entry] = []
-    for line in lines:
-        rest = line.text[at:]
-        read = _READERS.get(rest[:4])
-        entry = read(line, rest) if read is not None and len(rest) <= _LONGEST else None
-        if entry is None:
-            return None
-        entries.append(entry)
-    return _message(entries) if _in_order(entries) else None
 
-
-def _message(entries: Sequence[_Entry]) -> WholeMessage | None:
+def _message(kinds: list[int], values: list[Any], order: list[int] | None) -> WholeMessage | None:
     """Return the message of lines in the order of their facts; None if it lacks one or has one too many."""
-    found: tuple[list[_Entry], ...] = [], [], [], [], []
-    for entry in entries:
-        found[entry[0] & _RANKS].append(entry)
-    begun, msgids, envelopes, results, removed = found
-    if not (len(begun) == len(msgids) == len(removed) == 1 and envelopes and results):
+    if kinds[0] != _BEGINNING or kinds[-1] != _REMOVED or _ENVELOPE not in kinds or _RESULT not in kinds:
         return None
-    if entries[0] is not begun[0] or entries[-1] is not removed[0]:
+    if not kinds.count(_BEGINNING) == kinds.count(_MESSAGE_ID) == kinds.count(_REMOVED) == 1:
         return None
-    lines, members = [entry[4] for entry in entries], [entry[5] for entry in results]
-    sender, size, nrcpt = envelopes[0][5]
-    return WholeMessage(lines, begun[0][5], msgids[0][5], sender, size, nrcpt, members)
+    sender, size, nrcpt = values[kinds.index(_ENVELOPE)]
+    results = [value for kind, value in zip(kinds, values, strict=True) if kind == _RESULT]
+    return WholeMessage(values[0], values[kinds.index(_MESSAGE_ID)], sender, size, nrcpt, results, order)
 
 
-def _client(line: Record, rest: str) -> _Entry | None:
-    return _beginning(line, parse_client("", "", rest))
-
-
-def _submitted(line: Record, rest: str) -> _Entry | None:
-    return _beginning(line, parse_submitted("", "", rest))
-
-
-def _beginning(line: Record, parsed: Parsed) -> _Entry | None:
-    return (line.time << _BITS, 0.0, 0, "", line, parsed.fact) if type(parsed) is Event else None
-
-
-def _message_id(line: Record, rest: str) -> _Entry | None:
-    if rest[:12] != "message-id=<" or rest[-1] != ">":
+def _other(rest: str) -> tuple[int, Any] | None:
+    """Return the kind of a line that is no result, and what it says."""
+    if rest == REMOVED:
+        return _REMOVED, None
+    if len(rest) > _LONGEST:
         return None
-    return line.time << _BITS | 1, 0.0, 0, "", line, rest[12:-1] or None
-
-
-def _envelope(line: Record, rest: str) -> _Entry | None:
-    sender, found, numbers = rest[6:].rpartition(">, size=")
-    if not found or rest[-1] != ")" or rest[5] != "<":
-        return None
-    size, _, nrcpt = numbers.partition(", nrcpt=")
-    values = sender, number(size), number(nrcpt.partition(" ")[0])
-    return line.time << _BITS | 2, 0.0, 0, "", line, values
-
-
-def _result(line: Record, rest: str) -> _Entry | None:
-    members = members_of(line.program, rest)
-    if members is None:
-        return None
-    time, early = line.time, members[4] == "deferred"
-    return time << _BITS | 3, members[6], not early, members[0], line, (time, *members)
-
-
-def _removed(line: Record, rest: str) -> _Entry | None:
-    return (line.time << _BITS | 4, 0.0, 0, "", line, None) if rest == REMOVED else None
-
-
-_READERS: Final = {
-    "clie": _client,
-    "uid=": _submitted,
-    "mess": _message_id,
-    "from": _envelope,
-    "to=<": _result,
-    "remo": _removed,
-}
-"""By the first four characters after the queue ID."""
-
-
-def _in_order(entries: list[_Entry]) -> bool:
-    """Sort the lines by the order of their facts; return whether that is one order and no line is there twice."""
-    keys = [entry[:4] for entry in entries]
-    ordered = sorted(keys)
-    if keys != ordered:
-        entries.sort(key=_order)
-    return len(set(keys)) == len(keys)
+    if rest.startswith("message-id=<"):
+        return (_MESSAGE_ID, rest[12:-1] or None) if rest[-1] == ">" else None
+    if rest.startswith("from=<"):
+        sender, found, numbers = rest[6:].rpartition(">, size=")
+        size, _, nrcpt = numbers.partition(", nrcpt=")
+        is_plain = found and rest[-1] == ")"
+        return (_ENVELOPE, (sender, number(size), number(nrcpt.partition(" ")[0]))) if is_plain else None
+    parsed: Parsed = None
+    if rest.startswith("client="):
+        parsed = parse_client("", "", rest)
+    elif rest.startswith("uid="):
+        parsed = parse_submitted("", "", rest)
+    return (_BEGINNING, parsed.fact) if type(parsed) is Event else None

@@ -1,0 +1,155 @@
+"""The short way: collects the lines of ordinary messages, and counts lines that say nothing, each in a few steps.
+
+Nine lines of ten in a Postfix log are of these kinds. A line that is not surely one of them goes the general way.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Final, NamedTuple
+
+from mailtrace.indexing.report import OTHER_PROGRAM, Report
+from mailtrace.message.part import Collected, Writer
+from mailtrace.message.transaction import Key
+from mailtrace.mta.grammars import grammar_of
+from mailtrace.mta.postfix.whole import BEGINNINGS, IGNORED, IGNORED_LENGTH, PLAIN, REMOVED, REMOVER, is_short
+from mailtrace.syslog.clock_check import ClockCheck
+from mailtrace.syslog.frame import Frames, Record, Unframed
+
+_MAX_WRITERS: Final = 4096
+_FRACTION: Final = 6
+
+Messages = dict[str, list[Collected]]
+"""The lines of the open messages of one host, by queue ID."""
+
+
+class _Known(NamedTuple):
+    """What is known of a writer of lines."""
+
+    writer: Writer
+    is_other: bool
+    """Whether its program is not part of an MTA."""
+    messages: Messages | None
+    """Those of its host; None if its lines do not take the short way."""
+
+
+_UNKNOWN: Final = _Known(Writer("", "", ""), False, None)
+_NO_REASON: Final = ("", "")
+_NO_MESSAGES: Final[Messages] = {}
+
+
+class ShortWay:
+    """Collects the lines of messages from their beginning to their removal."""
+
+    def __init__(self, report: Report, clock: ClockCheck, may_begin: Callable[[Writer, str, str, int], bool]) -> None:
+        """Count lines in `report`, and ask `may_begin` for each beginning: writer, queue ID, text after it, time."""
+        self.open: dict[str, Messages] = {}
+        """The messages that have begun, by host."""
+        self.closed: dict[Key, list[Collected]] = {}
+        """Those that have been removed."""
+        self._report, self._clock, self._may_begin = report, clock, may_begin
+        self._writers: dict[tuple[str, str, str], _Known] = {}
+
+    def add_lines(self, lines: Iterable[str], frames: Frames, general: Callable[[Record | Unframed], None]) -> None:
+        """Add lines of a log; `general` gets the record of every line that is not surely of a kind for the short way.
+
+        The loop does for most lines what `Frames.record` does, without a call.
+        """
+        kept, zone, others = frames.kept, frames.zone, 0
+        stamp, start, at, has_fraction = kept
+        known: dict[str, _Known] = {}
+        ignored = dict.fromkeys((reason for _, reason in IGNORED.values()), 0)
+        for line in lines:
+            is_kept = line.startswith(stamp) or frames.next_stamp(line)
+            if frames.kept is not kept:
+                stamp, start, at, has_fraction = kept = frames.kept
+                if frames.zone is not zone:
+                    zone = frames.zone
+                    known.clear()
+            head, *texts = line.split(": ", 2)
+            found = known.get(head[at:], _UNKNOWN) if is_kept else _UNKNOWN
+            if found is _UNKNOWN and is_kept:
+                found = known[head[at:]] = self._learned(frames.heads.get(head[at:]))
+            writer, is_other, messages = found
+            if is_other:
+                others += 1
+                continue
+            if messages is not None and texts:
+                time = start
+                if has_fraction:
+                    micro = line[at - _FRACTION : at]
+                    time = start + int(micro) if micro.isdecimal() else -1
+                if len(texts) == 2 and time >= 0 and line[-1] > " " and self._collect(time, writer, messages, *texts):
+                    continue
+                beginning, reason = IGNORED.get(texts[0][:IGNORED_LENGTH], _NO_REASON)
+                if reason and texts[0].startswith(beginning):
+                    ignored[reason] += 1
+                    continue
+            general(frames.record(line))
+        self._count(others, ignored)
+
+    def add_record(self, record: Record) -> bool:
+        """Add a line in any format whose frame has been read; return whether it went the short way."""
+        time, host, program, pid, text = record
+        queue_id, _, rest = text.partition(": ")
+        writer, _, messages = self._learned((host, program, pid))
+        return messages is not None and bool(rest) and self._collect(time, writer, messages, queue_id, rest)
+
+    def _learned(self, process: tuple[str, str, str] | None) -> _Known:
+        """Return what is known of a process, from the part of its lines before the text."""
+        if process is None:
+            return _UNKNOWN
+        found = self._writers.get(process)
+        if found is None:
+            if len(self._writers) >= _MAX_WRITERS:
+                self._writers.clear()
+            writer = Writer(*process)
+            messages = self.open.setdefault(writer.host, {}) if is_short(writer.program) else None
+            found = self._writers[process] = _Known(writer, grammar_of(writer.program) is None, messages)
+        return found
+
+    def _collect(self, time: int, writer: Writer, messages: Messages, queue_id: str, rest: str) -> bool:
+        """Add a line to the message with this queue ID, or begin or close one; return whether that is all of it."""
+        lines = messages.get(queue_id)
+        if lines is None:
+            if rest.startswith(BEGINNINGS) and self._may_begin(writer, queue_id, rest, time):
+                messages[queue_id] = [(time, writer, rest)]
+                return True
+        elif time >= lines[0][0]:
+            if rest[:4] in PLAIN:
+                lines.append((time, writer, rest))
+                if rest[0] == "m":
+                    self._clock.sample_message_id(time, queue_id, rest[12:-1])
+                return True
+            if rest == REMOVED and writer.program.endswith(REMOVER):
+                lines.append((time, writer, rest))
+                self.closed[writer.host, queue_id] = lines
+                del messages[queue_id]
+                return True
+        return False
+
+    def pop(self, key: Key) -> list[Collected] | None:
+        """Remove a message, open or closed, and return its lines; None if it is not here."""
+        host, queue_id = key
+        return self.open.get(host, _NO_MESSAGES).pop(queue_id, None) or self.closed.pop(key, None)
+
+    def pop_open(self) -> list[tuple[Key, list[Collected]]]:
+        """Remove and return all open messages."""
+        found = [((host, queue_id), lines) for host, some in self.open.items() for queue_id, lines in some.items()]
+        for messages in self.open.values():
+            messages.clear()
+        return found
+
+    def pop_closed(self) -> list[tuple[Key, list[Collected]]]:
+        """Remove and return all messages that have been removed."""
+        closed, self.closed = self.closed, {}
+        return list(closed.items())
+
+    def __len__(self) -> int:
+        """Return how many messages there are, open and closed."""
+        return len(self.closed) + sum(map(len, self.open.values()))
+
+    def _count(self, others: int, ignored: dict[str, int]) -> None:
+        """Add to the report what a block of lines had; a reason that it did not have stays out of it."""
+        self._report.ignored.update({reason: lines for reason, lines in ignored.items() if lines})
+        self._report.ignored_mail_lines += sum(ignored.values())
+        if others:
+            self._report.ignored[OTHER_PROGRAM] += others
