@@ -4,6 +4,7 @@ import gc
 import sys
 import time
 from argparse import BooleanOptionalAction, Namespace
+from collections import Counter
 from collections.abc import Sequence
 
 from mailtrace.cli.check import check
@@ -167,8 +168,8 @@ def _summarise(report: Report, store: str, seconds: float, *, interrupted: bool 
         f"{report.lines} lines: {report.used} used, {report.ignored.total()} ignored,"
         f" {report.unrecognised.total()} unrecognised"
     ]
-    lines += [f"  ignored: {number} {kind}" for kind, number in report.ignored.most_common()]
-    lines += [f"  unrecognised: {number} {kind}" for kind, number in report.unrecognised.most_common()]
+    lines += [f"  ignored: {number} {kind}" for kind, number in _by_number(report.ignored)]
+    lines += [f"  unrecognised: {number} {kind}" for kind, number in _by_number(report.unrecognised)]
     if not report.lines:
         lines = ["nothing new to read"]
     lines.append(f"transactions: {report.created} new, {report.updated} updated, in {seconds:.1f} s, in {store}")
@@ -182,6 +183,11 @@ def _summarise(report: Report, store: str, seconds: float, *, interrupted: bool 
     lines += [f"refused by the store: {refused.transaction}: {refused.reason}" for refused in report.refused]
     for line in lines + report.notes:
         print(safe(line), file=sys.stderr)
+
+
+def _by_number(counts: Counter[str]) -> list[tuple[str, int]]:
+    """Return the largest counts first, and equal ones by name."""
+    return sorted(counts.items(), key=lambda count: (-count[1], count[0]))
 
 
 def main(argv: Sequence[str] | None = None) -> int:

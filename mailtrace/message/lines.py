@@ -1,7 +1,7 @@
 """The lines of a transaction as a store keeps them: compressed with a dictionary of what mail logs usually say."""
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, Final, TypeAlias
@@ -15,8 +15,10 @@ from mailtrace.syslog.records import Record
 _Convert: TypeAlias = Callable[[bytes], bytes]
 
 _LEVEL: Final = 3
-_DICTIONARY: Final = Path(__file__).with_name("lines.dict")
-"""Trained on lines of every MTA. Lines that were written with it need it: never change it, add another one."""
+DICTIONARY: Final = Path(__file__).with_name("lines.dict")
+"""Trained by tools/dictionary.py on lines of every MTA. What was compressed with it needs it."""
+DICTIONARY_ID: Final = 28_020
+"""Written into what is compressed, so that another dictionary can be told from this one."""
 
 
 def packed(lines: Sequence[Record], document: Document | None = None) -> bytes:
@@ -24,7 +26,12 @@ def packed(lines: Sequence[Record], document: Document | None = None) -> bytes:
 
     A document repeats what its lines say, so it adds little to them, and a search need not parse the lines.
     """
-    return _codec()[0](orjson.dumps([document, *((line[0], *line[2:]) for line in lines)]))
+    return _codec()[0](orjson.dumps(values_of(lines, document)))
+
+
+def values_of(lines: Iterable[Record], document: Document | None) -> list[Any]:
+    """Return what is compressed: the document or None, and time, program, process ID and text of each line."""
+    return [document, *((time, program, pid, text) for time, _, program, pid, text in lines)]
 
 
 def unpacked(host: str, data: bytes) -> list[Record]:
@@ -49,7 +56,7 @@ def kept_line(host: str, time: int, values: Sequence[Any], line: str = "") -> Re
 @lru_cache(maxsize=1)
 def _codec() -> tuple[_Convert, _Convert]:
     """Return the functions that compress and decompress, made at the first use: many searches need neither."""
-    data = _DICTIONARY.read_bytes()
+    data = DICTIONARY.read_bytes()
     if sys.version_info >= (3, 14):
         from compression.zstd import ZstdDict, compress, decompress  # noqa: PLC0415
 

@@ -21,7 +21,7 @@ FOLDERS: dict[str, set[str]] = {
     "message": {"mta", "syslog.records"},
     "logs": {"syslog", "mta.grammars", "mta.queue_ids"},
     "syslog": {"mta.queue_ids"},
-    "mta": {"syslog.records"},
+    "mta": set(),
 }
 """Every folder, from the top down, and the folders or modules below it that its modules may import."""
 EVERYWHERE = {"", "errors"}
