@@ -1,5 +1,6 @@
 """Conversion between transactions and rows of the table `transactions`."""
 
+import zlib
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -8,27 +9,37 @@ import orjson
 from mailtrace.message.transaction import Transaction, pack, unpack
 from mailtrace.stores.base import Row, Stored
 
-FIELDS: Final = "number, version, id, host, queue_id, mta, line, facts"
+FIELDS: Final = "number, id, host, queue_id, mta, line, lines"
 """The columns that `stored` needs, in order."""
+SETTLED, OPEN, HEADLESS = 0, 1, 2
+"""The states of a row: only lines from about the same time can change it; any can; and its beginning may be missing."""
 
 
-def values_of(row: Row) -> tuple[Any, ...]:
-    """Return the values of the columns date, settled, headless, stub, host, queue_id, mta, line and facts."""
-    it = row.transaction
-    facts = orjson.dumps(pack(it.facts))
-    states = it.is_settled, it.may_lack_beginning, row.document is None
-    return it.first, *states, it.host, it.queue_id, it.mta, it.line, facts
+def packed(transaction: Transaction) -> bytes:
+    """Return what is stored of a transaction, apart from host, queue ID, MTA and line."""
+    return zlib.compress(orjson.dumps(pack(transaction.facts)), 1)
 
 
-def transaction_of(host: str, queue_id: str, mta: str, line: str, facts: bytes) -> Transaction:
+def unpacked(host: str, queue_id: str, mta: str, line: str, blob: bytes) -> Transaction:
     """Return the transaction of a stored row."""
     transaction = Transaction(host, queue_id, mta, line=line)
-    for time, fact in unpack(orjson.loads(facts)):
+    for time, fact in unpack(orjson.loads(zlib.decompress(blob))):
         transaction.add(time, fact)
     return transaction
 
 
+def values_of(row: Row) -> tuple[Any, ...]:
+    """Return the values of the columns id, state, host, queue_id, mta, line and lines."""
+    it = row.transaction
+    state = SETTLED if it.is_settled else HEADLESS if it.may_lack_beginning else OPEN
+    return bytes.fromhex(row.id), state, it.host, it.queue_id, it.mta, it.line, packed(it)
+
+
 def stored(row: Sequence[Any]) -> Stored:
-    """Return the transaction of the columns `FIELDS`; its version is the row number and the column `version`."""
-    number, version, id_, *kept = row
-    return Stored(bytes(id_).hex(), transaction_of(*kept), (number, version))
+    """Return the transaction of the columns `FIELDS`.
+
+    Its version is the number: each version has
+    another one.
+    """
+    number, id_, *kept = row
+    return Stored(bytes(id_).hex(), unpacked(*kept), number)
