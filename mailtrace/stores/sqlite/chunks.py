@@ -1,7 +1,7 @@
 """The chunks of the embedded store for its writer: where new rows go, and where a stored one can be."""
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -29,6 +29,11 @@ class Chunk:
     def next_number(self) -> int:
         """The number of the next row."""
         return self.chunk << CHUNK_BITS | self.size
+
+    @property
+    def room(self) -> int:
+        """How many more rows it can have."""
+        return CHUNK_SIZE - self.size
 
 
 class Chunks:
@@ -85,7 +90,7 @@ class Chunks:
         A chunk is for one day only, so that late rows do not delay the expiry of the others.
         """
         chunk = self._newest.get(day)
-        if chunk is None or chunk.size == CHUNK_SIZE or now - chunk.indexed > _DAY_SECONDS:
+        if chunk is None or not chunk.room or now - chunk.indexed > _DAY_SECONDS:
             self._last += 1
             chunk = self._newest[day] = Chunk(self._last, day, 0, now)
         chunk.indexed = max(chunk.indexed, now)
@@ -104,7 +109,7 @@ class Chunks:
         connection.execute("DELETE FROM columns WHERE number BETWEEN ? AND ?", range_of(block, COLUMN_BITS))
 
 
-def numbers_of(connection: sqlite3.Connection, blocks: Iterable[int], ids: Mapping[bytes, object]) -> list[int]:
+def numbers_of(connection: sqlite3.Connection, blocks: Iterable[int], ids: set[bytes]) -> list[int]:
     """Return the numbers of the rows in these blocks that have, or had, one of the IDs."""
     return [block + at for block in blocks for at, id_ in enumerate(ids_of(connection, block)) if id_ in ids]
 

@@ -41,7 +41,7 @@ class Encoder:
     def __init__(self) -> None:
         self.values: list[Any] = []
         """Each distinct value once, as in the documents."""
-        self._codes: array[int] = array("I")
+        self._codes: list[int] = []
         self._known: dict[Any, int] = {}
 
     def add(self, column: Iterable[Any]) -> None:
@@ -50,7 +50,7 @@ class Encoder:
         new = [value for value in dict.fromkeys(column) if value not in known]
         known.update(zip(new, count(len(known))))
         self.values += new
-        self._codes.extend(map(known.__getitem__, column))
+        self._codes += map(known.__getitem__, column)
 
     def all(self) -> Iterable[Any]:
         """Return the value of each row, or each recipient result."""

@@ -8,7 +8,18 @@ from operator import and_, contains, or_
 from typing import Any, Final
 
 from mailtrace.message.document import Document
-from mailtrace.search.comparisons import CLIENTS, CRITERIA, MSGIDS, PART, RECIPIENTS, RELAYS, Criterion
+from mailtrace.search.comparisons import (
+    CLIENT,
+    CLIENTS,
+    CRITERIA,
+    EXACT,
+    PART,
+    PATTERN,
+    RECIPIENTS,
+    RELAY,
+    RELAYS,
+    Criterion,
+)
 from mailtrace.search.patterns import Pattern
 from mailtrace.search.query import WORD_CRITERIA, Query, matches
 from mailtrace.stores.sqlite.block import Block, Mask, everything
@@ -28,7 +39,7 @@ class _Test:
         self._criterion = criterion
         self._pieces = _pieces(criterion, wanted)
         self._encoded = [piece.encode() for piece in self._pieces or ()]
-        self._parts = _parts(criterion, wanted)
+        self._parts, self._texts = _parts(criterion, wanted), _texts(criterion, wanted)
         self._is_match: Callable[[Any], bool] = partial(criterion.is_met_by, wanted)
 
     def mask(self, block: Block) -> Mask:
@@ -51,6 +62,9 @@ class _Test:
         """Return the indexes of the values that match; only those with one of the pieces are compared."""
         if self._parts is not None:
             return _containing(self._parts, values)
+        if self._texts is not None:
+            texts = self._texts
+            return [index for index, value in enumerate(values) if value in texts]
         candidates: Iterable[int] = range(len(values))
         if self._pieces is not None:
             candidates = _containing(self._pieces, values)
@@ -146,14 +160,23 @@ def _parts(criterion: Criterion, asked: Iterable[Any]) -> list[str] | None:
     """Return texts, if a value matches exactly when it contains one of them."""
     if criterion.comparison is PART:
         return list(asked)
-    if criterion.comparison is RECIPIENTS.comparison and all(_is_part(pattern.text) for pattern in asked):
+    if criterion.comparison is PATTERN and all(_is_part(pattern.text) for pattern in asked):
         return [pattern.text[1:-1] for pattern in asked]
+    return None
+
+
+def _texts(criterion: Criterion, asked: Iterable[Any]) -> set[str] | None:
+    """Return texts, if a value matches exactly when it is one of them."""
+    if criterion.comparison is EXACT:
+        return set(asked)
+    if criterion.comparison is PATTERN and all(pattern.kind == "exact" for pattern in asked):
+        return {pattern.text for pattern in asked}
     return None
 
 
 def _pieces(criterion: Criterion, asked: Iterable[Any]) -> list[str] | None:
     """Return pieces of text, at least one of which is in every value that matches; None if there are no such pieces."""
-    if criterion.comparison is PART:
+    if criterion.comparison in (PART, EXACT):
         found = [_longest(part) for part in asked]
     elif criterion.comparison in _COMPARES_PATTERNS:
         found = [_piece(pattern, is_peer=criterion in _PEERS) for pattern in asked]
@@ -163,7 +186,7 @@ def _pieces(criterion: Criterion, asked: Iterable[Any]) -> list[str] | None:
 
 
 _PEERS: Final = (CLIENTS, RELAYS)
-_COMPARES_PATTERNS: Final = tuple(criterion.comparison for criterion in (RECIPIENTS, MSGIDS, *_PEERS))
+_COMPARES_PATTERNS: Final = (PATTERN, CLIENT, RELAY)
 
 
 def _piece(pattern: Pattern, *, is_peer: bool) -> str:

@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Iterable
 from datetime import datetime, timedelta, timezone
-from itertools import compress
 from typing import Any, Final
 
 from mailtrace.search.groups import Group, GroupCounter, Grouping
@@ -14,42 +13,60 @@ from mailtrace.stores.sqlite.filter import Filter
 
 _MINUTE: Final = 60_000_000
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
+_MOST: Final = 100_000
+"""How many distinct values are in memory before they are grouped."""
+
+
+class _Totals:
+    """How often each value, or each pair of next hop and delay, has been counted; each distinct one is grouped once."""
+
+    def __init__(self, grouping: Grouping) -> None:
+        self._grouping, self._counter = grouping, GroupCounter(grouping)
+        self._numbers: dict[Any, int] = {}
+
+    def add(self, counts: Iterable[tuple[Any, int]]) -> None:
+        """Add values with their numbers; texts that differ only in case are one value."""
+        numbers, get = self._numbers, self._numbers.get
+        for value, number in counts:
+            numbers[value] = get(value, 0) + number
+        if len(numbers) > _MOST:
+            self._group()
+
+    def _group(self) -> None:
+        grouping, counter = self._grouping, self._counter
+        for value, number in self._numbers.items():
+            if grouping.is_of_times:
+                counter.count(grouping.time(_EPOCH + timedelta(minutes=value)), number)
+            elif grouping.has_delays:
+                counter.count_result({grouping.member: value[0], "delay": value[1]}, number)
+            else:
+                # Reasons have a column of their own, so they need not be derived from each status.
+                counter.count(value if grouping.by == "status" else grouping.value.of(value), number)
+        self._numbers.clear()
+
+    def groups(self) -> list[Group]:
+        """Return the groups."""
+        self._group()
+        return self._counter.groups()
 
 
 def groups_of_blocks(query: Query, grouping: Grouping, blocks: Iterable[Block]) -> list[Group]:
     """Return the groups of the documents that match."""
-    counter, filter_ = GroupCounter(grouping), Filter(query)
-    minutes: Counter[int] = Counter()
+    totals, filter_ = _Totals(grouping), Filter(query)
     for block in blocks:
-        rows = filter_.rows(block)
-        if rows and grouping.is_of_times:
-            minutes.update(date // _MINUTE for date in selected(rows, block.dates))
-        elif rows:
-            _count(counter, grouping, block, filter_.counted(block, rows) if grouping.counts_recipients else rows)
-    for minute, number in minutes.items():
-        counter.count(grouping.time(_EPOCH + timedelta(minutes=minute)), number)
-    return counter.groups()
+        if rows := filter_.rows(block):
+            mask = filter_.counted(block, rows) if grouping.counts_recipients else rows
+            totals.add(_numbers(block, grouping, mask))
+    return totals.groups()
 
 
-def _count(counter: GroupCounter, grouping: Grouping, block: Block, mask: Mask) -> None:
-    """Count the rows or recipient results in a mask."""
-    if grouping.has_delays:
-        for (value, delay), number in _numbers(block, (grouping.value.column, "to.delay"), mask):
-            counter.count_result({grouping.member: value, "delay": delay}, number)
-    elif grouping.by == "status":
-        # Reasons have a column of their own, so they need not be derived from each status.
-        for (reason,), number in _numbers(block, (REASON,), mask):
-            counter.count(reason, number)
-    else:
-        for (value,), number in _numbers(block, (grouping.value.column,), mask):
-            counter.count(grouping.value.of(value), number)
-
-
-def _numbers(block: Block, names: tuple[str, ...], mask: Mask) -> Iterable[tuple[tuple[Any, ...], int]]:
-    """Return how often each combination of values is in these columns."""
-    columns = [block.column(name) for name in names]
-    size = len(columns[0].codes)
-    codes = zip(*(column.codes for column in columns), strict=True)
-    counts = Counter(compress(codes, mask.to_bytes(size, "little")))
-    for combination, number in counts.items():
-        yield tuple(column.values[code] for column, code in zip(columns, combination, strict=True)), number
+def _numbers(block: Block, grouping: Grouping, mask: Mask) -> Iterable[tuple[Any, int]]:
+    """Return the values of the rows or recipient results in a mask, each with its number."""
+    if grouping.is_of_times:
+        return Counter(date // _MINUTE for date in selected(mask, block.dates)).items()
+    values, codes = block.column(REASON if grouping.by == "status" else grouping.value.column)
+    if not grouping.has_delays:
+        return ((values[code], number) for code, number in Counter(selected(mask, codes)).items())
+    delays = block.column("to.delay")
+    pairs = Counter(zip(selected(mask, codes), selected(mask, delays.codes), strict=True))
+    return (((values[code], delays.values[delay]), number) for (code, delay), number in pairs.items())

@@ -11,7 +11,7 @@ from mailtrace.stores.sqlite.chunks import Chunk, Chunks
 from mailtrace.stores.sqlite.columns import NUMBERS, BlockColumns, columns_of
 from mailtrace.stores.sqlite.exact_terms import queue_id_term, terms_of
 from mailtrace.stores.sqlite.rows import values_of
-from mailtrace.stores.sqlite.schema import CHUNK_BITS, CHUNK_SIZE, COLUMN_BITS, TERM_BITS, insert
+from mailtrace.stores.sqlite.schema import CHUNK_BITS, COLUMN_BITS, TERM_BITS, insert
 
 _DAY: Final = 86_400_000_000
 _FULL: Final = 4096
@@ -37,12 +37,11 @@ class _NewBlock:
         """How many rows it has."""
         return self.columns.size
 
-    def add(self, rows: Sequence[Row]) -> None:
-        """Append rows."""
+    def add(self, starts: Sequence[int], rows: Sequence[Row]) -> None:
+        """Append rows, with the starts of their transactions."""
         self.columns.add(len(rows), columns_of([row.document for row in rows]))
         self._ids += [bytes.fromhex(row.id) for row in rows]
         self._dates.extend(HIDDEN if row.document is None else row.transaction.first for row in rows)
-        starts = [row.transaction.start for row in rows]
         self.span = min(self.span[0], *starts), max(self.span[1], *starts)
         self._queue_ids.update(row.transaction.queue_id for row in rows)
 
@@ -80,20 +79,20 @@ class NewBlocks:
         self._connection, self._chunks, self._now = connection, chunks, now
         self._blocks: dict[int, _NewBlock] = {}
 
-    def add(self, rows: Iterable[Row]) -> None:
-        """Insert rows. Call `save` before any look-up."""
-        by_day: dict[int, list[Row]] = {}
-        for row in rows:
-            by_day.setdefault(row.transaction.start // _DAY, []).append(row)
+    def add(self, rows: Iterable[tuple[int, Row]]) -> None:
+        """Insert rows, given with the starts of their transactions in microseconds. Call `save` before any look-up."""
+        by_day: dict[int, list[tuple[int, Row]]] = {}
+        for start, row in rows:
+            by_day.setdefault(start // _DAY, []).append((start, row))
         for day, some in by_day.items():
             at = 0
             while at < len(some):
                 chunk = self._chunks.for_day(day, self._now)
-                part = some[at : at + CHUNK_SIZE - chunk.size]
-                self._add(day, chunk, part)
+                part = some[at : at + chunk.room]
+                self._add(day, chunk, *zip(*part, strict=True))
                 at += len(part)
 
-    def _add(self, day: int, chunk: Chunk, rows: Sequence[Row]) -> None:
+    def _add(self, day: int, chunk: Chunk, starts: Sequence[int], rows: Sequence[Row]) -> None:
         block = self._blocks.get(day)
         if block and (block.chunk is not chunk or block.size >= _FULL):
             self._save(self._blocks.pop(day))
@@ -102,7 +101,7 @@ class NewBlocks:
             "INSERT INTO transactions VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             [(number, *values_of(row)) for number, row in enumerate(rows, chunk.next_number)],
         )
-        block.add(rows)
+        block.add(starts, rows)
         chunk.size += len(rows)
 
     def save(self) -> None:

@@ -1,9 +1,9 @@
 """The tables of the embedded store.
 
 A *chunk* is up to 16,384 rows with transactions that began on one day, in the order of insertion. The number of a row
-is `chunk << 14 | position in the chunk`, and a chunk is expired as a whole. Rows of a chunk that were written together are
-a *block*, for which each searched field has a *column*: its distinct values once, and a code for each row or recipient
-result. Blocks are what searches scan; the lines in a row are read only to show its document.
+is `chunk << 14 | position in the chunk`, and a chunk is expired as a whole. Rows of a chunk that were written together
+are a *block*, for which each searched field has a *column*: its distinct values once, and a code for each row or
+recipient result. Blocks are what searches scan; the lines in a row are read only to show its document.
 
 A *term* is `chunk << 32 | checksum of a value`: in which chunks an exact value can be found. Nothing is ever changed in
 place: a new version of a row is a new row, and its old one is hidden in its block. So an insert appends to every table,
@@ -14,7 +14,7 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 from mailtrace.errors import StoreError
 
@@ -43,6 +43,8 @@ CREATE TABLE checkpoints (
     log TEXT PRIMARY KEY, "offset" INTEGER NOT NULL, tail TEXT NOT NULL, path BLOB NOT NULL, state BLOB NOT NULL,
     saved REAL NOT NULL) WITHOUT ROWID;
 """
+_MOST: Final = 1_000
+_Value = TypeVar("_Value")
 _SIZES: Final = (1024, 64, 8, 1)
 """How many rows a statement inserts."""
 
@@ -128,6 +130,12 @@ def insert(connection: sqlite3.Connection, into: str, values: Sequence[int]) -> 
         while len(values) - at >= size:
             connection.execute(statement, values[at : at + size])
             at += size
+
+
+def slices(values: list[_Value]) -> Iterator[list[_Value]]:
+    """Yield values in slices that fit into one statement."""
+    for at in range(0, len(values), _MOST):
+        yield values[at : at + _MOST]
 
 
 def placeholders(values: Sequence[object]) -> str:

@@ -16,7 +16,7 @@ from mailtrace.search.query import Query
 from mailtrace.stores.sqlite.block import Block
 from mailtrace.stores.sqlite.exact_terms import conditions_of
 from mailtrace.stores.sqlite.filter import Filter
-from mailtrace.stores.sqlite.rows import unpacked
+from mailtrace.stores.sqlite.rows import FIELDS, unpacked
 from mailtrace.stores.sqlite.schema import CHUNK_BITS, TERM_BITS, placeholders
 
 _BLOCK, _ROW = range(2)
@@ -48,7 +48,7 @@ def blocks_of(connection: sqlite3.Connection, query: Query) -> Iterator[Block]:
 
 def _with_terms(connection: sqlite3.Connection, conditions: list[list[int]]) -> set[int]:
     """Return the chunks that have a term of every condition."""
-    has_term = f"EXISTS (SELECT 1 FROM terms WHERE term IN ({{}}))"
+    has_term = "EXISTS (SELECT 1 FROM terms WHERE term IN ({}))"
     sql = " AND ".join(has_term.format(", ".join([f"(chunk << {TERM_BITS}) + ?"] * len(terms))) for terms in conditions)
     values = [term for terms in conditions for term in terms]
     return {chunk for (chunk,) in connection.execute(f"SELECT chunk FROM chunks WHERE {sql}", values)}
@@ -125,9 +125,8 @@ class Results:
 
     def _documents(self, connection: sqlite3.Connection, numbers: list[int]) -> list[Document]:
         rows = connection.execute(
-            f"SELECT number, host, queue_id, mta, line, lines FROM transactions WHERE number IN ({placeholders(numbers)})",
-            numbers,
+            f"SELECT {FIELDS} FROM transactions WHERE number IN ({placeholders(numbers)})", numbers
         )
-        found = {number: document(unpacked(*kept)) for number, *kept in rows}
+        found = {number: document(unpacked(*kept)) for number, _, *kept in rows}
         documents = map(found.__getitem__, numbers)
         return [each for each in documents if each is not None and self._filter.confirms(each)]

@@ -28,12 +28,21 @@ from mailtrace.stores.sqlite.groups import groups_of_blocks
 from mailtrace.stores.sqlite.new_blocks import NewBlocks, hide
 from mailtrace.stores.sqlite.reader import Reader
 from mailtrace.stores.sqlite.rows import FIELDS, HEADLESS, SETTLED, stored
-from mailtrace.stores.sqlite.schema import CHUNK_BITS, TERM_BITS, is_store, not_a_store, placeholders, range_of, set_up
+from mailtrace.stores.sqlite.schema import (
+    CHUNK_BITS,
+    TERM_BITS,
+    is_store,
+    not_a_store,
+    placeholders,
+    range_of,
+    set_up,
+    slices,
+)
 from mailtrace.stores.sqlite.search import Results, blocks_of
 
 _WAIT_SECONDS: Final = 60
 _SLICE: Final = 1_000
-"""How many new rows, or values in a statement, are in memory at a time."""
+"""How many new documents are in memory at a time."""
 
 
 class SqliteStore:
@@ -127,28 +136,26 @@ class SqliteStore:
         with self._writing() as connection:
             new = NewBlocks(connection, self._chunks, int(self._now()))
             while some := list(islice(remaining, _SLICE)):
-                known = {row.id for row in self._with_ids(connection, [row.transaction for row in some])}
+                starts = {row.id: row.transaction.start for row in some}
+                known = {id_ for _, id_ in self._known(connection, starts)}
                 conflicts |= known
-                new.add(row for row in some if row.id not in known)
+                new.add((starts[row.id], row) for row in some if row.id not in known)
             new.save()
         return WriteResult(conflicts, [])
 
-    def _with_ids(self, connection: sqlite3.Connection, transactions: Sequence[Transaction]) -> Iterator[Stored]:
-        """Yield the stored rows with the IDs of these transactions."""
-        ids = {bytes.fromhex(transaction.id): transaction for transaction in transactions}
-        blocks = self._chunks.of_starts(transaction.start for transaction in transactions)
-        numbers = numbers_of(connection, blocks, ids)
-        for at in range(0, len(numbers), _SLICE):
-            some = numbers[at : at + _SLICE]
-            sql = f"SELECT {FIELDS} FROM transactions WHERE number IN ({placeholders(some)})"
-            yield from map(stored, connection.execute(sql, some))
+    def _known(self, connection: sqlite3.Connection, starts: Mapping[str, int]) -> Iterator[tuple[int, str]]:
+        """Yield number and ID of the stored rows with these IDs; `starts`: those of their transactions."""
+        numbers = numbers_of(connection, self._chunks.of_starts(starts.values()), set(map(bytes.fromhex, starts)))
+        for some in slices(numbers):
+            sql = f"SELECT number, id FROM transactions WHERE number IN ({placeholders(some)})"
+            yield from ((number, id_.hex()) for number, id_ in connection.execute(sql, some))
 
     def replace(self, replacements: Sequence[Replacement]) -> WriteResult:
         """Replace rows that still have the version that was read, by new rows in the newest chunks."""
         with self._writing() as connection:
             deleted = _delete(connection, [(version, row.id) for row, version in replacements])
             new = NewBlocks(connection, self._chunks, int(self._now()))
-            new.add(row for row, _ in replacements if row.id in deleted)
+            new.add((row.transaction.start, row) for row, _ in replacements if row.id in deleted)
             new.save()
         return WriteResult({row.id for row, _ in replacements} - deleted, [])
 
@@ -162,14 +169,15 @@ class SqliteStore:
         if not transactions:
             return {}
         with self._writing() as connection:
-            return {row.id: row for row in self._with_ids(connection, transactions)}
+            known = self._known(connection, {transaction.id: transaction.start for transaction in transactions})
+            sql = f"SELECT {FIELDS} FROM transactions WHERE number = ?"
+            return {id_: stored(connection.execute(sql, (number,)).fetchone()) for number, id_ in list(known)}
 
     def lacking_beginning(self, keys: Sequence[Key]) -> set[Key]:
         """Return the keys that have a row without a beginning."""
         found: set[Key] = set()
         with self._writing() as connection:
-            for at in range(0, len(keys), _SLICE):
-                some = [queue_id for _, queue_id in keys[at : at + _SLICE]]
+            for some in slices([queue_id for _, queue_id in keys]):
                 found.update(
                     connection.execute(
                         "SELECT host, queue_id FROM transactions"
