@@ -5,18 +5,18 @@ Which rows, or recipient results, match is a *mask*: an integer with one byte fo
 
 import sqlite3
 from array import array
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import compress
 from typing import Any, Final, NamedTuple, TypeAlias
 
 import orjson
 
-from mailtrace.stores.sqlite.columns import NUMBERS, RESULT_ROWS, typecode
+from mailtrace.stores.sqlite.columns import DATES, IDS, NUMBERS, RESULT_ROWS, typecode
 from mailtrace.stores.sqlite.schema import COLUMN_BITS
 
-HIDDEN: Final = -(2**63)
-"""The date of a row without a document: a stub, or an older version."""
 _ID_SIZE: Final = 12
+_BUCKET: Final = 600_000_000
+"""Starts within so many microseconds are looked up together."""
 _FOREVER: Final = 2**62
 
 Mask: TypeAlias = int
@@ -45,46 +45,44 @@ class Block:
         self.since, self.until = since, until
         """The earliest and the latest date of a document, in microseconds since 1970."""
         self._columns: dict[str, Column] = {}
-        self._texts: dict[str, bytes] = {}
-        self._codes: dict[str, bytes] = {}
+        self._read: dict[str, tuple[bytes, bytes]] = {}
 
     @property
     def dates(self) -> "array[int]":
         """The date of each row in microseconds since 1970; `HIDDEN` if it has no document."""
-        return dates_of(self._connection, self.number)
+        return array("q", self._stored(DATES)[0])
 
     @property
     def ids(self) -> list[bytes]:
         """The ID of each row."""
-        return ids_of(self._connection, self.number)
-
-    def text(self, name: str) -> bytes:
-        """Return all values of a column as JSON in UTF-8."""
-        if name not in self._texts:
-            number = self.number << COLUMN_BITS | NUMBERS[name]
-            sql = "SELECT codes, texts FROM columns WHERE number = ?"
-            self._codes[name], self._texts[name] = self._connection.execute(sql, (number,)).fetchone()
-        return self._texts[name]
-
-    def column(self, name: str) -> Column:
-        """Return a column."""
-        if name not in self._columns:
-            values = orjson.loads(self.text(name))
-            self._columns[name] = Column(values, array(typecode(len(values)), self._codes[name]))
-        return self._columns[name]
+        ids = self._stored(IDS)[0]
+        return [ids[at : at + _ID_SIZE] for at in range(0, len(ids), _ID_SIZE)]
 
     @property
     def result_rows(self) -> "array[int]":
         """The position of the row of each recipient result."""
-        self.text(RESULT_ROWS)
-        return array("H", self._codes[RESULT_ROWS])
+        return array("H", self._stored(RESULT_ROWS)[0])
 
-    def all(self, name: str) -> Iterable[Any]:
-        """Return the values of a column: of each row, or of each recipient result."""
-        if name == RESULT_ROWS:
-            return self.result_rows
-        values, codes = self.column(name)
-        return map(values.__getitem__, codes)
+    def _stored(self, name: str) -> tuple[bytes, bytes]:
+        """Return codes and values of a column."""
+        if name not in self._read:
+            number = self.number << COLUMN_BITS | NUMBERS[name]
+            sql = "SELECT codes, texts FROM columns WHERE number = ?"
+            self._read[name] = self._connection.execute(sql, (number,)).fetchone()
+        return self._read[name]
+
+    def has(self, name: str, pieces: Iterable[bytes]) -> bool:
+        """Return whether one of these pieces of text, in UTF-8, is in the values of a column."""
+        texts = self._stored(name)[1]
+        return any(piece in texts for piece in pieces)
+
+    def column(self, name: str) -> Column:
+        """Return a column."""
+        if name not in self._columns:
+            codes, texts = self._stored(name)
+            values = orjson.loads(texts)
+            self._columns[name] = Column(values, array(typecode(len(values)), codes))
+        return self._columns[name]
 
     def with_value(self, name: str, pick: Pick) -> Mask:
         """Return the rows, or recipient results, with a value in a column that `pick` returns."""
@@ -126,13 +124,17 @@ def selected(mask: Mask, values: "array[int]") -> Iterator[int]:
     return compress(values, mask.to_bytes(len(values), "little"))
 
 
-def dates_of(connection: sqlite3.Connection, block: int) -> "array[int]":
-    """Return the date of each row of a block, as `Block.dates`."""
-    (found,) = connection.execute("SELECT dates FROM blocks WHERE block = ?", (block,)).fetchone()
-    return array("q", found)
-
-
-def ids_of(connection: sqlite3.Connection, block: int) -> list[bytes]:
-    """Return the ID of each row of a block."""
-    (ids,) = connection.execute("SELECT ids FROM blocks WHERE block = ?", (block,)).fetchone()
-    return [ids[at : at + _ID_SIZE] for at in range(0, len(ids), _ID_SIZE)]
+def numbers_of(connection: sqlite3.Connection, starts: Mapping[bytes, int]) -> list[int]:
+    """Return the numbers of the rows that have, or had, one of these IDs; the transactions have these starts."""
+    spans: dict[int, tuple[int, int]] = {}
+    for start in starts.values():
+        first, last = spans.get(start // _BUCKET, (start, start))
+        spans[start // _BUCKET] = min(first, start), max(last, start)
+    sql = "SELECT block FROM blocks WHERE last >= ? AND first <= ?"
+    blocks = {number for span in spans.values() for (number,) in connection.execute(sql, span)}
+    return [
+        number + at
+        for number in blocks
+        for at, id_ in enumerate(Block(connection, number, 0, 0, 0, 0).ids)
+        if id_ in starts
+    ]

@@ -1,7 +1,7 @@
 """The columns of a block: which there are, and how documents become columns."""
 
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import chain, count
 from typing import Any, Final
 
@@ -12,22 +12,26 @@ from mailtrace.message.fields import DOCUMENT, RECIPIENT_RESULT
 from mailtrace.search.comparisons import CRITERIA, EXACT
 from mailtrace.search.reasons import reason_of
 
-DOCUMENT_COLUMNS: Final = (*(field.name for field in DOCUMENT if field.searched), "size", "removed")
-"""Columns with one value for each row."""
-RESULT_FIELDS: Final = tuple(field.name for field in RECIPIENT_RESULT if field.searched)
-REASON: Final = "to.reason"
-"""The column that `--by status` counts."""
-RESULT_COLUMNS: Final = (*(f"to.{name}" for name in RESULT_FIELDS), REASON)
-"""Columns with one value for each recipient result."""
+DATES: Final = "dates"
+"""For each row the date in microseconds since 1970, or `HIDDEN`."""
+HIDDEN: Final = -(2**63)
+"""The date of a row without a document: a stub, or an older version."""
+IDS: Final = "ids"
 RESULT_ROWS: Final = "result rows"
 """For each recipient result the position of its row in the block."""
-NUMBERS: Final = {name: number for number, name in enumerate((RESULT_ROWS, *DOCUMENT_COLUMNS, *RESULT_COLUMNS))}
-"""The number of each column."""
+_DOCUMENT_COLUMNS: Final = (*(field.name for field in DOCUMENT if field.searched), "size", "removed")
+"""Columns with one value for each row."""
+_RESULT_FIELDS: Final = tuple(field.name for field in RECIPIENT_RESULT if field.searched)
+REASON: Final = "to.reason"
+"""The column that `--by status` counts."""
+_ENCODED: Final = (*_DOCUMENT_COLUMNS, *(f"to.{name}" for name in _RESULT_FIELDS), REASON)
+NUMBERS: Final = {name: number for number, name in enumerate((DATES, IDS, RESULT_ROWS, *_ENCODED))}
+"""The number of each column; those that begin with `to.` have one value for each recipient result."""
 _EXACT: Final = {name for criterion in CRITERIA if criterion.comparison is EXACT for name in criterion.columns}
 _FOLDED: Final = {name for criterion in CRITERIA for name in criterion.columns} - _EXACT
 """The columns in lower case: their values are compared and grouped regardless of case."""
-_EMPTY: Final[Document] = {**dict.fromkeys(DOCUMENT_COLUMNS), "to": []}
-"""Stands for the document of a stub, so that every row has a value in each column."""
+_NONE: Final[Document] = {**dict.fromkeys(_DOCUMENT_COLUMNS), "to": []}
+"""Stands for the document of a hidden row, so that every row has a value in each column."""
 
 
 def typecode(number: int) -> str:
@@ -35,71 +39,55 @@ def typecode(number: int) -> str:
     return "B" if number <= 1 << 8 else "H" if number <= 1 << 16 else "I"
 
 
-class Encoder:
+class _Encoder:
     """A column that is being made."""
 
     def __init__(self) -> None:
         self.values: list[Any] = []
-        """Each distinct value once, as in the documents."""
         self._codes: list[int] = []
         self._known: dict[Any, int] = {}
 
-    def add(self, column: Iterable[Any]) -> None:
-        """Append the values of some rows, or recipient results."""
-        column, known = list(column), self._known
+    def add(self, column: list[Any]) -> None:
+        known = self._known
         new = [value for value in dict.fromkeys(column) if value not in known]
         known.update(zip(new, count(len(known))))
         self.values += new
         self._codes += map(known.__getitem__, column)
 
-    def all(self) -> Iterable[Any]:
-        """Return the value of each row, or each recipient result."""
-        return map(self.values.__getitem__, self._codes)
-
     def encoded(self, *, folded: bool) -> tuple[bytes, bytes]:
-        """Return codes and values as they are stored; `folded`: in lower case."""
         values = [value and value.lower() for value in self.values] if folded else self.values
         return array(typecode(len(values)), self._codes).tobytes(), orjson.dumps(values)
 
 
-def columns_of(documents: Sequence[Document | None]) -> Iterator[tuple[str, list[Any]]]:
-    """Yield name and values of each column of the documents of rows."""
-    shown = [document or _EMPTY for document in documents]
-    for name in DOCUMENT_COLUMNS:
-        yield name, [document[name] for document in shown]
-    results = list(chain.from_iterable(document["to"] for document in shown))
-    yield RESULT_ROWS, [row for row, document in enumerate(shown) for _ in document["to"]]
-    for name in RESULT_FIELDS:
-        yield f"to.{name}", [result[name] for result in results]
-    statuses = [result["status"] or "" for result in results]
-    reasons = {status: reason_of(status) for status in dict.fromkeys(statuses)}
-    yield REASON, list(map(reasons.__getitem__, statuses))
-
-
-class BlockColumns:
-    """All columns of a block that is being made."""
+class Columns:
+    """The columns of a block that is being made."""
 
     def __init__(self) -> None:
-        self.size = 0
-        """How many rows have been added."""
-        self.encoders = {name: Encoder() for name in NUMBERS if name != RESULT_ROWS}
-        self._result_rows: array[int] = array("H")
+        self._size = 0
+        self._encoders = {name: _Encoder() for name in _ENCODED}
+        self._result_rows = array("H")
 
-    def add(self, size: int, columns: Iterable[tuple[str, Iterable[Any]]]) -> None:
-        """Append the columns of `size` rows."""
-        for name, values in columns:
-            if name == RESULT_ROWS:
-                self._result_rows.extend(row + self.size for row in values)
-            else:
-                self.encoders[name].add(values)
-        self.size += size
+    @property
+    def values(self) -> dict[str, list[Any]]:
+        """The distinct values of each column, as in the documents."""
+        return {name: encoder.values for name, encoder in self._encoders.items()}
 
-    def all(self, name: str) -> Iterable[Any]:
-        """Return the values of a column."""
-        return self._result_rows if name == RESULT_ROWS else self.encoders[name].all()
+    def add(self, documents: Sequence[Document | None]) -> None:
+        """Append the documents of rows; None for a hidden one."""
+        shown = [document or _NONE for document in documents]
+        results = list(chain.from_iterable(document["to"] for document in shown))
+        self._result_rows.extend(row for row, document in enumerate(shown, self._size) for _ in document["to"])
+        self._size += len(shown)
+        for name in _DOCUMENT_COLUMNS:
+            self._encoders[name].add([document[name] for document in shown])
+        for name in _RESULT_FIELDS:
+            self._encoders[f"to.{name}"].add([result[name] for result in results])
+        statuses = [result["status"] or "" for result in results]
+        reasons = {status: reason_of(status) for status in dict.fromkeys(statuses)}
+        self._encoders[REASON].add(list(map(reasons.__getitem__, statuses)))
 
-    def encoded(self) -> Iterator[tuple[int, bytes, bytes]]:
-        """Yield number, codes and values of each column."""
-        yield NUMBERS[RESULT_ROWS], self._result_rows.tobytes(), b""
-        for name, encoder in self.encoders.items():
-            yield NUMBERS[name], *encoder.encoded(folded=name in _FOLDED)
+    def encoded(self) -> Iterator[tuple[str, bytes, bytes]]:
+        """Yield name, codes and values of each column, as they are stored."""
+        yield RESULT_ROWS, self._result_rows.tobytes(), b""
+        for name, encoder in self._encoders.items():
+            yield name, *encoder.encoded(folded=name in _FOLDED)

@@ -46,17 +46,11 @@ class _Test:
         """Return the rows that meet the criterion, or the recipient results if it is about recipients."""
         found = 0
         for name in self._criterion.columns:
-            if self._can_match(block, name):
+            if self._pieces is None or block.has(name, self._encoded):
                 matching = block.with_value(name, self._pick)
                 is_of_other = name.startswith("to.") and not self._criterion.is_of_results
                 found |= block.rows_of(matching) if is_of_other else matching
         return found & is_last(block) if found and self._criterion.only_last else found
-
-    def _can_match(self, block: Block, name: str) -> bool:
-        if self._pieces is None:
-            return True
-        text = block.text(name)
-        return any(piece in text for piece in self._encoded)
 
     def _pick(self, values: list[Any]) -> Iterable[int]:
         """Return the indexes of the values that match; only those with one of the pieces are compared."""

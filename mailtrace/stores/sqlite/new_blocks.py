@@ -3,143 +3,208 @@
 import sqlite3
 from array import array
 from collections.abc import Iterable, Sequence
-from typing import Final
+from typing import Final, TypeAlias
 
 from mailtrace.stores.base import Row
-from mailtrace.stores.sqlite.block import HIDDEN, Block, dates_of
-from mailtrace.stores.sqlite.chunks import Chunk, Chunks
-from mailtrace.stores.sqlite.columns import NUMBERS, BlockColumns, columns_of
+from mailtrace.stores.sqlite.columns import DATES, HIDDEN, IDS, NUMBERS, Columns
 from mailtrace.stores.sqlite.exact_terms import queue_id_term, terms_of
-from mailtrace.stores.sqlite.rows import values_of
-from mailtrace.stores.sqlite.schema import CHUNK_BITS, COLUMN_BITS, TERM_BITS, insert
+from mailtrace.stores.sqlite.rows import FIELDS, row_of, values_of
+from mailtrace.stores.sqlite.schema import CHUNK_BITS, COLUMN_BITS, TERM_BITS, json_of, numbers_in
 
+CHUNK_SIZE: Final = 1 << CHUNK_BITS
 _DAY: Final = 86_400_000_000
+_DAY_SECONDS: Final = 86_400
 _FULL: Final = 4096
 """A block that is this long gets no more rows."""
 _SMALL: Final = 1024
 """A block that is not longer is joined with the rows after it, if there are at least as many."""
+_NO_ID: Final = bytes(12)
+
+Started: TypeAlias = tuple[int, Row]
+"""A row with the start of its transaction, in microseconds since 1970."""
 
 
 class _NewBlock:
     """Rows that have been added to a chunk, and will be a block."""
 
-    def __init__(self, chunk: Chunk) -> None:
-        self.chunk, self.number = chunk, chunk.next_number
-        self.columns = BlockColumns()
+    def __init__(self, number: int) -> None:
+        self.number, self._columns = number, Columns()
         self._ids: list[bytes] = []
-        self._dates: array[int] = array("q")
-        self.span = 1 << 62, -1 << 62
-        """The earliest and latest start of its transactions, in microseconds since 1970."""
+        self._dates = array("q")
+        self._starts: list[int] = []
         self._queue_ids: set[str] = set()
 
     @property
-    def size(self) -> int:
-        """How many rows it has."""
-        return self.columns.size
+    def end(self) -> int:
+        """The number of the next row."""
+        return self.number + len(self._ids)
 
-    def add(self, starts: Sequence[int], rows: Sequence[Row]) -> None:
-        """Append rows, with the starts of their transactions."""
-        self.columns.add(len(rows), columns_of([row.document for row in rows]))
-        self._ids += [bytes.fromhex(row.id) for row in rows]
-        self._dates.extend(HIDDEN if row.document is None else row.transaction.first for row in rows)
-        self.span = min(self.span[0], *starts), max(self.span[1], *starts)
-        self._queue_ids.update(row.transaction.queue_id for row in rows)
+    @property
+    def room(self) -> int:
+        """How many more rows it can have."""
+        return min(_FULL - len(self._ids), _chunk_end(self.number) - self.end)
+
+    def add(self, rows: Sequence[Started | None]) -> None:
+        """Append rows; None for one that has been deleted."""
+        shown = [None if each is None else each[1].document for each in rows]
+        self._columns.add(shown)
+        self._ids += [_NO_ID if each is None else bytes.fromhex(each[1].id) for each in rows]
+        self._dates.extend(
+            HIDDEN if each is None or document is None else each[1].transaction.first
+            for each, document in zip(rows, shown, strict=True)
+        )
+        self._starts += [each[0] for each in rows if each]
+        self._queue_ids.update(each[1].transaction.queue_id for each in rows if each)
 
     def terms(self) -> list[int]:
         """Return the terms of its rows, sorted: inserted in their order, they are next to each other."""
-        terms = terms_of({name: encoder.values for name, encoder in self.columns.encoders.items()})
-        terms.update(map(queue_id_term, self._queue_ids))
-        return [self.chunk.chunk << TERM_BITS | term for term in sorted(terms)]
+        terms = terms_of(self._columns.values) | set(map(queue_id_term, self._queue_ids))
+        return [self.number >> CHUNK_BITS << TERM_BITS | term for term in sorted(terms)]
 
-    def prepend(self, block: Block, span: tuple[int, int]) -> None:
-        """Put the rows of a stored block before those of this one; `span`: that of the stored block."""
-        columns = BlockColumns()
-        for before, size in ((block.all, block.size), (self.columns.all, self.size)):
-            columns.add(size, ((name, before(name)) for name in NUMBERS))
-        self.columns, self.number = columns, block.number
-        self.span = min(self.span[0], span[0]), max(self.span[1], span[1])
-        self._ids, self._dates = block.ids + self._ids, block.dates + self._dates
-
-    def save(self, connection: sqlite3.Connection) -> None:
+    def save(self, connection: sqlite3.Connection, now: int) -> None:
         """Write the block."""
-        shown = [date for date in self._dates if date != HIDDEN]
-        spans = (*self.span, min(shown, default=0), max(shown, default=0))
-        values = (self.number, self.size, len(shown), *spans, self._dates.tobytes(), b"".join(self._ids))
-        connection.execute("INSERT OR REPLACE INTO blocks VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
+        shown = [date for date in self._dates if date != HIDDEN] or [HIDDEN]
+        spans = (min(self._starts), max(self._starts), min(shown), max(shown))
+        values = (self.number, len(self._ids), len(self._dates) - self._dates.count(HIDDEN), *spans, now)
+        connection.execute("INSERT OR REPLACE INTO blocks VALUES (?, ?, ?, ?, ?, ?, ?, ?)", values)
+        columns = [(DATES, self._dates.tobytes(), b""), (IDS, b"".join(self._ids), b""), *self._columns.encoded()]
         connection.executemany(
             "INSERT OR REPLACE INTO columns VALUES (?, ?, ?)",
-            [(self.number << COLUMN_BITS | column, *stored) for column, *stored in self.columns.encoded()],
+            [(self.number << COLUMN_BITS | NUMBERS[name], *stored) for name, *stored in columns],
         )
 
 
 class NewBlocks:
-    """Adds rows to the chunks of a store."""
+    """Adds rows to the chunks of a store. `now` is in seconds since 1970."""
 
-    def __init__(self, connection: sqlite3.Connection, chunks: Chunks, now: int) -> None:
-        self._connection, self._chunks, self._now = connection, chunks, now
-        self._blocks: dict[int, _NewBlock] = {}
+    def __init__(self, connection: sqlite3.Connection, now: int) -> None:
+        self._connection, self._now = connection, now
+        self._open: dict[int, _NewBlock] = {}
+        newest = connection.execute("SELECT max(block) FROM blocks").fetchone()[0] or 0
+        self._last_chunk = newest >> CHUNK_BITS
 
-    def add(self, rows: Iterable[tuple[int, Row]]) -> None:
-        """Insert rows, given with the starts of their transactions in microseconds. Call `save` before any look-up."""
-        by_day: dict[int, list[tuple[int, Row]]] = {}
+    def add(self, rows: Iterable[Started]) -> None:
+        """Insert rows. Call `save` before any look-up."""
+        by_day: dict[int, list[Started]] = {}
         for start, row in rows:
             by_day.setdefault(start // _DAY, []).append((start, row))
         for day, some in by_day.items():
             at = 0
             while at < len(some):
-                chunk = self._chunks.for_day(day, self._now)
-                part = some[at : at + chunk.room]
-                self._add(day, chunk, *zip(*part, strict=True))
+                block = self._open.get(day) or self._block(day)
+                part = some[at : at + block.room]
+                self._insert(block, part)
                 at += len(part)
+                self._open[day] = block
+                if not block.room:
+                    self._save(self._open.pop(day))
 
-    def _add(self, day: int, chunk: Chunk, starts: Sequence[int], rows: Sequence[Row]) -> None:
-        block = self._blocks.get(day)
-        if block and (block.chunk is not chunk or block.size >= _FULL):
-            self._save(self._blocks.pop(day))
-        block = self._blocks.setdefault(day, _NewBlock(chunk))
+    def _block(self, day: int) -> _NewBlock:
+        """Return a new block for transactions that began on a day.
+
+        A chunk is for one day only, and gets no rows a day after its last ones: so late rows do not delay the expiry of
+        the others.
+        """
+        newest = self._connection.execute(
+            "SELECT block, block + size, indexed FROM blocks WHERE last BETWEEN ? AND ? ORDER BY block DESC LIMIT 1",
+            (day * _DAY, (day + 1) * _DAY - 1),
+        ).fetchone()
+        if newest and newest[1] < _chunk_end(newest[0]) and self._now - newest[2] <= _DAY_SECONDS:
+            return _NewBlock(newest[1])
+        self._last_chunk += 1
+        return _NewBlock(self._last_chunk << CHUNK_BITS)
+
+    def _insert(self, block: _NewBlock, rows: Sequence[Started]) -> None:
         self._connection.executemany(
             "INSERT INTO transactions VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            [(number, *values_of(row)) for number, row in enumerate(rows, chunk.next_number)],
+            [(number, *values_of(row)) for number, (_, row) in enumerate(rows, block.end)],
         )
-        block.add(starts, rows)
-        chunk.size += len(rows)
+        block.add(rows)
 
     def save(self) -> None:
         """Write the blocks."""
-        for block in self._blocks.values():
+        for block in self._open.values():
             self._save(block)
-        self._blocks.clear()
+        self._open.clear()
 
     def _save(self, block: _NewBlock) -> None:
-        insert(self._connection, "INSERT OR IGNORE INTO terms", block.terms())
-        self._join(block)
-        block.save(self._connection)
-        self._chunks.save(self._connection, block.chunk, block.number, block.span)
+        sql = "INSERT OR IGNORE INTO terms SELECT value FROM json_each(?)"
+        self._connection.execute(sql, (json_of(block.terms()),))
+        self._joined(block).save(self._connection, self._now)
 
-    def _join(self, new: _NewBlock) -> None:
-        """Join a block with the small ones before it, so that a chunk that grows slowly has few."""
+    def _joined(self, block: _NewBlock) -> _NewBlock:
+        """Return a block with the small ones before it, so that a chunk that grows slowly has few."""
         before = self._connection.execute(
-            "SELECT block, size, documents, since, until, first, last FROM blocks WHERE block BETWEEN ? AND ?"
-            " ORDER BY block DESC",
-            (new.chunk.chunk << CHUNK_BITS, new.number - 1),
-        ).fetchall()
-        for number, size, documents, since, until, *span in before:
-            if size > min(new.size, _SMALL):
+            "SELECT block, size FROM blocks WHERE block BETWEEN ? AND ? ORDER BY block DESC",
+            (block.number >> CHUNK_BITS << CHUNK_BITS, block.number - 1),
+        )
+        first = block.number
+        for number, size in before:
+            if size > min(block.end - first, _SMALL):
                 break
-            new.prepend(Block(self._connection, number, size, documents, since, until), span)
-            self._chunks.drop_block(self._connection, new.chunk, number)
+            first = number
+        if first == block.number:
+            return block
+        joined, rows = (
+            _NewBlock(first),
+            self._connection.execute(
+                f"SELECT {FIELDS} FROM transactions WHERE number BETWEEN ? AND ?", (first, block.end - 1)
+            ),
+        )
+        known = {number: row_of(number, *kept) for number, *kept in rows}
+        started = [
+            (row.transaction.start, row) if (row := known.get(number)) else None for number in range(first, block.end)
+        ]
+        joined.add(started)
+        for bits, table, number in ((0, "blocks", "block"), (COLUMN_BITS, "columns", "number")):
+            numbers = first << bits, block.number << bits
+            self._connection.execute(f"DELETE FROM {table} WHERE {number} >= ? AND {number} < ?", numbers)
+        return joined
 
 
-def hide(connection: sqlite3.Connection, numbers: Iterable[int]) -> None:
-    """Hide rows that have been deleted from searches."""
-    hidden: dict[int, list[int]] = {}
-    for number in numbers:
-        sql = "SELECT block FROM blocks WHERE block <= ? ORDER BY block DESC LIMIT 1"
-        hidden.setdefault(connection.execute(sql, (number,)).fetchone()[0], []).append(number)
-    for block, some in hidden.items():
-        dates = dates_of(connection, block)
-        shown = sum(dates[number - block] != HIDDEN for number in some)
-        for number in some:
-            dates[number - block] = HIDDEN
-        sql = "UPDATE blocks SET dates = ?, documents = documents - ? WHERE block = ?"
-        connection.execute(sql, (dates.tobytes(), shown, block))
+def _chunk_end(number: int) -> int:
+    """Return the number after the last row of a chunk, given that of a row in it."""
+    return (number >> CHUNK_BITS << CHUNK_BITS) + CHUNK_SIZE
+
+
+def delete(connection: sqlite3.Connection, rows: Iterable[tuple[int, str]]) -> set[str]:
+    """Delete rows, given by number and ID, that are still there, and hide them in their blocks; return their IDs."""
+    deleted: set[str] = set()
+    for number, id_ in rows:
+        sql = "DELETE FROM transactions WHERE number = ? AND id = ?"
+        if connection.execute(sql, (number, bytes.fromhex(id_))).rowcount:
+            deleted.add(id_)
+            _hide(connection, number)
+    return deleted
+
+
+def _hide(connection: sqlite3.Connection, number: int) -> None:
+    (block,) = connection.execute("SELECT max(block) FROM blocks WHERE block <= ?", (number,)).fetchone()
+    column = block << COLUMN_BITS | NUMBERS[DATES]
+    dates = array("q", connection.execute("SELECT codes FROM columns WHERE number = ?", (column,)).fetchone()[0])
+    shown = dates[number - block] != HIDDEN
+    dates[number - block] = HIDDEN
+    connection.execute("UPDATE columns SET codes = ? WHERE number = ?", (dates.tobytes(), column))
+    connection.execute("UPDATE blocks SET documents = documents - ? WHERE block = ?", (shown, block))
+
+
+def expire_chunk(connection: sqlite3.Connection, before: float) -> int | None:
+    """Delete a chunk with only rows dated and indexed before a time, in seconds since 1970.
+
+    Return the number of its documents; None if there is no such chunk.
+    """
+    found = connection.execute(
+        f"SELECT block >> {CHUNK_BITS}, sum(documents) FROM blocks GROUP BY 1"
+        " HAVING max(indexed) < ? AND max(until) < ? LIMIT 1",
+        (before, int(before * 1_000_000)),
+    ).fetchone()
+    if found is None:
+        return None
+    for table, number, bits in (
+        ("transactions", "number", CHUNK_BITS),
+        ("blocks", "block", CHUNK_BITS),
+        ("columns", "number", CHUNK_BITS + COLUMN_BITS),
+        ("terms", "term", TERM_BITS),
+    ):
+        connection.execute(f"DELETE FROM {table} WHERE {number} BETWEEN ? AND ?", numbers_in(found[0], bits))
+    return int(found[1])

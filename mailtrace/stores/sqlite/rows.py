@@ -1,16 +1,16 @@
 """Conversion between transactions and rows of the table `transactions`."""
 
 import zlib
-from collections.abc import Sequence
 from typing import Any, Final
 
 import orjson
 
+from mailtrace.message.document import document
 from mailtrace.message.transaction import Transaction, pack, unpack
 from mailtrace.stores.base import Row, Stored
 
 FIELDS: Final = "number, id, host, queue_id, mta, line, lines"
-"""The columns that `stored` needs, in order."""
+"""The columns that `row_of` needs, in order."""
 SETTLED, OPEN, HEADLESS = 0, 1, 2
 """The states of a row: only lines from about the same time can change it; any can; and its beginning may be missing."""
 
@@ -35,11 +35,12 @@ def values_of(row: Row) -> tuple[Any, ...]:
     return bytes.fromhex(row.id), state, it.host, it.queue_id, it.mta, it.line, packed(it)
 
 
-def stored(row: Sequence[Any]) -> Stored:
-    """Return the transaction of the columns `FIELDS`.
+def row_of(_number: int, id_: bytes, *kept: Any) -> Row:
+    """Return a row from the columns `FIELDS`."""
+    transaction = unpacked(*kept)
+    return Row(id_.hex(), transaction, document(transaction))
 
-    Its version is the number: each version has
-    another one.
-    """
-    number, id_, *kept = row
-    return Stored(bytes(id_).hex(), unpacked(*kept), number)
+
+def stored(number: int, id_: bytes, *kept: Any) -> Stored:
+    """Return a stored transaction from the columns `FIELDS`. Its version is the number, new for each version."""
+    return Stored(id_.hex(), unpacked(*kept), number)

@@ -2,37 +2,39 @@
 
 A *chunk* is up to 16,384 rows with transactions that began on one day, in the order of insertion. The number of a row
 is `chunk << 14 | position in the chunk`, and a chunk is expired as a whole. Rows of a chunk that were written together
-are a *block*, for which each searched field has a *column*: its distinct values once, and a code for each row or
-recipient result. Blocks are what searches scan; the lines in a row are read only to show its document.
+are a *block*, known by the number of its first row. For each searched field a block has a *column*: its distinct values
+once, and a code for each row or recipient result. Searches scan columns; the lines in a row are read only to show its
+document.
 
-A *term* is `chunk << 32 | checksum of a value`: in which chunks an exact value can be found. Nothing is ever changed in
-place: a new version of a row is a new row, and its old one is hidden in its block. So an insert appends to every table,
-and costs the same however large the store is.
+A *term* is `chunk << 32 | checksum of a value`: it tells in which chunks an exact value is. A new version of a row is a
+new row, and the old one is hidden in its block. So an insert appends to nearly every table, and costs the same however
+large the store is.
 """
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final
+
+import orjson
 
 from mailtrace.errors import StoreError
 
 LAYOUT: Final = 4
 CHUNK_BITS: Final = 14
 """How many bits of a row number are the position in the chunk."""
-CHUNK_SIZE: Final = 1 << CHUNK_BITS
 TERM_BITS: Final = 32
 COLUMN_BITS: Final = 5
 """How many bits of the number of a column tell its field; the others are the number of its block."""
 
-APPLICATION: Final = 0x6D74_7263
+_APPLICATION: Final = 0x6D74_7263
 _TABLES: Final = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
-CREATE TABLE chunks (chunk INTEGER PRIMARY KEY, day INTEGER NOT NULL, size INTEGER NOT NULL, indexed INTEGER NOT NULL);
 CREATE TABLE blocks (
     block INTEGER PRIMARY KEY, size INTEGER NOT NULL, documents INTEGER NOT NULL, first INTEGER NOT NULL,
-    last INTEGER NOT NULL, since INTEGER NOT NULL, until INTEGER NOT NULL, dates BLOB NOT NULL, ids BLOB NOT NULL);
+    last INTEGER NOT NULL, since INTEGER NOT NULL, until INTEGER NOT NULL, indexed INTEGER NOT NULL);
+CREATE INDEX blocks_by_last ON blocks (last, first);
 CREATE TABLE transactions (
     number INTEGER PRIMARY KEY, id BLOB NOT NULL, state INTEGER NOT NULL, host TEXT NOT NULL, queue_id TEXT NOT NULL,
     mta TEXT NOT NULL, line TEXT NOT NULL, lines BLOB NOT NULL);
@@ -43,10 +45,6 @@ CREATE TABLE checkpoints (
     log TEXT PRIMARY KEY, "offset" INTEGER NOT NULL, tail TEXT NOT NULL, path BLOB NOT NULL, state BLOB NOT NULL,
     saved REAL NOT NULL) WITHOUT ROWID;
 """
-_MOST: Final = 1_000
-_Value = TypeVar("_Value")
-_SIZES: Final = (1024, 64, 8, 1)
-"""How many rows a statement inserts."""
 
 
 def set_up(connection: sqlite3.Connection, name: str) -> None:
@@ -60,14 +58,13 @@ def set_up(connection: sqlite3.Connection, name: str) -> None:
         connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
     elif layout_of(connection, name) < LAYOUT:
         migrate(connection, name)
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = NORMAL")
-    connection.execute("PRAGMA cache_size = -10000")
+    for setting in ("journal_mode = WAL", "synchronous = NORMAL", "cache_size = -10000"):
+        connection.execute(f"PRAGMA {setting}")
     connection.execute("BEGIN IMMEDIATE")
     if not connection.execute("PRAGMA user_version").fetchone()[0]:
         for statement in _TABLES.split(";"):
             connection.execute(statement)
-        connection.execute(f"PRAGMA application_id = {APPLICATION}")
+        connection.execute(f"PRAGMA application_id = {_APPLICATION}")
         connection.execute(f"PRAGMA user_version = {LAYOUT}")
     connection.execute("COMMIT")
 
@@ -77,6 +74,19 @@ def is_empty(connection: sqlite3.Connection) -> bool:
     return not connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
 
 
+def is_store(path: Path) -> bool:
+    """Return whether a file begins as the database of a store does (https://sqlite.org/fileformat2.html)."""
+    with suppress(OSError), path.open("rb") as file:
+        head = file.read(100)
+        return head.startswith(b"SQLite format 3\0") and head[68:72] == _APPLICATION.to_bytes(4, "big")
+    return False
+
+
+def not_a_store(name: str) -> StoreError:
+    """Return the error for a file of another kind."""
+    return StoreError(f"{name} is not a mailtrace store: choose another file with --store")
+
+
 def layout_of(connection: sqlite3.Connection, name: str) -> int:
     """Return the version of the layout of a store.
 
@@ -84,27 +94,12 @@ def layout_of(connection: sqlite3.Connection, name: str) -> int:
         StoreError: the file is not a store, or was written by a newer version of mailtrace.
     """
     layout = int(connection.execute("PRAGMA user_version").fetchone()[0])
-    if connection.execute("PRAGMA application_id").fetchone()[0] != APPLICATION:
+    if connection.execute("PRAGMA application_id").fetchone()[0] != _APPLICATION:
         raise not_a_store(name)
     if layout > LAYOUT:
-        raise StoreError(
-            f"{name} was written by a newer mailtrace (layout {layout}): update mailtrace, or choose another store with"
-            " --store"
-        )
+        advice = "update mailtrace, or choose another store with --store"
+        raise StoreError(f"{name} was written by a newer mailtrace (layout {layout}): {advice}")
     return layout
-
-
-def is_store(path: Path) -> bool:
-    """Return whether a file begins as the database of a store does (https://sqlite.org/fileformat2.html)."""
-    with suppress(OSError), path.open("rb") as file:
-        head = file.read(100)
-        return head.startswith(b"SQLite format 3\0") and head[68:72] == APPLICATION.to_bytes(4, "big")
-    return False
-
-
-def not_a_store(name: str) -> StoreError:
-    """Return the error for a file of another kind."""
-    return StoreError(f"{name} is not a mailtrace store: choose another file with --store")
 
 
 def migrate(connection: sqlite3.Connection, name: str) -> None:
@@ -122,27 +117,11 @@ def rows_of_layout_3(connection: sqlite3.Connection) -> Iterator[tuple[str, str,
     yield from connection.execute("SELECT host, queue_id, mta, line, facts FROM transactions ORDER BY number")
 
 
-def insert(connection: sqlite3.Connection, into: str, values: Sequence[int]) -> None:
-    """Insert rows of one value, many with each statement; one of few sizes, so that statements are prepared once."""
-    at = 0
-    for size in _SIZES:
-        statement = f"{into} VALUES {', '.join(['(?)'] * size)}"
-        while len(values) - at >= size:
-            connection.execute(statement, values[at : at + size])
-            at += size
-
-
-def slices(values: list[_Value]) -> Iterator[list[_Value]]:
-    """Yield values in slices that fit into one statement."""
-    for at in range(0, len(values), _MOST):
-        yield values[at : at + _MOST]
-
-
-def placeholders(values: Sequence[object]) -> str:
-    """Return SQL placeholders for values: `?, ?, ?`."""
-    return ", ".join("?" * len(values))
-
-
-def range_of(number: int, bits: int) -> tuple[int, int]:
-    """Return the first and last number whose upper bits, all but the last `bits`, are `number`."""
+def numbers_in(number: int, bits: int) -> tuple[int, int]:
+    """Return the first and last number whose bits before the last `bits` are `number`."""
     return number << bits, ((number + 1) << bits) - 1
+
+
+def json_of(values: Iterable[object]) -> str:
+    """Return values for `json_each`: so a statement can have any number of them."""
+    return orjson.dumps(list(values)).decode()

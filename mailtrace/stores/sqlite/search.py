@@ -11,13 +11,13 @@ from heapq import heapify, heappop, heappush
 from itertools import compress, count
 from typing import Final, TypeAlias
 
-from mailtrace.message.document import Document, document
+from mailtrace.message.document import Document
 from mailtrace.search.query import Query
 from mailtrace.stores.sqlite.block import Block
 from mailtrace.stores.sqlite.exact_terms import conditions_of
 from mailtrace.stores.sqlite.filter import Filter
-from mailtrace.stores.sqlite.rows import FIELDS, unpacked
-from mailtrace.stores.sqlite.schema import CHUNK_BITS, TERM_BITS, placeholders
+from mailtrace.stores.sqlite.rows import FIELDS, row_of
+from mailtrace.stores.sqlite.schema import CHUNK_BITS, TERM_BITS, json_of
 
 _BLOCK, _ROW = range(2)
 _FOREVER: Final = 2**62
@@ -51,7 +51,8 @@ def _with_terms(connection: sqlite3.Connection, conditions: list[list[int]]) -> 
     has_term = "EXISTS (SELECT 1 FROM terms WHERE term IN ({}))"
     sql = " AND ".join(has_term.format(", ".join([f"(chunk << {TERM_BITS}) + ?"] * len(terms))) for terms in conditions)
     values = [term for terms in conditions for term in terms]
-    return {chunk for (chunk,) in connection.execute(f"SELECT chunk FROM chunks WHERE {sql}", values)}
+    chunks = f"SELECT DISTINCT block >> {CHUNK_BITS} AS chunk FROM blocks"
+    return {chunk for (chunk,) in connection.execute(f"SELECT chunk FROM ({chunks}) WHERE {sql}", values)}
 
 
 class Results:
@@ -124,9 +125,7 @@ class Results:
                 heappush(self._heap, (place[0], _ROW, place[1], number))
 
     def _documents(self, connection: sqlite3.Connection, numbers: list[int]) -> list[Document]:
-        rows = connection.execute(
-            f"SELECT {FIELDS} FROM transactions WHERE number IN ({placeholders(numbers)})", numbers
-        )
-        found = {number: document(unpacked(*kept)) for number, _, *kept in rows}
+        sql = f"SELECT {FIELDS} FROM transactions WHERE number IN (SELECT value FROM json_each(?))"
+        found = {row[0]: row_of(*row).document for row in connection.execute(sql, (json_of(numbers),))}
         documents = map(found.__getitem__, numbers)
         return [each for each in documents if each is not None and self._filter.confirms(each)]

@@ -8,7 +8,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from itertools import islice
+from itertools import islice, starmap
 from pathlib import Path
 from typing import Final
 
@@ -21,23 +21,14 @@ from mailtrace.message.transaction import Key, TimeSpan, Transaction, starts_nea
 from mailtrace.search.groups import Group, Grouping
 from mailtrace.search.query import Query
 from mailtrace.stores.base import Removal, Replacement, Row, Stored, WriteResult
-from mailtrace.stores.sqlite.chunks import Chunks, delete, expired, numbers_of
+from mailtrace.stores.sqlite.block import numbers_of
 from mailtrace.stores.sqlite.exact_terms import queue_id_term
 from mailtrace.stores.sqlite.filter import Filter
 from mailtrace.stores.sqlite.groups import groups_of_blocks
-from mailtrace.stores.sqlite.new_blocks import NewBlocks, hide
+from mailtrace.stores.sqlite.new_blocks import NewBlocks, delete, expire_chunk
 from mailtrace.stores.sqlite.reader import Reader
 from mailtrace.stores.sqlite.rows import FIELDS, HEADLESS, SETTLED, stored
-from mailtrace.stores.sqlite.schema import (
-    CHUNK_BITS,
-    TERM_BITS,
-    is_store,
-    not_a_store,
-    placeholders,
-    range_of,
-    set_up,
-    slices,
-)
+from mailtrace.stores.sqlite.schema import CHUNK_BITS, TERM_BITS, is_store, json_of, not_a_store, numbers_in, set_up
 from mailtrace.stores.sqlite.search import Results, blocks_of
 
 _WAIT_SECONDS: Final = 60
@@ -52,7 +43,6 @@ class SqliteStore:
         self.path = Path(path)
         self._now = now
         self._writer: sqlite3.Connection | None = None
-        self._chunks = Chunks()
 
     @property
     def name(self) -> str:
@@ -113,7 +103,6 @@ class SqliteStore:
         assert connection is not None
         if not connection.in_transaction:
             connection.execute("BEGIN IMMEDIATE")
-            self._chunks.load(connection)
         return connection
 
     @contextmanager
@@ -124,7 +113,6 @@ class SqliteStore:
             try:
                 yield connection
             except BaseException:
-                self._chunks.forget()
                 with suppress(sqlite3.Error):
                     connection.execute("ROLLBACK")
                 raise
@@ -134,27 +122,20 @@ class SqliteStore:
         conflicts: set[str] = set()
         remaining = iter(rows)
         with self._writing() as connection:
-            new = NewBlocks(connection, self._chunks, int(self._now()))
+            new = NewBlocks(connection, int(self._now()))
             while some := list(islice(remaining, _SLICE)):
                 starts = {row.id: row.transaction.start for row in some}
-                known = {id_ for _, id_ in self._known(connection, starts)}
+                known = {id_ for _, id_ in _known(connection, starts)}
                 conflicts |= known
                 new.add((starts[row.id], row) for row in some if row.id not in known)
             new.save()
         return WriteResult(conflicts, [])
 
-    def _known(self, connection: sqlite3.Connection, starts: Mapping[str, int]) -> Iterator[tuple[int, str]]:
-        """Yield number and ID of the stored rows with these IDs; `starts`: those of their transactions."""
-        numbers = numbers_of(connection, self._chunks.of_starts(starts.values()), set(map(bytes.fromhex, starts)))
-        for some in slices(numbers):
-            sql = f"SELECT number, id FROM transactions WHERE number IN ({placeholders(some)})"
-            yield from ((number, id_.hex()) for number, id_ in connection.execute(sql, some))
-
     def replace(self, replacements: Sequence[Replacement]) -> WriteResult:
         """Replace rows that still have the version that was read, by new rows in the newest chunks."""
         with self._writing() as connection:
-            deleted = _delete(connection, [(version, row.id) for row, version in replacements])
-            new = NewBlocks(connection, self._chunks, int(self._now()))
+            deleted = delete(connection, ((version, row.id) for row, version in replacements))
+            new = NewBlocks(connection, int(self._now()))
             new.add((row.transaction.start, row) for row, _ in replacements if row.id in deleted)
             new.save()
         return WriteResult({row.id for row, _ in replacements} - deleted, [])
@@ -162,55 +143,34 @@ class SqliteStore:
     def remove(self, removals: Sequence[Removal]) -> None:
         """Delete rows that still have the version that was read."""
         with self._writing() as connection:
-            _delete(connection, [(removal.version, removal.id) for removal in removals])
+            delete(connection, ((removal.version, removal.id) for removal in removals))
 
     def read(self, transactions: Sequence[Transaction]) -> dict[str, Stored]:
         """Return the stored rows with the IDs of these transactions, by ID."""
         if not transactions:
             return {}
         with self._writing() as connection:
-            known = self._known(connection, {transaction.id: transaction.start for transaction in transactions})
+            known = _known(connection, {transaction.id: transaction.start for transaction in transactions})
             sql = f"SELECT {FIELDS} FROM transactions WHERE number = ?"
-            return {id_: stored(connection.execute(sql, (number,)).fetchone()) for number, id_ in list(known)}
+            return {id_: stored(*connection.execute(sql, (number,)).fetchone()) for number, id_ in list(known)}
 
     def lacking_beginning(self, keys: Sequence[Key]) -> set[Key]:
         """Return the keys that have a row without a beginning."""
-        found: set[Key] = set()
+        sql = (
+            f"SELECT host, queue_id FROM transactions WHERE state > 0 AND state = {HEADLESS}"
+            " AND queue_id IN (SELECT value FROM json_each(?))"
+        )
         with self._writing() as connection:
-            for some in slices([queue_id for _, queue_id in keys]):
-                found.update(
-                    connection.execute(
-                        "SELECT host, queue_id FROM transactions"
-                        f" WHERE state > 0 AND state = {HEADLESS} AND queue_id IN ({placeholders(some)})",
-                        some,
-                    )
-                )
-        return found & set(keys)
+            return set(connection.execute(sql, (json_of(queue_id for _, queue_id in keys),))) & set(keys)
 
     def find(self, wanted: Mapping[Key, TimeSpan]) -> dict[Key, list[Stored]]:
         """Return the rows of each key that are not settled, and those near its time span or near each other."""
         found: dict[Key, list[Stored]] = {}
         with self._writing() as connection:
             for key, span in wanted.items():
-                if rows := self._near(connection, key, span):
+                if rows := _near(connection, key, span):
                     found[key] = rows
         return found
-
-    def _near(self, connection: sqlite3.Connection, key: Key, span: TimeSpan) -> list[Stored]:
-        sql = f"SELECT {FIELDS} FROM transactions WHERE state > 0 AND host = ? AND queue_id = ?"
-        rows = list(map(stored, connection.execute(sql, key)))
-        spans = [span, *(time_span_of([row.transaction]) for row in rows)]
-        looked_at: set[int] = set()
-        # A row that is found can extend the time span, so that more rows are near it.
-        while True:
-            whole = min(since for since, _ in spans), max(until for _, until in spans)
-            chunks = self._chunks.between(*starts_near(whole)) - looked_at
-            if not chunks:
-                return rows
-            near = list(_settled(connection, key, chunks))
-            rows += near
-            spans += [time_span_of([row.transaction]) for row in near]
-            looked_at |= chunks
 
     def commit(self, checkpoints: Sequence[Checkpoint]) -> None:
         """Commit all writes since the last commit together with the checkpoints."""
@@ -272,14 +232,12 @@ class SqliteStore:
         with self._writing() as connection:
             connection.execute("DELETE FROM checkpoints WHERE saved < ?", (before,))
             connection.execute("COMMIT")
-        is_more = True
-        while is_more:
+        number: int | None = 0
+        while number is not None:
             # Another indexer can write, or expire the same, between two transactions.
+            deleted += number
             with self._writing() as connection:
-                chunk = expired(connection, before)
-                if is_more := chunk is not None:
-                    deleted += delete(connection, chunk)
-                    self._chunks.forget()
+                number = expire_chunk(connection, before)
                 connection.execute("COMMIT")
         if deleted:
             with self._sqlite_errors():
@@ -293,28 +251,45 @@ class SqliteStore:
             with suppress(sqlite3.Error):
                 self._writer.close()
             self._writer = None
-            self._chunks.forget()
 
 
-def _delete(connection: sqlite3.Connection, rows: Iterable[tuple[int, str]]) -> set[str]:
-    """Delete rows, given by number and ID, that are still there; return their IDs."""
-    sql = "DELETE FROM transactions WHERE number = ? AND id = ?"
-    deleted = {id_: number for number, id_ in rows if connection.execute(sql, (number, bytes.fromhex(id_))).rowcount}
-    hide(connection, deleted.values())
-    return set(deleted)
+def _known(connection: sqlite3.Connection, starts: Mapping[str, int]) -> Iterator[tuple[int, str]]:
+    """Yield number and ID of the stored rows with these IDs; `starts`: those of their transactions."""
+    numbers = numbers_of(connection, {bytes.fromhex(id_): start for id_, start in starts.items()})
+    sql = "SELECT number, id FROM transactions WHERE number IN (SELECT value FROM json_each(?))"
+    return ((number, id_.hex()) for number, id_ in connection.execute(sql, (json_of(numbers),)))
+
+
+def _near(connection: sqlite3.Connection, key: Key, span: TimeSpan) -> list[Stored]:
+    """Return the rows of a key that are not settled, and those near its time span or near each other."""
+    sql = f"SELECT {FIELDS} FROM transactions WHERE state > 0 AND host = ? AND queue_id = ?"
+    rows = list(starmap(stored, connection.execute(sql, key)))
+    spans = [span, *(time_span_of([row.transaction]) for row in rows)]
+    looked_at: set[int] = set()
+    # A row that is found can extend the time span, so that more rows are near it.
+    while True:
+        since, until = starts_near((min(since for since, _ in spans), max(until for _, until in spans)))
+        sql = f"SELECT DISTINCT block >> {CHUNK_BITS} FROM blocks WHERE last >= ? AND first <= ?"
+        chunks = {chunk for (chunk,) in connection.execute(sql, (since, until))} - looked_at
+        if not chunks:
+            return rows
+        near = list(_settled(connection, key, chunks))
+        rows += near
+        spans += [time_span_of([row.transaction]) for row in near]
+        looked_at |= chunks
 
 
 def _settled(connection: sqlite3.Connection, key: Key, chunks: set[int]) -> Iterator[Stored]:
     """Yield the settled rows of a key in these chunks."""
-    host, queue_id = key
-    term = queue_id_term(queue_id)
-    for chunk in chunks:
-        if connection.execute("SELECT 1 FROM terms WHERE term = ?", (chunk << TERM_BITS | term,)).fetchone():
-            sql = (
-                f"SELECT {FIELDS} FROM transactions WHERE number BETWEEN ? AND ? AND state = {SETTLED}"
-                " AND queue_id = ? AND host = ?"
-            )
-            yield from map(stored, connection.execute(sql, (*range_of(chunk, CHUNK_BITS), queue_id, host)))
+    term = queue_id_term(key[1])
+    terms = json_of(chunk << TERM_BITS | term for chunk in chunks)
+    sql = (
+        f"SELECT {FIELDS} FROM transactions"
+        f" WHERE number BETWEEN ? AND ? AND state = {SETTLED} AND host = ? AND queue_id = ?"
+    )
+    found = connection.execute("SELECT term FROM terms WHERE term IN (SELECT value FROM json_each(?))", (terms,))
+    for (term,) in found.fetchall():
+        yield from starmap(stored, connection.execute(sql, (*numbers_in(term >> TERM_BITS, CHUNK_BITS), *key)))
 
 
 def _touch(path: Path) -> None:

@@ -13,7 +13,8 @@ from mailtrace.search.groups import Grouping
 from mailtrace.search.patterns import Pattern
 from mailtrace.search.query import Query
 from mailtrace.stores.sqlite.columns import NUMBERS
-from mailtrace.stores.sqlite.schema import CHUNK_BITS, CHUNK_SIZE, COLUMN_BITS
+from mailtrace.stores.sqlite.new_blocks import CHUNK_SIZE
+from mailtrace.stores.sqlite.schema import CHUNK_BITS, COLUMN_BITS
 from mailtrace.stores.sqlite.store import SqliteStore
 from mailtrace.syslog.timezones import zone_of
 
