@@ -20,8 +20,8 @@ _BUCKET: Final = 600_000_000
 _FOREVER: Final = 2**62
 
 Mask: TypeAlias = int
-Pick: TypeAlias = Callable[[list[Any]], Iterable[int]]
-"""Returns the indexes of the values that match."""
+Pick: TypeAlias = Callable[[list[Any]], Iterable[bool]]
+"""Returns for each value whether it matches."""
 
 
 class Column(NamedTuple):
@@ -85,13 +85,11 @@ class Block:
         return self._columns[name]
 
     def with_value(self, name: str, pick: Pick) -> Mask:
-        """Return the rows, or recipient results, with a value in a column that `pick` returns."""
+        """Return the rows, or recipient results, with a value in a column that matches."""
         values, codes = self.column(name)
-        wanted = bytearray(max(len(values), 1 << 8))
-        for index in pick(values):
-            wanted[index] = 1
+        wanted = bytes(pick(values))
         if codes.typecode == "B":
-            return int.from_bytes(codes.tobytes().translate(wanted), "little")
+            return int.from_bytes(codes.tobytes().translate(wanted.ljust(1 << 8, b"\0")), "little")
         return int.from_bytes(bytes(map(wanted.__getitem__, codes)), "little") if any(wanted) else 0
 
     def rows_of(self, results: Mask) -> Mask:

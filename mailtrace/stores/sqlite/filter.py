@@ -1,7 +1,7 @@
 """A query as a filter of blocks: which rows of a block match, decided by its columns as `query.matches` decides."""
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import replace
 from functools import partial, reduce
 from operator import and_, contains, or_
@@ -22,7 +22,7 @@ from mailtrace.search.comparisons import (
 )
 from mailtrace.search.patterns import Pattern
 from mailtrace.search.query import WORD_CRITERIA, Query, matches
-from mailtrace.stores.sqlite.block import Block, Mask, everything
+from mailtrace.stores.sqlite.block import Block, Mask, Pick, everything
 
 _plain_pieces = re.compile(r"[ !#-)+->@-\[\]-~]{1,}").findall
 """Finds the literal pieces of a pattern: printable ASCII without wildcards and without what JSON escapes."""
@@ -37,47 +37,42 @@ class _Test:
 
     def __init__(self, criterion: Criterion, wanted: tuple[Any, ...]) -> None:
         self._criterion = criterion
-        self._pieces = _pieces(criterion, wanted)
-        self._encoded = [piece.encode() for piece in self._pieces or ()]
-        self._parts, self._texts = _parts(criterion, wanted), _texts(criterion, wanted)
-        self._is_match: Callable[[Any], bool] = partial(criterion.is_met_by, wanted)
+        pieces = _pieces(criterion, wanted)
+        self._pieces = None if pieces is None else [piece.encode() for piece in pieces]
+        self._pick = _pick(criterion, wanted, pieces)
 
     def mask(self, block: Block) -> Mask:
         """Return the rows that meet the criterion, or the recipient results if it is about recipients."""
         found = 0
         for name in self._criterion.columns:
-            if self._pieces is None or block.has(name, self._encoded):
+            if self._pieces is None or block.has(name, self._pieces):
                 matching = block.with_value(name, self._pick)
                 is_of_other = name.startswith("to.") and not self._criterion.is_of_results
                 found |= block.rows_of(matching) if is_of_other else matching
         return found & is_last(block) if found and self._criterion.only_last else found
 
-    def _pick(self, values: list[Any]) -> Iterable[int]:
-        """Return the indexes of the values that match; only those with one of the pieces are compared."""
-        if self._parts is not None:
-            return _containing(self._parts, values)
-        if self._texts is not None:
-            texts = self._texts
-            return [index for index, value in enumerate(values) if value in texts]
-        candidates: Iterable[int] = range(len(values))
-        if self._pieces is not None:
-            candidates = _containing(self._pieces, values)
-        return [index for index in candidates if self._is_match(values[index])]
 
-
-def _containing(parts: list[str], values: list[str | None]) -> Iterable[int]:
-    """Return the indexes of the values that contain one of the parts."""
-    if len(parts) == 1:
-        part = parts[0]
-        return [index for index, value in enumerate(values) if value is not None and part in value]
-    return [
-        index for index, value in enumerate(values) if value is not None and any(map(partial(contains, value), parts))
+def _pick(criterion: Criterion, asked: tuple[Any, ...], pieces: list[str] | None) -> Pick:
+    """Return a function that tells which values match; most patterns need no comparison of their own."""
+    is_pattern, is_match = criterion.comparison is PATTERN, partial(criterion.is_met_by, asked)
+    if criterion.comparison is EXACT or (is_pattern and all(pattern.kind == "exact" for pattern in asked)):
+        texts = {pattern.text for pattern in asked} if is_pattern else set(asked)
+        return lambda values: [value in texts for value in values]
+    if len(asked) == 1 and (criterion.comparison is PART or (is_pattern and _is_part(asked[0].text))):
+        part = asked[0].text[1:-1] if is_pattern else asked[0]
+        return lambda values: [value is not None and part in value for value in values]
+    if is_pattern and len(asked) == 1:
+        is_match = asked[0].matches
+    if pieces is None:
+        return lambda values: [is_match(value) for value in values]
+    return lambda values: [
+        value is not None and any(map(partial(contains, value), pieces)) and is_match(value) for value in values
     ]
 
 
 def is_last(block: Block) -> Mask:
     """Return the final recipient results of a block."""
-    return block.with_value("to.last", lambda values: [index for index, value in enumerate(values) if value])
+    return block.with_value("to.last", lambda values: values)
 
 
 class Filter:
@@ -148,24 +143,6 @@ def _outside(word: dict[Criterion, _Test], block: Block) -> Mask:
 def _inside(word: dict[Criterion, _Test], block: Block) -> Mask:
     """Return the recipient results whose recipient a word matches."""
     return word[RECIPIENTS].mask(block)
-
-
-def _parts(criterion: Criterion, asked: Iterable[Any]) -> list[str] | None:
-    """Return texts, if a value matches exactly when it contains one of them."""
-    if criterion.comparison is PART:
-        return list(asked)
-    if criterion.comparison is PATTERN and all(_is_part(pattern.text) for pattern in asked):
-        return [pattern.text[1:-1] for pattern in asked]
-    return None
-
-
-def _texts(criterion: Criterion, asked: Iterable[Any]) -> set[str] | None:
-    """Return texts, if a value matches exactly when it is one of them."""
-    if criterion.comparison is EXACT:
-        return set(asked)
-    if criterion.comparison is PATTERN and all(pattern.kind == "exact" for pattern in asked):
-        return {pattern.text for pattern in asked}
-    return None
 
 
 def _pieces(criterion: Criterion, asked: Iterable[Any]) -> list[str] | None:

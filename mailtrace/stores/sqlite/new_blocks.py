@@ -16,8 +16,8 @@ _DAY: Final = 86_400_000_000
 _DAY_SECONDS: Final = 86_400
 _FULL: Final = 4096
 """A block that is this long gets no more rows."""
-_SMALL: Final = 1024
-"""A block that is not longer is joined with the rows after it, if there are at least as many."""
+_SMALL: Final = 2048
+"""A block is joined with at least as many rows after it if it is no longer then."""
 _NO_ID: Final = bytes(12)
 
 Started: TypeAlias = tuple[int, Row]
@@ -140,7 +140,7 @@ class NewBlocks:
         )
         first = block.number
         for number, size in before:
-            if size > min(block.end - first, _SMALL):
+            if size > block.end - first or block.end - number > _SMALL:
                 break
             first = number
         if first == block.number:
