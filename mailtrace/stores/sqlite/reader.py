@@ -5,57 +5,61 @@ import sqlite3
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final, TypeAlias, TypeVar
 
 from mailtrace.errors import StoreError, StoreMissingError, StoreUnavailableError
 from mailtrace.stores.sqlite.schema import LAYOUT, is_empty, layout_of
 
-_WAIT_SECONDS: Final = 60
+_WAIT_SECONDS: Final = 5
 _RETRIES: Final = 20
-_PAUSE: Final = 0.1
+_PAUSE_SECONDS: Final = 0.05
 
 _Result = TypeVar("_Result")
+_State: TypeAlias = tuple[bool, int, int]
+"""Whether there is a write-ahead log; size and modification time of the file."""
 
 
 class Reader:
-    """A connection for reading.
+    """A connection for reading, and another one whenever it is in doubt.
 
     SQLite must create files beside a store in WAL mode. Without the permission to do so, a store that nobody writes is
-    opened as immutable: then SQLite takes no lock, and what was read is valid only if the file has not changed since.
+    opened as immutable. Then SQLite takes no lock, so what was read counts only if nobody has written meanwhile.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._connection: sqlite3.Connection | None = None
-        self._immutable: tuple[int, int] | None = None
-        """Size and modification time of a file that was opened as immutable."""
+        self._immutable: _State | None = None
+        """The state of the file when it was opened as immutable."""
 
     def read(self, work: Callable[[sqlite3.Connection], _Result]) -> _Result:
-        """Return the result of `work`, which reads one state of the store; it can be called several times.
+        """Return the result of `work`, which reads one state of the store. It is called again if that was in doubt.
 
         Raises:
             StoreMissingError: nothing has been indexed here.
             StoreUnavailableError: the store is being written all the time.
+            sqlite3.Error: it cannot be read, although nobody writes.
         """
-        for retries in reversed(range(_RETRIES)):
+        failed: sqlite3.Error | None = None
+        for _ in range(_RETRIES):
+            before = self._state()
             try:
                 result = self._read(work)
-            except sqlite3.DatabaseError:
-                is_opening = self._connection is None and self._wal.exists()
-                if not self._has_changed() and not (is_opening and retries):
+            except sqlite3.DatabaseError as error:
+                failed = error
+                if self._state() == before and not before[0]:
                     raise
             else:
-                if not self._has_changed():
+                if self._immutable in (None, self._state()):
                     return result
             self.close()
-            time.sleep(_PAUSE)
-        raise StoreUnavailableError(
-            f"{self._path} is being written, and this user may not lock it: try again, or give write access to its"
-            " folder"
-        )
+            time.sleep(_PAUSE_SECONDS)
+        if isinstance(failed, sqlite3.OperationalError):
+            raise failed
+        raise StoreUnavailableError(f"{self._path} is being written, and this user may not lock it: try again")
 
     def _read(self, work: Callable[[sqlite3.Connection], _Result]) -> _Result:
-        connection = self._connection = self._connection or self._opened()
+        connection = self._connection or self._opened()
         connection.execute("BEGIN")
         try:
             return work(connection)
@@ -64,28 +68,25 @@ class Reader:
                 connection.execute("ROLLBACK")
 
     def _opened(self) -> sqlite3.Connection:
-        if not self._path.is_file() or not self._path.stat().st_size:
+        if not self._state()[1]:
             raise self._missing()
         if not os.access(self._path, os.R_OK):
             raise StoreError(f"{self._path} cannot be read by this user: join its group")
-        connection = self._connected()
+        connection = self._connection = self._connected()
         if is_empty(connection):
-            connection.close()
             raise self._missing()
         if (layout := layout_of(connection, str(self._path))) < LAYOUT:
-            connection.close()
-            raise StoreError(
-                f"{self._path} was written by an older mailtrace (layout {layout}): run mailtrace-index first"
-            )
+            advice = f"was written by an older mailtrace (layout {layout}): run mailtrace-index first"
+            raise StoreError(f"{self._path} {advice}")
         return connection
 
     def _connected(self) -> sqlite3.Connection:
         try:
             return self._with("mode=ro")
         except sqlite3.OperationalError:
-            if self._wal.exists():
+            self._immutable = self._state()
+            if self._immutable[0]:
                 raise
-        self._immutable = self._state()
         return self._with("immutable=1")
 
     def _with(self, mode: str) -> sqlite3.Connection:
@@ -98,16 +99,11 @@ class Reader:
             raise
         return connection
 
-    @property
-    def _wal(self) -> Path:
-        return self._path.with_name(self._path.name + "-wal")
-
-    def _state(self) -> tuple[int, int]:
+    def _state(self) -> _State:
+        if not self._path.is_file():
+            return False, 0, 0
         found = self._path.stat()
-        return found.st_size, found.st_mtime_ns
-
-    def _has_changed(self) -> bool:
-        return self._immutable is not None and (self._wal.exists() or self._state() != self._immutable)
+        return self._path.with_name(self._path.name + "-wal").exists(), found.st_size, found.st_mtime_ns
 
     def _missing(self) -> StoreMissingError:
         return StoreMissingError(f"nothing has been indexed at {self._path}: run mailtrace-index first")
