@@ -1,147 +1,93 @@
-"""The columns of the embedded store for its writer."""
+"""The columns of a block: which there are, and how documents become columns."""
 
-import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import compress, groupby
-from typing import Any, Final, TypeAlias
+from array import array
+from collections.abc import Iterator, Sequence
+from itertools import chain, count
+from typing import Any, Final
 
 import orjson
 
 from mailtrace.message.document import Document
+from mailtrace.message.fields import DOCUMENT, RECIPIENT_RESULT
+from mailtrace.search.comparisons import CRITERIA, EXACT
 from mailtrace.search.reasons import reason_of
-from mailtrace.stores.sqlite.chunk import (
-    DATES,
-    DOCUMENT_COLUMNS,
-    REASON,
-    RESULT_COLUMNS,
-    RESULT_FIELDS,
-    RESULT_ROWS,
-    Chunk,
-    Column,
-    column_numbers,
-)
-from mailtrace.stores.sqlite.partitions import Part
-from mailtrace.stores.sqlite.schema import CHUNK_BITS, POSITION_BITS, insert
 
-_ColumnRow: TypeAlias = tuple[int, int, Document | None]
-"""Number of a row, or its position in a chunk; date in microseconds since 1970; document, None for a stub."""
-
-_POSITION_MASK: Final = (1 << CHUNK_BITS) - 1
-_DELETED: Final = -1
-"""The row of a recipient result that was deleted."""
-_MAX_OPEN: Final = 2
-"""How many chunks are in memory, each of some megabytes."""
-
-
-class _OpenChunk:
-    """A chunk in memory that is being changed."""
-
-    def __init__(self, connection: sqlite3.Connection, number: int) -> None:
-        stored, self._numbers = Chunk(connection, number), column_numbers(number)
-        self._dates, self._result_rows = stored.dates, stored.result_rows()
-        self._columns = {name: _decoded(stored.column(name)) for name in (*DOCUMENT_COLUMNS, *RESULT_COLUMNS)}
-
-    def set_rows(self, rows: Sequence[_ColumnRow]) -> None:
-        """Set the values of rows; column by column, which is several times faster than row by row."""
-        for position, _, _ in rows:
-            if position < len(self._dates):
-                self._clear(position)
-        more = rows[-1][0] + 1 - len(self._dates)
-        if more > 0:
-            self._dates += [None] * more
-            for name in DOCUMENT_COLUMNS:
-                self._columns[name][1].extend([0] * more)
-        shown = [(position, document) for position, _, document in rows if document is not None]
-        self._set_documents([position for position, _ in shown], [document for _, document in shown])
-        for position, date, document in rows:
-            self._dates[position] = date if document is not None else None
-
-    def _set_documents(self, positions: list[int], documents: list[Document]) -> None:
-        for name in DOCUMENT_COLUMNS:
-            values, codes = self._columns[name]
-            added = _encoded(values, [document[name] for document in documents])
-            for position, code in zip(positions, added, strict=True):
-                codes[position] = code
-        results = [result for document in documents for result in document["to"]]
-        self._result_rows += [row for row, document in zip(positions, documents, strict=True) for _ in document["to"]]
-        for name in RESULT_FIELDS:
-            values, codes = self._columns[f"to.{name}"]
-            codes += _encoded(values, [result[name] for result in results])
-        values, codes = self._columns[REASON]
-        codes += _encoded(values, [reason_of(result["status"] or "") for result in results])
-
-    def _clear(self, position: int) -> None:
-        self._dates[position] = None
-        if position in self._result_rows:
-            first = self._result_rows.index(position)
-            for index in range(first, first + self._result_rows.count(position)):
-                self._result_rows[index] = _DELETED
-
-    def _remove_deleted(self) -> None:
-        if _DELETED not in self._result_rows:
-            return
-        kept = [row != _DELETED for row in self._result_rows]
-        self._result_rows = list(compress(self._result_rows, kept))
-        for name in RESULT_COLUMNS:
-            values, codes = self._columns[name]
-            self._columns[name] = values, list(compress(codes, kept))
-
-    def stored(self) -> Iterator[tuple[int, bytes]]:
-        """Yield number and JSON of each column."""
-        self._remove_deleted()
-        yield self._numbers[DATES], orjson.dumps(self._dates)
-        yield self._numbers[RESULT_ROWS], orjson.dumps(self._result_rows)
-        for name, (values, codes) in self._columns.items():
-            yield self._numbers[name], orjson.dumps([list(values), codes])
+DATES: Final = "dates"
+"""For each row the date in microseconds since 1970, or `HIDDEN`."""
+HIDDEN: Final = -(2**63)
+"""The date of a row without a document: a stub, or an older version."""
+IDS: Final = "ids"
+RESULT_ROWS: Final = "result rows"
+"""For each recipient result the position of its row in the block."""
+_DOCUMENT_COLUMNS: Final = (*(field.name for field in DOCUMENT if field.searched), "size", "removed")
+"""Columns with one value for each row."""
+_RESULT_FIELDS: Final = tuple(field.name for field in RECIPIENT_RESULT if field.searched)
+REASON: Final = "to.reason"
+"""The column that `--by status` counts."""
+_ENCODED: Final = (*_DOCUMENT_COLUMNS, *(f"to.{name}" for name in _RESULT_FIELDS), REASON)
+NUMBERS: Final = {name: number for number, name in enumerate((DATES, IDS, RESULT_ROWS, *_ENCODED))}
+"""The number of each column; those that begin with `to.` have one value for each recipient result."""
+_EXACT: Final = {name for criterion in CRITERIA if criterion.comparison is EXACT for name in criterion.columns}
+_FOLDED: Final = {name for criterion in CRITERIA for name in criterion.columns} - _EXACT
+"""The columns in lower case: their values are compared and grouped regardless of case."""
+_NONE: Final[Document] = {**dict.fromkeys(_DOCUMENT_COLUMNS), "to": []}
+"""Stands for the document of a hidden row, so that every row has a value in each column."""
 
 
-def _encoded(values: dict[Any, int], column: list[Any]) -> list[int]:
-    """Return the code of each value of a column; new values are added to `values`."""
-    for value in dict.fromkeys(column):
-        values.setdefault(value, len(values))
-    return list(map(values.__getitem__, column))
+def typecode(number: int) -> str:
+    """Return the type of array for codes of so many values."""
+    return "B" if number <= 1 << 8 else "H" if number <= 1 << 16 else "I"
 
 
-def _decoded(column: Column) -> tuple[dict[Any, int], list[int]]:
-    # Code 0 stands for rows without a document too, so there is always a first value.
-    values = {value: code for code, value in enumerate(column.values)}
-    return values or {None: 0}, column.codes
+class _Encoder:
+    """A column that is being made."""
+
+    def __init__(self) -> None:
+        self.values: list[Any] = []
+        self._codes: list[int] = []
+        self._known: dict[Any, int] = {}
+
+    def add(self, column: list[Any]) -> None:
+        known = self._known
+        new = [value for value in dict.fromkeys(column) if value not in known]
+        known.update(zip(new, count(len(known))))
+        self.values += new
+        self._codes += map(known.__getitem__, column)
+
+    def encoded(self, *, folded: bool) -> tuple[bytes, bytes]:
+        values = [value and value.lower() for value in self.values] if folded else self.values
+        return array(typecode(len(values)), self._codes).tobytes(), orjson.dumps(values)
 
 
 class Columns:
-    """The columns in memory, so that a chunk is written once for many rows."""
+    """The columns of a block that is being made."""
 
     def __init__(self) -> None:
-        self._open: dict[int, _OpenChunk] = {}
-        self._changed: set[int] = set()
+        self._size = 0
+        self._encoders = {name: _Encoder() for name in _ENCODED}
+        self._result_rows = array("H")
 
-    def set_rows(self, connection: sqlite3.Connection, rows: Iterable[_ColumnRow]) -> None:
-        """Set the values of rows, given with their numbers and sorted by them."""
-        for chunk, some in groupby(rows, key=lambda row: row[0] >> CHUNK_BITS):
-            found = self._open.get(chunk)
-            if found is None:
-                if len(self._open) >= _MAX_OPEN:
-                    self.save(connection)
-                found = self._open[chunk] = _OpenChunk(connection, chunk)
-            self._changed.add(chunk)
-            found.set_rows([(number & _POSITION_MASK, date, document) for number, date, document in some])
+    @property
+    def values(self) -> dict[str, list[Any]]:
+        """The distinct values of each column, as in the documents."""
+        return {name: encoder.values for name, encoder in self._encoders.items()}
 
-    def save(self, connection: sqlite3.Connection) -> None:
-        """Write the changed chunks, and keep the newest in memory because it will get more rows."""
-        rows: list[tuple[object, ...]] = [row for chunk in sorted(self._changed) for row in self._open[chunk].stored()]
-        insert(connection, "INSERT OR REPLACE INTO columns", rows)
-        newest = max(self._open, default=0)
-        self._open = {newest: self._open[newest]} if newest else {}
-        self._changed.clear()
+    def add(self, documents: Sequence[Document | None]) -> None:
+        """Append the documents of rows; None for a hidden one."""
+        shown = [document or _NONE for document in documents]
+        results = list(chain.from_iterable(document["to"] for document in shown))
+        self._result_rows.extend(row for row, document in enumerate(shown, self._size) for _ in document["to"])
+        self._size += len(shown)
+        for name in _DOCUMENT_COLUMNS:
+            self._encoders[name].add([document[name] for document in shown])
+        for name in _RESULT_FIELDS:
+            self._encoders[f"to.{name}"].add([result[name] for result in results])
+        statuses = [result["status"] or "" for result in results]
+        reasons = {status: reason_of(status) for status in dict.fromkeys(statuses)}
+        self._encoders[REASON].add(list(map(reasons.__getitem__, statuses)))
 
-    def forget(self) -> None:
-        """Discard everything that has not been committed."""
-        self._open.clear()
-        self._changed.clear()
-
-
-def delete_columns(connection: sqlite3.Connection, part: Part) -> None:
-    """Delete the columns of a part."""
-    chunks = part.part << (POSITION_BITS - CHUNK_BITS), ((part.part + 1) << (POSITION_BITS - CHUNK_BITS)) - 1
-    for between in zip(*(column_numbers(chunk).values() for chunk in chunks), strict=True):
-        connection.execute("DELETE FROM columns WHERE number BETWEEN ? AND ?", between)
+    def encoded(self) -> Iterator[tuple[str, bytes, bytes]]:
+        """Yield name, codes and values of each column, as they are stored."""
+        yield RESULT_ROWS, self._result_rows.tobytes(), b""
+        for name, encoder in self._encoders.items():
+            yield name, *encoder.encoded(folded=name in _FOLDED)

@@ -1,14 +1,13 @@
 """The index terms by which the embedded store finds exact values, such as a queue ID or a complete address.
 
-A term is a checksum, so a document with the right terms is only a candidate: `query.matches` decides.
+A term is a checksum. It tells which chunks can hold the value; their columns decide.
 """
 
-from collections.abc import Iterable
-from functools import lru_cache
+from collections.abc import Iterable, Mapping
+from itertools import chain
 from typing import Any, Final
 from zlib import crc32
 
-from mailtrace.message.document import Document
 from mailtrace.search.comparisons import (
     CLIENTS,
     EXACT,
@@ -22,7 +21,7 @@ from mailtrace.search.comparisons import (
     client_names,
 )
 from mailtrace.search.patterns import Pattern
-from mailtrace.search.query import WORD_CRITERIA, Query, Word, links_of
+from mailtrace.search.query import WORD_CRITERIA, Query, Word
 
 _KIND_OF: Final = {
     QUEUE_IDS: "queue_id",
@@ -34,6 +33,7 @@ _KIND_OF: Final = {
     CLIENTS: "client",
 }
 """The kind of term for each criterion that has terms."""
+_ADDRESSES: Final = (SENDERS, RECIPIENTS)
 _KINDS: Final = {kind: crc32(kind.encode()) for kind in (*_KIND_OF.values(), "from domain", "to domain")}
 
 
@@ -46,47 +46,29 @@ def queue_id_term(queue_id: str) -> int:
     return _term("queue_id", queue_id)
 
 
-def terms_of(queue_id: str, document: Document | None) -> set[int]:
-    """Return the terms of a document; for a stub only that of its queue ID."""
-    terms = {queue_id_term(queue_id)}
-    if document is None:
-        return terms
-    terms.update(_term("link", queue_id) for queue_id in links_of(document))
-    if (sender := document["from"]) is not None:
-        terms.update(_address_terms("from", sender))
-    for result in document["to"]:
-        if (recipient := result["recipient"]) is not None:
-            terms.update(_address_terms("to", recipient))
-        if (original := result["orig_to"]) is not None:
-            terms.update(_address_terms("to", original))
-    if document["msgid"]:
-        terms.add(_term("msgid", document["msgid"].lower()))
-    if document["login"]:
-        terms.add(_term("login", document["login"].lower()))
-    for client in (document["client"], document["orig_client"]):
-        if client is not None:
-            terms.update(_client_terms(client))
-    return terms
+def terms_of(values: Mapping[str, Iterable[str | None]]) -> set[int]:
+    """Return the terms of columns, given by their names with the values in them."""
+    found: set[int] = set()
+    for criterion, kind in _KIND_OF.items():
+        texts: Iterable[str] = {text for name in criterion.columns for text in values[name] if text is not None}
+        if criterion.comparison is not EXACT:
+            texts = {text.lower() for text in texts}
+        if criterion is CLIENTS:
+            texts = chain.from_iterable(map(client_names, texts))
+        elif criterion in _ADDRESSES:
+            domains = {domain for _, at, domain in (text.rpartition("@") for text in texts) if at}
+            found.update(_terms(f"{kind} domain", domains))
+        found.update(_terms(kind, texts))
+    return found
 
 
-def _address_terms(kind: str, address: str) -> tuple[int, ...]:
-    address = address.lower()
-    _, at, domain = address.rpartition("@")
-    return (_term(kind, address), _domain_term(kind, domain)) if at else (_term(kind, address),)
-
-
-@lru_cache(maxsize=4096)
-def _domain_term(kind: str, domain: str) -> int:
-    return _term(f"{kind} domain", domain)
-
-
-@lru_cache(maxsize=4096)
-def _client_terms(client: str) -> tuple[int, ...]:
-    return tuple(_term("client", name) for name in client_names(client))
+def _terms(kind: str, texts: Iterable[str]) -> list[int]:
+    seed = _KINDS[kind]
+    return [crc32(text.encode("utf-8", "backslashreplace"), seed) for text in texts]
 
 
 def conditions_of(query: Query) -> list[list[int]]:
-    """Return lists of terms; a document that matches has at least one term of each list."""
+    """Return lists of terms; a chunk with a document that matches has at least one term of each list."""
     found = [_terms_of_criterion(criterion, asked) for criterion, asked in query.asked(_KIND_OF)]
     return [terms for terms in (*found, *map(_terms_of_word, query.words)) if terms]
 
@@ -106,7 +88,7 @@ def _terms_of_criterion(criterion: Criterion, asked: Iterable[Any]) -> list[int]
 
 def _has_term(criterion: Criterion, pattern: Pattern) -> bool:
     """Return whether a pattern has a term. An empty address, the null sender, has one; other empty values have none."""
-    return pattern.kind in ("exact", "domain") and (bool(pattern.text) or criterion in (SENDERS, RECIPIENTS))
+    return pattern.kind in ("exact", "domain") and (bool(pattern.text) or criterion in _ADDRESSES)
 
 
 def _terms_of_word(word: Word) -> list[int] | None:

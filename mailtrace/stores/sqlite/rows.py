@@ -1,34 +1,52 @@
 """Conversion between transactions and rows of the table `transactions`."""
 
-from collections.abc import Sequence
-from typing import Any, Final
+from collections.abc import Iterable
+from typing import Final, NamedTuple
 
-from mailtrace.message.lines import packed, unpacked
+from mailtrace.message.document import Document
+from mailtrace.message.lines import document_in, packed, unpacked
 from mailtrace.message.part import ordered_lines
-from mailtrace.message.transaction import Transaction
 from mailtrace.stores.base import Row, Stored
 
-FIELDS: Final = "number, version, id, host, queue_id, mta, line, facts"
+FIELDS: Final = "number, id, host, queue_id, mta, line, lines"
 """The columns that `stored` needs, in order."""
+SHOWN: Final = "number, id, queue_id, lines"
+"""The columns that `shown` needs, in order."""
+SETTLED, OPEN, HEADLESS = 0, 1, 2
+"""The states of a row: only lines from about the same time can change it; any can; and its beginning may be missing."""
 
 
-def values_of(row: Row) -> tuple[Any, ...]:
-    """Return the values of the columns date, settled, headless, stub, host, queue_id, mta, line and facts."""
+class Shown(NamedTuple):
+    """What a block has of a row."""
+
+    id: bytes
+    queue_id: str
+    document: Document | None
+
+
+def values_of(row: Row) -> tuple[bytes, int, str, str, str, str, bytes]:
+    """Return the values of the columns id, state, host, queue_id, mta, line and lines."""
     it = row.transaction
-    facts = packed(ordered_lines(it), row.document)
-    states = it.is_settled, it.may_lack_beginning, row.document is None
-    return it.first, *states, it.host, it.queue_id, it.mta, it.line, facts
+    state = SETTLED if it.is_settled else HEADLESS if it.may_lack_beginning else OPEN
+    lines = packed(ordered_lines(it), row.document)
+    return bytes.fromhex(row.id), state, it.host, it.queue_id, it.mta, it.line, lines
 
 
-def transaction_of(host: str, queue_id: str, mta: str, _line: str, facts: bytes) -> Transaction:
-    """Return the transaction of a stored row."""
-    # Imported here, because a search does not parse lines.
-    from mailtrace.message.replay import transaction_of as replayed  # noqa: PLC0415
-
-    return replayed(host, queue_id, mta, unpacked(host, facts))
+def shown_of(row: Row) -> Shown:
+    """Return what a block has of a new row."""
+    return Shown(bytes.fromhex(row.id), row.transaction.queue_id, row.document)
 
 
-def stored(row: Sequence[Any]) -> Stored:
-    """Return the transaction of the columns `FIELDS`; its version is the row number and the column `version`."""
-    number, version, id_, *kept = row
-    return Stored(bytes(id_).hex(), transaction_of(*kept), (number, version))
+def shown(rows: Iterable[tuple[int, bytes, str, bytes]]) -> dict[int, Shown]:
+    """Return what blocks have of rows with the columns `SHOWN`, by number."""
+    return {number: Shown(id_, queue_id, document_in(lines)) for number, id_, queue_id, lines in rows}
+
+
+def stored(number: int, id_: bytes, host: str, queue_id: str, mta: str, line: str, lines: bytes) -> Stored:
+    """Return a stored transaction from the columns `FIELDS`. Its version is the number, new for each version."""
+    # Imported here, because a search parses no lines.
+    from mailtrace.message.replay import transaction_of  # noqa: PLC0415
+
+    transaction = transaction_of(host, queue_id, mta, unpacked(host, lines))
+    transaction.line, transaction.written = line, True
+    return Stored(id_.hex(), transaction, number)

@@ -1,52 +1,50 @@
 """The tables of the embedded store.
 
-Rows are divided into *parts* of up to 65,536 rows, each with transactions that started on one day, in the order of
-insertion. An insert therefore changes few pages however large the store is, and expiry deletes whole parts. 1,024 rows
-of a part are a *chunk*. The number of a row is `part << 16 | position in the part`.
+A *chunk* is up to 16,384 rows with transactions that began on one day, in the order of insertion. The number of a row
+is `chunk << 14 | position in the chunk`, and a chunk is expired as a whole. Rows of a chunk that were written together
+are a *block*, known by the number of its first row. For each searched field a block has a *column*: its distinct values
+once, and a code for each row or recipient result. Searches scan columns; the lines in a row are read only to show its
+document.
 
-New lines can change any transaction that is not settled, so these have an index across all parts.
-
-Each row has the facts, from which searches derive the document. *Terms* are an index for exact values. *Columns* have
-one blob for each searched field of a chunk, so that patterns are compared and groups counted without any document.
+A *term* is `chunk << 32 | checksum of a value`: it tells in which chunks an exact value is. A new version of a row is a
+new row, and the old one is hidden in its block. So an insert appends to nearly every table, and costs the same however
+large the store is.
 """
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from pathlib import Path
 from typing import Final
+
+import orjson
 
 from mailtrace.errors import StoreError
 
-POSITION_BITS: Final = 16
-"""How many bits of a row number are the position in the part."""
-CHUNK_BITS: Final = 10
+LAYOUT: Final = 4
+CHUNK_BITS: Final = 14
 """How many bits of a row number are the position in the chunk."""
-PART_SIZE: Final = 1 << POSITION_BITS
+TERM_BITS: Final = 32
+COLUMN_BITS: Final = 5
+"""How many bits of the number of a column tell its field; the others are the number of its block."""
 
-_VERSION: Final = 3
 _APPLICATION: Final = 0x6D74_7263
 _TABLES: Final = """
-CREATE TABLE parts (
-    part INTEGER PRIMARY KEY, day INTEGER NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL,
-    since INTEGER NOT NULL, until INTEGER NOT NULL, indexed INTEGER NOT NULL, size INTEGER NOT NULL);
-CREATE TABLE chunks (chunk INTEGER PRIMARY KEY, since INTEGER NOT NULL, until INTEGER NOT NULL);
+CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE blocks (
+    block INTEGER PRIMARY KEY, size INTEGER NOT NULL, documents INTEGER NOT NULL, first INTEGER NOT NULL,
+    last INTEGER NOT NULL, since INTEGER NOT NULL, until INTEGER NOT NULL, indexed INTEGER NOT NULL);
+CREATE INDEX blocks_by_last ON blocks (last, first);
 CREATE TABLE transactions (
-    number INTEGER PRIMARY KEY, part INTEGER NOT NULL, id BLOB NOT NULL, date INTEGER NOT NULL,
-    version INTEGER NOT NULL, settled INTEGER NOT NULL, headless INTEGER NOT NULL, stub INTEGER NOT NULL,
-    host TEXT NOT NULL, queue_id TEXT NOT NULL, mta TEXT NOT NULL, line TEXT NOT NULL, facts BLOB NOT NULL);
-CREATE UNIQUE INDEX transactions_by_id ON transactions (part, id);
-CREATE INDEX unsettled_transactions ON transactions (queue_id, host) WHERE NOT settled;
-CREATE TABLE terms (
-    part INTEGER NOT NULL, term INTEGER NOT NULL, place INTEGER NOT NULL,
-    PRIMARY KEY (part, term, place)) WITHOUT ROWID;
-CREATE TABLE columns (number INTEGER PRIMARY KEY, data BLOB NOT NULL);
+    number INTEGER PRIMARY KEY, id BLOB NOT NULL, state INTEGER NOT NULL, host TEXT NOT NULL, queue_id TEXT NOT NULL,
+    mta TEXT NOT NULL, line TEXT NOT NULL, lines BLOB NOT NULL);
+CREATE INDEX open_transactions ON transactions (queue_id, host) WHERE state > 0;
+CREATE TABLE columns (number INTEGER PRIMARY KEY, codes BLOB NOT NULL, texts BLOB NOT NULL);
+CREATE TABLE terms (term INTEGER PRIMARY KEY);
 CREATE TABLE checkpoints (
     log TEXT PRIMARY KEY, "offset" INTEGER NOT NULL, tail TEXT NOT NULL, path BLOB NOT NULL, state BLOB NOT NULL,
     saved REAL NOT NULL) WITHOUT ROWID;
 """
-_VARIABLES: Final = 32_000 if sqlite3.sqlite_version_info >= (3, 32) else 990
-"""How many values a statement can have (SQLITE_MAX_VARIABLE_NUMBER)."""
-_SIZES: Final = (1024, 64, 8, 1)
-"""How many rows a statement inserts."""
 
 
 def set_up(connection: sqlite3.Connection, name: str) -> None:
@@ -58,17 +56,16 @@ def set_up(connection: sqlite3.Connection, name: str) -> None:
     """
     if is_empty(connection):
         connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
-    else:
-        check(connection, name)
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = NORMAL")
-    connection.execute("PRAGMA cache_size = -10000")
+    elif layout_of(connection, name) < LAYOUT:
+        migrate(connection, name)
+    for setting in ("journal_mode = WAL", "synchronous = NORMAL", "cache_size = -10000"):
+        connection.execute(f"PRAGMA {setting}")
     connection.execute("BEGIN IMMEDIATE")
     if not connection.execute("PRAGMA user_version").fetchone()[0]:
         for statement in _TABLES.split(";"):
             connection.execute(statement)
         connection.execute(f"PRAGMA application_id = {_APPLICATION}")
-        connection.execute(f"PRAGMA user_version = {_VERSION}")
+        connection.execute(f"PRAGMA user_version = {LAYOUT}")
     connection.execute("COMMIT")
 
 
@@ -77,42 +74,54 @@ def is_empty(connection: sqlite3.Connection) -> bool:
     return not connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
 
 
-def check(connection: sqlite3.Connection, name: str) -> None:
-    """Check that a file is a store that this version can read.
+def is_store(path: Path) -> bool:
+    """Return whether a file begins as the database of a store does (https://sqlite.org/fileformat2.html)."""
+    with suppress(OSError), path.open("rb") as file:
+        head = file.read(100)
+        return head.startswith(b"SQLite format 3\0") and head[68:72] == _APPLICATION.to_bytes(4, "big")
+    return False
+
+
+def not_a_store(name: str) -> StoreError:
+    """Return the error for a file of another kind."""
+    return StoreError(f"{name} is not a mailtrace store: choose another file with --store")
+
+
+def layout_of(connection: sqlite3.Connection, name: str) -> int:
+    """Return the version of the layout of a store.
 
     Raises:
-        StoreError: it is not.
+        StoreError: the file is not a store, or was written by a newer version of mailtrace.
     """
-    application = connection.execute("PRAGMA application_id").fetchone()[0]
-    version = connection.execute("PRAGMA user_version").fetchone()[0]
-    if application != _APPLICATION:
-        raise StoreError(f"{name} is not a mailtrace store: choose another file with --store")
-    if version > _VERSION:
-        raise StoreError(f"{name} was written by a newer mailtrace: install that version here too")
-    if version < _VERSION:
-        raise StoreError(f"{name} was written by an older mailtrace: move it away, then index the logs again")
+    layout = int(connection.execute("PRAGMA user_version").fetchone()[0])
+    if connection.execute("PRAGMA application_id").fetchone()[0] != _APPLICATION:
+        raise not_a_store(name)
+    if layout > LAYOUT:
+        advice = "update mailtrace, or choose another store with --store"
+        raise StoreError(f"{name} was written by a newer mailtrace (layout {layout}): {advice}")
+    return layout
 
 
-def insert(connection: sqlite3.Connection, into: str, rows: list[tuple[object, ...]]) -> None:
-    """Insert many rows with each statement, during which other threads can run.
+def migrate(connection: sqlite3.Connection, name: str) -> None:
+    """Bring a store of an older layout to this one.
 
-    Statements have one of few sizes, so that the sqlite3 module can cache them.
+    Raises:
+        StoreError: its layout cannot be migrated.
     """
-    at = 0
-    for size in _SIZES:
-        while len(rows) - at >= size and size * len(rows[0]) <= _VARIABLES:
-            values = [value for row in rows[at : at + size] for value in row]
-            row_marks = f"({placeholders(rows[0])})"
-            connection.execute(f"{into} VALUES {', '.join([row_marks] * size)}", values)
-            at += size
+    layout = layout_of(connection, name)
+    raise StoreError(f"{name} was written by an older mailtrace (layout {layout}): move it away, then index again")
 
 
-def placeholders(values: Sequence[object]) -> str:
-    """Return SQL placeholders for values: `?, ?, ?`."""
-    return ", ".join("?" * len(values))
+def rows_of_layout_3(connection: sqlite3.Connection) -> Iterator[tuple[str, str, str, str, bytes]]:
+    """Yield host, queue ID, MTA, line and facts of each row of a store of layout 3; the facts are packed as JSON."""
+    yield from connection.execute("SELECT host, queue_id, mta, line, facts FROM transactions ORDER BY number")
 
 
-def slices(values: list[bytes]) -> list[list[bytes]]:
-    """Return values in slices that fit into one statement."""
-    most = min(_VARIABLES // 2, 1000)
-    return [values[at : at + most] for at in range(0, len(values), most)]
+def numbers_in(number: int, bits: int) -> tuple[int, int]:
+    """Return the first and last number whose bits before the last `bits` are `number`."""
+    return number << bits, ((number + 1) << bits) - 1
+
+
+def json_of(values: Iterable[object]) -> str:
+    """Return values for `json_each`: so a statement can have any number of them."""
+    return orjson.dumps(list(values)).decode()

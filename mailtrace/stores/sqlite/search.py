@@ -1,130 +1,131 @@
-"""Searches of the embedded store: parts, chunks and rows are read in the order of their dates, each when needed."""
+"""Searches of the embedded store: blocks and rows are read in the order of their dates, each when needed.
+
+Results are read in slices, each in a database transaction of its own. A transaction that stays open, such as that of a
+search in a pager, would keep the writer from emptying its write-ahead log.
+"""
 
 import sqlite3
+import time
 from collections.abc import Iterator
-from datetime import datetime, timedelta, timezone
-from heapq import heappop, heappush
-from typing import Final
+from heapq import heapify, heappop, heappush
+from itertools import compress, count
+from typing import Final, TypeAlias
 
 from mailtrace.message.document import Document
 from mailtrace.message.lines import document_in
-from mailtrace.search.groups import Group, GroupCounter, Grouping
-from mailtrace.search.query import Query, matches
-from mailtrace.stores.sqlite.chunk import Chunk
-from mailtrace.stores.sqlite.column_filter import Filter
-from mailtrace.stores.sqlite.column_groups import Counts, columns_of
+from mailtrace.search.query import Query
+from mailtrace.stores.sqlite.block import Block
 from mailtrace.stores.sqlite.exact_terms import conditions_of
-from mailtrace.stores.sqlite.schema import CHUNK_BITS, POSITION_BITS, placeholders
+from mailtrace.stores.sqlite.filter import Filter
+from mailtrace.stores.sqlite.schema import CHUNK_BITS, TERM_BITS, json_of
 
-_PART, _CHUNK, _ROW = range(3)
+_BLOCK, _ROW = range(2)
 _FOREVER: Final = 2**62
-_POSITION_MASK: Final = (1 << CHUNK_BITS) - 1
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
+_SLICE_SECONDS: Final = 0.5
+_FIRST_SLICE, _SLICE = 10, 500
+"""How many documents are read at a time: the first ones are shown soon."""
 
 
-class Search:
-    """A query on a store that is open for reading."""
+_Entry: TypeAlias = tuple[int, int, int, int]
+"""Date, `_BLOCK` or `_ROW`, ID, and number. The date is in microseconds since 1970; both are negative for the newest
+first. The date of a block is the first that a document in it can have, so it is read before any document after it."""
 
-    def __init__(self, connection: sqlite3.Connection, query: Query) -> None:
-        self._connection, self._query = connection, query
-        self._since = -_FOREVER if query.since is None else query.since
-        self._until = _FOREVER if query.until is None else query.until
-        self._conditions = conditions_of(query)
+
+def blocks_of(connection: sqlite3.Connection, query: Query) -> Iterator[Block]:
+    """Yield the blocks that can have documents that match."""
+    since = -_FOREVER if query.since is None else query.since
+    until = _FOREVER if query.until is None else query.until
+    found = connection.execute(
+        "SELECT block, size, documents, since, until FROM blocks WHERE documents AND until >= ? AND since <= ?",
+        (since, until),
+    )
+    conditions = conditions_of(query)
+    chunks = _with_terms(connection, conditions) if conditions else None
+    for number, *values in found:
+        if chunks is None or number >> CHUNK_BITS in chunks:
+            yield Block(connection, number, *values)
+
+
+def _with_terms(connection: sqlite3.Connection, conditions: list[list[int]]) -> set[int]:
+    """Return the chunks that have a term of every condition."""
+    has_term = "EXISTS (SELECT 1 FROM terms WHERE term IN ({}))"
+    sql = " AND ".join(has_term.format(", ".join([f"(chunk << {TERM_BITS}) + ?"] * len(terms))) for terms in conditions)
+    values = [term for terms in conditions for term in terms]
+    chunks = f"SELECT DISTINCT block >> {CHUNK_BITS} AS chunk FROM blocks"
+    return {chunk for (chunk,) in connection.execute(f"SELECT chunk FROM ({chunks}) WHERE {sql}", values)}
+
+
+class Results:
+    """The documents that match, in the order of the query, slice by slice.
+
+    If the store is written between two slices, the search goes on after the last place in the order (date and ID).
+    """
+
+    def __init__(self, query: Query) -> None:
+        self._query, self._filter = query, Filter(query)
         self._sign = 1 if query.oldest_first else -1
+        self._left = _FOREVER if query.limit is None else query.limit
+        self._size = _FIRST_SLICE
+        self._heap: list[_Entry] = []
+        self._blocks: dict[int, Block] = {}
+        self._read_from: tuple[sqlite3.Connection, int] | None = None
+        self._after = self._next_after = (-_FOREVER, 0)
+        self._is_accepted = False
 
-    def documents(self) -> Iterator[Document]:
-        """Yield the documents that match, in the order of the query, without its limit."""
-        filter_ = Filter(self._query)
-        heap: list[tuple[int, int, int, int]] = []
-        for part, since, until in self._parts():
-            heappush(heap, (self._key(since, until), _PART, 0, part))
-        while heap:
-            _, kind, _, number = heappop(heap)
+    @property
+    def is_at_end(self) -> bool:
+        """Whether everything that was accepted is all."""
+        return self._left <= 0 or not self._heap
+
+    def slice(self, connection: sqlite3.Connection) -> list[Document]:
+        """Return the next documents; none if the next ones take longer to find than a slice may last.
+
+        The same ones are returned again, unless they are accepted.
+        """
+        read_from = connection, int(connection.execute("PRAGMA data_version").fetchone()[0])
+        if not self._is_accepted or read_from != self._read_from:
+            self._start(connection)
+        self._read_from, self._is_accepted = read_from, False
+        end = time.monotonic() + _SLICE_SECONDS
+        numbers: list[int] = []
+        self._next_after = self._after
+        while self._heap and len(numbers) < min(self._size, self._left) and time.monotonic() < end:
+            date, kind, id_, number = heappop(self._heap)
             if kind == _ROW:
-                found = self._document(number)
-                if found is not None and matches(self._query, found):
-                    yield found
-            elif kind == _CHUNK:
-                rows = filter_.rows(self._chunk(number))
-                self._push_rows(heap, [number << CHUNK_BITS | position for position, _, _ in rows])
-            elif self._conditions:
-                self._push_rows(heap, self._with_terms(number))
+                numbers.append(number)
+                self._next_after = date, id_
             else:
-                for chunk, since, until in self._chunks(number):
-                    heappush(heap, (self._key(since, until), _CHUNK, 0, chunk))
+                self._next_after = max(self._next_after, (date - 1, _FOREVER))
+                self._push_rows(self._blocks.pop(number))
+        return self._documents(connection, numbers)
 
-    def _key(self, since: int, until: int) -> int:
-        """Return the smallest sort key that a row between two dates can have."""
-        return since if self._query.oldest_first else -until
+    def accept(self, documents: list[Document]) -> None:
+        """Go on after the documents of the last slice."""
+        self._after, self._is_accepted, self._size = self._next_after, True, _SLICE
+        self._left -= len(documents)
 
-    def _push_rows(self, heap: list[tuple[int, int, int, int]], numbers: list[int]) -> None:
-        for at in range(0, len(numbers), 500):
-            some = numbers[at : at + 500]
-            rows = self._connection.execute(
-                f"SELECT number, date, id FROM transactions WHERE number IN ({placeholders(some)}) AND NOT stub", some
-            )
-            for number, date, id_ in rows:
-                if self._since <= date <= self._until:
-                    heappush(heap, (self._sign * date, _ROW, self._sign * int.from_bytes(id_, "big"), number))
+    def _start(self, connection: sqlite3.Connection) -> None:
+        """Find the blocks that can have documents after the last one."""
+        self._heap, self._blocks = [], {}
+        for block in blocks_of(connection, self._query):
+            first, last = sorted((self._sign * block.since, self._sign * block.until))
+            if last >= self._after[0]:
+                self._blocks[block.number] = block
+                self._heap.append((first, _BLOCK, 0, block.number))
+        heapify(self._heap)
 
-    def _document(self, number: int) -> Document | None:
-        row = self._connection.execute("SELECT facts FROM transactions WHERE number = ?", (number,)).fetchone()
-        return document_in(row[0]) if row else None
+    def _push_rows(self, block: Block) -> None:
+        rows = self._filter.rows(block)
+        if not rows:
+            return
+        places = zip(block.dates, block.ids, count(block.number))
+        for date, id_, number in compress(places, rows.to_bytes(block.size, "little")):
+            place = self._sign * date, self._sign * int.from_bytes(id_, "big")
+            if place > self._after:
+                heappush(self._heap, (place[0], _ROW, place[1], number))
 
-    def _parts(self) -> list[tuple[int, int, int]]:
-        return self._connection.execute(
-            "SELECT part, since, until FROM parts WHERE until >= ? AND since <= ?", (self._since, self._until)
-        ).fetchall()
-
-    def _chunks(self, part: int) -> list[tuple[int, int, int]]:
-        first = part << (POSITION_BITS - CHUNK_BITS)
-        last = ((part + 1) << (POSITION_BITS - CHUNK_BITS)) - 1
-        return self._connection.execute(
-            "SELECT chunk, since, until FROM chunks WHERE chunk BETWEEN ? AND ? AND until >= ? AND since <= ?",
-            (first, last, self._since, self._until),
-        ).fetchall()
-
-    def _with_terms(self, part: int) -> list[int]:
-        """Return the numbers of the rows of a part that have a term of every condition."""
-        one = "SELECT place FROM terms WHERE part = ? AND term IN ({})"
-        sql = " INTERSECT ".join(one.format(placeholders(terms)) for terms in self._conditions)
-        values = [value for terms in self._conditions for value in (part, *terms)]
-        return [part << POSITION_BITS | place for place in {row[0] for row in self._connection.execute(sql, values)}]
-
-    def _chunk(self, number: int) -> Chunk:
-        return Chunk(self._connection, number)
-
-    def count(self) -> int:
-        """Return the number of documents that match."""
-        filter_ = Filter(self._query)
-        if filter_.is_empty:
-            return sum(len(filter_.positions(self._chunk(number))) for number, _ in self._candidates())
-        return sum(1 for number, within in self._candidates() for _ in filter_.rows(self._chunk(number), within))
-
-    def _candidates(self) -> Iterator[tuple[int, set[int] | None]]:
-        """Yield the numbers of chunks that can match, each with the positions of candidates; None means all."""
-        for part, _, _ in self._parts():
-            if not self._conditions:
-                yield from ((chunk, None) for chunk, _, _ in self._chunks(part))
-                continue
-            within: dict[int, set[int]] = {}
-            for number in self._with_terms(part):
-                within.setdefault(number >> CHUNK_BITS, set()).add(number & _POSITION_MASK)
-            yield from within.items()
-
-    def groups(self, grouping: Grouping) -> list[Group]:
-        """Return the groups of the documents that match."""
-        counter, counts = GroupCounter(grouping), Counts(grouping)
-        filter_ = Filter(self._query, columns_of(grouping))
-        for number, within in self._candidates():
-            chunk = self._chunk(number)
-            if filter_.is_empty:
-                counts.add(chunk, filter_.positions(chunk))
-                continue
-            for _, date, found in filter_.rows(chunk, within):
-                if grouping.is_of_times:
-                    counter.count(grouping.time(_EPOCH + timedelta(microseconds=date)))
-                else:
-                    counter.add(self._query, found)
-        counts.add_to(counter)
-        return counter.groups()
+    def _documents(self, connection: sqlite3.Connection, numbers: list[int]) -> list[Document]:
+        sql = "SELECT number, lines FROM transactions WHERE number IN (SELECT value FROM json_each(?))"
+        found = {number: document_in(lines) for number, lines in connection.execute(sql, (json_of(numbers),))}
+        documents = map(found.__getitem__, numbers)
+        return [each for each in documents if each is not None and self._filter.confirms(each)]

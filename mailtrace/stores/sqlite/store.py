@@ -8,13 +8,13 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from itertools import islice
+from itertools import islice, starmap
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import orjson
 
-from mailtrace.errors import StoreError, StoreMissingError, StoreUnavailableError
+from mailtrace.errors import StoreError, StoreUnavailableError
 from mailtrace.logs.checkpoint import Checkpoint
 from mailtrace.message.document import Document
 from mailtrace.message.part import Part
@@ -22,24 +22,19 @@ from mailtrace.message.transaction import Key, TimeSpan, starts_near, time_span_
 from mailtrace.search.groups import Group, Grouping
 from mailtrace.search.query import Query
 from mailtrace.stores.base import Removal, Replacement, Row, Stored, WriteResult
-from mailtrace.stores.sqlite.columns import Columns, delete_columns
-from mailtrace.stores.sqlite.exact_terms import queue_id_term, terms_of
-from mailtrace.stores.sqlite.partitions import Parts
-from mailtrace.stores.sqlite.rows import FIELDS, stored, values_of
-from mailtrace.stores.sqlite.schema import POSITION_BITS, check, insert, is_empty, placeholders, set_up, slices
-from mailtrace.stores.sqlite.search import Search
+from mailtrace.stores.sqlite.block import numbers_of
+from mailtrace.stores.sqlite.exact_terms import queue_id_term
+from mailtrace.stores.sqlite.filter import Filter
+from mailtrace.stores.sqlite.groups import groups_of_blocks
+from mailtrace.stores.sqlite.new_blocks import NewBlocks, delete, expire_chunk
+from mailtrace.stores.sqlite.reader import Reader
+from mailtrace.stores.sqlite.rows import FIELDS, HEADLESS, SETTLED, stored
+from mailtrace.stores.sqlite.schema import CHUNK_BITS, TERM_BITS, is_store, json_of, not_a_store, numbers_in, set_up
+from mailtrace.stores.sqlite.search import Results, blocks_of
 
 _WAIT_SECONDS: Final = 60
 _SLICE: Final = 1_000
-"""How many new rows are in memory at a time."""
-_POSITION_MASK: Final = (1 << POSITION_BITS) - 1
-
-_UNSETTLED: Final = f"SELECT {FIELDS} FROM transactions WHERE NOT settled AND host = ? AND queue_id = ?"
-_SETTLED: Final = (
-    f"SELECT {FIELDS} FROM transactions WHERE number IN"
-    f" (SELECT (part << {POSITION_BITS}) + place FROM terms WHERE part = ? AND term = ?)"
-    " AND settled AND host = ? AND queue_id = ?"
-)
+"""How many new documents are in memory at a time."""
 
 
 class SqliteStore:
@@ -49,7 +44,6 @@ class SqliteStore:
         self.path = Path(path)
         self._now = now
         self._writer: sqlite3.Connection | None = None
-        self._parts, self._columns = Parts(), Columns()
 
     @property
     def name(self) -> str:
@@ -98,9 +92,9 @@ class SqliteStore:
                 raise StoreUnavailableError(f"{self.path} is locked by another process: try again") from error
             raise StoreError(f"{self.path} cannot be used: {error}; what is stored is not lost") from error
         except sqlite3.DatabaseError as error:
-            raise StoreError(
-                f"{self.path} is damaged or not a mailtrace store ({error}): move it away, then index the logs again"
-            ) from error
+            if not is_store(self.path):
+                raise not_a_store(self.name) from error
+            raise StoreError(f"{self.path} is damaged ({error}): move it away, then index the logs again") from error
 
     def _begin(self) -> sqlite3.Connection:
         """Return the connection for writing, with a transaction open."""
@@ -109,168 +103,89 @@ class SqliteStore:
         connection = self._writer
         assert connection is not None
         if not connection.in_transaction:
-            self._parts.forget()
-            self._columns.forget()
             connection.execute("BEGIN IMMEDIATE")
-            self._parts.load(connection)
         return connection
+
+    @contextmanager
+    def _writing(self) -> Iterator[sqlite3.Connection]:
+        """Yield the connection for writing; if the write fails, nothing of this transaction is kept."""
+        with self._sqlite_errors():
+            connection = self._begin()
+            try:
+                yield connection
+            except BaseException:
+                with suppress(sqlite3.Error):
+                    connection.execute("ROLLBACK")
+                raise
 
     def create(self, rows: Iterable[Row]) -> WriteResult:
         """Insert rows; rows whose ID exists already are returned as conflicts."""
         conflicts: set[str] = set()
         remaining = iter(rows)
-        with self._sqlite_errors():
-            connection = self._begin()
+        with self._writing() as connection:
+            new = NewBlocks(connection, int(self._now()))
             while some := list(islice(remaining, _SLICE)):
-                conflicts |= self._insert(connection, some)
+                starts = {row.id: row.transaction.start for row in some}
+                known = {id_ for _, id_ in _known(connection, starts)}
+                conflicts |= known
+                new.add((starts[row.id], row) for row in some if row.id not in known)
+            new.save()
         return WriteResult(conflicts, [])
-
-    def _insert(self, connection: sqlite3.Connection, rows: Sequence[Row]) -> set[str]:
-        """Insert the rows whose ID does not exist yet; return the IDs of the others."""
-        indexed = int(self._now())
-        known = {bytes(id_).hex() for (id_,) in self._rows_of(connection, [row.transaction for row in rows], "id")}
-        new = [row for row in rows if row.id not in known]
-        numbered = [(self._parts.assign(row.transaction.start, row.transaction.first, indexed), row) for row in new]
-        insert(
-            connection,
-            "INSERT INTO transactions (number, part, id, version,"
-            " date, settled, headless, stub, host, queue_id, mta, line, facts)",
-            [(number, number >> POSITION_BITS, bytes.fromhex(row.id), 1, *values_of(row)) for number, row in numbered],
-        )
-        self._index(connection, numbered)
-        return known
-
-    def _index(self, connection: sqlite3.Connection, numbered: Iterable[tuple[int, Row]]) -> None:
-        """Write terms and columns of rows."""
-        numbered = sorted(numbered, key=lambda pair: pair[0])
-        self._columns.set_rows(connection, [(number, row.transaction.first, row.document) for number, row in numbered])
-        terms = [
-            (number >> POSITION_BITS, term, number & _POSITION_MASK)
-            for number, row in numbered
-            for term in terms_of(row.transaction.queue_id, row.document)
-        ]
-        insert(connection, "INSERT OR IGNORE INTO terms", sorted(terms))
-
-    def _rows_of(self, connection: sqlite3.Connection, transactions: Iterable[Part], fields: str) -> Iterator[Any]:
-        """Yield columns of the rows with the IDs of these transactions, from the parts that can hold them."""
-        by_part: dict[int, list[bytes]] = {}
-        for transaction in transactions:
-            id_ = bytes.fromhex(transaction.id)
-            for part in self._parts.containing(transaction.start):
-                by_part.setdefault(part.part, []).append(id_)
-        for part_number, ids in by_part.items():
-            for some in slices(ids):
-                yield from connection.execute(
-                    f"SELECT {fields} FROM transactions WHERE part = ? AND id IN ({placeholders(some)})",
-                    (part_number, *some),
-                )
 
     def replace(self, replacements: Sequence[Replacement]) -> WriteResult:
-        """Update rows that still have the version that was read.
-
-        Terms of the previous version are kept: they only make the row a candidate, and its document decides.
-        """
-        conflicts: set[str] = set()
-        numbered: list[tuple[int, Row]] = []
-        with self._sqlite_errors():
-            connection = self._begin()
-            for row, (number, version) in replacements:
-                done = connection.execute(
-                    "UPDATE transactions SET version = version + 1, date = ?, settled = ?, headless = ?, stub = ?,"
-                    " host = ?, queue_id = ?, mta = ?, line = ?, facts = ? WHERE number = ? AND version = ? AND id = ?",
-                    (*values_of(row), number, version, bytes.fromhex(row.id)),
-                )
-                if done.rowcount:
-                    self._parts.extend(number, row.transaction.first)
-                    numbered.append((number, row))
-                else:
-                    conflicts.add(row.id)
-            self._index(connection, numbered)
-        return WriteResult(conflicts, [])
+        """Replace rows that still have the version that was read, by new rows in the newest chunks."""
+        with self._writing() as connection:
+            deleted = delete(connection, ((version, row.id) for row, version in replacements))
+            new = NewBlocks(connection, int(self._now()))
+            new.add((row.transaction.start, row) for row, _ in replacements if row.id in deleted)
+            new.save()
+        return WriteResult({row.id for row, _ in replacements} - deleted, [])
 
     def remove(self, removals: Sequence[Removal]) -> None:
         """Delete rows that still have the version that was read."""
-        with self._sqlite_errors():
-            connection = self._begin()
-            for removal in removals:
-                number, version = removal.version
-                done = connection.execute(
-                    "DELETE FROM transactions WHERE number = ? AND version = ? AND id = ?",
-                    (number, version, bytes.fromhex(removal.id)),
-                )
-                if done.rowcount:
-                    self._columns.set_rows(connection, [(number, 0, None)])
+        with self._writing() as connection:
+            delete(connection, ((removal.version, removal.id) for removal in removals))
 
     def read(self, transactions: Sequence[Part]) -> dict[str, Stored]:
         """Return the stored rows with the IDs of these transactions, by ID."""
         if not transactions:
             return {}
-        with self._sqlite_errors():
-            found = map(stored, self._rows_of(self._begin(), transactions, FIELDS))
-            return {row.id: row for row in found}
+        with self._writing() as connection:
+            known = _known(connection, {transaction.id: transaction.start for transaction in transactions})
+            sql = f"SELECT {FIELDS} FROM transactions WHERE number = ?"
+            return {id_: stored(*connection.execute(sql, (number,)).fetchone()) for number, id_ in list(known)}
 
     def lacking_beginning(self, keys: Sequence[Key]) -> set[Key]:
         """Return the keys that have a row without a beginning."""
-        found: set[Key] = set()
-        with self._sqlite_errors():
-            connection = self._begin()
-            for at in range(0, len(keys), 500):
-                some = [queue_id for _, queue_id in keys[at : at + 500]]
-                found.update(
-                    connection.execute(
-                        "SELECT host, queue_id FROM transactions"
-                        f" WHERE NOT settled AND headless AND queue_id IN ({placeholders(some)})",
-                        some,
-                    )
-                )
-        return found & set(keys)
+        sql = (
+            f"SELECT host, queue_id FROM transactions WHERE state > 0 AND state = {HEADLESS}"
+            " AND queue_id IN (SELECT value FROM json_each(?))"
+        )
+        with self._writing() as connection:
+            return set(connection.execute(sql, (json_of(queue_id for _, queue_id in keys),))) & set(keys)
 
     def find(self, wanted: Mapping[Key, TimeSpan]) -> dict[Key, list[Stored]]:
         """Return the rows of each key that are not settled, and those near its time span or near each other."""
         found: dict[Key, list[Stored]] = {}
-        with self._sqlite_errors():
-            connection = self._begin()
+        with self._writing() as connection:
             for key, span in wanted.items():
-                if rows := self._near(connection, key, span):
+                if rows := _near(connection, key, span):
                     found[key] = rows
         return found
 
-    def _near(self, connection: sqlite3.Connection, key: Key, span: TimeSpan) -> list[Stored]:
-        rows = list(map(stored, connection.execute(_UNSETTLED, key)))
-        spans = [span, *(time_span_of([row.transaction]) for row in rows)]
-        looked_at: set[int] = set()
-        # A row that is found can extend the time span, so that more rows are near it.
-        while True:
-            whole = min(since for since, _ in spans), max(until for _, until in spans)
-            parts = {part.part for part in self._parts.between(*starts_near(whole))} - looked_at
-            if not parts:
-                return rows
-            for part in parts:
-                values = (part, queue_id_term(key[1]), *key)
-                near = list(map(stored, connection.execute(_SETTLED, values)))
-                rows += near
-                spans += [time_span_of([row.transaction]) for row in near]
-            looked_at |= parts
-
     def commit(self, checkpoints: Sequence[Checkpoint]) -> None:
         """Commit all writes since the last commit together with the checkpoints."""
-        with self._sqlite_errors():
-            connection = self._begin()
-            self._save(connection)
+        with self._writing() as connection:
             connection.executemany(
                 "INSERT OR REPLACE INTO checkpoints VALUES (?, ?, ?, ?, ?, ?)",
                 [(c.log, c.offset, c.tail, os.fsencode(c.path), orjson.dumps(c.state), c.saved) for c in checkpoints],
             )
             connection.execute("COMMIT")
 
-    def _save(self, connection: sqlite3.Connection) -> None:
-        self._columns.save(connection)
-        self._parts.save(connection)
-
     def checkpoints(self) -> list[Checkpoint]:
         """Return all checkpoints."""
-        with self._sqlite_errors():
-            rows = self._begin().execute('SELECT log, "offset", tail, path, state, saved FROM checkpoints')
+        with self._writing() as connection:
+            rows = connection.execute('SELECT log, "offset", tail, path, state, saved FROM checkpoints')
             return [
                 Checkpoint(log, offset, tail, os.fsdecode(path), orjson.loads(state), saved)
                 for log, offset, tail, path, state, saved in rows
@@ -278,74 +193,55 @@ class SqliteStore:
 
     def search(self, query: Query) -> Iterator[Document]:
         """Yield the documents that match, in the order of the query."""
-        with self._reading() as connection:
-            yield from islice(Search(connection, query).documents(), query.limit)
+        results = Results(query)
+        with self._reading() as reader:
+            while documents := self._next(reader, results):
+                yield from documents
 
     def count(self, query: Query) -> int:
         """Return the number of documents that match."""
-        with self._reading() as connection:
-            return Search(connection, query).count()
+        filter_ = Filter(query)
+        with self._reading() as reader:
+            return reader.read(lambda connection: sum(map(filter_.number, blocks_of(connection, query))))
 
     def group(self, query: Query, grouping: Grouping) -> list[Group]:
         """Return the groups of the documents that match."""
-        with self._reading() as connection:
-            return Search(connection, query).groups(grouping)
+        with self._reading() as reader:
+            return reader.read(lambda connection: groups_of_blocks(query, grouping, blocks_of(connection, query)))
+
+    @staticmethod
+    def _next(reader: Reader, results: Results) -> list[Document]:
+        """Return the next documents; none at the end."""
+        while True:
+            documents = reader.read(results.slice)
+            results.accept(documents)
+            if documents or results.is_at_end:
+                return documents
 
     @contextmanager
-    def _reading(self) -> Iterator[sqlite3.Connection]:
-        if not self.path.is_file() or not self.path.stat().st_size:
-            raise self._missing()
+    def _reading(self) -> Iterator[Reader]:
+        reader = Reader(self.path)
         with self._sqlite_errors():
-            connection = self._open_reader()
             try:
-                if is_empty(connection):
-                    raise self._missing()
-                check(connection, self.name)
-                # One transaction, so that a search reads one state of the store.
-                connection.execute("BEGIN")
-                yield connection
+                yield reader
             finally:
-                connection.close()
-
-    def _missing(self) -> StoreMissingError:
-        return StoreMissingError(f"nothing has been indexed at {self.path}: run mailtrace-index first")
-
-    def _open_reader(self) -> sqlite3.Connection:
-        """Open the file read-only.
-
-        SQLite must create files beside a store in WAL mode. Without the permission to do so, a store that nobody writes
-        is opened as immutable.
-        """
-        if not os.access(self.path, os.R_OK):
-            raise StoreError(f"{self.path} cannot be read by this user: join its group")
-        for mode in ("mode=ro", "immutable=1"):
-            connection = sqlite3.connect(
-                f"{self.path.resolve().as_uri()}?{mode}", uri=True, timeout=_WAIT_SECONDS, isolation_level=None
-            )
-            try:
-                connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-            except sqlite3.OperationalError:
-                connection.close()
-                if mode == "immutable=1" or self.path.with_name(self.path.name + "-wal").exists():
-                    raise
-            else:
-                return connection
-        raise AssertionError
+                reader.close()
 
     def expire(self, before: float) -> int:
-        """Delete parts with only documents dated and first indexed before a time, and return the space to the disk."""
+        """Delete chunks with only documents dated and first indexed before a time, and return the space to the disk."""
         deleted = 0
-        with self._sqlite_errors():
-            connection = self._begin()
-            self._save(connection)
-            for part in self._parts.expired(before):
-                delete_columns(connection, part)
-                deleted += self._parts.delete(connection, part)
-                connection.execute("COMMIT")
-                connection = self._begin()
+        with self._writing() as connection:
             connection.execute("DELETE FROM checkpoints WHERE saved < ?", (before,))
             connection.execute("COMMIT")
-            if deleted:
+        number: int | None = 0
+        while number is not None:
+            # Another indexer can write, or expire the same, between two transactions.
+            deleted += number
+            with self._writing() as connection:
+                number = expire_chunk(connection, before)
+                connection.execute("COMMIT")
+        if deleted:
+            with self._sqlite_errors():
                 # Each step of the pragma frees one page, and execute() makes a single step.
                 connection.executescript("PRAGMA incremental_vacuum")
         return deleted
@@ -356,6 +252,45 @@ class SqliteStore:
             with suppress(sqlite3.Error):
                 self._writer.close()
             self._writer = None
+
+
+def _known(connection: sqlite3.Connection, starts: Mapping[str, int]) -> Iterator[tuple[int, str]]:
+    """Yield number and ID of the stored rows with these IDs; `starts`: those of their transactions."""
+    numbers = numbers_of(connection, {bytes.fromhex(id_): start for id_, start in starts.items()})
+    sql = "SELECT number, id FROM transactions WHERE number IN (SELECT value FROM json_each(?))"
+    return ((number, id_.hex()) for number, id_ in connection.execute(sql, (json_of(numbers),)))
+
+
+def _near(connection: sqlite3.Connection, key: Key, span: TimeSpan) -> list[Stored]:
+    """Return the rows of a key that are not settled, and those near its time span or near each other."""
+    sql = f"SELECT {FIELDS} FROM transactions WHERE state > 0 AND host = ? AND queue_id = ?"
+    rows = list(starmap(stored, connection.execute(sql, key)))
+    spans = [span, *(time_span_of([row.transaction]) for row in rows)]
+    looked_at: set[int] = set()
+    # A row that is found can extend the time span, so that more rows are near it.
+    while True:
+        since, until = starts_near((min(since for since, _ in spans), max(until for _, until in spans)))
+        sql = f"SELECT DISTINCT block >> {CHUNK_BITS} FROM blocks WHERE last >= ? AND first <= ?"
+        chunks = {chunk for (chunk,) in connection.execute(sql, (since, until))} - looked_at
+        if not chunks:
+            return rows
+        near = list(_settled(connection, key, chunks))
+        rows += near
+        spans += [time_span_of([row.transaction]) for row in near]
+        looked_at |= chunks
+
+
+def _settled(connection: sqlite3.Connection, key: Key, chunks: set[int]) -> Iterator[Stored]:
+    """Yield the settled rows of a key in these chunks."""
+    term = queue_id_term(key[1])
+    terms = json_of(chunk << TERM_BITS | term for chunk in chunks)
+    sql = (
+        f"SELECT {FIELDS} FROM transactions"
+        f" WHERE number BETWEEN ? AND ? AND state = {SETTLED} AND host = ? AND queue_id = ?"
+    )
+    found = connection.execute("SELECT term FROM terms WHERE term IN (SELECT value FROM json_each(?))", (terms,))
+    for (term,) in found.fetchall():
+        yield from starmap(stored, connection.execute(sql, (*numbers_in(term >> TERM_BITS, CHUNK_BITS), *key)))
 
 
 def _touch(path: Path) -> None:

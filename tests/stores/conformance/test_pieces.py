@@ -16,7 +16,7 @@ from mailtrace.mta.facts import Refusal, Removed
 from mailtrace.search.groups import BY, Grouping, groups_of
 from mailtrace.search.query import Query, matches
 from mailtrace.stores.base import Store
-from mailtrace.stores.sqlite import partitions
+from mailtrace.stores.sqlite import new_blocks
 from mailtrace.stores.sqlite.store import SqliteStore
 from mailtrace.syslog.timezones import zone_of
 
@@ -57,7 +57,9 @@ def differences(store: Store, random: Random, transactions: list[Transaction], q
 
 @pytest.mark.parametrize("seed", range(2))
 def test_pieces_make_the_whole(store, monkeypatch, seed):
-    monkeypatch.setattr(partitions, "PART_SIZE", 20)
+    monkeypatch.setattr(new_blocks, "CHUNK_SIZE", 20)
+    monkeypatch.setattr(new_blocks, "_FULL", 10)
+    monkeypatch.setattr(new_blocks, "_SMALL", 5)
     random = Random(seed)
     transactions = random_transactions(random, 120)
     put_in_pieces(store, random, transactions, 50)
@@ -65,7 +67,7 @@ def test_pieces_make_the_whole(store, monkeypatch, seed):
 
 
 def test_pieces_of_many_chunks_make_the_whole(tmp_path, monkeypatch):
-    monkeypatch.setattr(partitions, "PART_SIZE", 1500)
+    monkeypatch.setattr(new_blocks, "CHUNK_SIZE", 1500)
     random = Random(1)
     transactions = random_transactions(random, 8000)
     store = SqliteStore(str(tmp_path / "store.db"))

@@ -61,7 +61,15 @@ def test_a_closed_store_and_a_finished_search_leave_no_file_open(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("version", "told"), [(2, "an older mailtrace: move it away"), (4, "a newer mailtrace: install")]
+    ("version", "told"),
+    [
+        (3, r"mailtrace.db was written by an older mailtrace \(layout 3\)"),
+        (
+            5,
+            r"mailtrace.db was written by a newer mailtrace \(layout 5\): update mailtrace, or choose another store"
+            r" with --store$",
+        ),
+    ],
 )
 def test_a_store_of_another_version_is_reported(tmp_path, version, told):
     path = tmp_path / "mailtrace.db"
@@ -95,7 +103,9 @@ def test_a_file_that_is_not_a_database_is_reported(tmp_path):
     path.write_text("no database, but longer than a header of one hundred bytes\n" * 9)
     store = SqliteStore(str(path))
     for use in (lambda: store.count(Query()), store.prepare):
-        with pytest.raises(StoreError, match="is damaged or not a mailtrace store"):
+        with pytest.raises(
+            StoreError, match=r"mailtrace\.db is not a mailtrace store: choose another file with --store$"
+        ):
             use()
 
 

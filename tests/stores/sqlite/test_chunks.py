@@ -1,4 +1,6 @@
-"""The parts of the embedded store: which rows they hold, and how rows are found."""
+"""The chunks and blocks of the embedded store: which rows they hold, and how rows are found."""
+
+import sqlite3
 
 import pytest
 
@@ -7,15 +9,20 @@ from helpers.stores.transactions import AT, DAY, sent, transaction, whole
 from mailtrace.message.document import document
 from mailtrace.message.transaction import SECOND, TimeSpan
 from mailtrace.mta.facts import Removed
+from mailtrace.search.groups import Grouping
 from mailtrace.search.patterns import Pattern
 from mailtrace.search.query import Query
-from mailtrace.stores.sqlite.schema import PART_SIZE, POSITION_BITS
+from mailtrace.stores.sqlite.columns import NUMBERS
+from mailtrace.stores.sqlite.new_blocks import CHUNK_SIZE
+from mailtrace.stores.sqlite.schema import CHUNK_BITS, COLUMN_BITS
 from mailtrace.stores.sqlite.store import SqliteStore
+from mailtrace.syslog.timezones import zone_of
 
 KEY = ("mx", "5298B228B8B")
 HOUR = 3600 * SECOND
 NOON = AT - AT % DAY + DAY // 2
 INDEXED = 1_400_000_000
+UTC = zone_of("UTC")
 
 
 @pytest.fixture
@@ -110,15 +117,53 @@ def test_documents_of_one_day_are_in_their_order_wherever_they_lie(path, at, old
     store.close()
 
 
-def test_what_lies_beyond_the_first_chunk_is_found_and_counted_by_its_terms(path):
+def test_what_lies_beyond_the_first_block_is_found_and_counted_by_its_terms(path):
     store = SqliteStore(path)
-    put(store, *(transaction(f"ID{n}", whole(NOON + n)) for n in range(1100)))
-    for n in (0, 1023, 1024, 1099):
+    for first in (0, 1100):
+        put(store, *(transaction(f"ID{n}", whole(NOON + n)) for n in range(first, first + 1100)))
+    for n in (0, 1099, 1100, 2199):
         query = Query(queue_ids=(f"ID{n}",))
         assert 1 == store.count(query)
         assert [f"ID{n}"] == [each["transaction"] for each in found(store, query)]
     store.close()
 
 
-def test_a_part_has_no_more_rows_than_numbers_for_them():
-    assert PART_SIZE == 2**POSITION_BITS
+def sizes(path: str) -> list[int]:
+    with sqlite3.connect(path) as connection:
+        found = [size for (size,) in connection.execute("SELECT size FROM blocks ORDER BY block")]
+    connection.close()
+    return found
+
+
+def test_a_chunk_that_grows_slowly_has_few_blocks(path):
+    store = SqliteStore(path)
+    for n in range(0, 3000, 10):
+        put(store, *(transaction(f"ID{at}", whole(NOON + at)) for at in range(n, n + 10)))
+    assert 3000 == sum(sizes(path))
+    assert len(sizes(path)) <= 12
+    assert [f"ID{n}" for n in range(3000)] == [each["transaction"] for each in found(store, Query(oldest_first=True))]
+    with sqlite3.connect(path) as connection:
+        blocks = {number for (number,) in connection.execute("SELECT block FROM blocks")}
+        assert blocks == {number >> COLUMN_BITS for (number,) in connection.execute("SELECT number FROM columns")}
+    connection.close()
+    store.close()
+
+
+def test_old_versions_of_a_row_are_neither_found_nor_counted(path):
+    store = SqliteStore(path)
+    put(store, *(transaction(f"ID{n}", whole(NOON + n)[:3]) for n in range(9)))
+    for n in range(9):
+        put(store, transaction(f"ID{n}", whole(NOON + n)[3:]))
+    assert 9 == store.count(Query())
+    assert 0 == store.count(Query(outcomes=("queued",)))
+    assert [("sent", 9)] == [(group.value, group.number) for group in store.group(Query(), Grouping("outcome", UTC))]
+    assert [f"ID{n}" for n in range(9)] == [each["transaction"] for each in found(store, Query(oldest_first=True))]
+    store.close()
+
+
+def test_a_chunk_has_no_more_rows_than_numbers_for_them():
+    assert CHUNK_SIZE == 2**CHUNK_BITS
+
+
+def test_columns_have_a_number_each():
+    assert max(NUMBERS.values()) < 2**COLUMN_BITS

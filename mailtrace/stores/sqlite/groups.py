@@ -1,0 +1,72 @@
+"""Groups counted from the columns of blocks: each distinct value of a block is grouped once."""
+
+from collections import Counter
+from collections.abc import Iterable
+from datetime import datetime, timedelta, timezone
+from typing import Any, Final
+
+from mailtrace.search.groups import Group, GroupCounter, Grouping
+from mailtrace.search.query import Query
+from mailtrace.stores.sqlite.block import Block, Mask, selected
+from mailtrace.stores.sqlite.columns import REASON
+from mailtrace.stores.sqlite.filter import Filter
+
+_MINUTE: Final = 60_000_000
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
+_MOST: Final = 100_000
+"""How many distinct values are in memory before they are grouped."""
+
+
+class _Totals:
+    """How often each value, or each pair of next hop and delay, has been counted; each distinct one is grouped once."""
+
+    def __init__(self, grouping: Grouping) -> None:
+        self._grouping, self._counter = grouping, GroupCounter(grouping)
+        self._numbers: dict[Any, int] = {}
+
+    def add(self, counts: Iterable[tuple[Any, int]]) -> None:
+        """Add values with their numbers; texts that differ only in case are one value."""
+        numbers, get = self._numbers, self._numbers.get
+        for value, number in counts:
+            numbers[value] = get(value, 0) + number
+        if len(numbers) > _MOST:
+            self._group()
+
+    def _group(self) -> None:
+        grouping, counter = self._grouping, self._counter
+        for value, number in self._numbers.items():
+            if grouping.is_of_times:
+                counter.count(grouping.time(_EPOCH + timedelta(minutes=value)), number)
+            elif grouping.has_delays:
+                counter.count_result({grouping.member: value[0], "delay": value[1]}, number)
+            else:
+                # Reasons have a column of their own, so they need not be derived from each status.
+                counter.count(value if grouping.by == "status" else grouping.value.of(value), number)
+        self._numbers.clear()
+
+    def groups(self) -> list[Group]:
+        """Return the groups."""
+        self._group()
+        return self._counter.groups()
+
+
+def groups_of_blocks(query: Query, grouping: Grouping, blocks: Iterable[Block]) -> list[Group]:
+    """Return the groups of the documents that match."""
+    totals, filter_ = _Totals(grouping), Filter(query)
+    for block in blocks:
+        if rows := filter_.rows(block):
+            mask = filter_.counted(block, rows) if grouping.counts_recipients else rows
+            totals.add(_numbers(block, grouping, mask))
+    return totals.groups()
+
+
+def _numbers(block: Block, grouping: Grouping, mask: Mask) -> Iterable[tuple[Any, int]]:
+    """Return the values of the rows or recipient results in a mask, each with its number."""
+    if grouping.is_of_times:
+        return Counter(date // _MINUTE for date in selected(mask, block.dates)).items()
+    values, codes = block.column(REASON if grouping.by == "status" else grouping.value.column)
+    if not grouping.has_delays:
+        return ((values[code], number) for code, number in Counter(selected(mask, codes)).items())
+    delays = block.column("to.delay")
+    pairs = Counter(zip(selected(mask, codes), selected(mask, delays.codes), strict=True))
+    return (((values[code], delays.values[delay]), number) for (code, delay), number in pairs.items())

@@ -1,0 +1,210 @@
+"""New rows of the embedded store: they are added to chunks, and those of a chunk become a block."""
+
+import sqlite3
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final, TypeAlias
+
+from mailtrace.stores.base import Row
+from mailtrace.stores.sqlite.columns import DATES, HIDDEN, IDS, NUMBERS, Columns
+from mailtrace.stores.sqlite.exact_terms import queue_id_term, terms_of
+from mailtrace.stores.sqlite.rows import SHOWN, Shown, shown, shown_of, values_of
+from mailtrace.stores.sqlite.schema import CHUNK_BITS, COLUMN_BITS, TERM_BITS, json_of, numbers_in
+
+CHUNK_SIZE: Final = 1 << CHUNK_BITS
+_DAY: Final = 86_400_000_000
+_DAY_SECONDS: Final = 86_400
+_FULL: Final = 4096
+"""A block that is this long gets no more rows."""
+_SMALL: Final = 2048
+"""A block is joined with at least as many rows after it if it is no longer then."""
+_NO_ID: Final = bytes(12)
+
+Started: TypeAlias = tuple[int, Row]
+"""A row with the start of its transaction, in microseconds since 1970."""
+
+
+class _NewBlock:
+    """Rows that have been added to a chunk, and will be a block."""
+
+    def __init__(self, number: int) -> None:
+        self.number, self._columns = number, Columns()
+        self._ids: list[bytes] = []
+        self.dates = array("q")
+        self.starts: list[int] = []
+        self._queue_ids: set[str] = set()
+
+    @property
+    def end(self) -> int:
+        """The number of the next row."""
+        return self.number + len(self._ids)
+
+    @property
+    def room(self) -> int:
+        """How many more rows it can have."""
+        return min(_FULL - len(self._ids), _chunk_end(self.number) - self.end)
+
+    def add(self, rows: Sequence[Shown | None], dates: Iterable[int], starts: Iterable[int]) -> None:
+        """Append rows, None for one that has been deleted, with their dates; `starts` spans their starts."""
+        documents = [None if each is None else each.document for each in rows]
+        self._columns.add(documents)
+        self._ids += [_NO_ID if each is None else each.id for each in rows]
+        self.dates.extend(HIDDEN if document is None else date for date, document in zip(dates, documents, strict=True))
+        self.starts += starts
+        self._queue_ids.update(each.queue_id for each in rows if each)
+
+    def terms(self) -> list[int]:
+        """Return the terms of its rows, sorted: inserted in their order, they are next to each other."""
+        terms = terms_of(self._columns.values) | set(map(queue_id_term, self._queue_ids))
+        return [self.number >> CHUNK_BITS << TERM_BITS | term for term in sorted(terms)]
+
+    def save(self, connection: sqlite3.Connection, now: int) -> None:
+        """Write the block."""
+        shown = [date for date in self.dates if date != HIDDEN] or [HIDDEN]
+        spans = (min(self.starts), max(self.starts), min(shown), max(shown))
+        values = (self.number, len(self._ids), len(self.dates) - self.dates.count(HIDDEN), *spans, now)
+        connection.execute("INSERT OR REPLACE INTO blocks VALUES (?, ?, ?, ?, ?, ?, ?, ?)", values)
+        columns = [(DATES, self.dates.tobytes(), b""), (IDS, b"".join(self._ids), b""), *self._columns.encoded()]
+        connection.executemany(
+            "INSERT OR REPLACE INTO columns VALUES (?, ?, ?)",
+            [(self.number << COLUMN_BITS | NUMBERS[name], *stored) for name, *stored in columns],
+        )
+
+
+class NewBlocks:
+    """Adds rows to the chunks of a store. `now` is in seconds since 1970."""
+
+    def __init__(self, connection: sqlite3.Connection, now: int) -> None:
+        self._connection, self._now = connection, now
+        self._open: dict[int, _NewBlock] = {}
+        newest = connection.execute("SELECT max(block) FROM blocks").fetchone()[0] or 0
+        self._last_chunk = newest >> CHUNK_BITS
+
+    def add(self, rows: Iterable[Started]) -> None:
+        """Insert rows. Call `save` before any look-up."""
+        by_day: dict[int, list[Started]] = {}
+        for start, row in rows:
+            by_day.setdefault(start // _DAY, []).append((start, row))
+        for day, some in by_day.items():
+            at = 0
+            while at < len(some):
+                block = self._open.get(day) or self._block(day)
+                part = some[at : at + block.room]
+                self._insert(block, part)
+                at += len(part)
+                self._open[day] = block
+                if not block.room:
+                    self._save(self._open.pop(day))
+
+    def _block(self, day: int) -> _NewBlock:
+        """Return a new block for transactions that began on a day.
+
+        A chunk is for one day only, and gets no rows a day after its last ones: so late rows do not delay the expiry of
+        the others.
+        """
+        newest = self._connection.execute(
+            "SELECT block, block + size, indexed FROM blocks WHERE last BETWEEN ? AND ? ORDER BY block DESC LIMIT 1",
+            (day * _DAY, (day + 1) * _DAY - 1),
+        ).fetchone()
+        if newest and newest[1] < _chunk_end(newest[0]) and self._now - newest[2] <= _DAY_SECONDS:
+            return _NewBlock(newest[1])
+        self._last_chunk += 1
+        return _NewBlock(self._last_chunk << CHUNK_BITS)
+
+    def _insert(self, block: _NewBlock, rows: Sequence[Started]) -> None:
+        self._connection.executemany(
+            "INSERT INTO transactions VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            [(number, *values_of(row)) for number, (_, row) in enumerate(rows, block.end)],
+        )
+        block.add(
+            [shown_of(row) for _, row in rows], [row.transaction.first for _, row in rows], [start for start, _ in rows]
+        )
+
+    def save(self) -> None:
+        """Write the blocks."""
+        for block in self._open.values():
+            self._save(block)
+        self._open.clear()
+
+    def _save(self, block: _NewBlock) -> None:
+        sql = "INSERT OR IGNORE INTO terms SELECT value FROM json_each(?)"
+        self._connection.execute(sql, (json_of(block.terms()),))
+        self._joined(block).save(self._connection, self._now)
+
+    def _joined(self, block: _NewBlock) -> _NewBlock:
+        """Return a block with the small ones before it, so that a chunk that grows slowly has few."""
+        before = self._connection.execute(
+            "SELECT block, size, first, last FROM blocks WHERE block BETWEEN ? AND ? ORDER BY block DESC",
+            (block.number >> CHUNK_BITS << CHUNK_BITS, block.number - 1),
+        )
+        first, starts = block.number, [*block.starts]
+        for number, size, *span in before:
+            if size > block.end - first or block.end - number > _SMALL:
+                break
+            first = number
+            starts += span
+        if first == block.number:
+            return block
+        joined, dates = _NewBlock(first), self._dates(first, block.number)
+        sql = f"SELECT {SHOWN} FROM transactions WHERE number BETWEEN ? AND ?"
+        known = shown(self._connection.execute(sql, (first, block.end - 1)))
+        joined.add([known.get(number) for number in range(first, block.end)], [*dates, *block.dates], starts)
+        for bits, table, number in ((0, "blocks", "block"), (COLUMN_BITS, "columns", "number")):
+            numbers = first << bits, block.number << bits
+            self._connection.execute(f"DELETE FROM {table} WHERE {number} >= ? AND {number} < ?", numbers)
+        return joined
+
+    def _dates(self, first: int, end: int) -> Iterator[int]:
+        """Yield the dates of the rows of stored blocks."""
+        sql = "SELECT codes FROM columns JOIN blocks ON number = (block << ?) | ? WHERE block >= ? AND block < ?"
+        values = (COLUMN_BITS, NUMBERS[DATES], first, end)
+        for (dates,) in self._connection.execute(f"{sql} ORDER BY block", values):
+            yield from array("q", dates)
+
+
+def _chunk_end(number: int) -> int:
+    """Return the number after the last row of a chunk, given that of a row in it."""
+    return (number >> CHUNK_BITS << CHUNK_BITS) + CHUNK_SIZE
+
+
+def delete(connection: sqlite3.Connection, rows: Iterable[tuple[int, str]]) -> set[str]:
+    """Delete rows, given by number and ID, that are still there, and hide them in their blocks; return their IDs."""
+    deleted: set[str] = set()
+    for number, id_ in rows:
+        sql = "DELETE FROM transactions WHERE number = ? AND id = ?"
+        if connection.execute(sql, (number, bytes.fromhex(id_))).rowcount:
+            deleted.add(id_)
+            _hide(connection, number)
+    return deleted
+
+
+def _hide(connection: sqlite3.Connection, number: int) -> None:
+    (block,) = connection.execute("SELECT max(block) FROM blocks WHERE block <= ?", (number,)).fetchone()
+    column = block << COLUMN_BITS | NUMBERS[DATES]
+    dates = array("q", connection.execute("SELECT codes FROM columns WHERE number = ?", (column,)).fetchone()[0])
+    shown = dates[number - block] != HIDDEN
+    dates[number - block] = HIDDEN
+    connection.execute("UPDATE columns SET codes = ? WHERE number = ?", (dates.tobytes(), column))
+    connection.execute("UPDATE blocks SET documents = documents - ? WHERE block = ?", (shown, block))
+
+
+def expire_chunk(connection: sqlite3.Connection, before: float) -> int | None:
+    """Delete a chunk with only rows dated and indexed before a time, in seconds since 1970.
+
+    Return the number of its documents; None if there is no such chunk.
+    """
+    found = connection.execute(
+        f"SELECT block >> {CHUNK_BITS}, sum(documents) FROM blocks GROUP BY 1"
+        " HAVING max(indexed) < ? AND max(until) < ? LIMIT 1",
+        (before, int(before * 1_000_000)),
+    ).fetchone()
+    if found is None:
+        return None
+    for table, number, bits in (
+        ("transactions", "number", CHUNK_BITS),
+        ("blocks", "block", CHUNK_BITS),
+        ("columns", "number", CHUNK_BITS + COLUMN_BITS),
+        ("terms", "term", TERM_BITS),
+    ):
+        connection.execute(f"DELETE FROM {table} WHERE {number} BETWEEN ? AND ?", numbers_in(found[0], bits))
+    return int(found[1])

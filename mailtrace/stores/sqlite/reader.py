@@ -1,0 +1,115 @@
+"""Reading the embedded store without the right to write, beside an indexer that writes."""
+
+import os
+import sqlite3
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final, TypeAlias, TypeVar
+
+from mailtrace.errors import StoreError, StoreMissingError, StoreUnavailableError
+from mailtrace.stores.sqlite.schema import LAYOUT, is_empty, layout_of
+
+_WAIT_SECONDS: Final = 5
+_RETRIES: Final = 20
+_PAUSE_SECONDS: Final = 0.05
+
+_Result = TypeVar("_Result")
+_State: TypeAlias = tuple[bool, int, int]
+"""Whether there is a write-ahead log; size and modification time of the file."""
+
+
+class Reader:
+    """A connection for reading, and another one whenever it is in doubt.
+
+    SQLite must create files beside a store in WAL mode. Without the permission to do so, a store that nobody writes is
+    opened as immutable. Then SQLite takes no lock, so what was read counts only if nobody has written meanwhile.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._connection: sqlite3.Connection | None = None
+        self._immutable: _State | None = None
+        """The state of the file when it was opened as immutable."""
+
+    def read(self, work: Callable[[sqlite3.Connection], _Result]) -> _Result:
+        """Return the result of `work`, which reads one state of the store. It is called again if that was in doubt.
+
+        Raises:
+            StoreMissingError: nothing has been indexed here.
+            StoreUnavailableError: the store is being written all the time.
+            sqlite3.Error: it cannot be read, although nobody writes.
+        """
+        failed: sqlite3.Error | None = None
+        for _ in range(_RETRIES):
+            before = self._state()
+            try:
+                result = self._read(work)
+            except sqlite3.DatabaseError as error:
+                failed = error
+                if self._state() == before and not before[0]:
+                    raise
+            else:
+                if self._immutable in (None, self._state()):
+                    return result
+            self.close()
+            time.sleep(_PAUSE_SECONDS)
+        if isinstance(failed, sqlite3.OperationalError):
+            raise failed
+        raise StoreUnavailableError(f"{self._path} is being written, and this user may not lock it: try again")
+
+    def _read(self, work: Callable[[sqlite3.Connection], _Result]) -> _Result:
+        connection = self._connection or self._opened()
+        connection.execute("BEGIN")
+        try:
+            return work(connection)
+        finally:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+
+    def _opened(self) -> sqlite3.Connection:
+        if not self._state()[1]:
+            raise self._missing()
+        if not os.access(self._path, os.R_OK):
+            raise StoreError(f"{self._path} cannot be read by this user: join its group")
+        connection = self._connection = self._connected()
+        if is_empty(connection):
+            raise self._missing()
+        if (layout := layout_of(connection, str(self._path))) < LAYOUT:
+            advice = f"was written by an older mailtrace (layout {layout}): run mailtrace-index first"
+            raise StoreError(f"{self._path} {advice}")
+        return connection
+
+    def _connected(self) -> sqlite3.Connection:
+        try:
+            return self._with("mode=ro")
+        except sqlite3.OperationalError:
+            self._immutable = self._state()
+            if self._immutable[0]:
+                raise
+        return self._with("immutable=1")
+
+    def _with(self, mode: str) -> sqlite3.Connection:
+        uri = f"{self._path.resolve().as_uri()}?{mode}"
+        connection = sqlite3.connect(uri, uri=True, timeout=_WAIT_SECONDS, isolation_level=None)
+        try:
+            is_empty(connection)
+        except sqlite3.Error:
+            connection.close()
+            raise
+        return connection
+
+    def _state(self) -> _State:
+        if not self._path.is_file():
+            return False, 0, 0
+        found = self._path.stat()
+        return self._path.with_name(self._path.name + "-wal").exists(), found.st_size, found.st_mtime_ns
+
+    def _missing(self) -> StoreMissingError:
+        return StoreMissingError(f"nothing has been indexed at {self._path}: run mailtrace-index first")
+
+    def close(self) -> None:
+        """Close the connection; the next read opens another one."""
+        if self._connection is not None:
+            self._connection.close()
+        self._connection = self._immutable = None
