@@ -2,12 +2,13 @@
 
 import sqlite3
 from array import array
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
 
-from mailtrace.message.transaction import Transaction
+from mailtrace.message.document import Document
+from mailtrace.message.lines import document_in, packed, unpacked
 from mailtrace.stores.sqlite.columns import DATES, HIDDEN, NUMBERS
-from mailtrace.stores.sqlite.rows import packed, unpacked
 from mailtrace.stores.sqlite.schema import CHUNK_BITS, COLUMN_BITS, TERM_BITS
 
 _DAY: Final = 86_400_000_000
@@ -41,10 +42,19 @@ def multiply(store: Path, times: int, days: int) -> None:
 
 
 def _later_lines(lines: bytes, by: int) -> bytes:
-    made = Transaction("", "", "")
-    for time, fact in unpacked("", "", "", "", lines).facts:
-        made.add(time + by, fact)
-    return packed(made)
+    found, document = unpacked("", lines), document_in(lines)
+    later = [(line.time + by, line.program, line.pid, line.text) for line in found]
+    return packed(later, document and _later(document, by))
+
+
+def _later(document: Document, by: int) -> Document:
+    """Return a document with later dates."""
+    to = [{**result, **{name: _date(result[name], by) for name in ("date", "last_date")}} for result in document["to"]]
+    return {**document, "date": _date(document["date"], by), "to": to}
+
+
+def _date(date: str, by: int) -> str:
+    return (datetime.fromisoformat(date) + timedelta(microseconds=by)).isoformat()
 
 
 def _later_dates(dates: bytes, by: int) -> bytes:

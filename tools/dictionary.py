@@ -10,13 +10,12 @@ from pathlib import Path
 from random import Random
 from typing import Final
 
-import orjson
 from zstandard import train_dictionary
 
 from mailtrace.indexing.reducer import Reducer
 from mailtrace.logs.file import LogFile
 from mailtrace.message.lines import DICTIONARY, DICTIONARY_ID, values_of
-from mailtrace.message.part import Part, document_of, ordered_lines
+from mailtrace.message.part import Part, document_of, lines_to_keep
 from mailtrace.syslog.frame import Frames
 
 _SIZE: Final = 16_384
@@ -37,7 +36,7 @@ def main(*paths: str) -> None:
     """Train on these logs, and write the package's dictionary."""
     parts = [part for path in paths for part in _transactions(path)]
     samples: list[bytes | bytearray | memoryview] = [
-        orjson.dumps(values_of(ordered_lines(part), document_of(part))) for part in parts
+        values_of(lines_to_keep(part), document_of(part)) for part in parts
     ]
     trained = train_dictionary(_SIZE, samples, dict_id=DICTIONARY_ID)
     Path(DICTIONARY).write_bytes(trained.as_bytes())

@@ -10,12 +10,13 @@ from mailtrace.indexing.report import OTHER_PROGRAM, Report
 from mailtrace.message.part import Collected, Writer
 from mailtrace.message.transaction import Key
 from mailtrace.mta.grammars import grammar_of
-from mailtrace.mta.postfix.whole import BEGINNINGS, IGNORED, IGNORED_LENGTH, PLAIN, REMOVED, REMOVER, is_short
+from mailtrace.mta.postfix.whole import BEGINNINGS, PLAIN, REASONS, REMOVED, REMOVER, ignored_reason, is_short
 from mailtrace.syslog.clock_check import ClockCheck
 from mailtrace.syslog.frame import Frames, Record, Unframed
 
 _MAX_WRITERS: Final = 4096
 _FRACTION: Final = 6
+_NO_TIME: Final = -(1 << 62)
 
 Messages = dict[str, list[Collected]]
 """The lines of the open messages of one host, by queue ID."""
@@ -32,7 +33,6 @@ class _Known(NamedTuple):
 
 
 _UNKNOWN: Final = _Known(Writer("", "", ""), False, None)
-_NO_REASON: Final = ("", "")
 _NO_MESSAGES: Final[Messages] = {}
 
 
@@ -56,7 +56,7 @@ class ShortWay:
         kept, zone, others = frames.kept, frames.zone, 0
         stamp, start, at, has_fraction = kept
         known: dict[str, _Known] = {}
-        ignored = dict.fromkeys((reason for _, reason in IGNORED.values()), 0)
+        ignored = dict.fromkeys(REASONS, 0)
         for line in lines:
             is_kept = line.startswith(stamp) or frames.next_stamp(line)
             if frames.kept is not kept:
@@ -64,23 +64,19 @@ class ShortWay:
                 if frames.zone is not zone:
                     zone = frames.zone
                     known.clear()
-            head, *texts = line.split(": ", 2)
-            found = known.get(head[at:], _UNKNOWN) if is_kept else _UNKNOWN
-            if found is _UNKNOWN and is_kept:
-                found = known[head[at:]] = self._learned(frames.heads.get(head[at:]))
+            parts = line.split(": ", 2)
+            head = parts[0][at:]
+            found = (known.get(head) or self._learn(known, head, frames)) if is_kept else _UNKNOWN
             writer, is_other, messages = found
             if is_other:
                 others += 1
                 continue
-            if messages is not None and texts:
-                time = start
-                if has_fraction:
-                    micro = line[at - _FRACTION : at]
-                    time = start + int(micro) if micro.isdecimal() else -1
-                if len(texts) == 2 and time >= 0 and line[-1] > " " and self._collect(time, writer, messages, *texts):
+            if messages is not None:
+                time = start + _micros(line[at - _FRACTION : at]) if has_fraction else start
+                is_whole = len(parts) == 3 and line[-1] > " " and time >= 0
+                if is_whole and self._collect(time, writer, messages, parts[1], parts[2]):
                     continue
-                beginning, reason = IGNORED.get(texts[0][:IGNORED_LENGTH], _NO_REASON)
-                if reason and texts[0].startswith(beginning):
+                if reason := ignored_reason(parts[1 % len(parts)]):
                     ignored[reason] += 1
                     continue
             general(frames.record(line))
@@ -93,10 +89,15 @@ class ShortWay:
         writer, _, messages = self._learned((host, program, pid))
         return messages is not None and bool(rest) and self._collect(time, writer, messages, queue_id, rest)
 
-    def _learned(self, process: tuple[str, str, str] | None) -> _Known:
-        """Return what is known of a process, from the part of its lines before the text."""
-        if process is None:
+    def _learn(self, known: dict[str, _Known], head: str, frames: Frames) -> _Known:
+        """Return what is known of the process that writes lines with this head, and remember it."""
+        if (process := frames.heads.get(head)) is None:
             return _UNKNOWN
+        found = known[head] = self._learned(process)
+        return found
+
+    def _learned(self, process: tuple[str, str, str]) -> _Known:
+        """Return what is known of a process, from the part of its lines before the text."""
         found = self._writers.get(process)
         if found is None:
             if len(self._writers) >= _MAX_WRITERS:
@@ -153,3 +154,8 @@ class ShortWay:
         self._report.ignored_mail_lines += sum(ignored.values())
         if others:
             self._report.ignored[OTHER_PROGRAM] += others
+
+
+def _micros(digits: str) -> int:
+    """Return the number of these digits; a negative one if they are none."""
+    return int(digits) if digits.isdecimal() else _NO_TIME

@@ -21,21 +21,25 @@ DICTIONARY_ID: Final = 28_020
 """Written into what is compressed, so that another dictionary can be told from this one."""
 
 
-def packed(lines: Sequence[Record], document: Document | None = None) -> bytes:
-    """Return the lines of one host, and perhaps their document, as JSON compressed with zstd.
+Line: TypeAlias = tuple[int, str, str, str]
+"""Time, program, process ID and text of a line; all lines of a transaction have one host."""
+
+
+def packed(lines: Iterable[Line], document: Document | None = None) -> bytes:
+    """Return lines, and perhaps their document, as JSON compressed with zstd.
 
     A document repeats what its lines say, so it adds little to them, and a search need not parse the lines.
     """
-    return _codec()[0](orjson.dumps(values_of(lines, document)))
+    return _codec()[0](values_of(lines, document))
 
 
-def values_of(lines: Iterable[Record], document: Document | None) -> list[Any]:
-    """Return what is compressed: the document or None, and time, program, process ID and text of each line."""
-    return [document, *((time, program, pid, text) for time, _, program, pid, text in lines)]
+def values_of(lines: Iterable[Line], document: Document | None) -> bytes:
+    """Return what is compressed: the document or null, and the lines."""
+    return orjson.dumps([document, *lines])
 
 
 def unpacked(host: str, data: bytes) -> list[Record]:
-    """Return the lines from what `packed` returned."""
+    """Return the lines of a host from what `packed` returned."""
     return [Record(time, host, *rest) for time, *rest in orjson.loads(_codec()[1](data))[1:]]
 
 

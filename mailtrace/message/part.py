@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple, TypeAlias
 
 from mailtrace.message.document import Document, document
+from mailtrace.message.lines import Line
 from mailtrace.message.transaction import LONG, Key, Transaction, lines_of, transaction_id
 from mailtrace.mta.queue_ids import time_of
 from mailtrace.syslog.records import Record
@@ -86,6 +87,9 @@ def document_of(part: Part) -> Document | None:
     return part.document if isinstance(part, Whole) else document(part)
 
 
-def ordered_lines(part: Part) -> Sequence[Record]:
-    """Return the lines of a transaction, without duplicates, in the order of the facts that they say."""
-    return part.lines if isinstance(part, Whole) else lines_of(part)
+def lines_to_keep(part: Part) -> list[Line]:
+    """Return the lines of a transaction, each once, in the order of the facts that they say."""
+    if isinstance(part, Whole):
+        queue_id = part.queue_id
+        return [(time, program, pid, f"{queue_id}: {rest}") for time, (_, program, pid), rest in part.collected]
+    return [(time, program, pid, text) for time, _, program, pid, text in lines_of(part)]

@@ -29,7 +29,7 @@ def whole_of(host: str, queue_id: str, collected: Sequence[Collected]) -> Whole 
 
     None if anything about them is not ordinary: then `Transaction` says what they are.
     """
-    message = message_of([(time, writer[1], rest) for time, writer, rest in collected])
+    message = message_of(collected)
     if message is None:
         return None
     beginning, msgid, sender, size, nrcpt, results, order = message

@@ -31,8 +31,8 @@ _LONGEST: Final = 8_000
 _is_id = re.compile(POSTFIX_ID).fullmatch
 _BITS: Final = 3
 
-Said: TypeAlias = tuple[int, str, str]
-"""The time of a line in microseconds since 1970, its program, and its text after the queue ID."""
+Said: TypeAlias = tuple[int, tuple[str, str, str], str]
+"""The time of a line in microseconds since 1970; its host, program and process ID; its text after the queue ID."""
 _Key: TypeAlias = tuple[Any, ...]
 """Time and kind; of a result its delay, whether its outcome is final, and its recipient: the order of facts."""
 _BEGINNING, _MESSAGE_ID, _ENVELOPE, _RESULT, _REMOVED = range(5)
@@ -40,9 +40,9 @@ _BEGINNING, _MESSAGE_ID, _ENVELOPE, _RESULT, _REMOVED = range(5)
 _KINDS: Final = 7
 
 
-IGNORED_LENGTH: Final = 10
-IGNORED: Final = {
-    beginning[:IGNORED_LENGTH]: (beginning, ignored.reason)
+_FIRST: Final = 10
+_IGNORED: Final = {
+    beginning[:_FIRST]: (beginning, ignored.reason)
     for beginning in (
         "connect from ",
         "disconnect from ",
@@ -55,6 +55,9 @@ IGNORED: Final = {
     if isinstance(ignored := parse("postfix/smtpd", beginning), Ignored)
 }
 """How common lines without a queue ID begin, by their first characters, and the reason why they are ignored."""
+_NONE: Final = ("", "")
+REASONS: Final = tuple(sorted({reason for _, reason in _IGNORED.values()}))
+"""Every reason that `ignored_reason` returns."""
 
 
 class WholeMessage(NamedTuple):
@@ -76,6 +79,12 @@ def is_short(program: str) -> bool:
     return program.startswith(PROGRAMS) and not program.endswith(_OTHERS)
 
 
+def ignored_reason(text: str) -> str:
+    """Return why a line without a queue ID is ignored; "" if that is not known from how it begins."""
+    beginning, reason = _IGNORED.get(text[:_FIRST], _NONE)
+    return reason if text.startswith(beginning) else ""
+
+
 def is_usual_beginning(program: str, queue_id: str, rest: str) -> bool:
     """Return whether a line is the usual beginning of a message; `rest` follows the queue ID."""
     is_client = rest[0] == "c" and program.endswith("/smtpd")
@@ -87,7 +96,7 @@ def message_of(lines: Iterable[Said]) -> WholeMessage | None:
     """Return what these lines say, from the one that begins the message on; None if they are not surely ordinary."""
     keys: list[_Key] = []
     values: list[Any] = []
-    for time, program, rest in lines:
+    for time, (_, program, _), rest in lines:
         if rest[:4] == "to=<":
             members = members_of(program, rest)
             if members is None or len(rest) > _LONGEST:

@@ -9,7 +9,7 @@ import orjson
 from mailtrace.message.dates import iso_time
 from mailtrace.message.document import Document
 from mailtrace.message.lines import kept_line, packed, unpacked
-from mailtrace.message.part import Part, ordered_lines
+from mailtrace.message.part import Part, lines_to_keep
 from mailtrace.message.replay import transaction_of
 from mailtrace.stores.base import Row, Stored
 from mailtrace.stores.elasticsearch.periods import DAY
@@ -55,7 +55,7 @@ def _members(row: Row) -> dict[str, Any]:
     members["stub"] = document is None
     members["headless"] = transaction.may_lack_beginning
     members["start"] = transaction.start
-    members["lines"] = b64encode(packed(ordered_lines(transaction))).decode()
+    members["lines"] = b64encode(packed(lines_to_keep(transaction))).decode()
     return members
 
 

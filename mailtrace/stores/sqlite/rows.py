@@ -5,7 +5,7 @@ from typing import Final, NamedTuple
 
 from mailtrace.message.document import Document
 from mailtrace.message.lines import document_in, packed, unpacked
-from mailtrace.message.part import ordered_lines
+from mailtrace.message.part import lines_to_keep
 from mailtrace.stores.base import Row, Stored
 
 FIELDS: Final = "number, id, host, queue_id, mta, line, lines"
@@ -28,7 +28,7 @@ def values_of(row: Row) -> tuple[bytes, int, str, str, str, str, bytes]:
     """Return the values of the columns id, state, host, queue_id, mta, line and lines."""
     it = row.transaction
     state = SETTLED if it.is_settled else HEADLESS if it.may_lack_beginning else OPEN
-    lines = packed(ordered_lines(it), row.document)
+    lines = packed(lines_to_keep(it), row.document)
     return bytes.fromhex(row.id), state, it.host, it.queue_id, it.mta, it.line, lines
 
 
