@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from mailtrace.cli.check import check
 from mailtrace.cli.explain import explain
+from mailtrace.cli.jobs import HELP, jobs, usual_jobs, writer_of
 from mailtrace.cli.parser import Parser, access_from, days, run, stop_at_signals, year
 from mailtrace.cli.progress import message_line, progress_of
 from mailtrace.errors import ExitStatus, LogError, UsageError
@@ -16,6 +17,7 @@ from mailtrace.indexing.follower import Follower, can_follow
 from mailtrace.indexing.indexer import Indexer
 from mailtrace.indexing.lock import BusyError, locked
 from mailtrace.indexing.report import Report
+from mailtrace.indexing.writer import Writer
 from mailtrace.logs.backfill import days_of
 from mailtrace.logs.rotation import Calendar
 from mailtrace.output.escape import safe
@@ -63,6 +65,7 @@ def _parser() -> Parser:
     option(
         "--from-start", action="store_true", help="read known logs again from the start; changes nothing that is stored"
     )
+    option("--jobs", metavar="N", type=jobs, help=HELP)
     option("--check", action="store_true", help="show the state of the store and its problems; write nothing")
     option("--explain", action="store_true", help="show how each line is parsed; write nothing")
     return parser
@@ -82,14 +85,7 @@ def _index(argv: Sequence[str]) -> ExitStatus:
     gc.disable()
     # The writing thread waits this long at most for the reading thread to yield.
     sys.setswitchinterval(0.001)
-    store = open_store(
-        arguments.store,
-        access=access_from(arguments),
-        retention_days=arguments.retention,
-        index_period=arguments.index_period,
-        # --check prints such messages as problems.
-        notify=(lambda _: None) if arguments.check else _notify,
-    )
+    store = _open(arguments)
     try:
         if arguments.check:
             return check(store, zone_of(arguments.tz), sys.stdout)
@@ -103,11 +99,26 @@ def _index(argv: Sequence[str]) -> ExitStatus:
         store.close()
 
 
+def _open(arguments: Namespace) -> Store:
+    return open_store(
+        arguments.store,
+        access=access_from(arguments),
+        retention_days=arguments.retention,
+        index_period=arguments.index_period,
+        # --check prints such messages as problems.
+        notify=(lambda _: None) if arguments.check else _notify,
+    )
+
+
 def _read(arguments: Namespace, calendar: Calendar, store: Store) -> ExitStatus:
     """Read the new lines once."""
     began = time.monotonic()
-    with progress_of(quiet=arguments.quiet) as progress:
-        indexer = Indexer(store, calendar, progress=progress, from_start=arguments.from_start)
+    count = arguments.jobs or usual_jobs(arguments.files)
+    with (
+        writer_of(count, store, lambda: _open(arguments)) as writer,
+        progress_of(quiet=arguments.quiet) as progress,
+    ):
+        indexer = Indexer(store, calendar, progress=progress, from_start=arguments.from_start, writer=writer)
         stop_at_signals(lambda: setattr(indexer, "stopped", True))
         if isinstance(store, Partitioned):
             store.require_room(days_of(arguments.files, calendar, time.time()))
@@ -139,7 +150,7 @@ def _follow(arguments: Namespace, calendar: Calendar, store: Store) -> ExitStatu
         raise UsageError("--follow takes files: standard input and folders cannot be followed")
     began = time.monotonic()
     follower = Follower(arguments.files, _notify)
-    indexer = Indexer(store, calendar, from_start=arguments.from_start, retry=follower.wait_to_retry)
+    indexer = Indexer(store, calendar, from_start=arguments.from_start, writer=Writer(store, follower.wait_to_retry))
     follower.daily = lambda: _expire(store, arguments.retention)
     stop_at_signals(lambda: follower.stop(indexer))
     follower.follow(indexer)

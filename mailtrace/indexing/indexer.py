@@ -6,15 +6,15 @@ from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
 from mailtrace.errors import LogError, LogMovedError
+from mailtrace.indexing.collected import Popped
 from mailtrace.indexing.reducer import MAX_HELD, Reducer
 from mailtrace.indexing.report import Report
-from mailtrace.indexing.writer import Retry, Writer, no_retry
+from mailtrace.indexing.writer import Writer, Writes
 from mailtrace.logs.checkpoint import Checkpoint
 from mailtrace.logs.file import Block, LogFile
 from mailtrace.logs.open import OpenLog, open_log
 from mailtrace.logs.recognition import checkpoint_of
 from mailtrace.logs.rotation import Calendar, Planned, planned, readable
-from mailtrace.message.part import Part
 from mailtrace.stores.base import Store
 from mailtrace.syslog.clock_check import ClockCheck
 from mailtrace.syslog.frame import Frames
@@ -52,7 +52,7 @@ class Indexer:
         progress: Progress = lambda *_: None,
         from_start: bool = False,
         limits: Limits = _USUAL,
-        retry: Retry = no_retry,
+        writer: Writes | None = None,
     ) -> None:
         self.report = Report()
         self.stopped = False
@@ -60,7 +60,7 @@ class Indexer:
         self._store, self._calendar, self._now = store, calendar, now
         self._progress, self._from_start = progress, from_start
         self._limits = limits
-        self._writer = Writer(store, retry)
+        self._writer: Writes = writer or Writer(store)
         self._clock = ClockCheck()
         self._reducer = Reducer(self.report, self._clock)
         self._first_year: int | None = None
@@ -101,6 +101,8 @@ class Indexer:
         """
         self._store.prepare()
         self._checkpoints = {checkpoint.log: checkpoint for checkpoint in self._store.checkpoints()}
+        # The writer may be another process, for which the store must not be locked.
+        self._store.commit([])
 
     def read_new(self, paths: Sequence[str]) -> None:
         """Read what is new in these logs. Call `begin` first.
@@ -204,19 +206,20 @@ class Indexer:
 
         `packed` is the size of the compressed file if it was read to its end.
         """
+        self._finish_write()
         changed = self._reducer.pop_changed()
         state = {**log.state(), "reducer": self._reducer.state()}
         if packed is not None:
             state["packed"] = packed
         checkpoint = checkpoint_of(log.reader, state, self._now())
-        is_understood = self.report.known_lines != self._known_before
+        is_understood = bool(changed) or self.report.known_lines != self._known_before
         self._write(changed, [checkpoint] if checkpoint and is_understood else [])
         if checkpoint and not is_understood:
             # Keep it for this run only: the next one, perhaps with other flags, reads the log from its start.
             self._checkpoints[checkpoint.log] = checkpoint
         gc.collect(1)
 
-    def _write(self, transactions: Sequence[Part], checkpoints: list[Checkpoint]) -> None:
+    def _write(self, transactions: Sequence[Popped], checkpoints: list[Checkpoint]) -> None:
         """Start to write transactions, then checkpoints, after the previous write has finished."""
         self._finish_write()
         self._saving = checkpoints
@@ -225,8 +228,9 @@ class Indexer:
     def _finish_write(self) -> None:
         """Wait for the write in progress and count its changes."""
         written = self._writer.wait()
-        self.report.created += written.created
-        self.report.updated += written.updated
-        self.report.refused += written.refused
+        self.report.created += written.changes.created
+        self.report.updated += written.changes.updated
+        self.report.refused += written.changes.refused
+        self.report.add_lines(written.lines)
         self._checkpoints.update({checkpoint.log: checkpoint for checkpoint in self._saving})
         self._saving = []
