@@ -76,7 +76,16 @@ def default_path() -> str:
     folder = system.parent
     if folder.exists() or os.access(folder.parent, os.W_OK):
         return str(system)
+    return str(_user_folder() / _FILE)
+
+
+def machine_folder() -> Path:
+    """Return the folder for what the indexers of this machine share: the system folder, if this user can write it."""
+    return Path(SYSTEM_FOLDER) if os.access(SYSTEM_FOLDER, os.W_OK) else _user_folder()
+
+
+def _user_folder() -> Path:
     home = os.environ.get("XDG_DATA_HOME", "")
     if not home.startswith("/"):  # the XDG Base Directory Specification says to ignore a relative path
         home = "~/.local/share"
-    return str(Path(home).expanduser() / "mailtrace" / _FILE)
+    return Path(home).expanduser() / "mailtrace"
