@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from mailtrace.errors import MailtraceError, StoreError
-from mailtrace.stores import machine_folder
+from mailtrace.stores import machine_folder, make_folder
 from mailtrace.stores.base import Store
 
 _BEAT_SECONDS: Final = 10
@@ -92,10 +92,7 @@ def _open_beside(store: Path) -> int | None:
     if store.is_dir():
         return None  # the store says what is wrong
     try:
-        if not path.parent.exists():
-            # The group may read the store that will be made here.
-            path.parent.mkdir(parents=True)
-            path.parent.chmod(0o2750)
+        make_folder(path.parent)
         return _open(path, path.with_name(path.name.removesuffix(".lock")))
     except OSError as error:
         if os.path.lexists(path):

@@ -7,12 +7,13 @@ from typing import Any, Final
 
 from mailtrace.errors import LogError
 from mailtrace.logs.checkpoint import Checkpoint
-from mailtrace.logs.file import Block, LogFile, Reader, decoded
+from mailtrace.logs.file import Block, LogFile, Reader
 from mailtrace.logs.recognition import ResumePoint, resume_point
 from mailtrace.logs.rotation import Calendar, Planned
 from mailtrace.logs.survey import Survey, survey_log
 from mailtrace.logs.years import KnownStart, LogYears, choose_years, years_of
 from mailtrace.syslog.frame import Frames
+from mailtrace.syslog.text import decoded
 from mailtrace.syslog.timezones import zone_of
 from mailtrace.syslog.year import NO_PLAN, YearChange, YearPlan
 

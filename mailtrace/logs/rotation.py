@@ -16,11 +16,12 @@ from typing import Final, NamedTuple
 
 from mailtrace.errors import LogError, LogMovedError
 from mailtrace.logs.checkpoint import Checkpoint
-from mailtrace.logs.file import LogFile, decoded
+from mailtrace.logs.file import LogFile
 from mailtrace.logs.recognition import candidates
 from mailtrace.logs.survey import survey_log
 from mailtrace.logs.years import KnownStart, choose_years
 from mailtrace.syslog.frame import Frames, Record
+from mailtrace.syslog.text import decoded
 
 _HEAD_LINES: Final = 2000
 _YEAR_SECONDS: Final = 366 * 86400

@@ -20,6 +20,7 @@ from mailtrace.message.document import Document
 from mailtrace.message.transaction import Key, TimeSpan, Transaction, starts_near, time_span_of
 from mailtrace.search.groups import Group, Grouping
 from mailtrace.search.query import Query
+from mailtrace.stores import make_folder
 from mailtrace.stores.base import Removal, Replacement, Row, Stored, WriteResult
 from mailtrace.stores.sqlite.columns import Columns, delete_columns
 from mailtrace.stores.sqlite.exact_terms import queue_id_term, terms_of
@@ -74,9 +75,7 @@ class SqliteStore:
         if self.path.is_dir():
             raise StoreError(f"{self.path} is a folder: choose a file in it with --store sqlite:PATH")
         try:
-            if not self.path.parent.exists():
-                self.path.parent.mkdir(parents=True)
-                self.path.parent.chmod(0o2750)
+            make_folder(self.path.parent)
             _touch(self.path)
         except OSError as error:
             raise StoreError(
@@ -361,10 +360,9 @@ class SqliteStore:
 
 def _touch(path: Path) -> None:
     """Check that a file can be written; create it if it is missing, readable by the group whatever the umask."""
+    before = os.umask(0)
     try:
-        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o640)
-    except FileExistsError:
         handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o640)
-    else:
-        os.fchmod(handle, 0o640)
+    finally:
+        os.umask(before)
     os.close(handle)
