@@ -13,6 +13,7 @@ def decoded(text: bytes) -> str:
     Bytes that are not UTF-8 become `\xNN`. Where a log has such characters itself, their backslash becomes `\x5c`; any
     other backslash stays as it is.
     """
-    if b"\\x" in text:
+    # One byte is found much faster than two, and is in few logs.
+    if b"\\" in text:
         text = _LIKE_ESCAPES.sub(rb"\\x5c", text)
     return text.decode("utf-8", "backslashreplace")
