@@ -324,9 +324,15 @@ class SqliteStore:
             )
             try:
                 connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-            except sqlite3.OperationalError:
+            except sqlite3.OperationalError as error:
                 connection.close()
-                if mode == "immutable=1" or self.path.with_name(self.path.name + "-wal").exists():
+                beside = [self.path.with_name(self.path.name + end).exists() for end in ("-wal", "-shm")]
+                if beside == [True, False]:
+                    raise StoreError(
+                        f"{self.path} cannot be used: its last writer was killed, and this user may not complete it:"
+                        " run mailtrace-index once; what is stored is not lost"
+                    ) from error
+                if mode == "immutable=1" or beside[0]:
                     raise
             else:
                 return connection

@@ -164,5 +164,18 @@ def test_a_store_that_was_left_in_the_middle_is_not_read_without_its_last_commit
         shutil.copy(tmp_path / name, folder / name)
     store.close()
     lock()
-    with pytest.raises(StoreError, match="cannot be used"):
+    with pytest.raises(StoreError, match=r"cannot be used: its last writer was killed, .*: run mailtrace-index once"):
         SqliteStore(str(folder / "mailtrace.db")).count(Query())
+
+
+def test_the_next_indexer_completes_what_was_left_in_the_middle(unwritable, tmp_path):
+    folder, lock = unwritable
+    store = stored(tmp_path, NOON, NOON)
+    for name in ("mailtrace.db", "mailtrace.db-wal"):
+        shutil.copy(tmp_path / name, folder / name)
+    store.close()
+    again = SqliteStore(str(folder / "mailtrace.db"))
+    again.prepare()
+    again.close()
+    lock()
+    assert ["ID0"] == ids(again)
