@@ -15,7 +15,7 @@ from mailtrace.cli.progress import message_line, progress_of
 from mailtrace.errors import ExitStatus, LogError, UsageError
 from mailtrace.indexing.follower import Follower, can_follow
 from mailtrace.indexing.indexer import Indexer
-from mailtrace.indexing.lock import BusyError, locked
+from mailtrace.indexing.lock import BusyError, Lock, locked
 from mailtrace.indexing.report import Report
 from mailtrace.indexing.writer import Writer
 from mailtrace.logs.backfill import days_of
@@ -36,7 +36,8 @@ examples:
   zcat old/*.gz | mailtrace-index --tz Europe/Madrid -
 
 exit status: 0 done, 2 error (nothing stored is lost), 3 done but the store refused
-  documents, 4 done but a file held no mail line, 130 interrupted
+  documents, 4 done but a file held no mail line, 75 skipped because another
+  mailtrace-index is running, 130 interrupted
 """
 
 
@@ -89,12 +90,14 @@ def _index(argv: Sequence[str]) -> ExitStatus:
     try:
         if arguments.check:
             return check(store, zone_of(arguments.tz), sys.stdout)
-        with locked(store.name, wait=arguments.wait):
-            return _follow(arguments, calendar, store) if arguments.follow else _read(arguments, calendar, store)
+        with locked(store, wait=arguments.wait, paths=arguments.files) as lock:
+            if arguments.follow:
+                return _follow(arguments, calendar, store, lock)
+            return _read(arguments, calendar, store)
     except BusyError as busy:
-        if not arguments.quiet:
+        if not (arguments.quiet and busy.is_followed):
             _notify(str(busy))
-        return ExitStatus.OK
+        return ExitStatus.BUSY
     finally:
         store.close()
 
@@ -144,13 +147,20 @@ def _index_files(indexer: Indexer, files: Sequence[str]) -> LogError | None:
     return None
 
 
-def _follow(arguments: Namespace, calendar: Calendar, store: Store) -> ExitStatus:
+def _follow(arguments: Namespace, calendar: Calendar, store: Store, lock: Lock) -> ExitStatus:
     """Read new lines until a signal comes."""
     if not can_follow(arguments.files):
         raise UsageError("--follow takes files: standard input and folders cannot be followed")
     began = time.monotonic()
-    follower = Follower(arguments.files, _notify)
-    indexer = Indexer(store, calendar, from_start=arguments.from_start, writer=Writer(store, follower.wait_to_retry))
+    follower = Follower(arguments.files, _notify, lock.beat)
+    indexer = Indexer(
+        store,
+        calendar,
+        progress=follower.progress,
+        from_start=arguments.from_start,
+        writer=Writer(store, follower.wait_to_retry),
+    )
+    lock.follow(arguments.files)
     follower.daily = lambda: _expire(store, arguments.retention)
     stop_at_signals(lambda: follower.stop(indexer))
     follower.follow(indexer)

@@ -12,6 +12,7 @@ from mailtrace.indexing.report import Report
 from mailtrace.indexing.writer import Writer, Writes
 from mailtrace.logs.checkpoint import Checkpoint
 from mailtrace.logs.file import Block, LogFile
+from mailtrace.logs.known import KnownLogs
 from mailtrace.logs.open import OpenLog, open_log
 from mailtrace.logs.recognition import checkpoint_of
 from mailtrace.logs.rotation import Calendar, Planned, planned, readable
@@ -69,6 +70,7 @@ class Indexer:
         """Whether all stamps so far had a year."""
         self._known_before: int | None = None
         """`report.known_lines` before a new log; the log gets no checkpoint until there are more."""
+        self._known = KnownLogs()
         self._checkpoints: dict[str, Checkpoint] = {}
         self._saving: list[Checkpoint] = []
         """The checkpoints that are being written."""
@@ -115,7 +117,9 @@ class Indexer:
 
     def _read_logs(self, logs: Sequence[LogFile], wrong: list[str]) -> None:
         """Read what is new of these logs; `wrong` are messages about the others."""
-        for plan in planned(logs, self._calendar, list(self._checkpoints.values())):
+        checkpoints = list(self._checkpoints.values())
+        plans = self._known.plans(logs, self._calendar) or planned(logs, self._calendar, checkpoints)
+        for plan in plans:
             try:
                 self._read(plan)
             except LogError as error:
@@ -128,6 +132,9 @@ class Indexer:
         self._from_start = False
         if wrong:
             raise LogError("; ".join(wrong))
+        # Without checkpoints, rotated files have not been looked for.
+        if checkpoints and not self.stopped and not self.report.unfinished.difference(log.path for log in logs):
+            self._known.add(plans)
 
     def _read(self, plan: Planned) -> None:
         log = open_log(plan, self._calendar, self._checkpoints.values(), self._now, from_start=self._from_start)
@@ -211,7 +218,8 @@ class Indexer:
         state = {**log.state(), "reducer": self._reducer.state()}
         if packed is not None:
             state["packed"] = packed
-        checkpoint = checkpoint_of(log.reader, state, self._now())
+        checkpoint = checkpoint_of(log.reader, state, self._now(), log.checkpoint)
+        log.checkpoint = checkpoint.log if checkpoint else log.checkpoint
         is_understood = bool(changed) or self.report.known_lines != self._known_before
         self._write(changed, [checkpoint] if checkpoint and is_understood else [])
         if checkpoint and not is_understood:
