@@ -94,11 +94,7 @@ def _flags_markdown() -> str:
     rows: list[tuple[str, ...]] = []
     for command, its in found.items():
         rows.append((f"**{command}**", ""))
-        for group in its:
-            own = [flag for flag in group.flags if flag not in shared]
-            if own and group.title not in _USUAL:
-                rows.append((f"*{_cell(group.title)}*", _cell(group.about)))
-            rows += [(_spelt(flag), _cell(flag.about)) for flag in own]
+        rows += [(_spelt(flag), _cell(flag.about)) for group in its for flag in group.flags if flag not in shared]
     rows += [("**both**", ""), *((_spelt(flag), _cell(flag.about)) for flag in shared)]
     return _table(("flag", "what it does"), rows)
 

@@ -7,8 +7,9 @@ from argparse import BooleanOptionalAction, Namespace
 from collections.abc import Sequence
 
 from mailtrace.cli.check import check
+from mailtrace.cli.conflicts import OF_THE_INDEXER, refuse
 from mailtrace.cli.explain import explain
-from mailtrace.cli.parser import Parser, access_from, days, run, stop_at_signals, year
+from mailtrace.cli.parser import Parser, days, run, stop_at_signals, store_from, year
 from mailtrace.cli.progress import message_line, progress_of
 from mailtrace.errors import ExitStatus, LogError, UsageError
 from mailtrace.indexing.follower import Follower, can_follow
@@ -18,7 +19,6 @@ from mailtrace.indexing.report import Report
 from mailtrace.logs.backfill import days_of
 from mailtrace.logs.rotation import Calendar
 from mailtrace.output.escape import safe
-from mailtrace.stores import open_store
 from mailtrace.stores.base import INDEX_PERIODS, RETENTION_DAYS, Partitioned, Store
 from mailtrace.syslog.timezones import zone_of
 
@@ -42,13 +42,13 @@ def _parser() -> Parser:
     option = parser.add_argument
     option("files", metavar="FILE", nargs="*", help="log file, or - for standard input")
     option(
-        "-y",
+        *("-y", "--year"),
         dest="year",
         metavar="YEAR",
         type=year,
         help="year of the first line of the oldest file, for logs without years",
     )
-    option("-q", dest="quiet", action="store_true", help="print no summary if all went well")
+    option("-q", "--quiet", dest="quiet", action="store_true", help="print no summary if all went well")
     option("--follow", action="store_true", help="keep reading new lines, through log rotation, until stopped")
     option(
         "--wait",
@@ -70,6 +70,7 @@ def _parser() -> Parser:
 def _index(argv: Sequence[str]) -> ExitStatus:
     parser = _parser()
     arguments = parser.parse_args(argv)
+    refuse(parser, arguments, OF_THE_INDEXER)
     if bool(arguments.files) == arguments.check:
         parser.error("--check takes no FILE" if arguments.check else "name a log file, or - for standard input")
     calendar = Calendar(zone_of(arguments.tz), arguments.tz, arguments.year)
@@ -81,9 +82,8 @@ def _index(argv: Sequence[str]) -> ExitStatus:
     gc.disable()
     # The writing thread waits this long at most for the reading thread to yield.
     sys.setswitchinterval(0.001)
-    store = open_store(
-        arguments.store,
-        access=access_from(arguments),
+    store = store_from(
+        arguments,
         retention_days=arguments.retention,
         index_period=arguments.index_period,
         # --check prints such messages as problems.
