@@ -6,6 +6,7 @@ from datetime import tzinfo
 from pathlib import Path
 from typing import Final, TextIO
 
+from mailtrace.cli.known_logs import known_logs
 from mailtrace.errors import ExitStatus, StoreMissingError
 from mailtrace.output.escape import safe
 from mailtrace.output.times import local_time
@@ -15,18 +16,21 @@ from mailtrace.stores.base import Described, Description, Store
 _WIDTH: Final = 12
 
 
-def check(store: Store, zone: tzinfo, out: TextIO) -> ExitStatus:
-    """Print the state of a store, with times in the zone; return ERROR if there is a problem.
+def check(store: Store, zone: tzinfo, now: float, out: TextIO) -> ExitStatus:
+    """Print the state of a store and its logs, with times in the zone; return ERROR if there is a problem.
 
     Raises:
         StoreError: the store does not answer, or is not a mailtrace store.
     """
     description = store.describe() if isinstance(store, Described) else _describe_file(Path(store.name))
-    for name, text in [("store", store.name), *description.lines, *_documents(store, zone)]:
+    logs = known_logs(store, zone, now)
+    lines = [("store", store.name), *description.lines, *_documents(store, zone), *logs.lines]
+    problems = [*description.problems, *logs.problems]
+    for name, text in lines:
         print(f"{name + ':':{_WIDTH}} {safe(text)}", file=out)
-    for problem in description.problems:
+    for problem in problems:
         print(f"{'problem:':{_WIDTH}} {safe(problem)}", file=out)
-    return ExitStatus.ERROR if description.problems else ExitStatus.OK
+    return ExitStatus.ERROR if problems else ExitStatus.OK
 
 
 def _describe_file(path: Path) -> Description:

@@ -9,8 +9,10 @@ from collections.abc import Sequence
 from mailtrace.cli.check import check
 from mailtrace.cli.conflicts import OF_THE_INDEXER, refuse
 from mailtrace.cli.explain import explain
+from mailtrace.cli.following import Following
 from mailtrace.cli.parser import Parser, days, run, stop_at_signals, store_from, year
-from mailtrace.cli.progress import message_line, progress_of
+from mailtrace.cli.progress import message_line, progress_of, shows_progress
+from mailtrace.cli.waiting import say_whom_it_waits_for
 from mailtrace.errors import ExitStatus, LogError, UsageError
 from mailtrace.indexing.follower import Follower, can_follow
 from mailtrace.indexing.indexer import Indexer
@@ -88,10 +90,13 @@ def _index(argv: Sequence[str]) -> ExitStatus:
         index_period=arguments.index_period,
         # --check prints such messages as problems.
         notify=(lambda _: None) if arguments.check else _notify,
+        writes=not arguments.check,
     )
     try:
         if arguments.check:
-            return check(store, zone_of(arguments.tz), sys.stdout)
+            return check(store, zone_of(arguments.tz), time.time(), sys.stdout)
+        if arguments.wait and not arguments.quiet and shows_progress():
+            say_whom_it_waits_for(store.name, _notify)
         with locked(store.name, wait=arguments.wait):
             return _follow(arguments, calendar, store) if arguments.follow else _read(arguments, calendar, store)
     except BusyError as busy:
@@ -138,10 +143,18 @@ def _follow(arguments: Namespace, calendar: Calendar, store: Store) -> ExitStatu
         raise UsageError("--follow takes files: standard input and folders cannot be followed")
     began = time.monotonic()
     follower = Follower(arguments.files, _notify)
-    indexer = Indexer(store, calendar, from_start=arguments.from_start, retry=follower.wait_to_retry)
     follower.daily = lambda: _expire(store, arguments.retention)
+    following = Following(arguments.files, _notify, quiet=arguments.quiet)
+    indexer = Indexer(
+        store,
+        calendar,
+        progress=following.count,
+        from_start=arguments.from_start,
+        retry=follower.wait_to_retry,
+    )
     stop_at_signals(lambda: follower.stop(indexer))
-    follower.follow(indexer)
+    with following:
+        follower.follow(indexer)
     if not arguments.quiet:
         _summarise(indexer.report, store.name, time.monotonic() - began)
     return _status(indexer.report)

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from getpass import getpass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from mailtrace import __version__
@@ -19,6 +20,7 @@ from mailtrace.cli.suggestions import advice, misread_flag
 from mailtrace.errors import ConfigError, ExitStatus, MailtraceError, StoreError, UsageError
 from mailtrace.stores import open_store
 from mailtrace.stores.access import Access
+from mailtrace.stores.permissions import check_readable, check_writable
 
 if TYPE_CHECKING:  # keeps `--help` quick
     from mailtrace.stores.base import Store
@@ -168,17 +170,20 @@ def access_from(arguments: argparse.Namespace) -> Access:
     )
 
 
-def store_from(arguments: argparse.Namespace, **options: Any) -> Store:
-    """Return the store that the arguments name.
+def store_from(arguments: argparse.Namespace, *, writes: bool = False, **options: Any) -> Store:
+    """Return the store that the arguments name, to be searched or, with `writes`, to be written.
 
     Raises:
         UsageError: a flag or a setting is invalid; the message names the one that is.
-        StoreError: this user cannot read the store.
+        StoreError: this user may not read or write the store; the message says who may.
     """
     try:
-        return open_store(arguments.store, access=access_from(arguments), **options)
+        store = open_store(arguments.store, access=access_from(arguments), **options)
     except UsageError as error:
         raise UsageError(_with_origin(str(error), arguments.origins)) from error
+    if not store.is_remote:
+        (check_writable if writes else check_readable)(Path(store.name))
+    return store
 
 
 def _with_origin(message: str, origins: Mapping[str, Value]) -> str:

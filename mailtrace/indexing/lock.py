@@ -13,10 +13,14 @@ from hashlib import blake2b
 from pathlib import Path
 
 from mailtrace.errors import MailtraceError
+from mailtrace.indexing.holder import holder_of
 
 
 class BusyError(MailtraceError):
     """Another indexer is running on this store."""
+
+    process: int | None = None
+    """Its number, if the system tells."""
 
 
 def _folder() -> Path:
@@ -45,9 +49,11 @@ def locked(store: str, *, wait: bool) -> Iterator[None]:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         except BlockingIOError:
-            raise BusyError(
+            busy = BusyError(
                 f"another mailtrace-index is running on {store}: skipping this run (use --wait to wait for it)"
-            ) from None
+            )
+            busy.process = holder_of(handle)
+            raise busy from None
         yield
     finally:
         os.close(handle)

@@ -271,11 +271,12 @@ class SqliteStore:
     def checkpoints(self) -> list[Checkpoint]:
         """Return all checkpoints."""
         with self._sqlite_errors():
-            rows = self._begin().execute('SELECT log, "offset", tail, path, state, saved FROM checkpoints')
-            return [
-                Checkpoint(log, offset, tail, os.fsdecode(path), orjson.loads(state), saved)
-                for log, offset, tail, path, state, saved in rows
-            ]
+            return _checkpoints(self._begin())
+
+    def known_logs(self) -> list[Checkpoint]:
+        """Return all checkpoints, read as a search reads."""
+        with self._reading() as connection:
+            return _checkpoints(connection)
 
     def search(self, query: Query) -> Iterator[Document]:
         """Yield the documents that match, in the order of the query."""
@@ -357,6 +358,14 @@ class SqliteStore:
             with suppress(sqlite3.Error):
                 self._writer.close()
             self._writer = None
+
+
+def _checkpoints(connection: sqlite3.Connection) -> list[Checkpoint]:
+    rows = connection.execute('SELECT log, "offset", tail, path, state, saved FROM checkpoints')
+    return [
+        Checkpoint(log, offset, tail, os.fsdecode(path), orjson.loads(state), saved)
+        for log, offset, tail, path, state, saved in rows
+    ]
 
 
 def _touch(path: Path) -> None:
