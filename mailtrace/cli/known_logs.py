@@ -58,7 +58,9 @@ def _state(checkpoint: Checkpoint, zone: tzinfo, now: float) -> tuple[str, str]:
     try:
         file = Path(checkpoint.path).stat()
     except FileNotFoundError:
-        return f"read {checkpoint.offset:,} bytes{last_line}; the file has been renamed or deleted since", ""
+        is_absolute = Path(checkpoint.path).is_absolute()
+        gone = "the file has been renamed or deleted since" if is_absolute else "no such file in this folder"
+        return f"read {checkpoint.offset:,} bytes{last_line}; {gone}", ""
     except OSError as error:
         return f"read {checkpoint.offset:,} bytes{last_line}; {error.strerror}", ""
     packed = checkpoint.state.get("packed")

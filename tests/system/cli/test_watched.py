@@ -117,6 +117,12 @@ def test_check_shows_the_last_run_and_each_log(commands, log):
     assert ("log", f"{log}: read {size:,} bytes; the file has been renamed or deleted since") in lines
 
 
+def test_check_does_not_call_a_log_deleted_that_was_named_from_another_folder(commands, log):
+    assert 0 == commands.index(log.name).returncode
+    log.rename(commands.folder / "store" / log.name)
+    assert "mail.log: read 972 bytes; no such file in this folder" == dict(checked(commands)[1])["log"]
+
+
 def test_check_finds_the_last_line_of_a_log_without_years(commands, log):
     log.write_text(many(2).replace("2026-11-20T", "Nov 20 ").replace("+00:00", ""))
     assert 0 == commands.index("-y", 2025, log).returncode
