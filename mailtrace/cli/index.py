@@ -8,20 +8,22 @@ from collections import Counter
 from collections.abc import Sequence
 
 from mailtrace.cli.check import check
+from mailtrace.cli.conflicts import OF_THE_INDEXER, refuse
 from mailtrace.cli.explain import explain
+from mailtrace.cli.following import Following
 from mailtrace.cli.jobs import HELP, jobs, usual_jobs, writer_of
-from mailtrace.cli.parser import Parser, access_from, days, run, stop_at_signals, year
-from mailtrace.cli.progress import message_line, progress_of
+from mailtrace.cli.parser import Parser, days, run, stop_at_signals, store_from, year
+from mailtrace.cli.progress import message_line, progress_of, shows_progress
+from mailtrace.cli.waiting import say_whom_it_waits_for
 from mailtrace.errors import ExitStatus, LogError, UsageError
 from mailtrace.indexing.follower import Follower, can_follow
-from mailtrace.indexing.indexer import Indexer
+from mailtrace.indexing.indexer import Indexer, Progress
 from mailtrace.indexing.lock import BusyError, Lock, locked
 from mailtrace.indexing.report import Report
 from mailtrace.indexing.writer import Writer
 from mailtrace.logs.backfill import days_of
 from mailtrace.logs.rotation import Calendar
 from mailtrace.output.escape import safe
-from mailtrace.stores import open_store
 from mailtrace.stores.base import INDEX_PERIODS, RETENTION_DAYS, Partitioned, Store
 from mailtrace.syslog.timezones import zone_of
 
@@ -46,13 +48,13 @@ def _parser() -> Parser:
     option = parser.add_argument
     option("files", metavar="FILE", nargs="*", help="log file, or - for standard input")
     option(
-        "-y",
+        *("-y", "--year"),
         dest="year",
         metavar="YEAR",
         type=year,
         help="year of the first line of the oldest file, for logs without years",
     )
-    option("-q", dest="quiet", action="store_true", help="print no summary if all went well")
+    option("-q", "--quiet", dest="quiet", action="store_true", help="print no summary if all went well")
     option("--follow", action="store_true", help="keep reading new lines, through log rotation, until stopped")
     option(
         "--wait",
@@ -75,6 +77,7 @@ def _parser() -> Parser:
 def _index(argv: Sequence[str]) -> ExitStatus:
     parser = _parser()
     arguments = parser.parse_args(argv)
+    refuse(parser, arguments, OF_THE_INDEXER)
     if bool(arguments.files) == arguments.check:
         parser.error("--check takes no FILE" if arguments.check else "name a log file, or - for standard input")
     calendar = Calendar(zone_of(arguments.tz), arguments.tz, arguments.year)
@@ -89,7 +92,9 @@ def _index(argv: Sequence[str]) -> ExitStatus:
     store = _open(arguments)
     try:
         if arguments.check:
-            return check(store, zone_of(arguments.tz), sys.stdout)
+            return check(store, zone_of(arguments.tz), time.time(), sys.stdout)
+        if arguments.wait and not arguments.quiet and shows_progress():
+            say_whom_it_waits_for(store, _notify)
         with locked(store, wait=arguments.wait, paths=arguments.files) as lock:
             if arguments.follow:
                 return _follow(arguments, calendar, store, lock)
@@ -103,13 +108,13 @@ def _index(argv: Sequence[str]) -> ExitStatus:
 
 
 def _open(arguments: Namespace) -> Store:
-    return open_store(
-        arguments.store,
-        access=access_from(arguments),
+    return store_from(
+        arguments,
         retention_days=arguments.retention,
         index_period=arguments.index_period,
         # --check prints such messages as problems.
         notify=(lambda _: None) if arguments.check else _notify,
+        writes=not arguments.check,
     )
 
 
@@ -153,20 +158,32 @@ def _follow(arguments: Namespace, calendar: Calendar, store: Store, lock: Lock) 
         raise UsageError("--follow takes files: standard input and folders cannot be followed")
     began = time.monotonic()
     follower = Follower(arguments.files, _notify, lock.beat)
+    follower.daily = lambda: _expire(store, arguments.retention)
+    following = Following(arguments.files, _notify, quiet=arguments.quiet)
     indexer = Indexer(
         store,
         calendar,
-        progress=follower.progress,
+        progress=_each(follower.progress, following.count),
         from_start=arguments.from_start,
         writer=Writer(store, follower.wait_to_retry),
     )
     lock.follow(arguments.files)
-    follower.daily = lambda: _expire(store, arguments.retention)
     stop_at_signals(lambda: follower.stop(indexer))
-    follower.follow(indexer)
+    with following:
+        follower.follow(indexer)
     if not arguments.quiet:
         _summarise(indexer.report, store.name, time.monotonic() - began)
     return _status(indexer.report)
+
+
+def _each(*shown: Progress) -> Progress:
+    """Return a function that calls each of these."""
+
+    def call(path: str, offset: int, lines: int) -> None:
+        for one in shown:
+            one(path, offset, lines)
+
+    return call
 
 
 def _expire(store: Store, retention: int | None) -> None:

@@ -157,6 +157,18 @@ class Partitioned(Protocol):
         """
 
 
+@runtime_checkable
+class KnowsLogs(Protocol):
+    """A store that can be asked for its checkpoints without preparing it for writing."""
+
+    def known_logs(self) -> list[Checkpoint]:
+        """Return all checkpoints; write nothing.
+
+        Raises:
+            StoreMissingError: nothing has been indexed here.
+        """
+
+
 class Description(NamedTuple):
     """The state of a store, for `--check`."""
 

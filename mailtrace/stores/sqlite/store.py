@@ -184,11 +184,12 @@ class SqliteStore:
     def checkpoints(self) -> list[Checkpoint]:
         """Return all checkpoints."""
         with self._writing() as connection:
-            rows = connection.execute('SELECT log, "offset", tail, path, state, saved FROM checkpoints')
-            return [
-                Checkpoint(log, offset, tail, os.fsdecode(path), orjson.loads(state), saved)
-                for log, offset, tail, path, state, saved in rows
-            ]
+            return _checkpoints(connection)
+
+    def known_logs(self) -> list[Checkpoint]:
+        """Return all checkpoints, read as a search reads."""
+        with self._reading() as reader:
+            return reader.read(_checkpoints)
 
     def search(self, query: Query) -> Iterator[Document]:
         """Yield the documents that match, in the order of the query."""
@@ -251,6 +252,14 @@ class SqliteStore:
             with suppress(sqlite3.Error):
                 self._writer.close()
             self._writer = None
+
+
+def _checkpoints(connection: sqlite3.Connection) -> list[Checkpoint]:
+    rows = connection.execute('SELECT log, "offset", tail, path, state, saved FROM checkpoints')
+    return [
+        Checkpoint(log, offset, tail, os.fsdecode(path), orjson.loads(state), saved)
+        for log, offset, tail, path, state, saved in rows
+    ]
 
 
 def _known(connection: sqlite3.Connection, starts: Mapping[str, int]) -> Iterator[tuple[int, str]]:
