@@ -20,7 +20,6 @@ from mailtrace.search.comparisons import (
     Criterion,
     client_names,
 )
-from mailtrace.search.patterns import Pattern
 from mailtrace.search.query import WORD_CRITERIA, Query, Word
 
 _KIND_OF: Final = {
@@ -34,6 +33,8 @@ _KIND_OF: Final = {
 }
 """The kind of term for each criterion that has terms."""
 _ADDRESSES: Final = (SENDERS, RECIPIENTS)
+_KINDS_OF_PATTERNS: Final = {"exact": "", "domain": " domain"}
+"""The kinds of patterns that have terms, and what is added to the kind of the term."""
 _KINDS: Final = {kind: crc32(kind.encode()) for kind in (*_KIND_OF.values(), "from domain", "to domain")}
 
 
@@ -53,18 +54,14 @@ def terms_of(values: Mapping[str, Iterable[str | None]]) -> set[int]:
         texts: Iterable[str] = {text for name in criterion.columns for text in values[name] if text is not None}
         if criterion.comparison is not EXACT:
             texts = {text.lower() for text in texts}
+        if criterion in _ADDRESSES:
+            domains = {domain for _, at, domain in (text.rpartition("@") for text in texts) if at}
+            found.update(_term(f"{kind} domain", domain) for domain in domains)
         if criterion is CLIENTS:
             texts = chain.from_iterable(map(client_names, texts))
-        elif criterion in _ADDRESSES:
-            domains = {domain for _, at, domain in (text.rpartition("@") for text in texts) if at}
-            found.update(_terms(f"{kind} domain", domains))
-        found.update(_terms(kind, texts))
+        seed = _KINDS[kind]
+        found.update([crc32(text.encode("utf-8", "backslashreplace"), seed) for text in texts])
     return found
-
-
-def _terms(kind: str, texts: Iterable[str]) -> list[int]:
-    seed = _KINDS[kind]
-    return [crc32(text.encode("utf-8", "backslashreplace"), seed) for text in texts]
 
 
 def conditions_of(query: Query) -> list[list[int]]:
@@ -78,17 +75,10 @@ def _terms_of_criterion(criterion: Criterion, asked: Iterable[Any]) -> list[int]
     kind = _KIND_OF[criterion]
     if criterion.comparison is EXACT:
         return [_term(kind, text) for text in asked]
-    terms = []
-    for pattern in asked:
-        if not _has_term(criterion, pattern):
-            return None
-        terms.append(_term(kind if pattern.kind == "exact" else f"{kind} domain", pattern.text))
-    return terms
-
-
-def _has_term(criterion: Criterion, pattern: Pattern) -> bool:
-    """Return whether a pattern has a term. An empty address, the null sender, has one; other empty values have none."""
-    return pattern.kind in ("exact", "domain") and (bool(pattern.text) or criterion in _ADDRESSES)
+    # An empty address, the null sender, has a term; other empty values have none.
+    if not all(pattern.kind in _KINDS_OF_PATTERNS and (pattern.text or criterion in _ADDRESSES) for pattern in asked):
+        return None
+    return [_term(kind + _KINDS_OF_PATTERNS[pattern.kind], pattern.text) for pattern in asked]
 
 
 def _terms_of_word(word: Word) -> list[int] | None:

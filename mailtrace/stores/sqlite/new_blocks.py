@@ -18,7 +18,7 @@ _FULL: Final = 4096
 """A block that is this long gets no more rows."""
 _SMALL: Final = 2048
 """A block is joined with at least as many rows after it if it is no longer then."""
-_NO_ID: Final = bytes(12)
+_NO_ID: Final = "0" * 24
 
 Started: TypeAlias = tuple[int, Row]
 """A row with the start of its transaction, in microseconds since 1970."""
@@ -44,17 +44,13 @@ class _NewBlock:
         """How many more rows it can have."""
         return min(_FULL - len(self._ids), _chunk_end(self.number) - self.end)
 
-    def add(self, rows: Sequence[Started | None]) -> None:
-        """Append rows; None for one that has been deleted."""
-        shown = [None if each is None else each[1].document for each in rows]
-        self._columns.add(shown)
-        self._ids += [_NO_ID if each is None else bytes.fromhex(each[1].id) for each in rows]
-        self._dates.extend(
-            HIDDEN if each is None or document is None else each[1].transaction.first
-            for each, document in zip(rows, shown, strict=True)
-        )
-        self._starts += [each[0] for each in rows if each]
-        self._queue_ids.update(each[1].transaction.queue_id for each in rows if each)
+    def add(self, rows: Sequence[Started]) -> None:
+        """Append rows."""
+        self._columns.add([row.document for _, row in rows])
+        self._ids += [bytes.fromhex(row.id) for _, row in rows]
+        self._dates.extend(HIDDEN if row.document is None else row.transaction.first for _, row in rows)
+        self._starts += [start for start, _ in rows]
+        self._queue_ids.update(row.transaction.queue_id for _, row in rows)
 
     def terms(self) -> list[int]:
         """Return the terms of its rows, sorted: inserted in their order, they are next to each other."""
@@ -145,17 +141,13 @@ class NewBlocks:
             first = number
         if first == block.number:
             return block
-        joined, rows = (
-            _NewBlock(first),
-            self._connection.execute(
-                f"SELECT {FIELDS} FROM transactions WHERE number BETWEEN ? AND ?", (first, block.end - 1)
-            ),
-        )
-        known = {number: row_of(number, *kept) for number, *kept in rows}
-        started = [
-            (row.transaction.start, row) if (row := known.get(number)) else None for number in range(first, block.end)
-        ]
-        joined.add(started)
+        joined = _NewBlock(first)
+        sql = f"SELECT {FIELDS} FROM transactions WHERE number BETWEEN ? AND ?"
+        rows = ((number, row_of(*kept)) for number, *kept in self._connection.execute(sql, (first, block.end - 1)))
+        known = {number: (row.transaction.start, row) for number, row in rows}
+        start, row = next(iter(known.values()))
+        deleted = start, Row(_NO_ID, row.transaction, None)
+        joined.add([known.get(number, deleted) for number in range(first, block.end)])
         for bits, table, number in ((0, "blocks", "block"), (COLUMN_BITS, "columns", "number")):
             numbers = first << bits, block.number << bits
             self._connection.execute(f"DELETE FROM {table} WHERE {number} >= ? AND {number} < ?", numbers)

@@ -35,8 +35,8 @@ def values_of(row: Row) -> tuple[Any, ...]:
     return bytes.fromhex(row.id), state, it.host, it.queue_id, it.mta, it.line, packed(it)
 
 
-def row_of(_number: int, id_: bytes, *kept: Any) -> Row:
-    """Return a row from the columns `FIELDS`."""
+def row_of(id_: bytes, *kept: Any) -> Row:
+    """Return a row from the columns `FIELDS` without the number."""
     transaction = unpacked(*kept)
     return Row(id_.hex(), transaction, document(transaction))
 
