@@ -130,12 +130,9 @@ class NewBlocks:
 
     def _joined(self, block: _NewBlock) -> _NewBlock:
         """Return a block with the small ones before it, so that a chunk that grows slowly has few."""
-        before = self._connection.execute(
-            "SELECT block, size FROM blocks WHERE block BETWEEN ? AND ? ORDER BY block DESC",
-            (block.number >> CHUNK_BITS << CHUNK_BITS, block.number - 1),
-        )
+        sql = "SELECT block, size FROM blocks WHERE block BETWEEN ? AND ? ORDER BY block DESC"
         first = block.number
-        for number, size in before:
+        for number, size in self._connection.execute(sql, (first >> CHUNK_BITS << CHUNK_BITS, first - 1)):
             if size > block.end - first or block.end - number > _SMALL:
                 break
             first = number
@@ -149,8 +146,8 @@ class NewBlocks:
         deleted = start, Row(_NO_ID, row.transaction, None)
         joined.add([known.get(number, deleted) for number in range(first, block.end)])
         for bits, table, number in ((0, "blocks", "block"), (COLUMN_BITS, "columns", "number")):
-            numbers = first << bits, block.number << bits
-            self._connection.execute(f"DELETE FROM {table} WHERE {number} >= ? AND {number} < ?", numbers)
+            numbers = first << bits, (block.number << bits) - 1
+            self._connection.execute(f"DELETE FROM {table} WHERE {number} BETWEEN ? AND ?", numbers)
         return joined
 
 

@@ -189,6 +189,17 @@ class SqliteStore:
                 for log, offset, tail, path, state, saved in rows
             ]
 
+    def grammar(self) -> int | None:
+        """Return the version of the grammar that made the documents, None if it has not been set."""
+        with self._writing() as connection:
+            found = connection.execute("SELECT value FROM meta WHERE name = 'grammar'").fetchone()
+            return None if found is None else int(found[0])
+
+    def set_grammar(self, version: int) -> None:
+        """Set the version of the grammar together with the next commit."""
+        with self._writing() as connection:
+            connection.execute("INSERT OR REPLACE INTO meta VALUES ('grammar', ?)", (version,))
+
     def search(self, query: Query) -> Iterator[Document]:
         """Yield the documents that match, in the order of the query."""
         results = Results(query)
