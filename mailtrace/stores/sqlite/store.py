@@ -73,11 +73,16 @@ class SqliteStore:
                 self.path.parent.chmod(0o2750)
             _touch(self.path)
         except OSError as error:
-            advice = f"cannot be written ({error.strerror}): choose another file with --store"
-            raise StoreError(f"{self.path} {advice}") from error
+            raise StoreError(
+                f"{self.path} cannot be written ({error.strerror}): choose another file with --store"
+            ) from error
         with self._sqlite_errors():
             connection = sqlite3.connect(self.path, timeout=_WAIT_SECONDS, isolation_level=None)
-            set_up(connection, self.name)
+            try:
+                set_up(connection, self.name)
+            except BaseException:
+                connection.close()
+                raise
             self._writer = connection
 
     @contextmanager
