@@ -8,16 +8,7 @@ from operator import and_, contains, or_
 from typing import Any
 
 from mailtrace.message.document import Document
-from mailtrace.search.comparisons import (
-    CLIENT,
-    CRITERIA,
-    EXACT,
-    PART,
-    PATTERN,
-    RECIPIENTS,
-    RELAY,
-    Criterion,
-)
+from mailtrace.search.comparisons import CLIENT, CRITERIA, EXACT, PART, PATTERN, RECIPIENTS, RELAY, Criterion
 from mailtrace.search.patterns import Pattern
 from mailtrace.search.query import WORD_CRITERIA, Query, matches
 from mailtrace.stores.sqlite.block import Block, Mask, Pick, everything

@@ -153,3 +153,14 @@ def test_a_store_that_was_left_in_the_middle_is_not_read_without_its_last_commit
     lock()
     with pytest.raises(StoreError, match="cannot be used"):
         SqliteStore(str(folder / "mailtrace.db")).count(Query())
+
+
+def test_a_damaged_store_is_called_damaged_although_a_writer_was_killed(tmp_path):
+    stored(tmp_path, NOON, NOON).close()
+    path = tmp_path / "mailtrace.db"
+    with path.open("r+b") as file:
+        file.seek(4096)
+        file.write(b"\xff" * 60_000)
+    path.with_name("mailtrace.db-wal").touch()
+    with pytest.raises(StoreError, match=r"is damaged \(.*\): move it away"):
+        SqliteStore(str(path)).count(Query())
