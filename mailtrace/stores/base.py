@@ -188,3 +188,14 @@ class Described(Protocol):
         Raises:
             StoreUnavailableError: the store does not answer.
         """
+
+
+@runtime_checkable
+class Derived(Protocol):
+    """A store that knows which version of the grammar made its documents."""
+
+    def grammar(self) -> int | None:
+        """Return the version, None if it has not been set."""
+
+    def set_grammar(self, version: int) -> None:
+        """Set the version together with the next commit."""
