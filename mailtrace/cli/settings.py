@@ -48,6 +48,7 @@ SECRETS: Final = (
 SETTINGS: Final = (
     Setting("store"),
     Setting("tz"),
+    Setting("host", str, "mailtrace-index"),
     Setting("retention", int, "mailtrace-index"),
     Setting("index_period", str, "mailtrace-index"),
     Setting("wait", bool, "mailtrace-index", default=False),
