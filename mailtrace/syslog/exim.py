@@ -34,7 +34,7 @@ _begins = re.compile(
 ).match
 """How the lines begin that have no message ID. Others without one are free text of an access control list."""
 _continues = re.compile(r"[A-Z* ] [!-9;-~]{1,200}:|[ \t]|Envelope-(?:from|to): ").match
-_REPEATED: Final = ("rejected ", "refused", ": discarded by ", "tmp-reject ", "authenticator failed ")
+_REPEATED: Final = ("rejected ", "rejected: ", "refused", ": discarded by ", "tmp-reject ", "authenticator failed ")
 """Words of the lines that Exim writes to the reject log too."""
 _SECOND: Final = 1_000_000
 _MAX_COPIES: Final = 16
@@ -147,7 +147,7 @@ class EximLines:
             return record
         process = record.host, record.pid
         known = self._copies.pop(process, None)
-        if known is not None and known[1] == text and 0 <= record.time - known[0] <= _SECOND:
+        if known is not None and known[1] == text and abs(record.time - known[0]) <= _SECOND:
             return EXIM_COPY
         self._copies[process] = record.time, text
         if len(self._copies) > _MAX_COPIES:
