@@ -85,7 +85,11 @@ def _opened(
         resume = None
     if resume is None:
         return _open_stream(plan, calendar, now) if log.is_stream else _open_new(plan, calendar, known)
-    _check(plan, calendar, resume.checkpoint.state)
+    try:
+        _check(plan, calendar, resume.checkpoint.state)
+    except LogError:
+        _close(resume)
+        raise
     if from_start:
         return _open_again(plan, calendar, resume)
     return None if resume.reader is None else _resume(log, calendar, resume.checkpoint.state, resume.reader)

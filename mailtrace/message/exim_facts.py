@@ -3,20 +3,21 @@
 from typing import Final
 
 from mailtrace.message.order import TimedFact
-from mailtrace.mta.facts import Addressee, Refusal, Result, Sender
+from mailtrace.mta.facts import Addressee, Held, Refusal, Result, Sender
 from mailtrace.mta.queue_ids import exim_time
 from mailtrace.mta.rules import new_tuple
 
 _NO_ATTEMPTS: Final = tuple(f"defer ({number})" for number in range(-56, -51))
 """How the status of a deferral begins that was no attempt: the time to retry has not come, or the domain is held."""
+_EARLY: Final = (Refusal, Held)
 _SECOND: Final = 1_000_000
 
 
 def attempts_with_delays(facts: list[TimedFact], queue_id: str) -> list[TimedFact]:
     """Return the facts with the delay of each result, which Exim logs only with `+queue_time`.
 
-    A deferral without an attempt says nothing new of a recipient whose deferral is known, and is left out. Of a message
-    that was refused, the reject log names the recipients after the refusal; here they come first.
+    A deferral without an attempt says nothing new of a recipient whose deferral is known, and is left out. A refusal or
+    a hold by an access control list is logged before the recipients are; here they come first.
     """
     arrived = exim_time(queue_id)
     deferred = _first_deferrals(facts)
@@ -31,9 +32,10 @@ def attempts_with_delays(facts: list[TimedFact], queue_id: str) -> list[TimedFac
                 found.append((time, new_tuple(Result, (recipient, orig_to, relay, status, outcome, dsn, delay))))
                 continue
         found.append((time, fact))
-    kinds = {type(fact) for _, fact in facts}
-    if Addressee in kinds and Refusal in kinds and Sender not in kinds:
-        found.sort(key=lambda timed: type(timed[1]) is not Addressee)
+    arrivals = [time for time, fact in facts if type(fact) is Sender]
+    last = max(arrivals, default=facts[-1][0])
+    if any(type(fact) in _EARLY and time < last for time, fact in facts):
+        found.sort(key=lambda timed: type(timed[1]) is not Addressee or timed[0] > last)
     return found
 
 

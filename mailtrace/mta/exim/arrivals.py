@@ -24,7 +24,7 @@ _size = re.compile(
     rf"(?: for ({_WORD}(?: {_WORD})*))?\Z"
 ).search
 _protocol = re.compile(
-    r" P=[^\s\"\[\]]+(?: L[.*-]*)?(?: (?:SPF|X|CV)=\S+)*(?: DN=\".*\")?(?: SNI=\S+)?(?: A=([^\s:\"]+)(?::([^\"]*))?)?"
+    r" P=[^\s\"\[\]]+(?: L[.*-]*)?(?: (?:SPF|X|CV)=\S+)*(?: DN=\".*\")?(?: SNI=\S+)?(?: A=([^\s:\"]+)(?::([^\"]*?))?)?"
     r"(?: PRDR)?(?: PRX=\S+)?(?: K)?\Z"
 ).match
 _host = re.compile(rf".*(?<! I=)\[[0-9A-Fa-f.:]+\](?={CONNECTION}\Z)").match

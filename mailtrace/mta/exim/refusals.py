@@ -88,8 +88,10 @@ def _argument(found: re.Match[str] | None) -> str | None:
 
 def parse_refusal(queue_id: str, _program: str, rest: str) -> Parsed:
     """Return a refusal that names the client later or not at all: of a local message, or before any command."""
+    local = _local_sender(rest)
+    rest = rest[local.end() :] if local else rest
     head = rest.partition(": message too big: ")[0]
-    sender = _first(_local_sender(head), _from(head), _of_sender(head))
+    sender = _first(local, _from(head), _of_sender(head))
     if sender is None:
         sender = _argument(_mail(head))
     client = _client_in(head)
