@@ -11,6 +11,7 @@ and each line of an entry is a piece of its own: `[1\3]` ends with a line. What 
 import re
 from collections import OrderedDict
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 from mailtrace.mta.queue_ids import EXIM_ID, exim_time
@@ -36,6 +37,9 @@ _begins = re.compile(
 _continues = re.compile(r"[A-Z* ] [!-9;-~]{1,200}:|[ \t]|Envelope-(?:from|to): ").match
 _REPEATED: Final = ("rejected ", "rejected: ", "refused", ": discarded by ", "tmp-reject ", "authenticator failed ")
 """Words of the lines that Exim writes to the reject log too."""
+_ID_LENGTHS: Final = (16, 23)
+_FLAGS: Final = frozenset(("<= ", "=> ", "-> ", "== ", "** ", "Com"))
+_new: Final = tuple.__new__
 _SECOND: Final = 1_000_000
 _MAX_COPIES: Final = 16
 _MAX_ENTRIES: Final = 256
@@ -67,7 +71,8 @@ class EximLines:
     def __init__(self) -> None:
         self.host = ""
         """The host of lines that name none."""
-        self._second, self._instant = "\n", 0
+        self._second: tuple[str, str | None] = ("", None)
+        self._instant = 0
         self._of_file: tuple[_Entry, str] | None = None
         """The refusal at the end of a file's lines so far, and its process ID."""
         self._entries: OrderedDict[_Process, _Entry] = OrderedDict()
@@ -81,19 +86,22 @@ class EximLines:
         second, milli, zone, pid = found.groups()
         if (time := self._time(second, zone, years)) is None:
             return None
-        time += int(milli) * 1000 if milli else 0
-        text, pid = line[found.end() :].rstrip("\r"), pid or ""
-        prefix = _prefix(text)
+        if milli:
+            time += int(milli) * 1000
+        text, pid = line[found.end() :], pid or ""
+        if text[-1:] == "\r":
+            text = text[:-1]
+        prefix = _prefix(text) if "rejected " in text else ""
         self._of_file = (_Entry(time, prefix), pid) if prefix else None
-        return Record(time, self.host, PROGRAM, pid, text)
+        return _new(Record, (time, self.host, PROGRAM, pid, text))
 
     def _time(self, second: str, zone: str | None, years: Timeline) -> int | None:
         """Return the time of a stamp in microseconds since 1970; None if there is no such date."""
-        if second + (zone or "") != self._second:
+        if (second, zone) != self._second:
             instant = years.instant(_stamp(second, zone))
             if instant is None:
                 return None
-            self._second, self._instant = second + (zone or ""), instant * _SECOND
+            self._second, self._instant = (second, zone), instant * _SECOND
         return self._instant
 
     def _further(self, line: str, stamp: re.Match[str] | None) -> Record | None:
@@ -178,10 +186,17 @@ class EximLines:
 def _is_own(line: str, found: re.Match[str]) -> bool:
     """Return whether Exim wrote the text after a stamp, rather than that a host's name and a program follow it."""
     at = found.end()
-    if found[4] is not None or _begins(line, at):
+    if found[4] is not None:
         return True
-    written = _is_id(line, at)
-    return written is not None and exim_time(line[at : written.end() - 1]) is not None
+    end = line.find(" ", at)
+    if end - at in _ID_LENGTHS and _has_time(line[at:end]):
+        return line[end + 1 : end + 4] in _FLAGS or _is_id(line, at) is not None
+    return _begins(line, at) is not None
+
+
+@lru_cache(maxsize=4096)
+def _has_time(queue_id: str) -> bool:
+    return exim_time(queue_id) is not None
 
 
 def _prefix(text: str) -> str:

@@ -179,6 +179,9 @@ class Frames:
             minute, second = _MINUTES.get(line[7:13]), _SECONDS.get(line[13:15])
             if minute is not None and second is not None and line[15:16] == " " and self._is_framed(line, 16):
                 return self._without_year(line, *date, minute + second)
+        elif line[10:11] == " " and self._entry is None:
+            if (own := self._own(line)) is not None:
+                return own
         elif line[:11] == self._iso_day and line[19:20] == ".":
             minute, second = _MINUTES.get(line[11:17]), _SECONDS.get(line[17:19])
             if minute is not None and second is not None and line.startswith(self._iso_zone, 26):
@@ -206,10 +209,14 @@ class Frames:
         """Return the record of a line in any format, inside `depth` wrappers."""
         if depth:
             return self._framed(line, depth)
+        own = self._own(line)
+        return self._whole(self._framed(line, depth)) if own is None else own
+
+    def _own(self, line: str) -> Record | None:
+        """Return the record of a line of Exim's own file; None for any other line."""
         own = self.exim.record(line, self._years)
-        if own is None:
-            return self._whole(self._framed(line, depth))
-        self.host_of_nameless = own.host
+        if own is not None:
+            self.host_of_nameless = own.host
         return own
 
     def _whole(self, record: Record | Unframed) -> Record | Unframed:

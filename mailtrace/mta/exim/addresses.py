@@ -47,9 +47,9 @@ def who_at(rest: str) -> Who | None:
         address, top = found.groups()
         if top is None:
             return Who(address, None, found.end())
-        return _who(address, top, found.end())
+        return envelope_or_alias(address, top, found.end())
     if found := _rewritten(rest):
-        return _who(rest[: found.start()], found[1], found.end())
+        return envelope_or_alias(rest[: found.start()], found[1], found.end())
     found = _alone(rest)
     return Who(found[1], None, found.end()) if found and found[1] else None
 
@@ -87,8 +87,11 @@ def _is_same(address: str, top: str) -> bool:
     return top_local == local or bool(local and top_local.startswith(local + "+"))
 
 
-def _who(address: str, top: str, end: int) -> Who:
+def envelope_or_alias(address: str, top: str, end: int) -> Who:
     """Return the recipient: the address of the envelope where the other one is only another spelling of it."""
+    if top.startswith(address) and top[len(address) : len(address) + 1] in ("@", ""):
+        # Fast path for local users.
+        return Who(top, None, end)
     if _is_same(address, top) or address in (":blackhole:", "discarded"):
         return Who(top, None, end)
     return Who(address, None if top == address else top, end)

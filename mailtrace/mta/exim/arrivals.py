@@ -18,6 +18,14 @@ from mailtrace.mta.rules import new_tuple
 _WORD: Final = rf'(?:[^\s"@]*(?:{QUOTED}[^\s"@]*)*@[^\s"]+|[\w.+-]+)'
 """A recipient; a local program may have given it without a domain."""
 _sender = re.compile(rf"({IN_LIST})(?: R=({EXIM_ID}))?(?: DS)?(?= )").match
+_usual = re.compile(
+    r'([^\s"]+) H=([^\s()\[\]]+ )?(?:\([^\s()\[\]"]*\) )?(\[[0-9A-Fa-f.:]+\])(?::\d+)?'
+    r"(?: I=\[[^\]\s]*\](?::\d+)?)?(?: Ci=\d+)?"
+    r' P=[a-z0-9]+(?: L\S*)?(?: X=\S+)?(?: CV=\S+)?(?: A=[^\s:"]+(?::([^\s:"]+))?)?(?: K)? S=(\d{1,15})'
+    r'(?: M8S=\d+)?(?: DKIM=\S+)?(?: RT=\S+)?(?: id\*?=([^\s"]+))?(?= T="| from <| for |\Z)'
+).match
+"""Matches the fields of most messages from SMTP, in which nothing can be taken for another field."""
+_tail = re.compile(rf"(?: T={QUOTED})?(?: from <{ADDRESS}>)?(?: for ({_WORD}(?: {_WORD})*))?\Z").match
 _size = re.compile(
     r" S=(\d{1,15})(?: (?:M8S|DKIM|RT|Q)=[^\s\"]*| ARC| DMARC)*"
     rf"(?: id\*?=({QUOTED}@\S+|\S+))?(?: T={QUOTED})?(?: from <{ADDRESS}>)?"
@@ -36,12 +44,28 @@ _MAX_PROTOCOLS: Final = 20
 
 def parse_arrival(queue_id: str, _program: str, rest: str) -> Parsed:
     """Return the sender with size, message ID and client; the login, the origin and the recipients if logged."""
-    found = _sender(rest, len("<= "))
+    if (usual := _usual(rest, 3)) and (tail := _tail(rest, usual.end())):
+        name, ip, login = usual[2], usual[3], usual[4]
+        values = (usual[1], int(usual[5]), usual[6], f"{name or 'unknown '}{ip}")
+        return _arrived(queue_id, values, (login, None), tail[1])
+    found = _sender(rest, 3)
     if found is None or not found[1]:
         return None
     sender, origin = found.groups()
     at, size, msgid, names = _size_and_ids(rest, found.end())
     client, login = _client(rest[found.end() : at])
+    return _arrived(queue_id, (sender, size, msgid, client), (login, origin), names)
+
+
+def _arrived(
+    queue_id: str,
+    values: tuple[str, int | None, str | None, str | None],
+    links: tuple[str | None, str | None],
+    names: str | None,
+) -> Parsed:
+    """Return sender, size, message ID and client; login and origin; and the recipients of a list."""
+    sender, size, msgid, client = values
+    login, origin = links
     listed = dict.fromkeys(_recipients(names) if '"' in names else names.split(" ")) if names else {}
     arrived = new_tuple(Sender, ("" if sender == "<>" else sender, size, len(listed) or None, msgid, client))
     if not (login or origin or listed):

@@ -100,7 +100,9 @@ def _rule_for(text: str) -> tuple[Rule | None, str, str]:
     rule = _BY_FLAG.get(rest[:3])
     if rule is not None:
         return rule, queue_id, rest
-    return (COMPLETED if _completed(rest) else _other(queue_id, rest)), queue_id, rest
+    if rest == "Completed" or _completed(rest):
+        return COMPLETED, queue_id, rest
+    return _other(queue_id, rest), queue_id, rest
 
 
 def _other(queue_id: str, rest: str) -> Rule:

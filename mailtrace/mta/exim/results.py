@@ -13,7 +13,7 @@ import re
 from functools import lru_cache
 from typing import Final
 
-from mailtrace.mta.exim.addresses import ADDRESS, QUOTED, who_at
+from mailtrace.mta.exim.addresses import ADDRESS, QUOTED, Who, envelope_or_alias, who_at
 from mailtrace.mta.facts import Event, Parsed, Refusal, Result
 from mailtrace.mta.rules import new_tuple, says_discarded
 
@@ -21,7 +21,10 @@ _HOST: Final = r" H=(\S+ \[[^\]\s]*\](?::-?\d+)?)\*?"
 _fields = re.compile(
     rf"(?: F=<{ADDRESS}>)?(?: Q=\S+)?(?: P=<{ADDRESS}>)?(?: R=([^\s:]+))?(?: T=([^\s:]+))?(?: S=\d+)?(?:{_HOST})?"
 ).match
-_reply = re.compile(rf" C=({QUOTED})(?= |\Z)").search
+_usual = re.compile(
+    r'([^\s"|/<:(>]+)(?: <([^\s"<>]*)>)?(?: F=<[^\s"<>]*>)?(?: P=<[^\s"<>]*>)?'
+    rf" R=(\S+) T=([^\s:]+)(?: S=\d+)?(?:{_HOST})?(?= |\Z)"
+).match
 _last_reply = re.compile(rf" C=({QUOTED})(?: QT=(\S+))?(?: DT=\S+)?\Z").search
 _queue_time = re.compile(r" QT=(\S+)(?: DT=\S+)?\Z").search
 _delivery_time = re.compile(r"(?: QT=(\S+))? DT=[\d.a-z]+\Z").search
@@ -32,6 +35,7 @@ _deferral_host = re.compile(
 ).match
 _certificate = re.compile(r'(?: (?:I|PRX|X|CV|A|TFO\S*)(?:=\S+?)?| DN="[^"]*"| [KL])*(?= ?: |\Z)').match
 _discarded = re.compile(r"(?:blackhole|discarded) \(([^()]*)\)(?:: (.*))?\Z", re.DOTALL).match
+_is_code = re.compile(r"[245]\.\d{1,3}\.\d{1,3}").fullmatch
 _enhanced = re.compile(r"[245]\d\d[ -]([245]\.\d{1,3}\.\d{1,3})(?![\w.])").search
 _escape = re.compile(r'\\(["\\])').sub
 _time_units = re.compile(r"([\d.]+)([wdhms])").findall
@@ -43,6 +47,11 @@ _NOT_LONGER: Final = 40
 def parse_sent(queue_id: str, _program: str, rest: str) -> Parsed:
     """Return a delivery; without an address, a message that an ACL or the system filter has discarded."""
     flag, rest = rest[0], rest[3:]
+    if (found := _usual(rest)) and ' <"' not in rest:
+        # Fast path for most deliveries.
+        address, top, _, transport, host = found.groups()
+        usual = Who(address, None, 0) if top is None else envelope_or_alias(address, top, 0)
+        return _sent(queue_id, flag, rest, usual, found.end(), host or transport, transport)
     who = who_at(rest)
     if rest[:11] in ("blackhole (", "discarded (") and (found := _discarded(rest)):
         words = found[1] if found[2] is None else f"{found[1]}: {found[2]}"
@@ -50,24 +59,42 @@ def parse_sent(queue_id: str, _program: str, rest: str) -> Parsed:
     fields = _fields(rest, who.end) if who else None
     if who is None or fields is None:
         return None
-    _, transport, host = fields.groups()
-    if rest[-1] == '"' or " C=" in rest:
-        reply = _last_reply(rest, fields.end())
-    else:
-        reply = None
-    if reply:
-        status, waited = reply[1][1:-1], reply[2]
-        if "\\" in status:
-            status = _escape(_unescape, status)
-    else:
-        status, waited = "delivered", _waited(rest)
+    router, transport, host = fields.groups()
+    return _sent(queue_id, flag, rest, who, fields.end(), host or transport or router, transport)
+
+
+def _sent(queue_id: str, flag: str, rest: str, who: Who, at: int, relay: str | None, transport: str | None) -> Parsed:
+    """Return the delivery whose further fields begin at an index."""
+    reply, waited = _reply_and_time(rest, at)
+    status = "delivered" if reply is None else reply
     outcome = "unknown" if flag == "*" else _outcome(rest, status, transport)
-    if outcome == "discarded" and not reply:
+    if outcome == "discarded" and reply is None:
         status = "discarded"
-    dsn = _dsn(status) if reply else None
-    relay = host or transport or fields[1]
+    dsn = _code(status[4:16].partition(" ")[0]) if reply else None
     result = (who.recipient, who.orig_to, relay, status, outcome, dsn, _seconds(waited) if waited else None)
     return new_tuple(Event, (queue_id, new_tuple(Result, result)))
+
+
+def _reply_and_time(rest: str, at: int) -> tuple[str | None, str | None]:
+    """Return the next hop's reply and the time in the queue, both None if they are not logged."""
+    start = rest.find(' C="', at)
+    if start < 0:
+        return None, _waited(rest)
+    if rest[-1] == '"':
+        reply = rest[start + 4 : -1]
+        if '"' not in reply and "\\" not in reply:
+            return reply, None
+    found = _last_reply(rest, start)
+    if found is None:
+        return None, _waited(rest)
+    reply = found[1][1:-1]
+    return (_escape(_unescape, reply) if "\\" in reply else reply), found[2]
+
+
+@lru_cache(maxsize=256)
+def _code(word: str) -> str | None:
+    """Return a word that is an enhanced status code (RFC 3463)."""
+    return word if _is_code(word) else None
 
 
 def _unescape(found: re.Match[str]) -> str:

@@ -3,7 +3,7 @@
 from mailtrace.message.document import document
 from mailtrace.message.transaction import SECOND, Transaction
 from mailtrace.mta.exim import parse
-from mailtrace.mta.facts import Ignored
+from mailtrace.mta.facts import Event, Ignored
 from mailtrace.mta.queue_ids import time_of
 
 QUEUE_ID = "1xXO6v-0007Yn-0t"
@@ -22,6 +22,7 @@ def document_of(*lines, apart=SECOND):
         parsed = parse("exim", f"{QUEUE_ID} {line}")
         assert parsed is not None
         if not isinstance(parsed, Ignored):
+            assert isinstance(parsed, (Event, list))
             for event in parsed if isinstance(parsed, list) else [parsed]:
                 transaction.add(ARRIVED * SECOND + number * apart, event.fact)
     return document(transaction)
