@@ -19,6 +19,7 @@ demo: $(BIN)/mailtrace-index
 	@store=$$(mktemp -d) && trap 'rm -rf "$$store"' EXIT && set -ex && export MAILTRACE_STORE=sqlite:$$store/mailtrace.db && \
 	$(BIN)/mailtrace-index -y 2011 --tz Europe/Madrid sample_logs/sendmail.log && \
 	$(BIN)/mailtrace-index -y 2026 --tz UTC sample_logs/postfix.log sample_logs/mixed.log.gz && \
+	$(BIN)/mailtrace-index --host mail --tz UTC sample_logs/exim.log && \
 	$(BIN)/mailtrace-search --tz Europe/Madrid -f bob@foo.com -d 2011-12-15T00:00:00 -D 2011-12-17T00:00:00 -h smtp -r 10
 
 test: $(VENV)/.test-extras lint

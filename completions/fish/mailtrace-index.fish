@@ -9,6 +9,7 @@ complete -c mailtrace-index -l ca-certs -r -F -d 'CA certificates to trust (defa
 complete -c mailtrace-index -l client-cert -r -F -d 'client certificate, in PEM format'
 complete -c mailtrace-index -l client-key -r -F -d 'private key of the client certificate, if in a file of its own'
 complete -c mailtrace-index -s y -l year -x -d 'year of the first line of the oldest file, for logs without years'
+complete -c mailtrace-index -l host -x -d 'host of lines that name none, as in Exim\'s own files (default there: this machine\'s name)'
 complete -c mailtrace-index -s q -l quiet -d 'print no summary if all went well'
 complete -c mailtrace-index -l follow -d 'keep reading new lines, through log rotation, until stopped'
 complete -c mailtrace-index -l wait -l no-wait -d 'wait if another mailtrace-index is using the store, instead of skipping this run'

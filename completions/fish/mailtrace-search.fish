@@ -16,7 +16,7 @@ complete -c mailtrace-search -s q -l queue-id -x -d 'queue ID, exactly as logged
 complete -c mailtrace-search -s c -l client -x -d 'client name, IP address or network'
 complete -c mailtrace-search -l login -x -d 'user name of the SASL login'
 complete -c mailtrace-search -s h -l host -x -d 'host that wrote the log'
-complete -c mailtrace-search -l mta -x -a 'postfix sendmail' -d 'mail server: postfix or sendmail'
+complete -c mailtrace-search -l mta -x -a 'postfix sendmail exim' -d 'mail server: postfix, sendmail or exim'
 complete -c mailtrace-search -s s -l outcome -x -a 'sent deferred bounced expired rejected held discarded deleted probe queued unknown' -d 'final outcome of a recipient: sent, deferred, bounced, expired, rejected, held, discarded, deleted, probe, queued, unknown'
 complete -c mailtrace-search -l ever -x -a 'sent deferred bounced expired rejected held discarded deleted probe queued unknown' -d 'outcome of any delivery attempt, final or not'
 complete -c mailtrace-search -l relay -x -d 'next hop: name, IP address or network'

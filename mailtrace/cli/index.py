@@ -1,6 +1,7 @@
 """The command `mailtrace-index`."""
 
 import gc
+import socket
 import sys
 import time
 from argparse import BooleanOptionalAction, Namespace
@@ -27,7 +28,7 @@ from mailtrace.output.escape import safe
 from mailtrace.stores.base import INDEX_PERIODS, RETENTION_DAYS, Partitioned, Store
 from mailtrace.syslog.timezones import zone_of
 
-_DESCRIPTION = "Index the mail logs of Postfix and sendmail for mailtrace-search."
+_DESCRIPTION = "Index the mail logs of Postfix, sendmail and Exim for mailtrace-search."
 _EPILOG = """\
 Files may be compressed (gzip, bzip2, xz, zstd); - is standard input. Each run
 reads only what is new since the last run.
@@ -53,6 +54,12 @@ def _parser() -> Parser:
         metavar="YEAR",
         type=year,
         help="year of the first line of the oldest file, for logs without years",
+    )
+    option(
+        "--host",
+        metavar="NAME",
+        default="",
+        help="host of lines that name none, as in Exim's own files (default there: this machine's name)",
     )
     option("-q", "--quiet", dest="quiet", action="store_true", help="print no summary if all went well")
     option("--follow", action="store_true", help="keep reading new lines, through log rotation, until stopped")
@@ -80,7 +87,8 @@ def _index(argv: Sequence[str]) -> ExitStatus:
     refuse(parser, arguments, OF_THE_INDEXER)
     if bool(arguments.files) == arguments.check:
         parser.error("--check takes no FILE" if arguments.check else "name a log file, or - for standard input")
-    calendar = Calendar(zone_of(arguments.tz), arguments.tz, arguments.year)
+    own_host = socket.gethostname().lower()
+    calendar = Calendar(zone_of(arguments.tz), arguments.tz, arguments.year, arguments.host.lower(), own_host)
     if arguments.explain:
         explain(arguments.files, calendar, time.time(), sys.stdout)
         return ExitStatus.OK
@@ -217,7 +225,7 @@ def _summarise(report: Report, store: str, seconds: float, *, interrupted: bool 
         lines.append("interrupted: the next run reads the rest")
     for path in sorted(report.unfinished):
         lines.append(f"{path}: the last line is incomplete: left for the next run")
-    lines += [f"{path}: no line of Postfix or sendmail: see --explain {path}" for path in report.without_mail]
+    lines += [f"{path}: no line of Postfix, sendmail or Exim: see --explain {path}" for path in report.without_mail]
     lines += [f"refused by the store: {refused.transaction}: {refused.reason}" for refused in report.refused]
     for line in lines + report.notes:
         print(safe(line), file=sys.stderr)

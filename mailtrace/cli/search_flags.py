@@ -55,7 +55,7 @@ def _add_message(group: argparse._ArgumentGroup) -> None:
     option("-c", "--client", dest="clients", metavar="CLIENT", help="client name, IP address or network", **_MANY)
     option("--login", dest="logins", metavar="LOGIN", help="user name of the SASL login", **_MANY)
     option("-h", "--host", dest="hosts", metavar="HOST", help="host that wrote the log", **_MANY)
-    option("--mta", dest="mtas", choices=MTAS, help=f"mail server: {' or '.join(MTAS)}", **_MANY)
+    option("--mta", dest="mtas", choices=MTAS, help=f"mail server: {', '.join(MTAS[:-1])} or {MTAS[-1]}", **_MANY)
 
 
 def _add_outcome(group: argparse._ArgumentGroup) -> None:

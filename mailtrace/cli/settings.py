@@ -52,6 +52,7 @@ SECRETS: Final = (
 SETTINGS: Final = (
     Setting("store", example="sqlite:/var/lib/mailtrace/mailtrace.db"),
     Setting("tz", example="Europe/Madrid"),
+    Setting("host", str, "mailtrace-index", example="mx1"),
     Setting("retention", int, "mailtrace-index", example=90),
     Setting("index_period", str, "mailtrace-index", example="day"),
     Setting("wait", bool, "mailtrace-index", default=False, example=True),

@@ -38,7 +38,7 @@ OUTCOMES: Final = (
     "unknown",
 )
 """Every outcome of a recipient result."""
-MTAS: Final = ("postfix", "sendmail")
+MTAS: Final = ("postfix", "sendmail", "exim")
 """Every MTA whose logs are read: the values of a document's `mta`."""
 _NO_LINKS: Final = frozenset({None, ""})
 

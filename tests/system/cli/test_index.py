@@ -82,7 +82,7 @@ def test_a_file_without_mail_lines_is_named(commands):
     (commands.folder / "binary.log").write_bytes(os.urandom(5000).replace(b"\n", b"") + b"\n")
     done = commands.index("binary.log")
     assert 4 == done.returncode
-    assert "binary.log: no line of Postfix or sendmail" in done.stderr
+    assert "binary.log: no line of Postfix, sendmail or Exim" in done.stderr
     (commands.folder / "empty.log").write_bytes(b"")
     assert 0 == commands.index("empty.log").returncode
 
