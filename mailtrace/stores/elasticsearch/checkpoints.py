@@ -55,18 +55,21 @@ class Checkpoints:
         )
 
     def _hits(self, query: dict[str, Any]) -> list[dict[str, Any]]:
-        client = self._server.client
-        self._server.ask_until_answered(client.indices.refresh, index=self._index, ignore_unavailable=True)
+        self._server.ask_until_answered("POST", f"/{self._index}/_refresh", ignore_unavailable=True)
         answer = self._server.ask_until_answered(
-            client.search,
-            index=self._index,
+            "POST",
+            f"/{self._index}/_search",
+            {
+                "query": query,
+                "sort": [{"saved": {"order": "desc", "unmapped_type": "double"}}],
+                "size": _MOST,
+                "_source": ["checkpoint"],
+                "seq_no_primary_term": True,
+                # Without it OpenSearch 3.8 finds nothing if no checkpoint has the field of the sort.
+                "track_total_hits": True,
+            },
             ignore_unavailable=True,
             allow_partial_search_results=False,
-            query=query,
-            sort=[{"saved": {"order": "desc", "unmapped_type": "double"}}],
-            size=_MOST,
-            source=["checkpoint"],
-            seq_no_primary_term=True,
         )
         hits: list[dict[str, Any]] = answer["hits"]["hits"]
         return hits
