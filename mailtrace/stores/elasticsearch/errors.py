@@ -129,8 +129,8 @@ def shard_advice(reason: str) -> str:
 
 
 def _without_link(reason: str) -> str:
-    """Return a reason without the link to the manual that the server may append."""
-    return reason.partition("; for more information")[0]
+    """Return a reason without the link to the manual, and the semicolon, that the server may append."""
+    return reason.partition("; for more information")[0].rstrip(";")
 
 
 def error_of(name: str, reply: Reply) -> StoreError:

@@ -32,6 +32,8 @@ class Indices:
         self._now = now
         self._originations: dict[str, int] = {}
         self._written: set[str] = set()
+        self._unchecked: set[str] = set()
+        """Written indices that may have been deleted before the write, and created by it."""
 
     def of(self, day: int) -> str:
         """Return the name of the index that holds a day, counted from 1970 in UTC."""
@@ -77,9 +79,9 @@ class Indices:
     def _origination_of_new(self, index: str) -> int:
         return max(_end(self._span(index)), self._milliseconds())
 
-    def _set_missing_originations(self, indices: Iterable[str]) -> None:
+    def _set_missing_originations(self, indices: Collection[str]) -> None:
         """Set the origination date of indices that a write created by itself, after they had been deleted."""
-        if not self._server.dialect.writes_create_indices:
+        if not indices or not self._server.dialect.writes_create_indices:
             return
         found = self._server.ask_until_answered(
             "GET", f"/{self._path_of(indices)}/_mapping", ignore_unavailable=True, filter_path="*.mappings._meta"
@@ -160,13 +162,15 @@ class Indices:
         return int((most * nodes - shards - 2) // min(2, nodes or 1)) + 1
 
     def add_written(self, index: str) -> None:
-        """Record that this index was written, and needs a refresh before searches see it all."""
+        """Record that this index was written: it needs a refresh before searches see it all."""
         self._written.add(index)
+        self._unchecked.add(index)
 
     def refresh_written(self) -> None:
         """Refresh the indices that were written by this process."""
+        self._set_missing_originations(self._unchecked)
+        self._unchecked.clear()
         if self._written:
-            self._set_missing_originations(self._written)
             self._refresh(self._path_of(self._written))
 
     def _path_of(self, indices: Iterable[str]) -> str:

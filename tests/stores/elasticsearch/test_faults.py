@@ -69,7 +69,9 @@ def test_answers_to_bulk_requests_that_are_lost(elasticsearch_url, store_of, tim
 def test_a_connection_that_stays_lost_ends_the_run_before_its_checkpoint(elasticsearch_url, store_of):
     with proxy(elasticsearch_url, lambda *_: None, loses=lambda path: path.startswith("/_bulk")) as url:
         store = impatient(store_of(url))
-        with pytest.raises(StoreUnavailableError, match=r"^http://\S+ does not answer \(.*is Elasticsearch running"):
+        with pytest.raises(
+            StoreUnavailableError, match=r"^http://\S+ does not answer \(.*is (Elasticsearch|OpenSearch) running"
+        ):
             save(store, *MAILS)
     later = store_of()
     assert later.checkpoints() == []
