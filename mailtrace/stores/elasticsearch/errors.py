@@ -13,7 +13,6 @@ from mailtrace.errors import StoreError, StoreUnavailableError
 BUSY: Final = frozenset({429, 502, 503, 504})
 """HTTP statuses after which the same request is worth retrying."""
 
-_NEEDED: Final = "mailtrace needs Elasticsearch 8 or 9, or OpenSearch 2 or 3"
 _DOCUMENT_ERRORS: Final = frozenset(
     {
         "document_parsing_exception",
@@ -165,7 +164,8 @@ def _kind_of(body: Any) -> str:
 
 def unsupported(name: str, page: Reply | None, unknown: str = "not Elasticsearch") -> StoreError:
     """Return the error for a server that mailtrace does not support, from what its start page says that it is."""
-    return StoreError(f"{name} is {(page and _product(page)) or unknown}: {_NEEDED}")
+    product = (page and _product(page)) or unknown
+    return StoreError(f"{name} is {product}: mailtrace needs Elasticsearch 8 or 9, or OpenSearch 2 or 3")
 
 
 def opensearch_version(page: Reply) -> str:
