@@ -46,9 +46,9 @@ class Connections:
     """
 
     def __init__(self, address: Address, access: Access) -> None:
+        self._idle: deque[HTTPConnection] = deque()
         self._parts = address.parts
         self._context = _context(address.name, access)
-        self._idle: deque[HTTPConnection] = deque()
 
     def exchange(self, method: str, target: str, headers: dict[str, str], body: bytes | None) -> Reply:
         """Send a request and return the reply, whatever its status; try again if the connection is lost.
@@ -85,6 +85,10 @@ class Connections:
         if self._context is None:
             return HTTPConnection(host, port, timeout=TIMEOUT)
         return HTTPSConnection(host, port, timeout=TIMEOUT, context=self._context)
+
+    def __del__(self) -> None:
+        """Close the connections of a store that nobody has closed, as of a search that ends."""
+        self.close()
 
     def close(self) -> None:
         """Close the connections that wait for a request."""
