@@ -27,7 +27,7 @@ _DOCUMENT_ERRORS: Final = frozenset(
 )
 """Elasticsearch's types of errors in one document; all others concern the index or the server."""
 _UNKNOWN_PATH: Final = "no handler found"
-_many_shards = re.compile(r"maximum \S+ ?shards open").search
+_many_shards = re.compile(r"maximum (?:\w+ )?shards open").search
 """Matches what Elasticsearch (`normal shards`), OpenSearch 2 (`shards`) and 3 (`LOCAL_ONLY shards`) say."""
 _title = re.compile(r"<title[^<>]{0,100}>([^<]{1,60})", re.IGNORECASE).search
 
