@@ -34,14 +34,18 @@ def describe(server: Server, setup: Setup, indices: Indices) -> Description:
         StoreError: it is not a supported server, or rejects the login.
     """
     problems: list[str] = []
+    closed: list[str] = []
+    # The first request must be one that a user who may only search may send: its reply shows the product.
+    found = _if_allowed(lambda: _indices(setup, closed))
     lines = [
         ("server", _if_allowed(lambda: _version(server))),
         ("rights", _rights(server, indices, problems)),
         ("policy", _if_allowed(lambda: _policy(setup, indices.prefix))),
         ("template", _if_allowed(lambda: _template(setup))),
-        ("indices", _if_allowed(lambda: _indices(setup, problems))),
-        ("cluster", _if_allowed(lambda: _health(server, indices.pattern, problems))),
+        ("indices", found),
     ]
+    problems += closed
+    lines.append(("cluster", _if_allowed(lambda: _health(server, indices.pattern, problems))))
     return Description(lines, problems)
 
 
