@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 COVERED := 88
 
-.PHONY: demo test coverage lint format docs package clean bench bench-large bench-reliability
+.PHONY: demo test test-opensearch coverage lint format docs package clean bench bench-large bench-reliability
 
 $(BIN)/mailtrace-index: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -24,6 +24,14 @@ demo: $(BIN)/mailtrace-index
 
 test: $(VENV)/.test-extras lint
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+
+# The version that takes the place of Elasticsearch: OPENSEARCH=2.19.6 make test-opensearch
+OPENSEARCH ?= 3.8.0
+
+# Takes about nine minutes on two cores.
+test-opensearch: $(VENV)/.test-extras
+	MAILTRACE_TEST_OPENSEARCH_VERSION=$(OPENSEARCH) $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder \
+	-k 'not sqlite' tests/stores/conformance tests/stores/elasticsearch tests/system/reliability
 
 # Runs every test and lists the lines that no test runs. Fastest on Python 3.14. Raise COVERED when coverage rises.
 coverage: $(VENV)/.test-extras
