@@ -16,25 +16,13 @@ from mailtrace.syslog.headers import header_of, host_name, learned, plain, rfc54
 from mailtrace.syslog.journal import Entry, begins_entry
 from mailtrace.syslog.prefixes import begun, uncounted, version_at
 from mailtrace.syslog.records import Record, Unframed
-from mailtrace.syslog.stamp import MONTHS, Stamp, midnight, stamp_of
+from mailtrace.syslog.stamp import DATES, MINUTES, SECONDS, Stamp, midnight, stamp_of
 from mailtrace.syslog.wrappers import MAX_DEPTH, Event, event_at, event_of, is_line_in, journal_event, text_header
 from mailtrace.syslog.year import Timeline, YearPlan, instant_of_stamp
 
 __all__ = ["Frames", "Record", "Unframed"]
 
-_DATES: Final = {
-    f"{text} {day} ": (number, int(day))
-    for month, number in MONTHS.items()
-    if len(month) == 3
-    for text in (month, month.capitalize())
-    for day in [f"{day:02}" for day in range(1, 32)] + [f"{day:2}" for day in range(1, 10)]
-}
-"""Month and day as RFC 3164 writes them, with the blank after them."""
 _NO_DATES: Final[dict[str, tuple[int, int]]] = {}
-_MINUTES: Final = {f"{minute // 60:02}:{minute % 60:02}:": minute * 60 for minute in range(1440)}
-"""Every minute of a day, in seconds."""
-_SECONDS: Final = {f"{number:02}": number for number in range(61)}
-
 _FRACTION: Final = 6
 """Digits of the fraction of an ISO stamp that is read by its columns."""
 _AFTER_FRACTION: Final = 20 + _FRACTION
@@ -119,7 +107,7 @@ class Frames:
     def _read_entry(self, entry: Entry | None) -> None:
         """Begin to read an entry of `journalctl -o export`, whose lines have no stamps; None ends that."""
         self._entry = entry
-        self._dates = _NO_DATES if entry else _DATES
+        self._dates = _NO_DATES if entry else DATES
         self._iso_day = "\n"
         self._keep_nothing()
 
@@ -197,14 +185,14 @@ class Frames:
         They are read by their columns, and kept.
         """
         if (date := self._dates.get(line[:7])) is not None:
-            minute, second = _MINUTES.get(line[7:13]), _SECONDS.get(line[13:15])
+            minute, second = MINUTES.get(line[7:13]), SECONDS.get(line[13:15])
             if minute is not None and second is not None and line[15:16] == " " and self._is_framed(line, 16):
                 instant = self._years.without_year(*date, minute + second)
                 if instant is not None:
                     self._keep(line[:16], instant * 1_000_000, 16)
                     return True
         elif line[:11] == self._iso_day and line[19:20] == ".":
-            minute, second = _MINUTES.get(line[11:17]), _SECONDS.get(line[17:19])
+            minute, second = MINUTES.get(line[11:17]), SECONDS.get(line[17:19])
             if minute is not None and second is not None and line.startswith(self.zone, 26):
                 instant = self._iso_start + minute + second
                 if self._iso_is_local:

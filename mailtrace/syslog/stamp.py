@@ -38,6 +38,18 @@ MONTHS: Final = {
 }
 """The number of a month by its name in lower case, without a final dot."""
 
+DATES: Final = {
+    f"{text} {day} ": (number, int(day))
+    for month, number in MONTHS.items()
+    if len(month) == 3
+    for text in (month, month.capitalize())
+    for day in [f"{day:02}" for day in range(1, 32)] + [f"{day:2}" for day in range(1, 10)]
+}
+"""Month and day as RFC 3164 writes them, with the blank after them."""
+MINUTES: Final = {f"{minute // 60:02}:{minute % 60:02}:": minute * 60 for minute in range(1440)}
+"""Every minute of a day, in seconds."""
+SECONDS: Final = {f"{number:02}": number for number in range(61)}
+
 ZONES: Final = {
     name: int(float(hours) * 3600)
     for hours, names in {

@@ -1,0 +1,95 @@
+"""`--jobs 2`: one process reads, another one writes."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from helpers.reliability.rotated_log import generated
+
+LOG = generated(6_000, seed=7)
+
+
+@pytest.fixture
+def log(tmp_path):
+    path = tmp_path / "mail.log"
+    path.write_bytes(b"".join(LOG))
+    return path
+
+
+def run(store, log, *flags):
+    command = [*_command("mailtrace-index"), "--store", f"sqlite:{store}", "--tz", "UTC", *flags, str(log)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def _command(name):
+    folder = os.environ.get("MAILTRACE_TEST_COMMANDS")
+    return [str(Path(folder) / name)] if folder else [str(Path(sys.executable).with_name(name))]
+
+
+def found(store):
+    command = [*_command("mailtrace-search"), "--store", f"sqlite:{store}", "--tz", "UTC", "--format", "json"]
+    return subprocess.run(command, capture_output=True, check=True).stdout
+
+
+def counts(summary):
+    """Return the summary without the seconds and the path of the store."""
+    return summary.partition(", in ")[0]
+
+
+def children_of(process):
+    return [int(pid) for pid in Path(f"/proc/{process}/task/{process}/children").read_text().split()]
+
+
+@pytest.fixture
+def whole(tmp_path, log):
+    store = tmp_path / "whole.db"
+    done = run(store, log, "--jobs", "1")
+    assert done.returncode == 0, done.stderr
+    return found(store), counts(done.stderr)
+
+
+def test_two_processes_store_and_count_the_same(tmp_path, log, whole):
+    done = run(tmp_path / "two.db", log, "--jobs", "2")
+    assert (0, whole[1]) == (done.returncode, counts(done.stderr))
+    assert whole[0] == found(tmp_path / "two.db")
+
+
+@pytest.mark.parametrize("victim", ["reader", "writer"])
+def test_a_killed_process_loses_nothing(tmp_path, log, whole, victim):
+    store = tmp_path / "killed.db"
+    command = [*_command("mailtrace-index"), "--store", f"sqlite:{store}", "--tz", "UTC", "--jobs", "2", str(log)]
+    for delay in (0.0, 0.1, 0.3):
+        running = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+        while running.poll() is None and not (children := children_of(running.pid)):
+            time.sleep(0.01)
+        time.sleep(delay)
+        if running.poll() is None:
+            os.kill(running.pid if victim == "reader" else children[0], signal.SIGKILL)
+        complaint = running.communicate()[1]
+        assert "Traceback" not in complaint
+        if victim == "writer" and running.returncode:
+            assert 2 == running.returncode
+            assert "the process that writes has ended: run again; what is stored is not lost" in complaint
+    assert run(store, log, "--jobs", "2").returncode == 0
+    assert whole[0] == found(store)
+
+
+def test_an_error_of_the_writing_process_is_that_of_the_command(tmp_path, log):
+    folder = tmp_path / "store"
+    folder.mkdir()
+    done = run(folder, log, "--jobs", "2")
+    assert 2 == done.returncode
+    assert done.stderr.count("\n") == 1, done.stderr
+    assert "is a folder" in done.stderr
+
+
+@pytest.mark.parametrize("number", ["0", "-1", "two"])
+def test_a_wrong_number_is_refused(tmp_path, log, number):
+    done = run(tmp_path / "x.db", log, f"--jobs={number}")
+    assert 2 == done.returncode
+    assert "give a number of processes, such as 2" in done.stderr
