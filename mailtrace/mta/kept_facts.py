@@ -4,10 +4,9 @@ Stores of version 0.1 kept facts only. Each becomes a line whose text is the fac
 transactions are handled alike. No log has such lines: `grammars.py` does not know the program.
 """
 
+import json
 from collections.abc import Sequence
 from typing import Any, Final
-
-import orjson
 
 from mailtrace.mta.facts import FACTS, Fact
 
@@ -28,10 +27,10 @@ def of_values(values: Sequence[Any]) -> Fact:
 
 
 def text_of(values: Sequence[Any]) -> str:
-    """Return the text of the line of a fact, from such a list."""
-    return orjson.dumps(values).decode()
+    """Return the text of the line of a fact, from such a list; in ASCII, whatever characters there are."""
+    return json.dumps(values, separators=(",", ":"))
 
 
 def fact_of(text: str) -> Fact:
     """Return the fact of a line's text."""
-    return of_values(orjson.loads(text))
+    return of_values(json.loads(text))
