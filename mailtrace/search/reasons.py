@@ -1,6 +1,6 @@
 """Reasons: the MTA's status without the parts that differ from one message to the next, so that it can be counted.
 
-Anyone who can send mail, or answers to it, writes into a status. It is split once at fixed characters, and each piece is
+Anyone who sends mail, or answers to it, writes into a status. It is split once at fixed characters, and each piece is
 judged alone: no pattern backtracks.
 """
 
@@ -18,6 +18,11 @@ if TYPE_CHECKING:  # keeps `--help` quick
 _bracketed = re.compile(r"<[^<>@]*@[^<>]*>|<[^<>]+>(?=:)").sub
 """Addresses, and what an access map of Postfix was asked about (smtpd_check.c): `<mx.foo.com[192.0.2.1]>: Helo ...`."""
 _queue_id = re.compile(r"\b((?:queued|forwarded) as )\w+", re.ASCII).sub
+_has_quantity = re.compile(
+    r"\d(?: ?(?:milli|secs?\b|second|min|hour|hrs?\b|byte|octet|[kKMGT]i?B\b|m?s\b|%)"
+    r"| (?:mess|e?mail|reci|conn|atte|erro|time|poin))",
+    re.ASCII,
+).search
 _quantity = re.compile(
     r"\b\d{1,15}(?:\.\d{1,9})?(?= ?(?:(?:milli)?seconds?|secs?|min|mins|minutes?|hours?|hrs?|"
     r"bytes?|octets?|[kKMGT]i?B|ms|s)\b|%)"
@@ -53,12 +58,16 @@ _nibbles = re.compile(r"(?:[0-9a-f]\.){32}", re.ASCII | re.IGNORECASE).match
 """A reversed IPv6 address."""
 _is_machine = re.compile(r"(?!rfc|sha|aes)[a-z]{2,20}\d{3,}", re.ASCII).fullmatch
 """One machine of many, without its domain: `flph829`."""
-_LABELS: Final = frozenset(
-    ("id", "ids", "code", "ref", "reference", "ticket", "incident", "case", "session", "sid", "request", "rid", "trace")
-    + ("event", "uuid", "guid", "qid", "qp", "cookie", "support", "score", "hits")
-)
+_LABELS: Final = {
+    *("id", "ids", "code", "ref", "reference", "ticket", "incident", "case", "session", "sid", "request", "rid"),
+    *("trace", "event", "uuid", "guid", "qid", "qp", "cookie", "support", "score", "hits"),
+}
 """Words before a support code, a session, or the score of a spam filter."""
-_AFTER_AS: Final = (("queued", "as"), ("forwarded", "as"))
+_URL: Final = "//"
+"""The label of a URL's host, which belongs to those who refuse."""
+_UNREACHED: Final = "name"
+"""The label of a next hop that Postfix did not reach, and so does not log as a relay: `name=mx.bar.com type=A`."""
+_MARK: Final = "\0"
 _SHORTEST_ID: Final = 10
 _MOST_LETTERS: Final = 40
 _SHORTEST_NUMBER: Final = 5
@@ -83,8 +92,8 @@ def names_in(document: Document, result: RecipientResult) -> set[str]:
 def reason_of(status: str, names: Callable[[], Collection[str]] = frozenset) -> str:
     """Return a status with `*` instead of addresses, IDs, quantities, times and other parts that vary.
 
-    `names` returns the names, in lower case, of the client and of the recipient's hosts; it is called only if the status
-    has the name of a host.
+    `names` returns the names, in lower case, of the client and of the recipient's hosts. It is called only if the
+    status names a host.
     """
     # Replace first what nearly always differs, so that the rest is mostly found in the cache.
     if "ed as " in status:
@@ -104,76 +113,70 @@ def _without_queue_id(status: str) -> str:
 
 
 @lru_cache(maxsize=4096)
-def _parts(status: str) -> tuple[str, ...]:
+def _parts(status: str) -> list[str]:
     """Return the reason in parts: every second one is the name of a host, and may be known."""
-    status = _quantity("*", status)
+    status = status.replace(_MARK, "*")
+    if _has_quantity(status):
+        status = _quantity("*", status)
     if _has_clock(status):
         status = _day_and_clock("*", _date("*", status))
-    parts = _Parts()
     runs = _split(status)
-    for at, run in enumerate(runs):
-        if at % 2 or run.isalpha():
-            parts.add(run)
-        elif run:
-            parts.add_run(run, runs[max(0, at - 4) : at])
-    return parts.finished()
+    for at in range(0, len(runs), 2):
+        run = runs[at]
+        if run and not run.isalpha():
+            runs[at] = _replaced(run, _label(runs, at))
+    reason = "".join(runs)
+    return (_counted_ip("[*]", reason) if "[* " in reason else reason).split(_MARK)
 
 
-class _Parts:
-    """The parts of a reason that is being made: text and names of hosts in turn."""
+def _label(runs: list[str], at: int) -> str:
+    """Return what the words before a run tell about it."""
+    if at < 2:
+        return ""
+    if runs[at - 1].endswith("//"):
+        return _URL
+    word = runs[at - 2].rstrip(":").lower()
+    if word == "to" and at > 2 and runs[at - 4] == "connect":
+        return _UNREACHED
+    return word if word in _LABELS else ""
 
-    def __init__(self) -> None:
-        self._text: list[str] = []
-        self._parts: list[str] = []
 
-    def add(self, text: str) -> None:
-        """Append text that stays."""
-        self._text.append(text)
+@lru_cache(maxsize=8192)
+def _replaced(run: str, label: str) -> str:
+    """Return a run of characters without what varies; names of hosts, which may be known, between marks."""
+    core = run.rstrip(".:")
+    code = _reply_code(core)
+    begin = code[0] if code else ""
+    rest, end = core[len(begin) :], run[len(core) :]
+    if "@" in rest or "%40" in rest:
+        _, colon, reply = rest.rpartition("@")[2].partition(":")
+        return f"{begin}*{colon}{_constant(reply, label)}{end}"
+    if "=" in rest or ":" in rest:
+        rest = _of_pieces(rest, label)
+    else:
+        rest = _piece(rest, label)
+    return begin + rest + end
 
-    def add_run(self, run: str, before: list[str]) -> None:
-        """Append a run of characters that is no word; `before` has the runs before it, and what is between them."""
-        core = run.rstrip(".:")
-        if code := _reply_code(core):
-            self.add(code[0])
-        rest = core[code.end() :] if code else core
-        label = before[-2].rstrip(":").lower() if len(before) > 1 else ""
-        if "@" in rest or "%40" in rest:
-            _, colon, reply = rest.rpartition("@")[2].partition(":")
-            self.add(f"*{colon}{_constant(reply, label)}")
-        else:
-            self._add_pieces(rest, label, before)
-        self.add(run[len(core) :])
 
-    def _add_pieces(self, text: str, label: str, before: list[str]) -> None:
-        """Append a run without addresses: `key=value` and `name:value` are two pieces each."""
-        for piece in _split_at_equals(text):
-            for part in [piece] if _is_address(piece) else _split_at_colons(piece):
-                self._add_piece(part, label, before)
-                label = part.lower() if part.isalpha() else label
+def _of_pieces(text: str, label: str) -> str:
+    """Return the pieces of `key=value` or `name:value`; each tells what the next one is."""
+    made = []
+    for piece in _split_at_equals(text):
+        for part in [piece] if _is_address(piece) else _split_at_colons(piece):
+            made.append(_piece(part, label))
+            label = part.lower() if part.isalpha() else label
+    return "".join(made)
 
-    def _add_piece(self, piece: str, label: str, before: list[str]) -> None:
-        name = piece.removesuffix(".html")
-        if "." not in name or not _is_name(name):
-            self.add("*" if _is_address(piece) else _constant(piece, label))
-        elif before and before[-1].endswith("//"):
-            self.add(_without_ids(piece))
-        elif label == "name" or before[-4::2] == ["connect", "to"]:
-            # Postfix's names of a next hop that it did not reach, and so does not log as a relay.
-            self.add("*")
-        else:
-            self._end_text()
-            self._parts.append(name)
-            self.add(piece[len(name) :])
 
-    def _end_text(self) -> None:
-        text = "".join(self._text)
-        self._parts.append(_counted_ip("[*]", text) if "[*" in text else text)
-        self._text.clear()
-
-    def finished(self) -> tuple[str, ...]:
-        """Return all parts."""
-        self._end_text()
-        return tuple(self._parts)
+def _piece(piece: str, label: str) -> str:
+    if "." not in piece:
+        return "*" if _is_address(piece) else _constant(piece, label)
+    name = piece.removesuffix(".html")
+    if not _is_name(name):
+        return "*" if _is_address(piece) else _constant(piece, label)
+    if label == _URL:
+        return _without_ids(piece)
+    return "*" if label == _UNREACHED else f"{_MARK}{name}{_MARK}{piece[len(name) :]}"
 
 
 def _is_address(run: str) -> bool:
@@ -209,19 +212,22 @@ def _constant(piece: str, label: str) -> str:
     """Return a piece that is not the name of a host, or what stands for it."""
     if not _has_digit(piece):
         return piece
-    is_code = _is_code(piece)
-    if label in _LABELS and not (is_code and label == "code"):
-        return "*"
-    if is_code:
-        return piece
-    if "." in piece:
-        changed = _ip("*", piece)
-        return "*" if changed == piece and (len(piece) >= _SHORTEST_ID or _is_measured(piece)) else changed
-    if piece.isdigit():
-        return "*" if len(piece) >= _SHORTEST_NUMBER else piece
+    if _is_code(piece):
+        return "*" if label in _LABELS and label != "code" else piece
+    if "." in piece and (changed := _ip("*", piece)) != piece:
+        return changed
     if piece.startswith("SBL") and piece[3:].isdigit():
         return "SBL*"
-    return "*" if _is_id(piece) else piece
+    return "*" if label in _LABELS or _varies(piece) else piece
+
+
+def _varies(piece: str) -> bool:
+    """Return whether a piece with digits is a number of many digits, a measured one, or an ID."""
+    if piece.isdigit():
+        return len(piece) >= _SHORTEST_NUMBER
+    if "." in piece:
+        return len(piece) >= _SHORTEST_ID or bool(_is_measured(piece))
+    return _is_id(piece)
 
 
 def _is_id(word: str) -> bool:
