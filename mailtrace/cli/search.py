@@ -12,7 +12,7 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from mailtrace.cli.parser import access_from, run
-from mailtrace.cli.search_flags import hint_of, parser, query_of
+from mailtrace.cli.search_flags import grouping_of, hint_of, parser, query_of
 from mailtrace.errors import ExitStatus, UsageError
 from mailtrace.search.groups import Grouping
 from mailtrace.search.query import Query
@@ -35,7 +35,7 @@ def _search(argv: Sequence[str]) -> ExitStatus:
     if arguments.count:
         return _count(store, query, arguments)
     if arguments.by:
-        return _group(store, query, arguments, Grouping(arguments.by, zone))
+        return _group(store, query, arguments, grouping_of(arguments, zone))
     if arguments.trace:
         return _trace(store, query, zone, arguments)
     documents = iter(store.search(query))
@@ -104,7 +104,7 @@ def _group(store: Store, query: Query, arguments: Namespace, grouping: Grouping)
     groups = store.group(query, grouping)
     if not groups:
         return _nothing_found(store, arguments)
-    if grouping.is_of_times and query.oldest_first:
+    if grouping.is_of_times and grouping.sort is None and query.oldest_first:
         groups.reverse()
     shown = groups[: query.limit or _DEFAULT_GROUPS]
     if arguments.format == "json":

@@ -1,7 +1,7 @@
 """Groups counted from the columns of blocks: each distinct value of a block is grouped once."""
 
 from array import array
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta, timezone
 from typing import Any, Final
@@ -38,7 +38,7 @@ class _Totals:
         self._names = [_Names(grouping, name) for name in grouping.names]
         self._numbers: Counter[Any] = Counter()
         """How often each key has been counted; or each key with a delay, in seconds."""
-        self._bytes: dict[Any, int] = {}
+        self._bytes: defaultdict[Any, int] = defaultdict(int)
 
     def groups(self) -> list[Group]:
         """Return the groups."""
@@ -72,16 +72,14 @@ class _Totals:
 
     def _add_bytes(self, block: Block, mask: Mask, keys: list[Any]) -> None:
         """Add the size of each row, once for each key."""
-        sizes = block.column("size")
-        size_at = [size_of(size) for size in sizes.values]
-        totals, get = self._bytes, self._bytes.get
+        column, totals = block.column("size"), self._bytes
+        size_at = [size_of(size) for size in column.values]
         if self._grouping.counts_recipients:
-            rows = set(zip(keys, selected(mask, block.result_rows), strict=True))
-            pairs: Iterable[tuple[Any, int]] = ((key, sizes.codes[row]) for key, row in rows)
+            for key, row in _once_a_row(keys, selected(mask, block.result_rows)):
+                totals[key] += size_at[column.codes[row]]
         else:
-            pairs = zip(keys, selected(mask, sizes.codes), strict=True)
-        for key, code in pairs:
-            totals[key] = get(key, 0) + size_at[code]
+            for key, code in zip(keys, selected(mask, column.codes), strict=True):
+                totals[key] += size_at[code]
 
     def _count(self) -> None:
         counter, has_delays = self._counter, self._grouping.has_delays
@@ -91,6 +89,20 @@ class _Totals:
             if has_delays:
                 counter.delay(key, counted[1], number)
         self._numbers.clear()
+
+
+def _once_a_row(keys: list[Any], rows: Iterable[int]) -> Iterator[tuple[Any, int]]:
+    """Yield keys and rows without repetitions; the results of a row, mostly with one key, follow each other."""
+    last, first, others = -1, None, set()
+    for key, row in zip(keys, rows, strict=True):
+        if row != last:
+            last, first = row, key
+            if others:
+                others = set()
+            yield key, row
+        elif key != first and key not in others:
+            others.add(key)
+            yield key, row
 
 
 class _Names:
@@ -116,18 +128,15 @@ class _Names:
         numbers = {minute: number for number, minute in enumerate(dict.fromkeys(minutes))}
         return list(numbers), array("H", map(numbers.__getitem__, minutes))
 
-    def _named(self, values: list[Any], used: set[int]) -> dict[int, str | None]:
+    def _named(self, values: list[Any], used: set[int]) -> Sequence[str | None] | dict[int, str | None]:
         """Return the names of the values whose codes are used, by code."""
         known = self._known
         if len(known) > _MOST:
             known.clear()
-        named = {}
-        for code in used:
-            value = values[code]
-            if value not in known:
-                known[value] = self._name_of(value)
-            named[code] = known[value]
-        return named
+        if 2 * len(used) < len(values):
+            return {code: known.get(values[code]) or self._name_of(values[code]) for code in used}
+        known.update({value: self._name_of(value) for value in values if value not in known})
+        return list(map(known.__getitem__, values))
 
     def _name_of(self, value: Any) -> str | None:
         if self._name in OF_TIMES:
