@@ -93,7 +93,8 @@ class _Totals:
 
 def _once_a_row(keys: list[Any], rows: Iterable[int]) -> Iterator[tuple[Any, int]]:
     """Yield keys and rows without repetitions; the results of a row, mostly with one key, follow each other."""
-    last, first, others = -1, None, set()
+    last, first = -1, None
+    others: set[Any] = set()
     for key, row in zip(keys, rows, strict=True):
         if row != last:
             last, first = row, key

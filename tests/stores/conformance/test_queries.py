@@ -54,7 +54,7 @@ def test_a_message_without_a_result_is_queued_and_a_requeued_one_is_not_deferred
     assert [requeued] == found(store, Query(links=("16F49228B8B",)))
 
 
-@pytest.mark.parametrize("by", [(by, None) for by in BY] + list(permutations(BY, 2))[::7])
+@pytest.mark.parametrize("by", [*((by, None) for by in BY), *list(permutations(BY, 2))[::7]])
 def test_groups_are_those_of_groups_of(store, by):
     random = Random(str(by))
     transactions = random_transactions(random, 100)
