@@ -25,7 +25,7 @@ _has_quantity = re.compile(
 ).search
 _quantity = re.compile(
     r"\b\d{1,15}(?:\.\d{1,9})?(?= ?(?:(?:milli)?seconds?|secs?|min|mins|minutes?|hours?|hrs?|"
-    r"bytes?|octets?|[kKMGT]i?B|ms|s)\b|%)"
+    r"bytes?|octets?|[kKMGT]i?B|ms|s)\b|%(?![0-9A-Fa-f]))"
     r"|(?<=[a-z] )\d{1,15}(?= (?:messages?|e?mails?|recipients?|connections?|attempts?|errors?|times|points?)\b)",
     re.ASCII,
 ).sub
@@ -52,6 +52,7 @@ _reply_code = re.compile(r"[2-5]\d\d-(?=[A-Za-z])", re.ASCII).match
 _is_time = re.compile(r"\d[\dTZ:.+-]*:\d\d[\dTZ:.+-]*", re.ASCII).fullmatch
 _is_ipv6 = re.compile(r"(?:IPv6:)?[0-9a-f]*:[0-9a-f:.]*", re.ASCII | re.IGNORECASE).fullmatch
 _is_measured = re.compile(r"\d+\.\d{3,}", re.ASCII).fullmatch
+_is_wait = re.compile(r"(?:\d{1,6}[hms]){1,4}", re.ASCII).fullmatch
 _ip = re.compile(r"(?<![\d.-])\d{1,3}(?:[.-]\d{1,3}){3}(?!\d)", re.ASCII).sub
 """An IPv4 address in either order, with dots or with the dashes of a dynamic name."""
 _nibbles = re.compile(r"(?:[0-9a-f]\.){32}", re.ASCII | re.IGNORECASE).match
@@ -222,12 +223,12 @@ def _constant(piece: str, label: str) -> str:
 
 
 def _varies(piece: str) -> bool:
-    """Return whether a piece with digits is a number of many digits, a measured one, or an ID."""
+    """Return whether a piece with digits is a number of many digits, a measured one, a time, or an ID."""
     if piece.isdigit():
         return len(piece) >= _SHORTEST_NUMBER
     if "." in piece:
         return len(piece) >= _SHORTEST_ID or bool(_is_measured(piece))
-    return _is_id(piece)
+    return bool(_is_wait(piece)) or _is_id(piece)
 
 
 def _is_id(word: str) -> bool:

@@ -130,7 +130,9 @@ def test_two_values_make_a_group():
     documents = [sized(1, "a@x", login=login, client=client) for login, client in (("b", "1"), ("b", None), ("b", "1"))]
     groups = groups_of(Query(), Grouping("login", UTC, "client"), documents)
     assert [("b", "1", 2), ("b", None, 1)] == [(group.value, group.second, group.number) for group in groups]
-    groups = groups_of(Query(), Grouping("day", UTC, "to"), [*documents, sized(1, "c@x", date="2026-01-02T00:00:00+00:00")])
+    groups = groups_of(
+        Query(), Grouping("day", UTC, "to"), [*documents, sized(1, "c@x", date="2026-01-02T00:00:00+00:00")]
+    )
     assert [("2026-01-02", "c@x"), ("2026-01-01", "a@x")] == [(group.value, group.second) for group in groups]
 
 
