@@ -86,6 +86,10 @@ class Counting:
         """Return nothing: the store is empty."""
         return []
 
+    def groups(self, _query: Query, groupings: Sequence[Grouping]) -> list[list[Group]]:
+        """Return nothing: the store is empty."""
+        return [[] for _ in groupings]
+
     def expire(self, _before: float) -> int:
         """Return nothing: the store is empty."""
         return 0

@@ -65,7 +65,9 @@ def _is_given(parser: argparse.ArgumentParser, arguments: argparse.Namespace, fl
     name, _, value = flag.partition(" ")
     action = parser._option_string_actions[name]  # noqa: SLF001 # argparse has no public list of flags
     given: Any = getattr(arguments, action.dest)
-    return bool(given == value if value else given not in (None, False, [], action.default))
+    if value:
+        return value in given if isinstance(given, list) else bool(given == value)
+    return given not in (None, False, [], action.default)
 
 
 def _named(flag: str, origins: Mapping[str, Value]) -> str:

@@ -13,10 +13,9 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from mailtrace.cli.conflicts import OF_SEARCHES, refuse
 from mailtrace.cli.parser import run, store_from
-from mailtrace.cli.search_flags import parser, query_of
+from mailtrace.cli.search_flags import grouping_of, parser, query_of
 from mailtrace.cli.terminal import Terminal
 from mailtrace.errors import ExitStatus
-from mailtrace.search.groups import Grouping
 from mailtrace.search.query import Query, matched_results
 from mailtrace.syslog.timezones import zone_of
 
@@ -162,11 +161,11 @@ def _group(search: _Search) -> bool:
     """Print the groups; return whether there are any."""
     from mailtrace.output.groups import groups_csv, groups_json, groups_text  # noqa: PLC0415 # as above
 
-    grouping, query = Grouping(search.arguments.by, search.zone), search.query
+    grouping, query = grouping_of(search.arguments, search.zone), search.query
     groups = search.store.group(query, grouping)
     if not groups:
         return False
-    if grouping.is_of_times and query.oldest_first:
+    if grouping.is_of_times and grouping.sort is None and query.oldest_first:
         groups.reverse()
     shown = groups[: query.limit or _DEFAULT_GROUPS]
     if search.arguments.format == "json":

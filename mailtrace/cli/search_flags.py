@@ -9,7 +9,7 @@ from typing import Any, Final
 from mailtrace.cli.date_arguments import parse_age, parse_date
 from mailtrace.cli.parser import Parser, count
 from mailtrace.errors import UsageError
-from mailtrace.search.groups import BY
+from mailtrace.search.groups import BY, SORTS, Grouping
 from mailtrace.search.patterns import Pattern
 from mailtrace.search.query import MTAS, OUTCOMES, Query, Word
 
@@ -29,6 +29,7 @@ examples:
 exit status: 0 found, 1 nothing found, 2 error, 130 interrupted
 """
 _MANY: Final[dict[str, Any]] = {"action": "append", "default": []}
+_MOST_BY: Final = 2
 _is_time = re.compile(r"\d{1,2}:\d\d(?::\d\d(?:[.,]\d+)?)?", re.ASCII).fullmatch
 
 
@@ -101,7 +102,13 @@ def _add_limits(group: argparse._ArgumentGroup) -> None:
     option("--oldest-first", action="store_true", help="oldest first")
     what = group.add_mutually_exclusive_group()
     what.add_argument("--count", action="store_true", help="print only the number of transactions")
-    what.add_argument("--by", metavar="WHAT", choices=BY, help=f"count by {', '.join(BY)}")
+    about = f"count by {', '.join(BY)}; given twice, by both"
+    what.add_argument("--by", metavar="WHAT", choices=BY, action="append", help=about)
+    option(
+        "--sort",
+        choices=SORTS,
+        help="order of --by: count (default, but hours and days by time), median or p95 delay, bytes or name",
+    )
 
 
 def _add_output(group: argparse._ArgumentGroup) -> None:
@@ -150,6 +157,23 @@ def _columns(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names))
 
 
+def grouping_of(arguments: argparse.Namespace, zone: tzinfo) -> Grouping:
+    """Return the grouping of `--by` and `--sort`, with hours and days in `zone`.
+
+    Raises:
+        UsageError: they cannot be combined.
+    """
+    by, sort = arguments.by, arguments.sort
+    if len(by) > _MOST_BY or len(set(by)) < len(by):
+        raise UsageError("--by counts by one or two different values")
+    grouping = Grouping(by[0], zone, by[1] if len(by) > 1 else None, sort)
+    if not grouping.can_be_sorted:
+        raise UsageError(
+            f"--sort {sort}: only recipients have delays: group by relay, to, to-domain, outcome or status"
+        )
+    return grouping
+
+
 def query_of(arguments: argparse.Namespace, zone: tzinfo, now: float) -> Query:
     """Return the query of the arguments; dates without a zone are in `zone`, and `now` is in seconds since 1970.
 
@@ -157,6 +181,8 @@ def query_of(arguments: argparse.Namespace, zone: tzinfo, now: float) -> Query:
         UsageError: a value is invalid, or two flags contradict each other.
     """
     given = vars(arguments)
+    if given["sort"] and not given["by"]:
+        raise UsageError("--sort orders groups: add --by, such as --by relay")
     since, until = _period(given, zone, now)
     outcomes, ever = _parsed("-s", given["outcomes"], _outcome), _parsed("--ever", given["ever"], _outcome)
     if outcomes and ever and not {*outcomes} & {*ever}:

@@ -1,9 +1,20 @@
-"""Format times and durations."""
+"""Format times, durations and sizes."""
 
 from datetime import datetime, tzinfo
 from typing import Final
 
 _UNITS: Final = (("d", 86_400), ("h", 3600), ("min", 60), ("s", 1))
+
+
+_BYTES: Final = ("B", "kB", "MB", "GB", "TB")
+
+
+def size(number: int) -> str:
+    """Return a number of bytes in the largest unit that it fills, such as `800 B`, `1.2 MB` or `35 GB`."""
+    exact, unit = float(number), 0
+    while exact >= 999.5 and unit < len(_BYTES) - 1:  # is rounded to 1000
+        exact, unit = exact / 1000, unit + 1
+    return f"{exact:.{1 if unit and exact < 9.95 else 0}f} {_BYTES[unit]}"  # is rounded to 10
 
 
 def iso_time(date: str, zone: tzinfo) -> str:

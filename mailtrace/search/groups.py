@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable
 from datetime import datetime, tzinfo
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 from mailtrace.search.query import Query, matched_results
-from mailtrace.search.reasons import reason_of
+from mailtrace.search.reasons import reason_in, reason_of
 
 if TYPE_CHECKING:  # keeps `--help` quick
     from mailtrace.message.document import Document
@@ -16,6 +16,8 @@ if TYPE_CHECKING:  # keeps `--help` quick
 
 _LONGEST_DELAY: Final = 2**62
 """In microseconds. A forged delay may be longer than a store's integers can hold."""
+LARGEST_SIZE: Final = 2**40
+"""In bytes. A larger message is forged, and would hide what all others add up to."""
 
 
 def folded(value: str | None) -> str | None:
@@ -39,6 +41,11 @@ class Value(NamedTuple):
     of: Callable[[Any], str | None]
     """Returns the value to count, from the field's value."""
 
+    @property
+    def is_of_results(self) -> bool:
+        """Whether it is a field of a recipient result."""
+        return self.column.startswith("to.")
+
 
 VALUES: Final = {
     "from": Value("from", folded),
@@ -56,63 +63,80 @@ OF_TIMES: Final = ("hour", "day")
 """Groupings by the date of the transaction."""
 BY: Final = (*VALUES, *OF_TIMES)
 """Every way of grouping."""
+_WITH_BYTES: Final = ("from", "from-domain", "client", "login", "to-domain")
+_OF_DELAYS: Final = ("median", "p95")
+SORTS: Final = ("count", *_OF_DELAYS, "bytes", "name")
+"""Every order of groups."""
 
 
 class Grouping(NamedTuple):
-    """By which value to count, in which time zone."""
+    """By which value, or pair of values, to count, in which time zone and order."""
 
     by: str
     """One of `BY`."""
     zone: tzinfo
     """The time zone of hours and days."""
+    then: str | None = None
+    """Another one, if pairs of values are counted."""
+    sort: str | None = None
+    """One of `SORTS`; null for the largest first, but hours and days in the order of time, the latest first."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The one or two ways of grouping."""
+        return (self.by,) if self.then is None else (self.by, self.then)
 
     @property
     def counts_recipients(self) -> bool:
         """Whether recipients are counted, instead of transactions."""
-        return not self.is_of_times and self.value.column.startswith("to.")
-
-    @property
-    def value(self) -> Value:
-        """The value that is counted.
-
-        Raises:
-            KeyError: the groups are hours or days.
-        """
-        return VALUES[self.by]
-
-    @property
-    def member(self) -> str:
-        """The field of a document, or of a recipient result, whose value is counted."""
-        return self.value.column.removeprefix("to.")
+        return any(name in VALUES and VALUES[name].is_of_results for name in self.names)
 
     @property
     def has_delays(self) -> bool:
         """Whether the groups have delays."""
-        return self.by == "relay"
+        return self.counts_recipients and ("relay" in self.names or self.sort in _OF_DELAYS)
+
+    @property
+    def has_bytes(self) -> bool:
+        """Whether the groups have bytes."""
+        return self.sort == "bytes" or any(name in _WITH_BYTES for name in self.names)
 
     @property
     def is_of_times(self) -> bool:
-        """Whether the groups are hours or days, in the order of time."""
+        """Whether the groups are hours or days."""
         return self.by in OF_TIMES
 
-    def time(self, date: datetime) -> str:
+    @property
+    def can_be_sorted(self) -> bool:
+        """Whether the groups have what they are sorted by: only recipients have delays."""
+        return self.counts_recipients or self.sort not in _OF_DELAYS
+
+    def time(self, date: datetime, name: str | None = None) -> str:
         """Return the day of a date, or its hour with the offset from UTC, in ISO 8601."""
         local = date.astimezone(self.zone)
-        if self.by == "day":
+        if (name or self.by) == "day":
             return local.date().isoformat()
         return local.replace(minute=0, second=0, microsecond=0).isoformat(timespec="minutes")
 
 
 class Group(NamedTuple):
-    """The number of transactions or recipients with the same value."""
+    """The number of transactions or recipients with the same value, or the same two values."""
 
     value: str | None
     """Null if the value is unknown."""
     number: int
     median_delay: float | None = None
-    """In seconds, of the deliveries with a delay; only if grouped by relay."""
+    """In seconds, of the deliveries with a delay; only if the grouping has delays."""
     p95_delay: float | None = None
     """The 95th percentile, likewise."""
+    bytes: int | None = None
+    """The sizes of the transactions, each counted once in a group; only if the grouping has bytes."""
+    second: str | None = None
+    """The second value; null if it is unknown, or if there is only one."""
+
+
+Key: TypeAlias = tuple[str | None, ...]
+"""The one or two values of a group."""
 
 
 class GroupCounter:
@@ -120,45 +144,74 @@ class GroupCounter:
 
     def __init__(self, grouping: Grouping) -> None:
         self._grouping = grouping
-        self._counts: Counter[str | None] = Counter()
-        self._delays: dict[str | None, Counter[int]] = {}
+        self._counts: Counter[Key] = Counter()
+        self._bytes: Counter[Key] = Counter()
+        self._delays: dict[Key, Counter[int]] = {}
 
     def add(self, query: Query, document: Document) -> None:
         """Count a document that matches the query."""
-        grouping = self._grouping
-        if grouping.is_of_times:
-            self.count(grouping.time(datetime.fromisoformat(document["date"])))
-        elif not grouping.counts_recipients:
-            self.count(grouping.value.of(document[grouping.member]))
+        if self._grouping.counts_recipients:
+            results = _counted_results(query, document)
+            keys = [self._key(document, result) for result in results]
+            for key, result in zip(keys, results, strict=True):
+                self.count(key)
+                self.delay(key, result.get("delay"))
         else:
-            for result in _counted_results(query, document):
-                self.count_result(result)
+            keys = [self._key(document, {})]
+            self.count(keys[0])
+        for key in set(keys):
+            self.size(key, size_of(document.get("size")))
 
-    def count_result(self, result: RecipientResult, number: int = 1) -> None:
-        """Count a recipient result, `number` times."""
-        value = self._grouping.value.of(result[self._grouping.member])
-        self.count(value, number)
-        if self._grouping.has_delays and (delay := delay_of(result)) is not None:
-            self.delay(value, delay, number)
+    def _key(self, document: Document, result: RecipientResult) -> Key:
+        return tuple([_value_of(self._grouping, name, document, result) for name in self._grouping.names])
 
-    def count(self, value: str | None, number: int = 1) -> None:
-        """Count a value, `number` times."""
-        self._counts[value] += number
+    def count(self, key: Key, number: int = 1) -> None:
+        """Count a group, `number` times."""
+        self._counts[key] += number
 
-    def delay(self, value: str | None, delay: int, number: int = 1) -> None:
-        """Count a delay in microseconds for a value, `number` times."""
-        self._delays.setdefault(value, Counter())[delay] += number
+    def size(self, key: Key, size: int) -> None:
+        """Add bytes to a group."""
+        if self._grouping.has_bytes:
+            self._bytes[key] += size
+
+    def delay(self, key: Key, delay: float | None, number: int = 1) -> None:
+        """Count a delay in seconds for a group, `number` times."""
+        if self._grouping.has_delays and delay is not None:
+            self._delays.setdefault(key, Counter())[microseconds_of(delay)] += number
 
     def groups(self) -> list[Group]:
-        """Return the groups: the largest first, or the latest hour or day first."""
-        found = [self._group(value) for value in self._counts]
-        if self._grouping.is_of_times:
-            return sorted(found, key=_begin, reverse=True)
-        return sorted(found, key=lambda group: (-group.number, group.value is None, group.value or ""))
+        """Return the groups in the order of the grouping."""
+        return in_order([self._group(key) for key in self._counts], self._grouping)
 
-    def _group(self, value: str | None) -> Group:
-        delays = sorted(self._delays.get(value, {}).items())
-        return Group(value, self._counts[value], _percentile(delays, 50), _percentile(delays, 95))
+    def _group(self, key: Key) -> Group:
+        delays = sorted(self._delays.get(key, {}).items())
+        size = self._bytes[key] if self._grouping.has_bytes else None
+        second = key[1] if len(key) > 1 else None
+        return Group(key[0], self._counts[key], _percentile(delays, 50), _percentile(delays, 95), size, second)
+
+
+def in_order(groups: Iterable[Group], grouping: Grouping) -> list[Group]:
+    """Return groups in the order of a grouping: numbers from the largest, names from A to Z, unknown ones last."""
+    found = sorted(groups, key=_by_name)
+    if grouping.sort != "name":
+        found.sort(key=lambda group: group.number, reverse=True)
+    if grouping.sort is None and grouping.is_of_times:
+        found.sort(key=_begin, reverse=True)
+    elif grouping.sort == "bytes":
+        found.sort(key=lambda group: group.bytes or 0, reverse=True)
+    elif grouping.sort == "median":
+        found.sort(key=lambda group: _slowness(group.median_delay), reverse=True)
+    elif grouping.sort == "p95":
+        found.sort(key=lambda group: _slowness(group.p95_delay), reverse=True)
+    return found
+
+
+def _by_name(group: Group) -> tuple[bool, str, bool, str]:
+    return group.value is None, group.value or "", group.second is None, group.second or ""
+
+
+def _slowness(delay: float | None) -> tuple[bool, float]:
+    return delay is not None, delay or 0
 
 
 def _begin(group: Group) -> datetime:
@@ -183,6 +236,16 @@ def groups_of(query: Query, grouping: Grouping, documents: Iterable[Document]) -
     return counter.groups()
 
 
+def _value_of(grouping: Grouping, name: str, document: Document, result: RecipientResult) -> str | None:
+    """The value of a document, or of one of its recipient results, by which a grouping counts."""
+    if name in OF_TIMES:
+        return grouping.time(datetime.fromisoformat(document["date"]), name)
+    if name == "status":
+        return reason_in(document, result)
+    value = VALUES[name]
+    return value.of(result[value.column.removeprefix("to.")] if value.is_of_results else document[value.column])
+
+
 def _counted_results(query: Query, document: Document) -> list[RecipientResult]:
     """The recipient results of a document to count: by default each recipient once, by the final result.
 
@@ -192,9 +255,17 @@ def _counted_results(query: Query, document: Document) -> list[RecipientResult]:
     return found if query.asks_of_attempts else [result for result in found if result["last"]]
 
 
+def size_of(size: int | None) -> int:
+    """Return the size of a transaction in bytes; 0 if it is unknown or forged."""
+    return size if size is not None and size <= LARGEST_SIZE else 0
+
+
 def delay_of(result: RecipientResult) -> int | None:
     """Return the delay of a recipient result in microseconds, at most `_LONGEST_DELAY`; null if it is unknown."""
     delay = result["delay"]
-    if delay is None:
-        return None
+    return None if delay is None else microseconds_of(delay)
+
+
+def microseconds_of(delay: float) -> int:
+    """Return a delay, given in seconds, in microseconds, at most `_LONGEST_DELAY`."""
     return round(delay * 1_000_000) if delay < _LONGEST_DELAY // 1_000_000 else _LONGEST_DELAY

@@ -138,6 +138,9 @@ class Store(Protocol):
     def group(self, query: Query, grouping: Grouping) -> list[Group]:
         """Return all groups of the documents that match, like `groups_of`, regardless of the query's limit."""
 
+    def groups(self, query: Query, groupings: Sequence[Grouping]) -> list[list[Group]]:
+        """Return the groups of several groupings of one query: of one state of the store, if it can read one."""
+
     def expire(self, before: float) -> int:
         """Delete documents older than `before`, in seconds since 1970, and return their number."""
 

@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
-from mailtrace.search.groups import Group, GroupCounter, Grouping, groups_of
+from mailtrace.search.groups import LARGEST_SIZE, OF_TIMES, Group, GroupCounter, Grouping, Key, groups_of
 from mailtrace.search.query import Query
 from mailtrace.stores.elasticsearch.errors import AnswerError
 from mailtrace.stores.elasticsearch.query import Conditions
@@ -30,17 +30,17 @@ _QUARTER: Final = 900_000_000
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
-def groups(searches: Searches, query: Query, grouping: Grouping) -> list[Group]:
+def groups_of_matching(searches: Searches, query: Query, grouping: Grouping) -> list[Group]:
     """Return the groups of what matches, counted by the server, or from the documents where the server cannot.
 
     Raises:
         StoreError: as `Searches.documents`.
     """
     query = replace(query, limit=None)
-    if not (grouping.counts_recipients and query.words):
+    if not (grouping.counts_recipients and query.words) and not _is_mixed(grouping):
         counter = GroupCounter(grouping)
         try:
-            if all(_count_bucket(counter, grouping, bucket) for bucket in _buckets(searches, query, grouping)):
+            if all(_count_pass(counter, grouping, one, searches, query) for one in _passes(grouping)):
                 if grouping.counts_recipients:
                     for document in searches.documents(query, packed=True):
                         counter.add(query, document)
@@ -51,25 +51,67 @@ def groups(searches: Searches, query: Query, grouping: Grouping) -> list[Group]:
     return groups_of(query, grouping, searches.documents(query))
 
 
-def _count_bucket(counter: GroupCounter, grouping: Grouping, bucket: dict[str, Any]) -> bool:
-    """Add a bucket to the counter; return False if it spans two groups."""
-    value, number = bucket["key"]["value"], bucket["doc_count"]
-    if not grouping.is_of_times:
-        counter.count(value, number)
-        if (delay := bucket["key"].get("delay")) is not None:
-            counter.delay(value, delay, number)
-        return True
-    first = _EPOCH + timedelta(microseconds=int(value))
-    last = first + timedelta(microseconds=_QUARTER - 1)
-    counter.count(grouping.time(first), number)
-    return grouping.time(first) == grouping.time(last)
+def _is_mixed(grouping: Grouping) -> bool:
+    """Whether recipient results are counted by a field of their document: it is not in the nested documents."""
+    return grouping.counts_recipients and any(not _FIELDS.get(name, "").startswith("to.") for name in grouping.names)
 
 
-def _buckets(searches: Searches, query: Query, grouping: Grouping) -> Iterator[dict[str, Any]]:
+class _Pass(NamedTuple):
+    """What one pass over the documents counts: buckets by delay would each have the bytes of a transaction."""
+
+    counts: bool
+    has_delays: bool
+    has_bytes: bool
+
+
+def _passes(grouping: Grouping) -> list[_Pass]:
+    if grouping.has_delays and grouping.has_bytes:
+        return [_Pass(counts=True, has_delays=True, has_bytes=False), _Pass(False, has_delays=False, has_bytes=True)]
+    return [_Pass(True, grouping.has_delays, grouping.has_bytes)]
+
+
+def _count_pass(counter: GroupCounter, grouping: Grouping, one: _Pass, searches: Searches, query: Query) -> bool:
+    """Add the buckets of a pass to the counter; return False if one spans two groups."""
+    for bucket in _buckets(searches, query, grouping, one):
+        key = _key(grouping, bucket["key"])
+        if key is None:
+            return False
+        number = bucket["doc_count"]
+        if one.counts:
+            counter.count(key, number)
+        if one.has_delays and (delay := bucket["key"]["delay"]) is not None:
+            counter.delay(key, delay / 1_000_000, number)
+        if one.has_bytes:
+            counter.size(key, _bytes_in(bucket))
+    return True
+
+
+def _key(grouping: Grouping, values: dict[str, Any]) -> Key | None:
+    """Return the key of a bucket; None if it spans two groups."""
+    key = []
+    for name in grouping.names:
+        value = values[name]
+        if name in OF_TIMES:
+            first = _EPOCH + timedelta(microseconds=int(value))
+            value = grouping.time(first, name)
+            if value != grouping.time(first + timedelta(microseconds=_QUARTER - 1), name):
+                return None
+        key.append(value)
+    return tuple(key)
+
+
+def _bytes_in(bucket: dict[str, Any]) -> int:
+    found = bucket.get("documents", bucket)
+    return int(found["plausible"]["bytes"]["value"])
+
+
+def _buckets(searches: Searches, query: Query, grouping: Grouping, one: _Pass) -> Iterator[dict[str, Any]]:
     """Return all buckets of the server, page by page."""
     conditions = Conditions(query, packed=False if grouping.counts_recipients else None)
-    composite: dict[str, Any] = {"size": _PAGE, "sources": _sources(grouping)}
+    composite: dict[str, Any] = {"size": _PAGE, "sources": _sources(grouping, one)}
     wanted: dict[str, Any] = {"composite": composite}
+    if one.has_bytes:
+        wanted["aggs"] = _bytes(grouping)
     if grouping.counts_recipients:
         results = conditions.of_results() + ([] if query.asks_of_attempts else [{"term": {"to.last": True}}])
         counted = {"filter": {"bool": {"filter": results}}, "aggs": {"groups": wanted}}
@@ -84,10 +126,21 @@ def _buckets(searches: Searches, query: Query, grouping: Grouping) -> Iterator[d
         composite["after"] = found["after_key"]
 
 
-def _sources(grouping: Grouping) -> list[dict[str, Any]]:
-    if grouping.is_of_times:
-        return [{"value": {"histogram": {"field": "search.date", "interval": _QUARTER}}}]
-    sources = [{"value": {"terms": {"field": _FIELDS[grouping.by], "missing_bucket": True}}}]
-    if grouping.has_delays:
+def _bytes(grouping: Grouping) -> dict[str, Any]:
+    """Return the aggregation of sizes; of recipient results, those of their documents, each once."""
+    plausible = {"range": {"size": {"lte": LARGEST_SIZE}}}
+    sizes: dict[str, Any] = {"plausible": {"filter": plausible, "aggs": {"bytes": {"sum": {"field": "size"}}}}}
+    return {"documents": {"reverse_nested": {}, "aggs": sizes}} if grouping.counts_recipients else sizes
+
+
+def _sources(grouping: Grouping, one: _Pass) -> list[dict[str, Any]]:
+    sources: list[dict[str, Any]] = [{name: _source(name)} for name in grouping.names]
+    if one.has_delays:
         sources.append({"delay": {"terms": {"field": _DELAY, "missing_bucket": True}}})
     return sources
+
+
+def _source(name: str) -> dict[str, Any]:
+    if name in OF_TIMES:
+        return {"histogram": {"field": "search.date", "interval": _QUARTER}}
+    return {"terms": {"field": _FIELDS[name], "missing_bucket": True}}

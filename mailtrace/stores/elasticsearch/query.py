@@ -35,7 +35,7 @@ from mailtrace.search.comparisons import (
 from mailtrace.search.groups import delay_of, domain_of, folded
 from mailtrace.search.patterns import Pattern, ip_key, network_keys
 from mailtrace.search.query import WORD_CRITERIA, Query, Word, links_of
-from mailtrace.search.reasons import reason_of
+from mailtrace.search.reasons import reason_in
 
 Clause: TypeAlias = dict[str, Any]
 """A query of Elasticsearch, or a part of one, as JSON."""
@@ -70,8 +70,8 @@ def document_values(document: Document, date: int) -> dict[str, Any]:
     }
 
 
-def result_values(result: dict[str, Any]) -> dict[str, Any]:
-    """Return the values by which a recipient result is found and grouped."""
+def result_values(document: Document, result: dict[str, Any]) -> dict[str, Any]:
+    """Return the values by which a recipient result of a document is found and grouped."""
     recipient, domain = _address(result["recipient"])
     addresses, domains = [recipient], [domain]
     if result["orig_to"] is not None:
@@ -89,7 +89,7 @@ def result_values(result: dict[str, Any]) -> dict[str, Any]:
         "recipient": recipient,
         "domain": domain,
         "status": folded(status),
-        "reason": reason_of(status or ""),
+        "reason": reason_in(document, result),
         "delay": delay_of(result),
     }
 

@@ -47,7 +47,7 @@ def _members(row: Row) -> dict[str, Any]:
         if document is None
         else {
             **document,
-            "to": [{**result, "search": result_values(result)} for result in document["to"]],
+            "to": [{**result, "search": result_values(document, result)} for result in document["to"]],
             "search": document_values(document, transaction.first),
         }
     )

@@ -23,7 +23,7 @@ from mailtrace.stores.elasticsearch.check import describe
 from mailtrace.stores.elasticsearch.checkpoints import Checkpoints
 from mailtrace.stores.elasticsearch.client import Server
 from mailtrace.stores.elasticsearch.errors import advice, is_document_error
-from mailtrace.stores.elasticsearch.groups import groups
+from mailtrace.stores.elasticsearch.groups import groups_of_matching
 from mailtrace.stores.elasticsearch.indices import Indices
 from mailtrace.stores.elasticsearch.rows import LINES, day_of, source, stored
 from mailtrace.stores.elasticsearch.searches import Searches
@@ -261,8 +261,12 @@ class ElasticsearchStore:
 
     def group(self, query: Query, grouping: Grouping) -> list[Group]:
         """Return the groups of what matches, whatever the query's limit."""
+        return self.groups(query, [grouping])[0]
+
+    def groups(self, query: Query, groupings: Sequence[Grouping]) -> list[list[Group]]:
+        """Return the groups of several groupings, each by requests of its own."""
         self._setup.report_closed()
-        return groups(self._searches, query, grouping)
+        return [groups_of_matching(self._searches, query, grouping) for grouping in groupings]
 
     def expire(self, before: float) -> int:
         """Delete checkpoints older than `before`, and the expired indices of a server that does not delete them itself.

@@ -10,7 +10,7 @@ import orjson
 from mailtrace.message.document import Document
 from mailtrace.message.fields import DOCUMENT, RECIPIENT_RESULT
 from mailtrace.search.comparisons import CRITERIA, EXACT
-from mailtrace.search.reasons import reason_of
+from mailtrace.search.reasons import reason_in
 
 DATES: Final = "dates"
 """For each row the date in microseconds since 1970, or `HIDDEN`."""
@@ -82,9 +82,7 @@ class Columns:
             self._encoders[name].add([document[name] for document in shown])
         for name in _RESULT_FIELDS:
             self._encoders[f"to.{name}"].add([result[name] for result in results])
-        statuses = [result["status"] or "" for result in results]
-        reasons = {status: reason_of(status) for status in dict.fromkeys(statuses)}
-        self._encoders[REASON].add(list(map(reasons.__getitem__, statuses)))
+        self._encoders[REASON].add([reason_in(document, result) for document in shown for result in document["to"]])
 
     def encoded(self) -> Iterator[tuple[str, bytes, bytes]]:
         """Yield name, codes and values of each column, as they are stored."""

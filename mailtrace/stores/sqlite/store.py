@@ -221,8 +221,12 @@ class SqliteStore:
 
     def group(self, query: Query, grouping: Grouping) -> list[Group]:
         """Return the groups of the documents that match."""
+        return self.groups(query, [grouping])[0]
+
+    def groups(self, query: Query, groupings: Sequence[Grouping]) -> list[list[Group]]:
+        """Return the groups of several groupings, found in one pass."""
         with self._reading() as reader:
-            return reader.read(lambda connection: groups_of_blocks(query, grouping, blocks_of(connection, query)))
+            return reader.read(lambda connection: groups_of_blocks(query, groupings, blocks_of(connection, query)))
 
     @staticmethod
     def _next(reader: Reader, results: Results) -> list[Document]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Generator
 from datetime import datetime, timezone
+from itertools import permutations
 from random import Random
 
 import pytest
@@ -13,7 +14,7 @@ from mailtrace.message.document import document
 from mailtrace.message.order import TimedFact
 from mailtrace.message.transaction import SECOND, Transaction
 from mailtrace.mta.facts import Client, Envelope, MessageId, Removed, Result
-from mailtrace.search.groups import BY, Grouping, groups_of
+from mailtrace.search.groups import BY, SORTS, Grouping, groups_of
 from mailtrace.search.patterns import Pattern
 from mailtrace.search.query import Query, matches
 from mailtrace.stores.base import Store
@@ -53,19 +54,48 @@ def test_a_message_without_a_result_is_queued_and_a_requeued_one_is_not_deferred
     assert [requeued] == found(store, Query(links=("16F49228B8B",)))
 
 
-@pytest.mark.parametrize("by", BY)
+@pytest.mark.parametrize("by", [*((by, None) for by in BY), *list(permutations(BY, 2))[::7]])
 def test_groups_are_those_of_groups_of(store, by):
-    random = Random(by)
+    random = Random(str(by))
     transactions = random_transactions(random, 100)
     put(store, *transactions, transaction("ABCDE0FFFF", [(AT, Client("bob.desktop [10.10.10.10]"))]))
     documents = newest_first(transactions)
     sizes = set()
-    for query in random.sample(list(random_queries(random, transactions)), 40):
-        grouping = Grouping(by, zone_of(random.choice(["UTC", "Europe/Madrid", "Asia/Kathmandu", "+00:07"])))
+    for query in random.sample(list(random_queries(random, transactions)), 40 if by[1] is None else 10):
+        zone = zone_of(random.choice(["UTC", "Europe/Madrid", "Asia/Kathmandu", "+00:07"]))
+        grouping = Grouping(by[0], zone, by[1], random.choice([None, *SORTS]))
         wanted = groups_of(query, grouping, (each for each in documents if matches(query, each)))
         assert store.group(query, grouping) == wanted, (query, grouping)
         sizes.add(len(wanted))
     assert len(sizes) > 2
+
+
+def test_several_groupings_are_found_together(store):
+    transactions = random_transactions(Random(1), 100)
+    put(store, *transactions)
+    query, documents = Query(recipients=(Pattern.of("*@foo.com"),)), newest_first(transactions)
+    groupings = [Grouping(by, zone_of("UTC")) for by in BY]
+    found = [each for each in documents if matches(query, each)]
+    assert store.groups(query, groupings) == [groups_of(query, grouping, found) for grouping in groupings]
+
+
+@pytest.mark.parametrize("sort", [None, *SORTS])
+def test_groups_of_relays_have_bytes_and_delays_in_every_order(store, sort):
+    """The size of a message to several recipients of a group counts once; a forged one does not count."""
+    for number in range(9):
+        recipients = [f"{name}@{domain}" for name in "ab" for domain in ("x.test", f"y{number % 3}.test")]
+        facts = whole(AT + number, recipients=recipients)
+        facts[2] = (AT + number, Envelope("bob@foo.com", 2**60 if number == 8 else 10**number, len(recipients)))
+        put(store, transaction(f"ABCDE0000{number}", facts))
+    grouping = Grouping("to-domain", zone_of("UTC"), "relay", sort)
+    groups = store.group(Query(), grouping)
+    assert groups == groups_of(Query(), grouping, found(store))
+    assert {group.value: group.bytes for group in groups} == {
+        "x.test": 11_111_111,
+        "y0.test": 1_001_001,
+        "y1.test": 10_010_010,
+        "y2.test": 100_100,
+    }
 
 
 def test_recipient_and_outcome_are_of_the_same_result(store):

@@ -98,8 +98,49 @@ recipients  median  p95  relay
     assert [{"by": "relay", "value": "smtp.bar.com", "count": 6, "median_delay": 1.0, "p95_delay": 1.0}] == [
         json.loads(line) for line in indexed.search("--by", "relay", "-r", 1, "--format", "json").stdout.splitlines()
     ]
-    assert "from,count\n<>,1\n" == indexed.search("--by", "from", "-f", "<>", "--format", "csv").stdout
+    assert "from,count,bytes\n<>,1,0\n" == indexed.search("--by", "from", "-f", "<>", "--format", "csv").stdout
     assert 1 == indexed.search("--by", "from", "-f", "nobody@foo.com").returncode
+
+
+def test_groups_have_bytes_two_values_and_an_order(indexed):
+    done = indexed.search("--by", "login", "--by", "client", "-r", 3, "--sort", "name")
+    assert "transactions" == done.stdout.split()[0]
+    assert ["login", "client"] == done.stdout.splitlines()[0].split()[-2:]
+    logins = [line.split("  ")[-2] for line in indexed.search("--by", "login", "--by", "host").stdout.splitlines()]
+    assert "(none)" in logins
+    rest = indexed.search("--by", "login", "--login", "*")
+    assert (1, "") == (rest.returncode, rest.stdout)
+    rows = [
+        json.loads(line)
+        for line in indexed.search("--by", "from", "--sort", "bytes", "--format", "json").stdout.splitlines()
+    ]
+    assert rows == sorted(rows, key=lambda row: -row["bytes"])
+    assert rows[0]["bytes"] > 0
+    pair = json.loads(indexed.search("--by", "to-domain", "--by", "outcome", "-r", 1, "--format", "json").stdout)
+    assert (["to-domain", "outcome"], 2) == (pair["by"], len(pair["value"]))
+    slow = indexed.search("--by", "to-domain", "--sort", "p95", "--format", "csv").stdout.splitlines()
+    assert slow[0] == "to-domain,count,median_delay,p95_delay,bytes"
+    delays = [float(line.split(",")[3] or -1) for line in slow[1:]]
+    assert delays == sorted(delays, reverse=True)
+
+
+def test_refusals_by_a_block_list_are_one_group(commands):
+    log = commands.folder / "mail.log"
+    log.write_text(
+        "".join(
+            f"Dec 15 15:27:{n % 60:02} mx postfix/smtpd[{n}]: NOQUEUE: reject: RCPT from host{n}.dyn.test[1.34.36.{n}]:"
+            f" 554 5.7.1 Service unavailable; Client host [1.34.36.{n}] blocked using zen.spamhaus.org;"
+            f" https://www.spamhaus.org/query/ip/1.34.36.{n}; from=<a{n}@x.test> to=<bob@foo.com> proto=ESMTP"
+            f" helo=<h{n}.test>\n"
+            for n in range(100)
+        )
+    )
+    commands.index("-q", "-y", 2011, log)
+    done = commands.search("--by", "status")
+    assert [
+        "100  rejected (554 5.7.1 Service unavailable; Client host [*] blocked using zen.spamhaus.org;"
+        " https://www.spamhaus.org/query/ip/*)"
+    ] == [line.strip() for line in done.stdout.splitlines()[1:]]
 
 
 def test_hours_and_days_are_in_the_zone_and_in_order(indexed):
@@ -290,6 +331,10 @@ def test_a_search_for_a_whole_value_gets_no_hint(indexed, word):
         (["-s", "sent", "--ever", "deferred"], "-s sent and --ever deferred cannot both apply to one delivery"),
         (["--mta", "exim"], "choose from"),
         (["--by", "lane"], "choose from"),
+        (["--by", "to", "--by", "to"], "--by counts by one or two different values"),
+        (["--by", "to", "--by", "from", "--by", "host"], "--by counts by one or two different values"),
+        (["--by", "from", "--sort", "p95"], "--sort p95: only recipients have delays"),
+        (["--sort", "name"], "--sort orders groups: add --by"),
         (["--format", "xml"], "choose from"),
         (["--by", "to", "--count"], "not allowed with"),
         (["--count", "-r", "3"], "--count has no limit: leave -r out"),

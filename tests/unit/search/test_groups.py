@@ -109,3 +109,48 @@ def test_each_way_of_grouping_counts_what_it_is_named_after(by, wanted):
 def test_delays_beside_unknown_ones_count_alone():
     entries = [entry("a@x", delay=delay, **HOP) for delay in (None, 0.000001, 3.3, None)]
     assert [Group("mx.x", 4, 0.000001, 3.3)] == groups_of(Query(), Grouping("relay", UTC), [document(*entries)])
+
+
+def sized(size, *recipients, **members):
+    entries = [entry(recipient, delay=float(size or 0), **HOP) for recipient in recipients]
+    return document(*entries, size=size, **members)
+
+
+def test_the_size_of_a_transaction_counts_once_in_each_group():
+    """An unknown or forged size does not count."""
+    documents = [sized(10, "a@x", "b@x", "c@y"), sized(None, "a@x"), sized(2**60, "a@x"), sized(5, "a@y")]
+    groups = groups_of(Query(), Grouping("to-domain", UTC), documents)
+    assert [("x", 4, 10), ("y", 2, 15)] == [(group.value, group.number, group.bytes) for group in groups]
+    groups = groups_of(Query(), Grouping("login", UTC), documents)
+    assert [("bob", 4, 15)] == [(group.value, group.number, group.bytes) for group in groups]
+    assert [None] == [group.bytes for group in groups_of(Query(), Grouping("host", UTC), documents)]
+
+
+def test_two_values_make_a_group():
+    documents = [sized(1, "a@x", login=login, client=client) for login, client in (("b", "1"), ("b", None), ("b", "1"))]
+    groups = groups_of(Query(), Grouping("login", UTC, "client"), documents)
+    assert [("b", "1", 2), ("b", None, 1)] == [(group.value, group.second, group.number) for group in groups]
+    groups = groups_of(
+        Query(), Grouping("day", UTC, "to"), [*documents, sized(1, "c@x", date="2026-01-02T00:00:00+00:00")]
+    )
+    assert [("2026-01-02", "c@x"), ("2026-01-01", "a@x")] == [(group.value, group.second) for group in groups]
+
+
+@pytest.mark.parametrize(
+    ("sort", "wanted"),
+    [
+        (None, ["x", "y", "z", None]),
+        ("count", ["x", "y", "z", None]),
+        ("name", ["x", "y", "z", None]),
+        ("bytes", ["y", "z", "x", None]),
+        ("p95", ["y", "z", "x", None]),
+        ("median", ["y", "z", "x", None]),
+    ],
+)
+def test_groups_are_sorted_by_what_is_asked(sort, wanted):
+    documents = [sized(1, "a@x"), sized(2, "a@x"), sized(90, "a@y"), sized(8, "a@z"), sized(None, "nobody")]
+    documents[-1]["to"][0]["delay"] = None
+    groups = groups_of(Query(), Grouping("to-domain", UTC, None, sort), documents)
+    assert wanted == [group.value for group in groups]
+    assert Grouping("to-domain", UTC, None, sort).can_be_sorted
+    assert Grouping("from", UTC, None, sort).can_be_sorted == (sort not in ("p95", "median"))
