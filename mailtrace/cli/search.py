@@ -7,6 +7,7 @@ import sys
 import time
 from argparse import Namespace
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from datetime import tzinfo
 from itertools import chain
 from typing import TYPE_CHECKING
@@ -16,6 +17,7 @@ from mailtrace.cli.search_flags import hint_of, parser, query_of
 from mailtrace.errors import ExitStatus, UsageError
 from mailtrace.search.groups import Grouping
 from mailtrace.search.query import Query
+from mailtrace.search.queue import Ages, has_ages, queue_groups
 from mailtrace.stores import open_store
 from mailtrace.syslog.timezones import zone_of
 
@@ -35,20 +37,28 @@ def _search(argv: Sequence[str]) -> ExitStatus:
     if arguments.count:
         return _count(store, query, arguments)
     if arguments.by:
+        if query.queued and has_ages(Grouping(arguments.by, zone)):
+            return _queue_groups(store, query, arguments, Grouping(arguments.by, zone))
         return _group(store, query, arguments, Grouping(arguments.by, zone))
     if arguments.trace:
         return _trace(store, query, zone, arguments)
     documents = iter(store.search(query))
     if (first := next(documents, None)) is None:
         return _nothing_found(store, arguments)
-    _write(_formatted(chain([first], documents), zone, arguments))
+    ages = Ages(store.search) if query.queued else None
+    _write(_formatted(chain([first], documents), zone, arguments, ages))
+    _say_ages(ages, zone)
     return ExitStatus.OK
 
 
-def _formatted(documents: Iterable[Document], zone: tzinfo, arguments: Namespace) -> Iterator[bytes]:
+def _formatted(documents: Iterator[Document], zone: tzinfo, arguments: Namespace, ages: Ages | None) -> Iterator[bytes]:
     if arguments.format == "json":
         from mailtrace.output.documents_json import document_json  # noqa: PLC0415 # import only what is used
 
+        if ages is not None:
+            from mailtrace.output.queue import with_age  # noqa: PLC0415
+
+            return (document_json(with_age(document, ages), zone) for document in documents)
         return (document_json(document, zone) for document in documents)
     if arguments.format == "csv":
         from mailtrace.output.documents_csv import csv_lines  # noqa: PLC0415
@@ -62,6 +72,11 @@ def _formatted(documents: Iterable[Document], zone: tzinfo, arguments: Namespace
         color=_uses_color(arguments.color, on_terminal=on_terminal),
         long=arguments.long,
     )
+    if ages is not None:
+        from mailtrace.output.queue import both, with_ages  # noqa: PLC0415
+
+        documents, same = both(documents)
+        return _encoded(with_ages(document_texts(documents, zone, style), same, ages))
     return _encoded(document_texts(documents, zone, style))
 
 
@@ -118,6 +133,38 @@ def _group(store: Store, query: Query, arguments: Namespace, grouping: Grouping)
         sys.stdout.flush()
         print(f"{left} more: -r {len(groups)} shows all", file=sys.stderr)
     return ExitStatus.OK
+
+
+def _queue_groups(store: Store, query: Query, arguments: Namespace, grouping: Grouping) -> ExitStatus:
+    from mailtrace.output.queue import queue_csv, queue_json, queue_text  # noqa: PLC0415 # as above
+
+    ages = Ages(store.search)
+    groups = queue_groups(query, grouping, store.search(replace(query, limit=None)), ages)
+    if not groups:
+        return _nothing_found(store, arguments)
+    shown = groups[: query.limit or _DEFAULT_GROUPS]
+    if arguments.format == "json":
+        lines = queue_json(shown, grouping)
+    elif arguments.format == "csv":
+        lines = queue_csv(shown, grouping)
+    else:
+        lines = queue_text(shown, groups, grouping)
+    _write(_encoded(lines))
+    if left := len(groups) - len(shown):
+        sys.stdout.flush()
+        print(f"{left} more: -r {len(groups)} shows all", file=sys.stderr)
+    _say_ages(ages, grouping.zone)
+    return ExitStatus.OK
+
+
+def _say_ages(ages: Ages | None, zone: tzinfo) -> None:
+    """Say on standard error what ages count from."""
+    if ages is not None:
+        from mailtrace.output.escape import safe  # noqa: PLC0415 # as above
+        from mailtrace.output.queue import last_lines_text  # noqa: PLC0415
+
+        sys.stdout.flush()
+        print(safe(last_lines_text(ages.last_lines, zone)), file=sys.stderr)
 
 
 def _nothing_found(store: Store, arguments: Namespace) -> ExitStatus:

@@ -12,18 +12,17 @@ from mailtrace.search.groups import Group, Grouping
 
 _BAR: Final = 24
 """Width of the longest bar, in characters."""
-_ADDRESSES: Final = ("from", "from-domain", "to", "to-domain")
+ADDRESSES: Final = ("from", "from-domain", "to", "to-domain")
 
 
 def groups_text(groups: Sequence[Group], grouping: Grouping, *, bars: bool) -> Iterator[str]:
     """Return groups as aligned columns below a heading; `bars` adds a bar chart."""
-    counted = "recipients" if grouping.counts_recipients else "transactions"
     most = max((group.number for group in groups), default=1)
     delays = [("median", "p95")] if grouping.has_delays else []
-    rows = [(counted, *(head for heads in delays for head in heads))]
+    rows = [(grouping.counted, *(head for heads in delays for head in heads))]
     rows += [(str(group.number), *_delays(group, grouping)) for group in groups]
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    shown = [grouping.by, *(_shown(group, grouping) for group in groups)]
+    shown = [grouping.by, *(shown_value(group, grouping) for group in groups)]
     for row, group, text in zip(rows, [None, *groups], shown, strict=True):
         cells = "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True))
         bar = f"  {_bar(group.number / most) if group else '':<{_BAR}}" if bars else ""
@@ -44,7 +43,7 @@ def groups_csv(groups: Sequence[Group], grouping: Grouping) -> Iterator[str]:
     delays = grouping.has_delays
     yield csv_line([grouping.by, "count", *(("median_delay", "p95_delay") if delays else ())])
     for group in groups:
-        value = "<>" if group.value == "" and grouping.by in _ADDRESSES else group.value
+        value = "<>" if group.value == "" and grouping.by in ADDRESSES else group.value
         yield csv_line([value, group.number, *((group.median_delay, group.p95_delay) if delays else ())])
 
 
@@ -54,12 +53,13 @@ def _delays(group: Group, grouping: Grouping) -> list[str]:
     return ["-" if delay is None else duration(delay) for delay in (group.median_delay, group.p95_delay)]
 
 
-def _shown(group: Group, grouping: Grouping) -> str:
+def shown_value(group: Group, grouping: Grouping) -> str:
+    """Return the value of a group as text."""
     if group.value is None:
         return "-"
     if grouping.is_of_times:
         return safe(group.value.replace("T", " "))
-    return safe(group.value) or ("<>" if grouping.by in _ADDRESSES else "''")
+    return safe(group.value) or ("<>" if grouping.by in ADDRESSES else "''")
 
 
 def _bar(fraction: float) -> str:

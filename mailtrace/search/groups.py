@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from datetime import datetime, tzinfo
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from mailtrace.search.query import Query, is_outside_results, is_recipient, matches_result
+from mailtrace.search.query import OUTCOMES, Query, last_of, matched_results
 from mailtrace.search.reasons import reason_of
 
 if TYPE_CHECKING:  # keeps `--help` quick
     from mailtrace.message.document import Document
     from mailtrace.message.recipients import RecipientResult
 
-_LONGEST_DELAY: Final = 2**62
+LONGEST_DELAY: Final = 2**62
 """In microseconds. A forged delay may be longer than a store's integers can hold."""
 
 
@@ -50,6 +51,7 @@ VALUES: Final = {
     "to-domain": Value("to.recipient", domain_of),
     "relay": Value("to.relay_host", folded),
     "outcome": Value("to.outcome", str),
+    "ever": Value("to.outcome", str),
     "status": Value("to.status", lambda status: reason_of(status or "")),
 }
 OF_TIMES: Final = ("hour", "day")
@@ -68,8 +70,23 @@ class Grouping(NamedTuple):
 
     @property
     def counts_recipients(self) -> bool:
-        """Whether recipients are counted, instead of transactions."""
+        """Whether recipients, or attempts to deliver to them, are counted, instead of transactions."""
         return not self.is_of_times and self.value.column.startswith("to.")
+
+    @property
+    def counts_attempts(self) -> bool:
+        """Whether every delivery attempt is counted, instead of each recipient once."""
+        return self.by == "ever"
+
+    @property
+    def counts_final_results(self) -> bool:
+        """Whether a recipient counts by its final result, even if the query asks for earlier ones."""
+        return self.by == "outcome"
+
+    @property
+    def counted(self) -> str:
+        """What is counted."""
+        return "attempts" if self.counts_attempts else "recipients" if self.counts_recipients else "transactions"
 
     @property
     def value(self) -> Value:
@@ -131,13 +148,13 @@ class GroupCounter:
         elif not grouping.counts_recipients:
             self.count(grouping.value.of(document[grouping.member]))
         else:
-            for result in _counted_results(query, document):
+            for result in _counted_results(query, grouping, document):
                 self.count_result(result)
 
     def count_result(self, result: RecipientResult, number: int = 1) -> None:
         """Count a recipient result, `number` times."""
         value = self._grouping.value.of(result[self._grouping.member])
-        self.count(value, number)
+        self.count(value, number * result["attempts"] if self._grouping.counts_attempts else number)
         if self._grouping.has_delays and (delay := delay_of(result)) is not None:
             self.delay(value, delay, number)
 
@@ -177,31 +194,38 @@ def _percentile(delays: list[tuple[int, int]], percent: int) -> float | None:
 
 def groups_of(query: Query, grouping: Grouping, documents: Iterable[Document]) -> list[Group]:
     """Return the groups of documents, all of which match the query."""
-    counter = GroupCounter(grouping)
+    counter, query = GroupCounter(grouping), query_for(grouping, query)
     for document in documents:
         counter.add(query, document)
     return counter.groups()
 
 
-def _counted_results(query: Query, document: Document) -> list[RecipientResult]:
+def query_for(grouping: Grouping, query: Query) -> Query:
+    """Return the query whose results are counted: attempts are those of the recipients that a query asks about."""
+    return replace(query, ever=OUTCOMES) if grouping.counts_attempts and not query.ever else query
+
+
+def compares_results(grouping: Grouping, query: Query) -> bool:
+    """Return whether counting compares several results of a recipient; a store may then count the documents."""
+    asked = query_for(grouping, query)
+    return asked.compares_results or (grouping.counts_final_results and asked.asks_of_attempts)
+
+
+def _counted_results(query: Query, grouping: Grouping, document: Document) -> list[RecipientResult]:
     """The recipient results of a document to count: by default each recipient once, by the final result.
 
-    If the query is about delivery attempts, earlier results count too. If a word of the query matches only recipients,
-    only their results count.
+    If the query is about delivery attempts, earlier results count too, except for what became of the recipients. If a
+    word of the query matches only recipients, only their results count.
     """
-    every = query.asks_of_attempts
-    found = [result for result in document["to"] if every or result["last"]]
-    if query.asks_of_results:
-        found = [result for result in found if matches_result(query, result)]
-    recipients = [word for word in query.words if not is_outside_results(word, document)]
-    if not recipients:
-        return found
-    return [result for result in found if any(is_recipient(word, result) for word in recipients)]
+    found = matched_results(query, document)
+    if grouping.counts_final_results:
+        return last_of(found, document)
+    return found if query.asks_of_attempts else [result for result in found if result["last"]]
 
 
 def delay_of(result: RecipientResult) -> int | None:
-    """Return the delay of a recipient result in microseconds, at most `_LONGEST_DELAY`; null if it is unknown."""
+    """Return the delay of a recipient result in microseconds, at most `LONGEST_DELAY`; null if it is unknown."""
     delay = result["delay"]
     if delay is None:
         return None
-    return round(delay * 1_000_000) if delay < _LONGEST_DELAY // 1_000_000 else _LONGEST_DELAY
+    return round(delay * 1_000_000) if delay < LONGEST_DELAY // 1_000_000 else LONGEST_DELAY

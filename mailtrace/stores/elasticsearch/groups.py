@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from typing import Any, Final
 
-from mailtrace.search.groups import Group, GroupCounter, Grouping, groups_of
+from mailtrace.search.groups import Group, GroupCounter, Grouping, compares_results, groups_of, query_for
 from mailtrace.search.query import Query
 from mailtrace.stores.elasticsearch.errors import AnswerError
 from mailtrace.stores.elasticsearch.query import Conditions
@@ -22,6 +22,7 @@ _FIELDS: Final = {
     "to-domain": "to.search.domain",
     "relay": "to.search.relay",
     "outcome": "to.outcome",
+    "ever": "to.outcome",
     "status": "to.search.reason",
 }
 _DELAY: Final = "to.search.delay"
@@ -36,8 +37,8 @@ def groups(searches: Searches, query: Query, grouping: Grouping) -> list[Group]:
     Raises:
         StoreError: as `Searches.documents`.
     """
-    query = replace(query, limit=None)
-    if not (grouping.counts_recipients and query.words):
+    query = replace(query_for(grouping, query), limit=None)
+    if not (grouping.counts_recipients and query.words) and not compares_results(grouping, query):
         counter = GroupCounter(grouping)
         try:
             if all(_count_bucket(counter, grouping, bucket) for bucket in _buckets(searches, query, grouping)):
@@ -55,7 +56,7 @@ def _count_bucket(counter: GroupCounter, grouping: Grouping, bucket: dict[str, A
     """Add a bucket to the counter; return False if it spans two groups."""
     value, number = bucket["key"]["value"], bucket["doc_count"]
     if not grouping.is_of_times:
-        counter.count(value, number)
+        counter.count(value, number * bucket["key"].get("attempts", 1))
         if (delay := bucket["key"].get("delay")) is not None:
             counter.delay(value, delay, number)
         return True
@@ -90,4 +91,6 @@ def _sources(grouping: Grouping) -> list[dict[str, Any]]:
     sources = [{"value": {"terms": {"field": _FIELDS[grouping.by], "missing_bucket": True}}}]
     if grouping.has_delays:
         sources.append({"delay": {"terms": {"field": _DELAY, "missing_bucket": True}}})
+    if grouping.counts_attempts:
+        sources.append({"attempts": {"terms": {"field": "to.attempts"}}})
     return sources

@@ -38,7 +38,11 @@ class Searches:
             StoreError: as `Server.ask`.
         """
         try:
-            yield from islice(self._pages(Conditions(query, packed=packed), query, query.limit), query.limit)
+            limit = None if query.compares_results else query.limit
+            found = self._pages(Conditions(query, packed=packed), query, limit)
+            yield from islice(
+                (each for each in found if not query.compares_results or matches(query, each)), query.limit
+            )
         except AnswerError as error:
             if not is_too_complex(error):
                 raise
@@ -47,6 +51,8 @@ class Searches:
 
     def count(self, query: Query) -> int:
         """Return how many documents match, whatever the limit."""
+        if query.compares_results:
+            return sum(1 for _ in self.documents(replace(query, limit=None)))
         try:
             answer = self._ask(query=Conditions(query).of_documents(), size=0, track_total_hits=True)
         except AnswerError as error:

@@ -82,17 +82,20 @@ class Filter:
         self._query, self._undated = query, replace(query, since=None, until=None)
         tests = [(criterion, _Test(criterion, wanted)) for criterion, wanted in query.asked(CRITERIA)]
         self._of_documents = [test for criterion, test in tests if not criterion.is_of_results]
-        self._of_results = [test for criterion, test in tests if criterion.is_of_results]
+        self._of_results = [test for criterion, test in tests if criterion in query.of_one_result]
+        self._of_recipients = [test for criterion, test in tests if criterion in query.of_recipients]
         self._words = [
             {criterion: _Test(criterion, word.asked_of(criterion)) for criterion in WORD_CRITERIA}
             for word in query.words
         ]
-        self.is_empty = not tests and not query.words
+        self.is_empty = not tests and not query.words and not query.asks_of_results
         """Whether the query has no condition but dates."""
 
     def rows(self, block: Block) -> Mask:
-        """Return the rows of a block whose documents match."""
+        """Return the rows of a block whose documents match; candidates if the query compares results of a recipient."""
         found = block.shown(self._query.since, self._query.until)
+        if self._query.compares_results:
+            found = found and found & self._candidates(block)
         for test in self._of_documents:
             found = found and found & test.mask(block)
         if found and (self._of_results or self._words):
@@ -101,6 +104,20 @@ class Filter:
                 found &= block.rows_of(results)
             for word in self._words:
                 found = found and found & (_outside(word, block) | block.rows_of(_inside(word, block) & results))
+        return found
+
+    def _candidates(self, block: Block) -> Mask:
+        """Return the rows that have the results that the query compares, of whichever recipients."""
+        found = everything(block.size)
+        for test in self._of_recipients:
+            found &= block.rows_of(test.mask(block))
+        if (shortest := self._query.min_delay) is not None:
+            is_long = block.with_value("to.delay", lambda values: [(value or 0) >= shortest for value in values])
+            found &= block.rows_of(is_long)
+        if self._query.queued:
+            found &= block.with_value("removed", lambda values: [not value for value in values])
+            accepted = block.with_value("to.outcome", lambda values: [value != "rejected" for value in values])
+            found &= block.rows_of(accepted)
         return found
 
     def number(self, block: Block) -> int:
@@ -119,7 +136,7 @@ class Filter:
         return found
 
     def counted(self, block: Block, rows: Mask) -> Mask:
-        """Return the recipient results of these rows that `groups_of` counts.
+        """Return the recipient results of these rows that `groups_of` counts, if the query does not compare results.
 
         By default these are the final results. If a word of the query matches only recipients, only their results
         count.

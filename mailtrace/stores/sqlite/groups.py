@@ -5,10 +5,10 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta, timezone
 from typing import Any, Final
 
-from mailtrace.search.groups import Group, GroupCounter, Grouping
+from mailtrace.search.groups import Group, GroupCounter, Grouping, query_for
 from mailtrace.search.query import Query
 from mailtrace.stores.sqlite.block import Block, Mask, selected
-from mailtrace.stores.sqlite.columns import REASON
+from mailtrace.stores.sqlite.columns import ATTEMPTS, REASON
 from mailtrace.stores.sqlite.filter import Filter
 
 _MINUTE: Final = 60_000_000
@@ -37,8 +37,8 @@ class _Totals:
         for value, number in self._numbers.items():
             if grouping.is_of_times:
                 counter.count(grouping.time(_EPOCH + timedelta(minutes=value)), number)
-            elif grouping.has_delays:
-                counter.count_result({grouping.member: value[0], "delay": value[1]}, number)
+            elif (beside := _beside(grouping)) is not None:
+                counter.count_result({grouping.member: value[0], beside.removeprefix("to."): value[1]}, number)
             else:
                 # Reasons have a column of their own, so they need not be derived from each status.
                 counter.count(value if grouping.by == "status" else grouping.value.of(value), number)
@@ -51,7 +51,8 @@ class _Totals:
 
 
 def groups_of_blocks(query: Query, grouping: Grouping, blocks: Iterable[Block]) -> list[Group]:
-    """Return the groups of the documents that match."""
+    """Return the groups of the documents that match, if counting does not compare results of a recipient."""
+    query = query_for(grouping, query)
     totals, filter_ = _Totals(grouping), Filter(query)
     for block in blocks:
         if rows := filter_.rows(block):
@@ -65,8 +66,13 @@ def _numbers(block: Block, grouping: Grouping, mask: Mask) -> Iterable[tuple[Any
     if grouping.is_of_times:
         return Counter(date // _MINUTE for date in selected(mask, block.dates)).items()
     values, codes = block.column(REASON if grouping.by == "status" else grouping.value.column)
-    if not grouping.has_delays:
+    if (beside := _beside(grouping)) is None:
         return ((values[code], number) for code, number in Counter(selected(mask, codes)).items())
-    delays = block.column("to.delay")
-    pairs = Counter(zip(selected(mask, codes), selected(mask, delays.codes), strict=True))
-    return (((values[code], delays.values[delay]), number) for (code, delay), number in pairs.items())
+    others = block.column(beside)
+    pairs = Counter(zip(selected(mask, codes), selected(mask, others.codes), strict=True))
+    return (((values[code], others.values[other]), number) for (code, other), number in pairs.items())
+
+
+def _beside(grouping: Grouping) -> str | None:
+    """Return the column that is counted together with the value."""
+    return ATTEMPTS if grouping.counts_attempts else "to.delay" if grouping.has_delays else None

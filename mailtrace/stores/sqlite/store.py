@@ -8,6 +8,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from itertools import islice, starmap
 from pathlib import Path
 from typing import Final
@@ -19,7 +20,7 @@ from mailtrace.logs.checkpoint import Checkpoint
 from mailtrace.message.document import Document
 from mailtrace.message.part import Part
 from mailtrace.message.transaction import Key, TimeSpan, starts_near, time_span_of
-from mailtrace.search.groups import Group, Grouping
+from mailtrace.search.groups import Group, Grouping, compares_results, groups_of
 from mailtrace.search.query import Query
 from mailtrace.stores.base import Removal, Replacement, Row, Stored, WriteResult
 from mailtrace.stores.sqlite.block import numbers_of
@@ -200,12 +201,16 @@ class SqliteStore:
 
     def count(self, query: Query) -> int:
         """Return the number of documents that match."""
+        if query.compares_results:
+            return sum(1 for _ in self.search(replace(query, limit=None)))
         filter_ = Filter(query)
         with self._reading() as reader:
             return reader.read(lambda connection: sum(map(filter_.number, blocks_of(connection, query))))
 
     def group(self, query: Query, grouping: Grouping) -> list[Group]:
         """Return the groups of the documents that match."""
+        if compares_results(grouping, query):
+            return groups_of(query, grouping, self.search(replace(query, limit=None)))
         with self._reading() as reader:
             return reader.read(lambda connection: groups_of_blocks(query, grouping, blocks_of(connection, query)))
 
