@@ -1,7 +1,6 @@
 """Settings from configuration files and the environment. Precedence: flags, environment, files, defaults."""
 
 import os
-import re
 import stat
 import sys
 from collections.abc import Mapping
@@ -10,6 +9,7 @@ from typing import IO, Any, Final, NamedTuple
 
 from mailtrace.cli.settings import SETTINGS, Kind, Setting
 from mailtrace.errors import ConfigError
+from mailtrace.stores.access import expanded, without_password
 
 SYSTEM_FILE: Final = "/etc/mailtrace.toml"
 _BOOLEANS: Final = {
@@ -27,7 +27,6 @@ _KINDS: Final[dict[Kind, str]] = {
     int: "a whole number without quotes, such as 90",
     bool: "true or false, without quotes",
 }
-_password = re.compile(r"(://[^/@:]*):[^/@]*@")
 
 
 class Value(NamedTuple):
@@ -41,7 +40,7 @@ class Value(NamedTuple):
 def config_files(chosen: str | None, environ: Mapping[str, str]) -> list[Path]:
     """Return the configuration files: the chosen one, or the system's and the user's, which need not exist."""
     if chosen:
-        return [Path(chosen)]
+        return [Path(expanded(chosen))]
     home = environ.get("XDG_CONFIG_HOME", "")
     if not home.startswith("/"):  # relative paths are ignored, as the XDG Base Directory Specification requires
         home = os.path.expanduser("~/.config")  # noqa: PTH111 # Path.expanduser raises if there is no home
@@ -132,7 +131,7 @@ def hidden(setting: Setting, value: Any) -> Any:
         return value
     if setting.secret:
         return "***"
-    return _password.sub(r"\1:***@", value) if isinstance(value, str) else value
+    return without_password(value) if isinstance(value, str) else value
 
 
 def shown(values: Mapping[Setting, Value], files: list[Path]) -> str:

@@ -5,6 +5,7 @@ from datetime import tzinfo
 import orjson
 
 from mailtrace.message.document import Document
+from mailtrace.output.escape import safe_json
 from mailtrace.output.times import iso_time
 
 
@@ -15,4 +16,4 @@ def document_json(document: Document, zone: tzinfo) -> bytes:
         {**result, "date": iso_time(result["date"], zone), "last_date": iso_time(result["last_date"], zone)}
         for result in document["to"]
     ]
-    return orjson.dumps(shown) + b"\n"
+    return safe_json(orjson.dumps(shown)) + b"\n"

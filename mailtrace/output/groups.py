@@ -6,7 +6,7 @@ from typing import Any, Final
 import orjson
 
 from mailtrace.output.documents_csv import csv_line
-from mailtrace.output.escape import safe
+from mailtrace.output.escape import safe, safe_json
 from mailtrace.output.times import duration
 from mailtrace.search.groups import Group, Grouping
 
@@ -35,7 +35,7 @@ def groups_json(groups: Sequence[Group], grouping: Grouping) -> Iterator[str]:
         shown: dict[str, Any] = {"by": grouping.by, "value": group.value, "count": group.number}
         if grouping.has_delays:
             shown |= {"median_delay": group.median_delay, "p95_delay": group.p95_delay}
-        yield orjson.dumps(shown).decode() + "\n"
+        yield safe_json(orjson.dumps(shown)).decode() + "\n"
 
 
 def groups_csv(groups: Sequence[Group], grouping: Grouping) -> Iterator[str]:

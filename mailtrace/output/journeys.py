@@ -10,7 +10,7 @@ import orjson
 from mailtrace.message.document import Document
 from mailtrace.message.recipients import RecipientResult
 from mailtrace.output.documents_json import document_json
-from mailtrace.output.escape import safe
+from mailtrace.output.escape import safe, safe_json
 from mailtrace.output.times import duration, iso_time, local_time
 from mailtrace.tracing.journey import Branch, Hop, Journey
 
@@ -40,7 +40,7 @@ def journey_json(journey: Journey, zone: tzinfo) -> bytes:
         "candidates": _named(journey.candidates, zone),
         "root": _hop(journey.root, zone),
     }
-    return orjson.dumps(shown) + b"\n"
+    return safe_json(orjson.dumps(shown)) + b"\n"
 
 
 def _hop(hop: Hop, zone: tzinfo) -> dict[str, Any]:

@@ -83,8 +83,13 @@ class Reader:
     def _connected(self) -> sqlite3.Connection:
         try:
             return self._with("mode=ro")
-        except sqlite3.OperationalError:
+        except sqlite3.OperationalError as error:
             self._immutable = self._state()
+            if self._immutable[0] and not self._path.with_name(self._path.name + "-shm").exists():
+                raise StoreError(
+                    f"{self._path} cannot be used: its last writer was killed, and this user may not complete it:"
+                    " run mailtrace-index once; what is stored is not lost"
+                ) from error
             if self._immutable[0]:
                 raise
         return self._with("immutable=1")

@@ -22,6 +22,7 @@ from mailtrace.message.part import Part
 from mailtrace.message.transaction import Key, TimeSpan, starts_near, time_span_of
 from mailtrace.search.groups import Group, Grouping, compares_results, groups_of
 from mailtrace.search.query import Query
+from mailtrace.stores import make_folder
 from mailtrace.stores.base import Removal, Replacement, Row, Stored, WriteResult
 from mailtrace.stores.sqlite.block import numbers_of
 from mailtrace.stores.sqlite.exact_terms import queue_id_term
@@ -70,9 +71,7 @@ class SqliteStore:
         if self.path.is_dir():
             raise StoreError(f"{self.path} is a folder: choose a file in it with --store sqlite:PATH")
         try:
-            if not self.path.parent.exists():
-                self.path.parent.mkdir(parents=True)
-                self.path.parent.chmod(0o2750)
+            make_folder(self.path.parent)
             _touch(self.path)
         except OSError as error:
             raise StoreError(
@@ -300,10 +299,9 @@ def _settled(connection: sqlite3.Connection, key: Key, chunks: set[int]) -> Iter
 
 def _touch(path: Path) -> None:
     """Check that a file can be written; create it if it is missing, readable by the group whatever the umask."""
+    before = os.umask(0)
     try:
-        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o640)
-    except FileExistsError:
         handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o640)
-    else:
-        os.fchmod(handle, 0o640)
+    finally:
+        os.umask(before)
     os.close(handle)

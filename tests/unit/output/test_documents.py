@@ -13,7 +13,7 @@ from mailtrace.output.documents_csv import csv_lines
 from mailtrace.output.documents_json import document_json
 from mailtrace.output.documents_text import Style, document_text
 from mailtrace.output.escape import safe
-from mailtrace.output.groups import groups_csv, groups_text
+from mailtrace.output.groups import groups_csv, groups_json, groups_text
 from mailtrace.search.groups import BY, Group, Grouping
 
 CET = timezone(timedelta(hours=1))
@@ -79,6 +79,44 @@ def test_no_control_character_reaches_a_terminal():
     assert "\\x1b[2J\\x0d\\x0a\\x07\\x9b\\u202eevil\\u2028" == safe(hostile)
     shown = document_text({**example(), "from": hostile, "client": hostile, "msgid": hostile, "host": hostile}, CET)
     assert not set("\x1b\r\x07\x9b\u202e\u2028") & set(shown)
+
+
+UNSAFE = [
+    "\x7f",
+    "\x80",
+    "\x9b",
+    "\u061c",
+    "\u200b",
+    "\u200f",
+    "\u2028",
+    "\u202e",
+    "\u2066",
+    "\u2069",
+    "\ufeff",
+    "\U000e0041",
+]
+
+
+@pytest.mark.parametrize("character", UNSAFE, ids=ascii)
+def test_json_has_no_control_character_and_the_same_values(character):
+    """Whoever prints it on a terminal is safe, and whoever reads it gets what was logged."""
+    text = f"é {character}evil\\x9b €"
+    shown = document_json({**example(), "from": text}, CET)
+    assert character not in shown.decode()
+    assert 1 == shown.count(b"\n")
+    assert "é ".encode() in shown
+    assert text == orjson.loads(shown)["from"]
+    (group,) = groups_json([Group(text, 1, None, None)], Grouping("from", CET))
+    assert character not in group
+    assert text == orjson.loads(group)["value"]
+
+
+@pytest.mark.parametrize("character", UNSAFE, ids=ascii)
+def test_text_and_csv_show_control_characters_escaped(character):
+    text = f"{character}evil"
+    shown = document_text({**example(), "from": text}, CET) + "".join(csv_lines([{**example(), "from": text}], CET))
+    assert character not in shown
+    assert 2 == shown.count(safe(text))
 
 
 def test_outcomes_are_shown_with_attempts_and_delay():
