@@ -35,8 +35,9 @@ def both(documents: Iterator[Document]) -> tuple[Iterator[Document], Iterator[Do
 def _queue_line(document: Document, ages: Ages) -> str:
     waiting = [result for result in document["to"] if is_waiting(document, result)]
     newest = max(waiting, key=lambda result: datetime.fromisoformat(result["last_date"]), default=None)
-    reason = f", {safe(newest['status'])}" if newest else ""
-    untried = f", {number} recipients without a result" if (number := untried_in(document)) else ""
+    # A single result has just been shown.
+    reason = f", {safe(newest['status'])}" if newest and len(document["to"]) > 1 else ""
+    untried = f", {number} not tried yet" if (number := untried_in(document)) else ""
     return f"queued: {duration(ages.of(document))}{reason}{untried}\n"
 
 
@@ -50,7 +51,8 @@ def last_lines_text(last_lines: Mapping[str, datetime], zone: tzinfo) -> str:
     latest = sorted(last_lines.items(), key=lambda item: item[1], reverse=True)
     shown = [f"{host} {local_time(time.isoformat(), zone)}" for host, time in latest[:_MOST_HOSTS]]
     more = [f"{len(latest) - _MOST_HOSTS} more"] if len(latest) > _MOST_HOSTS else []
-    return f"age at the last line of {'the host' if len(latest) == 1 else 'each host'}: {', '.join(shown + more)}"
+    host = "the host" if len(latest) == 1 else "each host"
+    return f"ages count from the last known line of {host}, not from now: {', '.join(shown + more)}"
 
 
 def queue_text(groups: Sequence[QueueGroup], every: Sequence[QueueGroup], grouping: Grouping) -> Iterator[str]:

@@ -1,6 +1,7 @@
 """Every store finds the same documents."""
 
 from collections.abc import Callable, Generator
+from dataclasses import replace
 from datetime import datetime, timezone
 from random import Random
 
@@ -12,10 +13,10 @@ from helpers.stores.transactions import AT, DAY, EVER, newest_first, random_tran
 from mailtrace.message.document import document
 from mailtrace.message.order import TimedFact
 from mailtrace.message.transaction import SECOND, Transaction
-from mailtrace.mta.facts import Client, Envelope, MessageId, Removed, Result
+from mailtrace.mta.facts import Client, Envelope, Held, MessageId, Refusal, Removed, Result
 from mailtrace.search.groups import BY, Grouping, groups_of
 from mailtrace.search.patterns import Pattern
-from mailtrace.search.query import Query, matches
+from mailtrace.search.query import Query, Word, matches
 from mailtrace.stores.base import Store
 from mailtrace.syslog.timezones import zone_of
 
@@ -77,6 +78,65 @@ def test_recipient_and_outcome_are_of_the_same_result(store):
     assert store.count(Query(recipients=(alice,), outcomes=("deferred",))) == 0
     put(store, transaction(SHORT, [(AT + 9 * SECOND, sent("carol@bar.com"))]))
     assert store.count(Query(recipients=(carol,), outcomes=("deferred",))) == 0
+
+
+def test_what_became_of_a_recipient_and_what_happened_before_are_asked_together(store):
+    alice, carol = "alice@bar.com", "carol@bar.com"
+    arrival = [*whole()[:2], (AT, Envelope("bob@foo.com", 1, 2))]
+    late = [(AT + 700 * SECOND, sent(alice)._replace(delay=700.0)), (AT + 700 * SECOND, Removed("removed"))]
+    put(
+        store,
+        transaction("ABCDE00001", [*arrival, (AT + SECOND, sent(alice, "deferred")), *late]),
+        transaction("ABCDE00002", [*arrival, (AT + SECOND, sent(carol, "deferred")), *late]),
+        transaction("ABCDE00003", [*arrival, (AT + SECOND, sent(alice, "deferred", carol)), *late]),
+    )
+    asked = Query(outcomes=("sent",), ever=("deferred",))
+    assert ["ABCDE00001"] == [each["transaction"] for each in found(store, asked)]
+    assert store.count(asked) == 1
+    utc = zone_of("UTC")
+    assert [("sent", 1)] == [group[:2] for group in store.group(asked, Grouping("outcome", utc))]
+    assert [("deferred", 1)] == [group[:2] for group in store.group(asked, Grouping("ever", utc))]
+    assert [("deferred", 3), ("sent", 3)] == [group[:2] for group in store.group(Query(), Grouping("ever", utc))]
+    assert store.count(Query(min_delay=700)) == 3
+    assert store.count(Query(min_delay=701)) == 0
+    assert store.count(replace(asked, min_delay=700)) == 1
+
+
+def test_attempts_with_the_same_result_are_counted_each(store):
+    attempts = [(AT + i * SECOND, sent("alice@bar.com", "deferred")) for i in range(5)]
+    put(store, transaction(SHORT, [*whole()[:2], *attempts, (AT + 9 * SECOND, sent("alice@bar.com"))]))
+    groups = store.group(Query(), Grouping("ever", zone_of("UTC")))
+    assert [("deferred", 5), ("sent", 1)] == [group[:2] for group in groups]
+
+
+def test_the_queue_has_what_is_deferred_held_waiting_or_untried(store):
+    arrival = [(AT, Client("bob.desktop [10.10.10.10]")), (AT, Envelope("bob@foo.com", 1, 2))]
+    alice, carol = ((AT + SECOND, sent(f"{name}@bar.com")) for name in ("alice", "carol"))
+    later = AT + SECOND, sent("carol@bar.com", "deferred")
+    put(
+        store,
+        transaction("ABCDE00001", arrival),
+        transaction("ABCDE00002", [*arrival, alice, later]),
+        transaction("ABCDE00003", [*arrival, later, (AT + 2 * SECOND, Held("held by the operator"))]),
+        transaction("ABCDE00004", [*arrival, alice]),
+        transaction("ABCDE00005", [*arrival, alice, carol]),
+        transaction("ABCDE00006", [*arrival, alice, later, (AT + 9 * SECOND, Removed("deleted"))]),
+        transaction("ABCDE00007", [*arrival, alice, carol, (AT + 9 * SECOND, Removed("removed"))]),
+        transaction("ABCDE00008", [(AT, Refusal("rejected", "rejected (no)", "bob@foo.com", "alice@bar.com"))]),
+    )
+    of_carol = Pattern.of("carol@bar.com")
+    for query, wanted in (
+        (Query(queued=True), [1, 2, 3, 4]),
+        (Query(queued=True, recipients=(of_carol,)), [2, 3]),
+        (Query(queued=True, recipients=(Pattern.of("alice@bar.com"),)), []),
+        (Query(queued=True, outcomes=("held",)), [3]),
+        (Query(queued=True, ever=("deferred",)), [2, 3]),
+        (Query(queued=True, words=(Word.of("bob@foo.com"),)), [1, 2, 3, 4]),
+        (Query(queued=True, words=(Word.of("alice@bar.com"),)), []),
+    ):
+        assert wanted == sorted(int(each["transaction"][-1]) for each in found(store, query)), query
+        assert store.count(query) == len(wanted), query
+    assert len(found(store, Query(queued=True, limit=2))) == 2
 
 
 def test_microseconds_keep_their_order(store):
