@@ -82,8 +82,11 @@ def test_recipient_and_outcome_are_of_the_same_result(store):
 
 def test_what_became_of_a_recipient_and_what_happened_before_are_asked_together(store):
     alice, carol = "alice@bar.com", "carol@bar.com"
-    arrival = [*whole()[:2], (AT, Envelope("bob@foo.com", 1, 2))]
-    late = [(AT + 700 * SECOND, sent(alice)._replace(delay=700.0)), (AT + 700 * SECOND, Removed("removed"))]
+    arrival: list[TimedFact] = [*whole()[:2], (AT, Envelope("bob@foo.com", 1, 2))]
+    late: list[TimedFact] = [
+        (AT + 700 * SECOND, sent(alice)._replace(delay=700.0)),
+        (AT + 700 * SECOND, Removed("removed")),
+    ]
     put(
         store,
         transaction("ABCDE00001", [*arrival, (AT + SECOND, sent(alice, "deferred")), *late]),
@@ -110,9 +113,10 @@ def test_attempts_with_the_same_result_are_counted_each(store):
 
 
 def test_the_queue_has_what_is_deferred_held_waiting_or_untried(store):
-    arrival = [(AT, Client("bob.desktop [10.10.10.10]")), (AT, Envelope("bob@foo.com", 1, 2))]
-    alice, carol = ((AT + SECOND, sent(f"{name}@bar.com")) for name in ("alice", "carol"))
-    later = AT + SECOND, sent("carol@bar.com", "deferred")
+    arrival: list[TimedFact] = [(AT, Client("bob.desktop [10.10.10.10]")), (AT, Envelope("bob@foo.com", 1, 2))]
+    alice: TimedFact = AT + SECOND, sent("alice@bar.com")
+    carol: TimedFact = AT + SECOND, sent("carol@bar.com")
+    later: TimedFact = AT + SECOND, sent("carol@bar.com", "deferred")
     put(
         store,
         transaction("ABCDE00001", arrival),

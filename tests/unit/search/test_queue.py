@@ -20,8 +20,8 @@ def at(minutes):
 
 def waiting(minutes, *entries, **members):
     """Return a message that arrived at a minute of the day and is in the queue."""
-    entries = entries or [entry("a@x", "deferred", status="deferred (busy)")]
-    dated = [{"date": at(minutes), "last_date": at(minutes), **each} for each in entries]
+    found = entries or [entry("a@x", "deferred", status="deferred (busy)")]
+    dated = [{"date": at(minutes), "last_date": at(minutes), **each} for each in found]
     return document(*dated, **{"date": at(minutes), "removed": False, **members})
 
 
