@@ -11,6 +11,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from mailtrace.search.comparisons import OF_RESULTS
+from mailtrace.search.groups import VALUES
 from mailtrace.search.patterns import Pattern
 from mailtrace.search.query import Query, is_outside_results, last_of, matched_results, untried_in
 
@@ -94,11 +95,12 @@ def queue_groups(query: Query, grouping: Grouping, documents: Iterable[Document]
 
 def _values(query: Query, grouping: Grouping, document: Document) -> Iterator[str | None]:
     """Yield the value of each recipient in the queue, or the one of the transaction."""
-    if not grouping.counts_recipients:
-        yield grouping.value.of(document[grouping.member])
-        return
-    for result in _waiting_results(query, document):
-        yield grouping.value.of(result[grouping.member])
+    column, of = VALUES[grouping.by]
+    if grouping.counts_recipients:
+        for result in _waiting_results(query, document):
+            yield of(result[column.removeprefix("to.")])
+    else:
+        yield of(document[column])
 
 
 def _waiting_results(query: Query, document: Document) -> list[RecipientResult]:
