@@ -205,12 +205,6 @@ def query_for(grouping: Grouping, query: Query) -> Query:
     return replace(query, ever=OUTCOMES) if grouping.counts_attempts and not query.ever else query
 
 
-def compares_results(grouping: Grouping, query: Query) -> bool:
-    """Return whether counting compares several results of a recipient; a store may then count the documents."""
-    asked = query_for(grouping, query)
-    return asked.compares_results or (grouping.counts_final_results and asked.asks_of_attempts)
-
-
 def _counted_results(query: Query, grouping: Grouping, document: Document) -> list[RecipientResult]:
     """The recipient results of a document to count: by default each recipient once, by the final result.
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from typing import Any, Final
 
-from mailtrace.search.groups import Group, GroupCounter, Grouping, compares_results, groups_of, query_for
+from mailtrace.search.groups import Group, GroupCounter, Grouping, groups_of, query_for
 from mailtrace.search.query import Query
 from mailtrace.stores.elasticsearch.errors import AnswerError
 from mailtrace.stores.elasticsearch.query import Conditions
@@ -38,18 +38,23 @@ def groups(searches: Searches, query: Query, grouping: Grouping) -> list[Group]:
         StoreError: as `Searches.documents`.
     """
     query = replace(query_for(grouping, query), limit=None)
-    if not (grouping.counts_recipients and query.words) and not compares_results(grouping, query):
+    if not (grouping.counts_recipients and query.words) and not query.compares_results:
         counter = GroupCounter(grouping)
         try:
             if all(_count_bucket(counter, grouping, bucket) for bucket in _buckets(searches, query, grouping)):
                 if grouping.counts_recipients:
-                    for document in searches.documents(query, packed=True):
+                    for document in searches.documents(query, packed=True, early=_compares(query, grouping)):
                         counter.add(query, document)
                 return counter.groups()
         except AnswerError as error:
             if not is_too_complex(error):
                 raise
     return groups_of(query, grouping, searches.documents(query))
+
+
+def _compares(query: Query, grouping: Grouping) -> bool:
+    """Whether an earlier result that matches counts as the final one of its recipient, which the server cannot find."""
+    return grouping.counts_final_results and query.asks_of_attempts
 
 
 def _count_bucket(counter: GroupCounter, grouping: Grouping, bucket: dict[str, Any]) -> bool:
@@ -68,11 +73,14 @@ def _count_bucket(counter: GroupCounter, grouping: Grouping, bucket: dict[str, A
 
 def _buckets(searches: Searches, query: Query, grouping: Grouping) -> Iterator[dict[str, Any]]:
     """Return all buckets of the server, page by page."""
-    conditions = Conditions(query, packed=False if grouping.counts_recipients else None)
+    compares = _compares(query, grouping)
+    conditions = Conditions(query, packed=False if grouping.counts_recipients else None, early=compares)
     composite: dict[str, Any] = {"size": _PAGE, "sources": _sources(grouping)}
     wanted: dict[str, Any] = {"composite": composite}
     if grouping.counts_recipients:
-        results = conditions.of_results() + ([] if query.asks_of_attempts else [{"term": {"to.last": True}}])
+        results = conditions.of_results() + (
+            [] if query.asks_of_attempts and not compares else [{"term": {"to.last": True}}]
+        )
         counted = {"filter": {"bool": {"filter": results}}, "aggs": {"groups": wanted}}
         wanted = {"nested": {"path": "to"}, "aggs": {"counted": counted}}
     while True:

@@ -42,6 +42,9 @@ Clause: TypeAlias = dict[str, Any]
 _LONGEST: Final = 32_766
 """The most bytes of a term in UTF-8 (Lucene, `IndexWriter.MAX_TERM_LENGTH`)."""
 
+_IS_PACKED: Final[Clause] = {"term": {"is_packed": True}}
+_IS_EARLY: Final[Clause] = {"term": {"to.last": False}}
+
 
 def sort_of(query: Query) -> list[dict[str, Any]]:
     """Return the sort of a query's documents: by date and ID."""
@@ -143,11 +146,12 @@ class Conditions:
 
     Without `globs`, patterns with `*` and `?` and parts of texts match everything; the caller then applies `matches`.
     That is for patterns that are too complex for the server. `packed` restricts the documents to those that are packed,
-    or to those that are not.
+    or to those that are not. With `early`, those with a matching result that is not final are taken for packed, too.
     """
 
-    def __init__(self, query: Query, *, globs: bool = True, packed: bool | None = None) -> None:
+    def __init__(self, query: Query, *, globs: bool = True, packed: bool | None = None, early: bool = False) -> None:
         self._query = query
+        self._early = early
         self._globs = globs
         self._packed = packed
 
@@ -159,7 +163,7 @@ class Conditions:
         query = self._query
         clauses: list[Clause] = [{"term": {"stub": False}}]
         if self._packed is not None:
-            is_packed: Clause = {"term": {"is_packed": True}}
+            is_packed = _any_of([_IS_PACKED, *([_nested([*self.of_results(), _IS_EARLY])] if self._early else [])])
             clauses.append(is_packed if self._packed else {"bool": {"must_not": is_packed}})
         if query.since is not None or query.until is not None:
             bounds = {"gte": query.since, "lte": query.until}
@@ -180,8 +184,7 @@ class Conditions:
         found = [_nested([clause]) for clause in self._clauses(query.of_recipients)]
         if query.min_delay is not None:
             shortest = min(query.min_delay * 1_000_000, LONGEST_DELAY)
-            is_packed: Clause = {"term": {"is_packed": True}}
-            found.append(_any_of([_nested([{"range": {"to.search.delay": {"gte": shortest}}}]), is_packed]))
+            found.append(_any_of([_nested([{"range": {"to.search.delay": {"gte": shortest}}}]), _IS_PACKED]))
         if query.queued:
             is_waiting = _nested([{"term": {"to.last": True}}, _terms("to.outcome", sorted(WAITING))])
             has_several: Clause = {"range": {"nrcpt": {"gt": 1}}}

@@ -51,12 +51,13 @@ class _Totals:
 
 
 def groups_of_blocks(query: Query, grouping: Grouping, blocks: Iterable[Block]) -> list[Group]:
-    """Return the groups of the documents that match, if counting does not compare results of a recipient."""
+    """Return the groups of the documents that match, for a query without `queued`."""
     query = query_for(grouping, query)
     totals, filter_ = _Totals(grouping), Filter(query)
     for block in blocks:
         if rows := filter_.rows(block):
-            mask = filter_.counted(block, rows) if grouping.counts_recipients else rows
+            is_of_results, final = grouping.counts_recipients, grouping.counts_final_results
+            mask = filter_.counted(block, rows, final=final) if is_of_results else rows
             totals.add(_numbers(block, grouping, mask))
     return totals.groups()
 

@@ -20,7 +20,7 @@ from mailtrace.logs.checkpoint import Checkpoint
 from mailtrace.message.document import Document
 from mailtrace.message.part import Part
 from mailtrace.message.transaction import Key, TimeSpan, starts_near, time_span_of
-from mailtrace.search.groups import Group, Grouping, compares_results, groups_of
+from mailtrace.search.groups import Group, Grouping, groups_of
 from mailtrace.search.query import Query
 from mailtrace.stores import make_folder
 from mailtrace.stores.base import Removal, Replacement, Row, Stored, WriteResult
@@ -200,7 +200,7 @@ class SqliteStore:
 
     def count(self, query: Query) -> int:
         """Return the number of documents that match."""
-        if query.compares_results:
+        if query.queued:
             return sum(1 for _ in self.search(replace(query, limit=None)))
         filter_ = Filter(query)
         with self._reading() as reader:
@@ -208,7 +208,7 @@ class SqliteStore:
 
     def group(self, query: Query, grouping: Grouping) -> list[Group]:
         """Return the groups of the documents that match."""
-        if compares_results(grouping, query):
+        if query.queued:
             return groups_of(query, grouping, self.search(replace(query, limit=None)))
         with self._reading() as reader:
             return reader.read(lambda connection: groups_of_blocks(query, grouping, blocks_of(connection, query)))
