@@ -199,6 +199,11 @@ def test_a_transaction_of_100000_recipients_is_stored_and_found(store):
     put(store, transaction(SHORT, [(AT + 2 * SECOND, sent("one.more@list.example"))]))
     assert store.count(Query(recipients=(Pattern.of("one.more@list.example"),))) == 1
     assert [group.number for group in store.group(Query(), Grouping("to-domain", zone_of("UTC")))] == [100_001]
+    assert [store.count(Query(min_delay=seconds)) for seconds in (0, 1)] == [1, 0]
+    assert store.count(Query(ever=("sent",), outcomes=("sent",))) == 1
+    for by in ("ever", "outcome"):
+        groups = store.group(Query(ever=("sent",)), Grouping(by, zone_of("UTC")))
+        assert [("sent", 100_001)] == [group[:2] for group in groups]
 
 
 def test_the_longest_values_are_stored_and_found(store):
