@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 COVERED := 88
 
-.PHONY: demo test coverage lint format docs package clean bench bench-large bench-reliability
+.PHONY: demo test test-opensearch coverage lint format docs package clean bench bench-large bench-reliability
 
 $(BIN)/mailtrace-index: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -19,10 +19,19 @@ demo: $(BIN)/mailtrace-index
 	@store=$$(mktemp -d) && trap 'rm -rf "$$store"' EXIT && set -ex && export MAILTRACE_STORE=sqlite:$$store/mailtrace.db && \
 	$(BIN)/mailtrace-index -y 2011 --tz Europe/Madrid sample_logs/sendmail.log && \
 	$(BIN)/mailtrace-index -y 2026 --tz UTC sample_logs/postfix.log sample_logs/mixed.log.gz && \
+	$(BIN)/mailtrace-index --host mail --tz UTC sample_logs/exim.log && \
 	$(BIN)/mailtrace-search --tz Europe/Madrid -f bob@foo.com -d 2011-12-15T00:00:00 -D 2011-12-17T00:00:00 -h smtp -r 10
 
 test: $(VENV)/.test-extras lint
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+
+# The version that takes the place of Elasticsearch: OPENSEARCH=2.19.6 make test-opensearch
+OPENSEARCH ?= 3.8.0
+
+# Takes about nine minutes on two cores.
+test-opensearch: $(VENV)/.test-extras
+	MAILTRACE_TEST_OPENSEARCH_VERSION=$(OPENSEARCH) $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder \
+	-k 'not sqlite' tests/stores/conformance tests/stores/elasticsearch tests/system/reliability
 
 # Runs every test and lists the lines that no test runs. Fastest on Python 3.14. Raise COVERED when coverage rises.
 coverage: $(VENV)/.test-extras
@@ -38,7 +47,7 @@ format: $(VENV)/.test-extras
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-# Writes flags, settings and fields from the code into the documentation.
+# Writes flags, settings and fields from the code into the documentation, and the shell completions.
 docs: $(BIN)/mailtrace-index
 	$(BIN)/python tools/docs.py
 

@@ -6,6 +6,7 @@ from datetime import tzinfo
 from pathlib import Path
 from typing import Final, TextIO
 
+from mailtrace.cli.known_logs import known_logs
 from mailtrace.errors import ExitStatus, StoreError, StoreMissingError
 from mailtrace.output.escape import safe
 from mailtrace.output.times import local_time
@@ -18,8 +19,8 @@ _MIN_FREE_BYTES: Final = 1 << 20
 _MIN_FREE_INODES: Final = 4
 
 
-def check(store: Store, zone: tzinfo, out: TextIO) -> ExitStatus:
-    """Print the state of a store, with times in the zone; return ERROR if there is a problem.
+def check(store: Store, zone: tzinfo, now: float, out: TextIO) -> ExitStatus:
+    """Print the state of a store and its logs, with times in the zone; return ERROR if there is a problem.
 
     Raises:
         StoreError: the store does not answer, or is not a mailtrace store, and nothing else shows why.
@@ -31,11 +32,14 @@ def check(store: Store, zone: tzinfo, out: TextIO) -> ExitStatus:
         if not description.problems:
             raise
         documents = [("documents", f"unknown: {error}")]
-    for name, text in [("store", store.name), *description.lines, *documents]:
+    logs = known_logs(store, zone, now)
+    lines = [("store", store.name), *description.lines, *documents, *logs.lines]
+    problems = [*description.problems, *logs.problems]
+    for name, text in lines:
         print(f"{name + ':':{_WIDTH}} {safe(text)}", file=out)
-    for problem in description.problems:
+    for problem in problems:
         print(f"{'problem:':{_WIDTH}} {safe(problem)}", file=out)
-    return ExitStatus.ERROR if description.problems else ExitStatus.OK
+    return ExitStatus.ERROR if problems else ExitStatus.OK
 
 
 def _describe_file(path: Path) -> Description:

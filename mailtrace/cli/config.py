@@ -23,8 +23,8 @@ _BOOLEANS: Final = {
     "0": False,
 }
 _KINDS: Final[dict[Kind, str]] = {
-    str: 'text in quotes, such as "{0}"',
-    int: "a whole number without quotes, such as 90",
+    str: "text in quotes",
+    int: "a whole number without quotes",
     bool: "true or false, without quotes",
 }
 
@@ -91,7 +91,8 @@ def _read(path: Path, handle: IO[bytes]) -> dict[str, Value]:
         if key not in known:
             raise ConfigError(f"{path}: {key}: unknown setting; {_nearest(key, known)}")
         if type(value) is not known[key].kind:
-            raise ConfigError(f"{path}: {key}: wrong type of value: write {_KINDS[known[key].kind].format(key)}")
+            kind, example = _KINDS[known[key].kind], assignment(known[key], known[key].example)
+            raise ConfigError(f"{path}: {key}: wrong type of value: write {kind}, such as {example}")
         if is_public and hidden(known[key], value) != value:
             raise ConfigError(f"{path}: {key} is a secret, but everyone may read this file: run chmod o= {path}")
     return {key: Value(value, str(path)) for key, value in table.items()}
@@ -108,6 +109,13 @@ def load_toml(file: IO[bytes]) -> dict[str, Any]:
     else:
         from tomli import load  # noqa: PLC0415
     return load(file)
+
+
+def assignment(setting: Setting, value: Any) -> str:
+    """Return a line of a configuration file."""
+    from json import dumps  # noqa: PLC0415 # imported only for errors and --show-config
+
+    return f"{setting.name} = {dumps(value, ensure_ascii=False)}"
 
 
 def _nearest(key: str, known: Mapping[str, Setting]) -> str:
@@ -136,12 +144,10 @@ def hidden(setting: Setting, value: Any) -> Any:
 
 def shown(values: Mapping[Setting, Value], files: list[Path]) -> str:
     """Return the values as a configuration file, with comments that say where each was set."""
-    from json import dumps  # noqa: PLC0415 # imported only for --show-config
-
     lines = [f"# {path}: {'read' if _exists(path) else 'does not exist'}" for path in files]
     for setting, (value, origin) in values.items():
         if value is None:
             lines.append(f"# {setting.name} is not set")
             continue
-        lines.append(f"{setting.name} = {dumps(hidden(setting, value), ensure_ascii=False)} # {origin}")
+        lines.append(f"{assignment(setting, hidden(setting, value))} # {origin}")
     return "\n".join(lines)

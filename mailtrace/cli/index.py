@@ -1,6 +1,7 @@
 """The command `mailtrace-index`."""
 
 import gc
+import socket
 import sys
 import time
 from argparse import BooleanOptionalAction, Namespace
@@ -8,24 +9,26 @@ from collections import Counter
 from collections.abc import Sequence
 
 from mailtrace.cli.check import check
+from mailtrace.cli.conflicts import OF_THE_INDEXER, refuse
 from mailtrace.cli.explain import explain
+from mailtrace.cli.following import Following
 from mailtrace.cli.jobs import HELP, jobs, usual_jobs, writer_of
-from mailtrace.cli.parser import Parser, access_from, days, run, stop_at_signals, year
-from mailtrace.cli.progress import message_line, progress_of
+from mailtrace.cli.parser import Parser, days, run, stop_at_signals, store_from, year
+from mailtrace.cli.progress import message_line, progress_of, shows_progress
+from mailtrace.cli.waiting import say_whom_it_waits_for
 from mailtrace.errors import ExitStatus, LogError, UsageError
 from mailtrace.indexing.follower import Follower, can_follow
-from mailtrace.indexing.indexer import Indexer
+from mailtrace.indexing.indexer import Indexer, Progress
 from mailtrace.indexing.lock import BusyError, Lock, locked
 from mailtrace.indexing.report import Report
 from mailtrace.indexing.writer import Writer
 from mailtrace.logs.backfill import days_of
 from mailtrace.logs.rotation import Calendar
 from mailtrace.output.escape import safe
-from mailtrace.stores import open_store
 from mailtrace.stores.base import INDEX_PERIODS, RETENTION_DAYS, Partitioned, Store
 from mailtrace.syslog.timezones import zone_of
 
-_DESCRIPTION = "Index the mail logs of Postfix and sendmail for mailtrace-search."
+_DESCRIPTION = "Index the mail logs of Postfix, sendmail and Exim for mailtrace-search."
 _EPILOG = """\
 Files may be compressed (gzip, bzip2, xz, zstd); - is standard input. Each run
 reads only what is new since the last run.
@@ -46,13 +49,19 @@ def _parser() -> Parser:
     option = parser.add_argument
     option("files", metavar="FILE", nargs="*", help="log file, or - for standard input")
     option(
-        "-y",
+        *("-y", "--year"),
         dest="year",
         metavar="YEAR",
         type=year,
         help="year of the first line of the oldest file, for logs without years",
     )
-    option("-q", dest="quiet", action="store_true", help="print no summary if all went well")
+    option(
+        "--host",
+        metavar="NAME",
+        default="",
+        help="host of lines that name none, as in Exim's own files (default there: this machine's name)",
+    )
+    option("-q", "--quiet", dest="quiet", action="store_true", help="print no summary if all went well")
     option("--follow", action="store_true", help="keep reading new lines, through log rotation, until stopped")
     option(
         "--wait",
@@ -75,9 +84,11 @@ def _parser() -> Parser:
 def _index(argv: Sequence[str]) -> ExitStatus:
     parser = _parser()
     arguments = parser.parse_args(argv)
+    refuse(parser, arguments, OF_THE_INDEXER)
     if bool(arguments.files) == arguments.check:
         parser.error("--check takes no FILE" if arguments.check else "name a log file, or - for standard input")
-    calendar = Calendar(zone_of(arguments.tz), arguments.tz, arguments.year)
+    own_host = socket.gethostname().lower()
+    calendar = Calendar(zone_of(arguments.tz), arguments.tz, arguments.year, arguments.host.lower(), own_host)
     if arguments.explain:
         explain(arguments.files, calendar, time.time(), sys.stdout)
         return ExitStatus.OK
@@ -89,7 +100,9 @@ def _index(argv: Sequence[str]) -> ExitStatus:
     store = _open(arguments)
     try:
         if arguments.check:
-            return check(store, zone_of(arguments.tz), sys.stdout)
+            return check(store, zone_of(arguments.tz), time.time(), sys.stdout)
+        if arguments.wait and not arguments.quiet and shows_progress():
+            say_whom_it_waits_for(store, _notify)
         with locked(store, wait=arguments.wait, paths=arguments.files) as lock:
             if arguments.follow:
                 return _follow(arguments, calendar, store, lock)
@@ -103,13 +116,13 @@ def _index(argv: Sequence[str]) -> ExitStatus:
 
 
 def _open(arguments: Namespace) -> Store:
-    return open_store(
-        arguments.store,
-        access=access_from(arguments),
+    return store_from(
+        arguments,
         retention_days=arguments.retention,
         index_period=arguments.index_period,
         # --check prints such messages as problems.
         notify=(lambda _: None) if arguments.check else _notify,
+        writes=not arguments.check,
     )
 
 
@@ -153,20 +166,32 @@ def _follow(arguments: Namespace, calendar: Calendar, store: Store, lock: Lock) 
         raise UsageError("--follow takes files: standard input and folders cannot be followed")
     began = time.monotonic()
     follower = Follower(arguments.files, _notify, lock.beat)
+    follower.daily = lambda: _expire(store, arguments.retention)
+    following = Following(arguments.files, _notify, quiet=arguments.quiet)
     indexer = Indexer(
         store,
         calendar,
-        progress=follower.progress,
+        progress=_each(follower.progress, following.count),
         from_start=arguments.from_start,
         writer=Writer(store, follower.wait_to_retry),
     )
     lock.follow(arguments.files)
-    follower.daily = lambda: _expire(store, arguments.retention)
     stop_at_signals(lambda: follower.stop(indexer))
-    follower.follow(indexer)
+    with following:
+        follower.follow(indexer)
     if not arguments.quiet:
         _summarise(indexer.report, store.name, time.monotonic() - began)
     return _status(indexer.report)
+
+
+def _each(*shown: Progress) -> Progress:
+    """Return a function that calls each of these."""
+
+    def call(path: str, offset: int, lines: int) -> None:
+        for one in shown:
+            one(path, offset, lines)
+
+    return call
 
 
 def _expire(store: Store, retention: int | None) -> None:
@@ -200,7 +225,7 @@ def _summarise(report: Report, store: str, seconds: float, *, interrupted: bool 
         lines.append("interrupted: the next run reads the rest")
     for path in sorted(report.unfinished):
         lines.append(f"{path}: the last line is incomplete: left for the next run")
-    lines += [f"{path}: no line of Postfix or sendmail: see --explain {path}" for path in report.without_mail]
+    lines += [f"{path}: no line of Postfix, sendmail or Exim: see --explain {path}" for path in report.without_mail]
     lines += [f"refused by the store: {refused.transaction}: {refused.reason}" for refused in report.refused]
     for line in lines + report.notes:
         print(safe(line), file=sys.stderr)

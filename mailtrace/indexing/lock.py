@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from mailtrace.errors import MailtraceError, StoreError
+from mailtrace.indexing.holder import holder_of
 from mailtrace.stores import machine_folder, make_folder
 from mailtrace.stores.base import Store
 
@@ -31,6 +32,8 @@ _MOST_BYTES: Final = 1 << 20
 class BusyError(MailtraceError):
     """Another indexer is running on this store."""
 
+    process: int | None = None
+    """Its number, if the system tells."""
     is_followed = False
     """Whether it follows all logs of this run, and has read them to their ends a moment ago."""
 
@@ -74,6 +77,7 @@ def locked(
                 f"another mailtrace-index is running on {store.name}: skipping this run (use --wait to wait for it)"
             )
             busy.is_followed = _is_followed(handle, paths, now())
+            busy.process = holder_of(handle)
             raise busy
         yield Lock(handle)
     finally:

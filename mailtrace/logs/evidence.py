@@ -107,7 +107,8 @@ class DayEvidence:
     def add_ids(self, record: Record, day: Day) -> None:
         """Count the years that the queue ID and the message ID of a line contain."""
         grammar = grammar_of(record.program)
-        queue_id, _, rest = record.text.partition(": ")
+        is_exim = grammar is not None and grammar.mta == "exim"
+        queue_id, _, rest = record.text.partition(" " if is_exim else ": ")
         if grammar is None or len(queue_id) > _LONGEST_ID or not rest:
             return
         is_postfix = grammar.mta == "postfix"
@@ -116,7 +117,7 @@ class DayEvidence:
             self._add_prompt(Evidence.OWN_MESSAGE_ID, day, time)
         if (time := time_of(queue_id, grammar.mta)) is None:
             return
-        if rest.startswith(("client=", "uid=") if is_postfix else "from="):
+        if rest.startswith(("client=", "uid=") if is_postfix else ("from=", "<= ")):
             self._add_prompt(Evidence.BEGINNING, day, time)
         else:
             self._add_queued(day, time)

@@ -44,6 +44,8 @@ class OpenLog:
     """A message about the first line's year."""
     checkpoint: str = ""
     """The log's name in its checkpoint; empty as long as it has none."""
+    host: str = ""
+    """The host that an earlier run used for lines that name none; empty if there were none."""
 
     def state(self) -> dict[str, Any]:
         """Return what a later run needs to continue, or to read the log again from its start."""
@@ -52,6 +54,7 @@ class OpenLog:
         offset = None if instant is None else _offset(self.zone, instant)
         return {
             "frames": frames,
+            "host": self.host or self.frames.host_of_nameless,
             "begin": self.begin,
             "zone": self.zone_name,
             "offset": offset,
@@ -69,6 +72,15 @@ def open_log(
     Raises:
         LogError: the log cannot be read, or was indexed with another year or time zone.
     """
+    opened = _opened(plan, calendar, known, now, from_start=from_start)
+    if opened is not None:
+        opened.frames.name_host(calendar.host or opened.host, calendar.own_host)
+    return opened
+
+
+def _opened(
+    plan: Planned, calendar: Calendar, known: Collection[Checkpoint], now: Callable[[], float], *, from_start: bool
+) -> OpenLog | None:
     log = plan.log
     resume = resume_point(log, known)
     if resume is not None and plan.year is not None and _is_undated(resume.checkpoint.state):
@@ -76,7 +88,11 @@ def open_log(
         resume = None
     if resume is None:
         return _open_stream(plan, calendar, now) if log.is_stream else _open_new(plan, calendar, known)
-    _check(plan, calendar, resume.checkpoint.state)
+    try:
+        _check(plan, calendar, resume.checkpoint.state)
+    except LogError:
+        _close(resume)
+        raise
     if not from_start and resume.reader is None:
         return None
     opened = _open_again(plan, calendar, resume) if from_start else _resume(log, calendar, resume)
@@ -107,7 +123,19 @@ def _resume(log: LogFile, calendar: Calendar, resume: ResumePoint) -> OpenLog:
         if years := choose_years(survey, zone, log.modified, KnownStart(latest)):
             frames.follow(years.plan)
     given = state.get("given")
-    return OpenLog(log, reader, frames, reader.blocks(), zone, name, state["begin"], _reducer_state(state), True, given)
+    return OpenLog(
+        log,
+        reader,
+        frames,
+        reader.blocks(),
+        zone,
+        name,
+        state["begin"],
+        _reducer_state(state),
+        True,
+        given,
+        host=_host(state),
+    )
 
 
 def _plan(state: Any) -> YearPlan:
@@ -125,7 +153,9 @@ def _open_again(plan: Planned, calendar: Calendar, resume: ResumePoint) -> OpenL
     reader = plan.log.open()
     if years := years_of(plan.log, reader, zone, _start(begin)):
         frames.follow(years.plan)
-    return OpenLog(plan.log, reader, frames, reader.blocks(), zone, name, begin, {}, True, state.get("given"))
+    return OpenLog(
+        plan.log, reader, frames, reader.blocks(), zone, name, begin, {}, True, state.get("given"), host=_host(state)
+    )
 
 
 def _start(frames: dict[str, Any]) -> KnownStart:
@@ -137,6 +167,12 @@ def _zone(calendar: Calendar, state: dict[str, Any]) -> tuple[tzinfo, str]:
     """Return the time zone that the user gave, else the one of the earlier run, and its name."""
     name = calendar.zone_name or state["zone"]
     return (calendar.zone if name == calendar.zone_name else zone_of(name)), name
+
+
+def _host(state: dict[str, Any]) -> str:
+    """Return the host that an earlier run used for lines that name none; empty if there were none."""
+    found: str = state.get("host", "")
+    return found
 
 
 def _reducer_state(state: dict[str, Any]) -> dict[str, Any]:
@@ -167,7 +203,8 @@ def _open_new(plan: Planned, calendar: Calendar, known: Collection[Checkpoint]) 
             note = _ignored_year(log.path, start.year, years)
         frames.follow(years.plan)
     blocks, reducer = reader.blocks(), _reducer_state_before(follows, known)
-    return OpenLog(log, reader, frames, blocks, zone, name, frames.state(), reducer, False, year, note)
+    host = "" if follows is None else _host(follows.state)
+    return OpenLog(log, reader, frames, blocks, zone, name, frames.state(), reducer, False, year, note, host)
 
 
 def _ignored_year(path: str, given: int | None, years: LogYears) -> str:
@@ -226,13 +263,18 @@ def _window(blocks: Iterator[Block], survey: Survey) -> list[Block]:
 
 
 def _check(plan: Planned, calendar: Calendar, state: dict[str, Any]) -> None:
-    """Check that stamps get the same year and time zone as in the earlier run; otherwise mail would be stored twice.
+    """Check that lines get the same year, zone and host as in the earlier run; otherwise mail would be stored twice.
 
     Raises:
         LogError: they do not.
     """
     frames, begin, path = state["frames"], state["begin"], plan.log.path
     without_year = frames["latest"] is not None
+    if calendar.host and _host(state) not in ("", calendar.host):
+        raise LogError(
+            f"{path} was indexed with --host {_host(state)}, now with {calendar.host}:"
+            " omit --host, or index into a new --store"
+        )
     if without_year and begin["latest"] is None and plan.year not in (None, begin["year"], state.get("given")):
         raise LogError(
             f"{path} was indexed with the year {begin['year']}, now with {plan.year}:"

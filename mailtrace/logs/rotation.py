@@ -34,13 +34,17 @@ _COMPRESSED: Final = r"(?:\.(?:gz|bz2|xz|zst))?"
 
 
 class Calendar(NamedTuple):
-    """The time zone and the year of stamps without them, as the user gave them."""
+    """The time zone, year and host of lines without them, as the user gave them."""
 
     zone: tzinfo
     zone_name: str
     """The name of the zone; empty for the machine's own."""
     year: int | None = None
     """The year of the first line of the oldest log; None if it was not given."""
+    host: str = ""
+    """The host of lines that name none; empty if it was not given."""
+    own_host: str = ""
+    """This machine's name, for lines of Exim's own files if no host was given."""
 
 
 class Planned(NamedTuple):

@@ -10,6 +10,7 @@ from operator import itemgetter
 from typing import Any, Final, TypeAlias
 
 from mailtrace.message.dates import iso_time
+from mailtrace.message.exim_facts import attempts_with_delays
 from mailtrace.message.fields import DOCUMENT, RECIPIENT_RESULT, is_cut
 from mailtrace.message.order import TimedFact
 from mailtrace.message.recipients import RecipientResult, recipient_results, requeued_as, result_of_all
@@ -70,7 +71,8 @@ def document(transaction: Transaction) -> Document | None:
     values = _first_values(facts)
     get, client, nrcpt = values.get, values.get("client"), values.get("nrcpt")
     sender = _sender(values, transaction.mta)
-    to = recipient_results(timed, sender, transaction.mta)
+    attempts = attempts_with_delays(timed, transaction.queue_id) if transaction.mta == "exim" else timed
+    to = recipient_results(attempts, sender, transaction.mta)
     if not to or (to[0]["outcome"] == "rejected" and len(timed) > 1):
         if not to and not _is_mail(facts):
             return None
@@ -166,9 +168,9 @@ def _with_queued(to: list[RecipientResult], timed: list[TimedFact], facts: _Fact
 
 
 def _queued_since(timed: list[TimedFact]) -> int | None:
-    """Return when the message is first seen in the queue: active (Postfix), or collected with recipients (sendmail)."""
+    """Return when the message is first seen in the queue: active (Postfix), or received with recipients (others)."""
     for time, fact in timed:
-        if type(fact) is Envelope or (type(fact) is Sender and fact.nrcpt):
+        if type(fact) is Envelope or (type(fact) is Sender and fact.nrcpt != 0):
             return time
     return None
 

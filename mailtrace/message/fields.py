@@ -31,10 +31,10 @@ DOCUMENT: Final = (
         searched=True,
     ),
     Field("host", "text", "the host that wrote the log, in lower case", kept="exact", searched=True),
-    Field("mta", "text", "`postfix` or `sendmail`", kept="exact", searched=True),
+    Field("mta", "text", "`postfix`, `sendmail` or `exim`", kept="exact", searched=True),
     Field(
         *("instance", "text"),
-        "the Postfix instance, such as `postfix-out`; null for the default one and for sendmail",
+        "the Postfix instance, such as `postfix-out`; null for the default one and for other MTAs",
         nullable=True,
         kept="uncut",
     ),

@@ -9,6 +9,8 @@ from typing import Any, Final, TypeAlias
 
 from mailtrace.mta.facts import (
     Aborted,
+    Addressee,
+    Cancelled,
     Client,
     Cloned,
     Envelope,
@@ -35,6 +37,7 @@ KIND_ORDER: Final[tuple[type[Fact], ...]] = (
     Sender,
     Login,
     Origin,
+    Addressee,
     Refusal,
     MessageId,
     Released,
@@ -42,6 +45,7 @@ KIND_ORDER: Final[tuple[type[Fact], ...]] = (
     Result,
     Held,
     Expired,
+    Cancelled,
     Aborted,
     Cloned,
     Removed,

@@ -8,11 +8,12 @@ import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from operator import attrgetter
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from mailtrace.message.dates import iso_time
 from mailtrace.message.order import TimedFact
-from mailtrace.mta.facts import Expired, Held, Refusal, Released, Removed, Result
+from mailtrace.mta.facts import Addressee, Cancelled, Expired, Held, Refusal, Released, Removed, Result
 from mailtrace.mta.queue_ids import SENDMAIL_ID
 
 RecipientResult: TypeAlias = dict[str, Any]
@@ -20,7 +21,7 @@ RecipientResult: TypeAlias = dict[str, Any]
 Who: TypeAlias = tuple[str | None, str | None]
 """A recipient and the address before it was rewritten."""
 
-_OF_WHOLE_MESSAGE: Final = frozenset({Refusal, Expired, Held, Released, Removed})
+_OF_WHOLE_MESSAGE: Final = frozenset({Refusal, Expired, Held, Released, Removed, Cancelled})
 _REMOVED_WITHOUT_RESULT: Final = frozenset({"deleted", "requeued"})
 """The ways a message can leave the queue while recipients are still waiting."""
 _SENT_AND_BOUNCED: Final = frozenset({"sent", "bounced"})
@@ -79,6 +80,9 @@ class _History:
     """The last release from hold, with its time."""
     requeued: tuple[int, Removed] | None = None
     """The last requeue, with its time."""
+    addressed: dict[str, int] = field(default_factory=dict)
+    """Recipients of the envelope without a result so far, with the time of the line that names them (Exim)."""
+    is_removed: bool = False
 
     def add(self, time: int, fact: Any) -> None:
         """Add a result, or apply a fact about the whole message."""
@@ -86,9 +90,7 @@ class _History:
         if kind is Result:
             self._append(_attempt(time, fact, self.sender, self.mta))
         elif kind is Refusal:
-            if fact.recipient is not None or self.outcomes.get((None, None)) != fact.outcome:
-                self.is_plain = False
-                self._append(_Attempt(time, fact.recipient, None, None, fact.status, fact.outcome))
+            self._refuse(time, fact)
         elif kind is Expired:
             self._change_waiting(time, fact.status, "expired", waiting=("deferred", "queued"))
         elif kind is Removed:
@@ -101,29 +103,73 @@ class _History:
         elif kind is Released:
             self.released = time, fact
             self._change_waiting(time, fact.status, "queued", waiting=("held",))
+        else:
+            self._add_of_exim(time, fact)
+
+    def _add_of_exim(self, time: int, fact: Any) -> None:
+        kind = type(fact)
+        if kind is Addressee:
+            self._address(time, fact.recipient)
+        elif kind is Cancelled:
+            self._change_waiting(time, fact.status, "bounced")
+
+    def _refuse(self, time: int, fact: Refusal) -> None:
+        """Add a refusal of one recipient, or of all that are known (Exim), or of the message."""
+        if fact.recipient is None and self.addressed:
+            self._change_waiting(time, fact.status, fact.outcome)
+        elif fact.recipient is not None or self.outcomes.get((None, None)) != fact.outcome:
+            self.is_plain = False
+            self._append(_Attempt(time, fact.recipient, None, None, fact.status, fact.outcome))
 
     def finish(self) -> None:
         """Apply a requeue, last of all: a delivery in progress at that time logs its result later."""
+        self._finish_addressed()
         if self.requeued is not None:
             time, removed = self.requeued
             time = max([time, *(attempt.time for attempt in self.attempts)])
             waiting = _WAITING if removed.to else _WAITING - {"queued"}
             self._change_waiting(time, requeued_as(removed), "queued", waiting=waiting)
 
+    def _finish_addressed(self) -> None:
+        """Add a result for each recipient of the envelope without one, in the order of time.
+
+        Exim delivers once to a local user who is named twice, and logs that under the first address.
+        """
+        if not self.addressed:
+            return
+        status, outcome = ("no result logged", "unknown") if self.is_removed else ("queued (no result yet)", "queued")
+        local = {_local_address(attempt.recipient, attempt.orig_to): attempt for attempt in self.attempts}
+        for recipient, time in list(self.addressed.items()):
+            same = local.get(recipient.lower())
+            missing = _Attempt(time, recipient, None, None, status, outcome)
+            self._append(missing if same is None else same._replace(recipient=recipient, orig_to=None))
+        self.attempts.sort(key=attrgetter("time"))
+
     def _append(self, attempt: _Attempt) -> None:
         self.attempts.append(attempt)
         self.outcomes[attempt.who] = attempt.outcome
+        if self.addressed:
+            self.addressed.pop(attempt.recipient or "", None)
+            if self.addressed.pop(attempt.orig_to or "", None) is not None:
+                self.outcomes.pop((attempt.orig_to, None), None)
+
+    def _address(self, time: int, recipient: str) -> None:
+        """Add a recipient of the envelope, unless it has a result, perhaps under other names."""
+        if all(recipient not in who for who in self.outcomes):
+            self.addressed[recipient] = time
+            self.outcomes[recipient, None] = "queued"
 
     def _change_waiting(self, time: int, status: str, outcome: str, *, waiting: Iterable[str] = _WAITING) -> None:
         """Add an attempt for each recipient that is waiting; one without a recipient if none is known."""
         found = [who for who, last in self.outcomes.items() if last in waiting]
-        if not self.outcomes and outcome in ("deleted", "held"):
+        if not self.outcomes and outcome in ("deleted", "held", "bounced"):
             found = [(None, None)]
         for who in found:
             self.is_plain = False
             self._append(_Attempt(time, *who, None, status, outcome))
 
     def _remove(self, time: int, removed: Removed) -> None:
+        self.is_removed = True
         if removed.how == "requeued":
             self.requeued = time, removed
         elif removed.how == "deleted":
@@ -139,6 +185,13 @@ class _History:
             if outcome in _WAITING and who[0] not in done and not (outcome == "held" and final):
                 self.is_plain = False
                 self._append(_Attempt(time, *who, None, "deleted by the operator", "deleted"))
+
+
+def _local_address(recipient: str | None, orig_to: str | None) -> str | None:
+    """Return the address of a local user who is logged without a domain, in lower case: in that of the alias."""
+    if recipient is None or orig_to is None or "@" in recipient:
+        return None
+    return f"{recipient}@{orig_to.rpartition('@')[2]}".lower()
 
 
 def requeued_as(removed: Removed) -> str:
@@ -181,12 +234,27 @@ def recipient_results(facts: Sequence[TimedFact], sender: str | None, mta: str) 
         if mta == "postfix":
             # Fast path for nearly all transactions; the tuples are those of `_attempt`.
             return result_list([(time, *fact) for time, fact in facts if type(fact) is Result])
-        return result_list([_attempt(time, fact, sender, mta) for time, fact in facts if type(fact) is Result])
+        if mta == "exim" and not _unanswered(facts):
+            return result_list([(time, *fact) for time, fact in facts if type(fact) is Result])
+        if mta == "sendmail":
+            return result_list([_attempt(time, fact, sender, mta) for time, fact in facts if type(fact) is Result])
     history = _History(sender, mta)
     for time, fact in facts:
         history.add(time, fact)
     history.finish()
     return result_list(history.attempts if history.is_plain else list(_without_superseded(history.attempts)))
+
+
+def _unanswered(facts: Iterable[TimedFact]) -> bool:
+    """Return whether a recipient of the envelope has no result (Exim)."""
+    known: set[str | None] = set()
+    addressed = set()
+    for _, fact in facts:
+        if type(fact) is Addressee:
+            addressed.add(fact.recipient)
+        elif type(fact) is Result:
+            known.update((fact.recipient, fact.orig_to))
+    return not addressed <= known
 
 
 def result_of_all(time: int, status: str, outcome: str) -> RecipientResult:

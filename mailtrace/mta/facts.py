@@ -31,7 +31,7 @@ class Submitted(NamedTuple):
 
 
 class Sender(NamedTuple):
-    """A message has been received (sendmail `from=`). Begins a transaction."""
+    """A message has been received (sendmail `from=`, Exim `<=`). Begins a transaction."""
 
     sender: str
     size: int | None
@@ -42,7 +42,7 @@ class Sender(NamedTuple):
 
 
 class Login(NamedTuple):
-    """The user who logged in to the message's session (sendmail `AUTH=`, the client of a before-queue filter)."""
+    """The user who logged in to the message's session (sendmail `AUTH=`, Exim `A=`, a before-queue filter's client)."""
 
     login: str | None
     orig_client: str | None = None
@@ -150,6 +150,18 @@ class Cloned(NamedTuple):
     """The other queue ID."""
 
 
+class Addressee(NamedTuple):
+    """A recipient of the envelope, of whom this line tells no result (Exim's `for`, and its reject log)."""
+
+    recipient: str
+
+
+class Cancelled(NamedTuple):
+    """The operator or a filter has returned the message to its sender, for every waiting recipient (Exim)."""
+
+    status: str
+
+
 Fact: TypeAlias = (
     Client
     | Submitted
@@ -166,6 +178,8 @@ Fact: TypeAlias = (
     | Origin
     | Aborted
     | Cloned
+    | Addressee
+    | Cancelled
 )
 """One thing that a line says about a transaction."""
 
@@ -185,6 +199,8 @@ FACTS: Final[tuple[type[Fact], ...]] = (
     Origin,
     Aborted,
     Cloned,
+    Addressee,
+    Cancelled,
 )
 """Every kind of fact. Stores keep a fact as its index here and its members: append new kinds and members."""
 

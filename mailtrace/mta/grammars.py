@@ -4,10 +4,13 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Final, NamedTuple
 
-from mailtrace.mta import mailscanner, postfix, sendmail
+from mailtrace.mta import exim, mailscanner, postfix, sendmail
 from mailtrace.mta.facts import Parsed
 from mailtrace.mta.postfix import programs, shapes
 from mailtrace.mta.rules import ANOTHER_PROGRAM
+
+GRAMMAR_VERSION: Final = 1
+"""Raised with every change that makes another document of the same lines."""
 
 
 class Grammar(NamedTuple):
@@ -26,6 +29,7 @@ def _parse_by_text(program: str, text: str) -> Parsed:
 _POSTFIX: Final = Grammar("postfix", postfix.parse)
 _POSTFIX_BY_TEXT: Final = Grammar("postfix", _parse_by_text)
 _SENDMAIL: Final = Grammar("sendmail", sendmail.parse)
+_EXIM: Final = Grammar("exim", exim.parse)
 _MAILSCANNER: Final = Grammar("postfix", mailscanner.parse)
 
 
@@ -36,6 +40,8 @@ def grammar_of(program: str) -> Grammar | None:
         return _POSTFIX
     if sendmail.is_sendmail(program):
         return _SENDMAIL
+    if exim.is_exim(program):
+        return _EXIM
     if program == mailscanner.PROGRAM:
         return _MAILSCANNER
     return _POSTFIX_BY_TEXT if programs.may_be_postfix(program) else None

@@ -3,7 +3,9 @@
 Postfix (postconf(5), enable_long_queue_ids): a short ID is five hexadecimal digits of microseconds and the inode, in
 upper case; a long one is six digits of seconds since 1970 and four of microseconds in base 52, a `z`, and the inode in
 base 51. Sendmail 8.10 and later: year modulo 60, month, day, hour, minute and second in UTC, one base-60 digit each,
-then one (8.10, 8.11) or two (8.12 and later) digits of a sequence number, and the process ID.
+then one (8.10, 8.11) or two (8.12 and later) digits of a sequence number, and the process ID. Exim: six digits of
+seconds since 1970, the process ID, and a fraction of the second, with hyphens between them (`1xXNoJ-0006Tf-0X`, since
+4.97 `1xXNoJ-000000003TX-3YK7`), in base 62; in base 36 where file names ignore case.
 """
 
 import re
@@ -24,6 +26,11 @@ POSTFIX_ID: Final = rf"(?:[0-9A-F]{{6,20}}|{_LONG})"
 SENDMAIL_ID: Final = r"(?=[0-9A-Za-z]*\d[0-9A-Za-z]*\d[0-9A-Za-z]*\d)[0-9A-Za-z]{7,20}"
 """A pattern for sendmail's queue IDs: letters and at least three digits, those of the process ID."""
 
+EXIM_ID: Final = r"[0-9A-Za-z]{6}-(?:[0-9A-Za-z]{6}-[0-9A-Za-z]{2}|[0-9A-Za-z]{11}-[0-9A-Za-z]{4})"
+"""A pattern for both lengths of Exim's message IDs."""
+
+_is_exim = re.compile(EXIM_ID).fullmatch
+_BASE62: Final = {digit: i for i, digit in enumerate("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")}
 _is_long = re.compile(_LONG + r"\Z").match
 _is_timed_sendmail = re.compile(r"[0-9A-Za-x]{8}\d{6,8}\Z|[0-9A-Za-x]{7}\d{5}\Z").match
 _OLDEST: Final = timegm((1990, 1, 1, 0, 0, 0))
@@ -38,7 +45,7 @@ def time_of(queue_id: str, mta: str) -> int | None:
     """
     if mta == "postfix":
         return _postfix_time(queue_id)
-    return _sendmail_time(queue_id)
+    return exim_time(queue_id) if mta == "exim" else _sendmail_time(queue_id)
 
 
 def _postfix_time(queue_id: str) -> int | None:
@@ -47,6 +54,23 @@ def _postfix_time(queue_id: str) -> int | None:
     second = 0
     for digit in queue_id[:6]:
         second = second * 52 + _BASE52[digit]
+    return second if _OLDEST < second < _NEWEST else None
+
+
+def exim_time(queue_id: str) -> int | None:
+    """Return the second at which Exim began to receive a message; None if the ID contains no time of our century.
+
+    The first digit shows the base: from 1970 to 2100 it is at most 4 in base 62, and from 2000 to 2038 a letter in
+    base 36, which has no letters in lower case.
+    """
+    if not _is_exim(queue_id):
+        return None
+    base = 62 if queue_id[0] <= "9" else 36
+    if base == 36 and queue_id != queue_id.upper():
+        return None
+    second = 0
+    for digit in queue_id[:6]:
+        second = second * base + _BASE62[digit]
     return second if _OLDEST < second < _NEWEST else None
 
 

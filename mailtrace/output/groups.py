@@ -1,5 +1,6 @@
 """Groups as text, JSON and CSV."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
@@ -12,6 +13,7 @@ from mailtrace.search.groups import Group, Grouping
 
 _BAR: Final = 24
 """Width of the longest bar, in characters."""
+_HOUR: Final = len("2011-12-15 15:00")
 ADDRESSES: Final = ("from", "from-domain", "to", "to-domain")
 
 
@@ -22,7 +24,7 @@ def groups_text(groups: Sequence[Group], grouping: Grouping, *, bars: bool) -> I
     rows = [(grouping.counted, *(head for heads in delays for head in heads))]
     rows += [(str(group.number), *_delays(group, grouping)) for group in groups]
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    shown = [grouping.by, *(shown_value(group, grouping) for group in groups)]
+    shown = [grouping.by, *_names(groups, grouping)]
     for row, group, text in zip(rows, [None, *groups], shown, strict=True):
         cells = "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True))
         bar = f"  {_bar(group.number / most) if group else '':<{_BAR}}" if bars else ""
@@ -51,6 +53,16 @@ def _delays(group: Group, grouping: Grouping) -> list[str]:
     if not grouping.has_delays:
         return []
     return ["-" if delay is None else duration(delay) for delay in (group.median_delay, group.p95_delay)]
+
+
+def _names(groups: Sequence[Group], grouping: Grouping) -> list[str]:
+    """The names of the groups; an hour has its UTC offset only if the clock showed it twice."""
+    names = [shown_value(group, grouping) for group in groups]
+    if not grouping.is_of_times:
+        return names
+    short = [name[:_HOUR] for name in names]
+    number = Counter(short)
+    return [name if number[begin] > 1 else begin for name, begin in zip(names, short, strict=True)]
 
 
 def shown_value(group: Group, grouping: Grouping) -> str:

@@ -38,7 +38,7 @@ OUTCOMES: Final = (
     "unknown",
 )
 """Every outcome of a recipient result."""
-MTAS: Final = ("postfix", "sendmail")
+MTAS: Final = ("postfix", "sendmail", "exim")
 """Every MTA whose logs are read: the values of a document's `mta`."""
 WAITING: Final = frozenset({"deferred", "held", "queued"})
 """The outcomes of a recipient who is still in the queue."""
@@ -149,6 +149,11 @@ class Query:
         return self.queued or self.min_delay is not None or any(self.asked(self.of_recipients))
 
     @property
+    def can_select_results(self) -> bool:
+        """Whether it can match some recipient results of a document and not others."""
+        return self.asks_of_results or bool(self.words)
+
+    @property
     def asks_of_attempts(self) -> bool:
         """Whether the query is about delivery attempts: then it also matches results that are not final."""
         return bool(self.ever or self.relays or self.statuses)
@@ -189,6 +194,15 @@ def matched_results(query: Query, document: Document) -> list[RecipientResult]:
     if not recipients:
         return found
     return [result for result in found if any(is_recipient(word, result) for word in recipients)]
+
+
+def shown_results(query: Query, document: Document) -> list[RecipientResult]:
+    """Return the recipient results to show: those that match, and what became of the recipient if that is asked."""
+    found = matched_results(query, document)
+    if not (query.ever and (query.outcomes or query.queued)):
+        return found
+    shown = {id(result) for result in (*found, *last_of(found, document))}
+    return [result for result in document["to"] if id(result) in shown]
 
 
 def last_of(results: Iterable[RecipientResult], document: Document) -> list[RecipientResult]:

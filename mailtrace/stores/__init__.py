@@ -6,8 +6,9 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from mailtrace.errors import StoreError, UsageError
+from mailtrace.errors import UsageError
 from mailtrace.stores.access import Access, expanded, without_password
+from mailtrace.stores.permissions import check_readable
 
 if TYPE_CHECKING:  # `--help` does not need these imports
     from mailtrace.stores.base import Notify, Store
@@ -77,12 +78,7 @@ def default_path() -> str:
         StoreError: the system store exists but this user cannot read it.
     """
     system = Path(SYSTEM_FOLDER, _FILE)
-    try:
-        readable = os.access(system, os.R_OK) if system.exists() else True
-    except PermissionError:
-        readable = False
-    if not readable:
-        raise StoreError(f"{system} cannot be read by this user: join its group, or choose another store with --store")
+    check_readable(system)
     folder = system.parent
     if folder.exists() or os.access(folder.parent, os.W_OK):
         return str(system)

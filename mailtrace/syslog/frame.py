@@ -11,6 +11,7 @@ from datetime import timezone, tzinfo
 from typing import Any, Final
 
 from mailtrace.syslog import records
+from mailtrace.syslog.exim import PROGRAM, EximLines
 from mailtrace.syslog.headers import header_of, host_name, learned, plain, rfc5424_header, unstamped
 from mailtrace.syslog.journal import Entry, begins_entry
 from mailtrace.syslog.prefixes import begun, uncounted, version_at
@@ -74,6 +75,7 @@ class Frames:
         frames._begin(Timeline(zone, state.get("year"), state.get("latest"), state.get("dated"), state.get("seen")))
         if entry := state.get("entry"):
             frames._read_entry(Entry(entry))
+        frames.exim.resume(state.get("exim", {}))
         return frames
 
     @classmethod
@@ -90,12 +92,24 @@ class Frames:
 
     def state(self) -> dict[str, Any]:
         """Return what `resume` needs, as JSON: the year, the latest instants, an entry that is still being read."""
-        return self._years.state() | ({"entry": self._entry.state()} if self._entry else {})
+        state = self._years.state() | ({"entry": self._entry.state()} if self._entry else {})
+        exim = self.exim.state()
+        return state | ({"exim": exim} if exim else {})
+
+    def name_host(self, given: str, own: str) -> None:
+        """Set the host of lines that name none: the given one, else in Exim's own files this machine's `own` name.
+
+        `host_of_nameless` is that host as soon as there was such a line.
+        """
+        self._host, self.exim.host = given, given or own
 
     def _begin(self, years: Timeline) -> None:
         self._years = years
         self._read_entry(None)
         self.heads = {}
+        self._exim_heads: dict[str, tuple[str, str, str]] = {}
+        self.exim = EximLines()
+        self._host = self.host_of_nameless = ""
         self.zone, self._iso_start, self._iso_is_local = "\n", 0, False
 
     def _keep(self, stamp: str, time: int, at: int) -> None:
@@ -129,7 +143,7 @@ class Frames:
         colon = line.find(": ", at)
         head = self.heads.get(line[at:colon]) or self._learn(line, at, colon)
         if head is None or colon < 0:
-            return self._any(line)
+            return self._of_exim(line, time, at, colon)
         text = line[colon + 2 :]
         # Most texts begin with a queue ID, whose first digit or capital sorts before "[" and "m".
         if (text >= "[" and text[0] in "[m") or text < "!" or line[-1] <= " ":
@@ -137,12 +151,20 @@ class Frames:
         host, program, pid = head
         return _new(Record, (time, host, program, pid, text))
 
+    def _of_exim(self, line: str, time: int, at: int, colon: int) -> Record | Unframed:
+        """Return the record of a line that does not have a known header, unless that of Exim."""
+        head = self._exim_heads.get(line[at:colon])
+        if head is None or colon < 0:
+            return self._any(line)
+        return self.exim.unwrapped(_new(Record, (time, *head, plain(line[colon + 2 :]))))
+
     def _learn(self, line: str, at: int, colon: int) -> tuple[str, str, str] | None:
         """Return host, program and process ID between stamp and text, and remember them; None if they are not there.
 
-        After the microseconds of an ISO stamp the zone is remembered with them, so that another zone does not match.
+        Those of Exim are remembered apart, and not returned, because its lines need more. After the microseconds of an
+        ISO stamp the zone is remembered with them, so that another zone does not match.
         """
-        if not 0 < colon - at <= _MAX_HEAD:
+        if not 0 < colon - at <= _MAX_HEAD or line[at:colon] in self._exim_heads:
             return None
         start = at
         if self.kept[3] and at == self.kept[2]:
@@ -151,15 +173,22 @@ class Frames:
             start += len(self.zone)
         head = learned(line[start:colon])
         if head is not None:
-            if len(self.heads) >= _MAX_HEADS:
-                self.heads.clear()
-            self.heads[line[at:colon]] = head
-        return head
+            heads = self._exim_heads if head[1].startswith(PROGRAM) else self.heads
+            if len(heads) >= _MAX_HEADS:
+                heads.clear()
+            if not head[0] and self._host:
+                head = self._host, *head[1:]
+                self.host_of_nameless = self._host
+            heads[line[at:colon]] = head
+            return head if heads is self.heads else None
+        return None
 
     def _next_second(self, line: str) -> Record | Unframed:
         """Return the record of a line of another second than before."""
         if self.next_stamp(line):
             return self.record(line)
+        if line[10:11] == " " and self._entry is None and (own := self._own(line)) is not None:
+            return own
         return self._any(line) if self._entry is None else self._in_entry(line, self._entry)
 
     def next_stamp(self, line: str) -> bool:
@@ -187,11 +216,36 @@ class Frames:
     def _is_framed(self, line: str, at: int) -> bool:
         """Return whether host and program follow; if not, the stamp may be longer and have a year."""
         colon = line.find(": ", at)
-        return line[at:colon] in self.heads or self._learn(line, at, colon) is not None
+        head = line[at:colon]
+        return head in self.heads or self._learn(line, at, colon) is not None or head in self._exim_heads
 
     def _any(self, line: str, depth: int = 0) -> Record | Unframed:
         """Return the record of a line in any format, inside `depth` wrappers."""
+        if depth:
+            return self._framed(line, depth)
+        own = self._own(line)
+        return self._whole(self._framed(line, depth)) if own is None else own
+
+    def _own(self, line: str) -> Record | None:
+        """Return the record of a line of Exim's own file; None for any other line."""
+        own = self.exim.record(line, self._years)
+        if own is not None:
+            self.host_of_nameless = own.host
+        return own
+
+    def _whole(self, record: Record | Unframed) -> Record | Unframed:
+        """Return the record with a host, and of Exim without what that adds to its texts."""
+        if type(record) is not Record:
+            return record
+        if not record.host and self._host:
+            record = record._replace(host=self._host)
+            self.host_of_nameless = self._host
+        return self.exim.unwrapped(record) if record.program.startswith(PROGRAM) else record
+
+    def _framed(self, line: str, depth: int) -> Record | Unframed:
         at, stamp = begun(line)
+        if at and stamp and not depth and (own := self.exim.record(line[at:], self._years)):
+            return own
         if line[at : at + 1] == "{":
             return self._json(line[at:], None, depth)
         if not depth and begins_entry(line, at):
@@ -260,6 +314,7 @@ class Frames:
             start = midnight(stamp.year, stamp.month, stamp.day) or 0
             if zone != self.zone:
                 self.heads.clear()
+                self._exim_heads.clear()
             self._iso_day, self.zone, self._iso_is_local = line[:11], zone, stamp.offset is None
             self._iso_start = start - (stamp.offset or 0)
             self._keep(line[:20], time - stamp.micro, _AFTER_FRACTION)
@@ -338,7 +393,7 @@ class Frames:
 
     def _entry_record(self, entry: Entry) -> Record | Unframed:
         event = journal_event(entry.fields)
-        record = records.NO_STAMP if isinstance(event, Unframed) else self._event(event, None, 0)
+        record = records.NO_STAMP if isinstance(event, Unframed) else self._whole(self._event(event, None, 0))
         self._read_entry(self._entry)
         return record
 

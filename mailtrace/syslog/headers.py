@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple, TypeAlias
 
+from mailtrace.syslog.exim import is_piece
 from mailtrace.syslog.prefixes import version_at
 from mailtrace.syslog.records import BLANK, JOURNAL_NOTE, MARK, NO_STAMP, READERS_NOTE, REPEATED, Unframed
 from mailtrace.syslog.stamp import stamp_of
@@ -155,7 +156,11 @@ def plain(text: str) -> str:
 
     rsyslog's `%msg%` begins with a blank, so a template that adds one has two.
     """
-    text = text.strip(_BLANKS)
+    text = text.lstrip(_BLANKS)
+    if text[:1] == "[" and is_piece(text):
+        # A blank at the end may be one between two words.
+        return text.rstrip("\r\n\0")
+    text = text.rstrip(_BLANKS)
     if found := _solaris_id(text):
         text = text[found.end() :]
     if found := _message_repeated(text):

@@ -19,12 +19,13 @@ CORPORA = (
     "rotation",
     "id-reuse",
     "postfix-3.12",
+    "exim-selectors",
+    "exim-multi-host",
 )
 
 
 def _indexed(corpus, store):
-    for logs, zone in corpus.logs():
-        indexed = index(store, logs, "--tz", zone, "-y", YEAR)
+    for indexed in corpus.index(store):
         assert indexed.status == 0, indexed.summary
     return Found(documents(store))
 

@@ -2,9 +2,10 @@
 
 from itertools import pairwise
 
-from helpers.accuracy.corpus import YEAR, Corpus
+import pytest
+
+from helpers.accuracy.corpus import Corpus
 from helpers.accuracy.spelling import short
-from helpers.commands import index
 from mailtrace.search.query import Query
 from mailtrace.stores import open_store
 from mailtrace.tracing.journey import journeys
@@ -44,12 +45,12 @@ def _own(step):
     return tuple((short(host), queue_id) for host, queue_id in step)
 
 
-def test_every_step_of_every_journey_is_the_true_one(tmp_path):
-    corpus = Corpus.read("multi-host")
+@pytest.mark.parametrize("name", ["multi-host", "exim-multi-host"])
+def test_every_step_of_every_journey_is_the_true_one(name, tmp_path):
+    corpus = Corpus.read(name)
     truth = _Truth(corpus)
     store = f"sqlite:{tmp_path}/store.db"
-    for logs, zone in corpus.logs():
-        assert index(store, logs, "--tz", zone, "-y", YEAR).status == 0
+    assert {indexed.status for indexed in corpus.index(store)} == {0}
     found = list(journeys(open_store(store), Query()))
     steps = [(_own((here, there)), later) for journey in found for here, there, later in _steps(journey.root)]
     assert {step for step, later in steps if later.is_notice} == truth.notices

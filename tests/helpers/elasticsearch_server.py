@@ -1,4 +1,4 @@
-"""Start a real Elasticsearch server for the tests, and give each test its own prefix on it."""
+"""Start a real Elasticsearch or OpenSearch for the tests, and give each test its own prefix on it."""
 
 import os
 import socket
@@ -6,19 +6,40 @@ import ssl
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import pytest
 
 from helpers.requirements import lacking
 
-SERVERS = Path(__file__).parents[1] / "servers" / "elasticsearch"
+if TYPE_CHECKING:
+    from elasticsearch import Elasticsearch
+
 VERSION_VARIABLE = "MAILTRACE_TEST_ELASTICSEARCH_VERSION"
+OPENSEARCH_VARIABLE = "MAILTRACE_TEST_OPENSEARCH_VERSION"
+"""The version of OpenSearch that takes the place of Elasticsearch in the tests."""
+IS_OPENSEARCH = OPENSEARCH_VARIABLE in os.environ
+SERVERS = Path(__file__).parents[1] / "servers" / ("opensearch" if IS_OPENSEARCH else "elasticsearch")
+
+needs_elasticsearch = pytest.mark.skipif(IS_OPENSEARCH, reason="tests what only Elasticsearch has")
 
 
 class NoServerError(Exception):
-    """No Elasticsearch can be started here; the message says why."""
+    """No server can be started here; the message says why."""
+
+
+def start_options(*options: str) -> list[str]:
+    """Return options of start.sh, with the version; the start.sh of OpenSearch has no option `--ilm`.
+
+    Raises:
+        NoServerError: there is no suitable Java.
+    """
+    if IS_OPENSEARCH:
+        return ["--version", os.environ[OPENSEARCH_VARIABLE], *(each for each in options if each != "--ilm")]
+    return [*version_options(), *options]
 
 
 @contextmanager
@@ -28,15 +49,29 @@ def elasticsearch_server(*options: str) -> Iterator[str]:
     Raises:
         NoServerError: it does not start.
     """
-    version = version_options()
     port = str(free_port())
-    started = _run("start.sh", "--port", port, *version, *options)
+    started = _run("start.sh", "--port", port, *start_options(*options))
     if started.returncode:
         raise NoServerError(started.stderr.strip() or f"start.sh ended with {started.returncode}")
     try:
         yield f"http://127.0.0.1:{port}"
     finally:
         _run("stop.sh", "--port", port)
+
+
+def client_of(url: str, **options: Any) -> "Elasticsearch":
+    """Return Elasticsearch's client, made to accept OpenSearch too."""
+    from elastic_transport import HttpHeaders, Transport, TransportApiResponse
+    from elasticsearch import Elasticsearch
+
+    class AnyServer(Transport):
+        def perform_request(self, method: str, target: str, *, headers: Any = None, **rest: Any) -> Any:
+            plain = {name: value.replace("vnd.elasticsearch+", "").partition(";")[0] for name, value in headers.items()}
+            meta, body = super().perform_request(method, target, headers=plain, **rest)
+            shown = HttpHeaders({**meta.headers, "x-elastic-product": "Elasticsearch"})
+            return TransportApiResponse(replace(meta, headers=shown), body)
+
+    return Elasticsearch(url, request_timeout=60, transport_class=AnyServer, **options)
 
 
 def free_port() -> int:
@@ -78,8 +113,8 @@ def version_options() -> list[str]:
 
 def give_up(reason: str) -> None:
     """Skip the test for want of a server; fail if a version or all tests were requested."""
-    text = f"no Elasticsearch to test with: {reason}"
-    if VERSION_VARIABLE in os.environ:
+    text = f"no server to test with: {reason}"
+    if {VERSION_VARIABLE, OPENSEARCH_VARIABLE} & os.environ.keys():
         pytest.fail(text)
     lacking(text)
 
@@ -87,12 +122,10 @@ def give_up(reason: str) -> None:
 @contextmanager
 def own_prefix(url: str) -> Iterator[str]:
     """Yield an unused prefix; delete everything with this prefix from the server at the end."""
-    from elasticsearch import Elasticsearch
-
     prefix = f"test{uuid4().hex[:12]}"
     yield prefix
     context = ssl.create_default_context() if url.startswith("https:") else None
-    with Elasticsearch(url, request_timeout=60, ssl_context=context) as client:
+    with client_of(url, ssl_context=context) as client:
         quiet = client.options(ignore_status=(400, 404, 405))
         for index in client.indices.get(index=[f"{prefix}-*", f"{prefix}_*"]):
             client.indices.delete(index=index)

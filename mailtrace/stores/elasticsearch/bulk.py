@@ -116,11 +116,9 @@ class Bulk:
     def _attempt(self, operations: Sequence[Operation]) -> list[Answer]:
         """Send operations once, in halves if the request is too long for the server or a proxy."""
         lines = [line for action, source in operations for line in (orjson.dumps(action), source) if line]
-        client = self._server.client
+        body = b"\n".join([*lines, b""])
         try:
-            found = self._server.attempt(
-                client.bulk, operations=lines, filter_path="errors,items.*.status,items.*.error"
-            )
+            found = self._server.attempt("POST", "/_bulk", body, filter_path="errors,items.*.status,items.*.error")
         except RetryableError as error:
             return [Answer(error.status, error=error)] * len(operations)
         except AnswerError as error:

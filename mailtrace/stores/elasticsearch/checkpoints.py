@@ -55,27 +55,29 @@ class Checkpoints:
 
     def _hits(self, query: dict[str, Any]) -> Iterator[dict[str, Any]]:
         """Yield the checkpoints page by page, in an order that does not change when one is saved meanwhile."""
-        client = self._server.client
-        self._server.ask_until_answered(client.indices.refresh, index=self._index, ignore_unavailable=True)
-        after: dict[str, Any] = {}
+        self._server.ask_until_answered("POST", f"/{self._index}/_refresh", ignore_unavailable=True)
+        body: dict[str, Any] = {
+            "query": query,
+            "sort": [{"log": {"order": "asc", "unmapped_type": "keyword"}}],
+            "size": _PAGE,
+            "_source": ["checkpoint"],
+            "seq_no_primary_term": True,
+            # Without it OpenSearch 3.8 finds nothing if no checkpoint has the field of the sort.
+            "track_total_hits": True,
+        }
         while True:
             answer = self._server.ask_until_answered(
-                client.search,
-                index=self._index,
+                "POST",
+                f"/{self._index}/_search",
+                body,
                 ignore_unavailable=True,
                 allow_partial_search_results=False,
-                query=query,
-                sort=[{"log": {"order": "asc", "unmapped_type": "keyword"}}],
-                size=_PAGE,
-                source=["checkpoint"],
-                seq_no_primary_term=True,
-                **after,
             )
             hits = answer["hits"]["hits"]
             yield from hits
             if len(hits) < _PAGE:
                 return
-            after = {"search_after": hits[-1]["sort"]}
+            body["search_after"] = hits[-1]["sort"]
 
     def _apply(self, operations: Sequence[Operation]) -> None:
         for answer in self._bulk.send(operations):

@@ -1,32 +1,36 @@
-"""Send requests to an Elasticsearch server: retry while it is busy, report outages, raise errors of one line."""
+"""Send requests to a server: retry while it is busy, report outages, raise errors of one line."""
 
-import logging
 import ssl
 import time
-import warnings
+from base64 import b64encode
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from http.client import HTTPException
 from threading import Event, Lock
 from typing import Any, Final
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlencode
 
-from elasticsearch import (
-    ApiError,
-    ConnectionError,  # noqa: A004 - the client's name for it
-    ConnectionTimeout,
-    Elasticsearch,
-    SSLError,
-    TransportError,
-)
-from elasticsearch.exceptions import ElasticsearchWarning
-from elasticsearch.serializer import OrjsonSerializer
+import orjson
 
+from mailtrace import __version__
 from mailtrace.errors import StoreError, StoreUnavailableError, UsageError
 from mailtrace.stores.access import Access
-from mailtrace.stores.elasticsearch.errors import BusyError, LostError, RetryableError, cause_of, error_of
+from mailtrace.stores.elasticsearch.connection import LOST, TIMEOUT, Connections, address_of
+from mailtrace.stores.elasticsearch.dialect import Dialect, Elasticsearch, OpenSearch
+from mailtrace.stores.elasticsearch.errors import (
+    BUSY,
+    AnswerError,
+    BusyError,
+    LostError,
+    Reply,
+    RetryableError,
+    cause_of,
+    error_of,
+    is_too_old,
+    opensearch_version,
+    unsupported,
+)
 
-_TIMEOUT: Final = 120
-"""Seconds to wait for an answer: a document of 100,000 recipients takes long."""
 _PAUSES: Final = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
 """Seconds before each retry while the server is busy or restarting."""
 _UNREPORTED_TRIES: Final = 3
@@ -83,6 +87,8 @@ class Server:
 
     The server's certificate is verified, against the CAs in `access` or else those that the system trusts.
 
+    Requests are a method, a path and a body: JSON, or bytes for a bulk request. Keywords are parameters of the URL.
+
     Raises:
         StoreError: the URL is not one of a server, or a certificate cannot be read.
         UsageError: the credentials are incomplete or contradict each other.
@@ -94,51 +100,114 @@ class Server:
         access: Access | None = None,
         notify: Callable[[str], None] = lambda _: None,
     ) -> None:
-        access = access or Access()
-        self.name, user, password = _address(url)
+        access, address = access or Access(), address_of(url)
+        self.name = address.name
         self.outage = Outage(self.name, notify)
         self.pauses: Sequence[float] = _PAUSES
         self._closed = Event()
-        # Without a handler, the client's log of failed attempts would be printed on standard error.
-        logging.getLogger("elastic_transport").addHandler(logging.NullHandler())
-        warnings.filterwarnings("ignore", category=ElasticsearchWarning)
-        self.client = Elasticsearch(
-            self.name,
-            basic_auth=access.basic(self.name, user, password),
-            api_key=_api_key(access.api_key),
-            ssl_context=_context(self.name, access),
-            request_timeout=_TIMEOUT,
-            max_retries=2,
-            retry_on_status=(),
-            retry_on_timeout=False,
-            serializers={"application/json": OrjsonSerializer()},
-        )
+        self._headers = {"User-Agent": f"mailtrace/{__version__}"}
+        login = access.basic(self.name, address.user, address.password)
+        if access.api_key is not None:
+            self._headers["Authorization"] = f"ApiKey {_api_key(access.api_key)}"
+        elif login is not None:
+            self._headers["Authorization"] = f"Basic {_base64(':'.join(login))}"
+        self._connections = Connections(address, access)
+        self._dialect: Dialect | None = None
 
-    def ask(self, method: Callable[..., Any], /, **arguments: Any) -> Any:
+    @property
+    def dialect(self) -> Dialect:
+        """What differs between servers. The first reply shows it, so this costs no request afterwards.
+
+        Raises:
+            StoreError: as `ask`.
+        """
+        if self._dialect is None:
+            with suppress(AnswerError):
+                self.ask("GET", "/")
+        assert self._dialect is not None
+        return self._dialect
+
+    def ask(self, method: str, path: str, body: Any = None, /, **parameters: Any) -> Any:
         """Send a request once and return the answer.
 
         Raises:
             AnswerError: the server refuses this request.
             StoreUnavailableError: there is no answer, or the server is busy.
-            StoreError: it is not a supported Elasticsearch, or refuses this user.
+            StoreError: it is not a supported server, or refuses this user.
         """
         with self.outage.reported_with_error():
-            return self.attempt(method, **arguments)
+            return self.attempt(method, path, body, **parameters)
 
-    def attempt(self, method: Callable[..., Any], /, **arguments: Any) -> Any:
+    def attempt(self, method: str, path: str, body: Any = None, /, **parameters: Any) -> Any:
         """Send a request once, as `ask` does, for a caller that retries and reports the outage itself."""
-        with _as_store_error(self.name, self.client):
-            return method(**arguments).body
+        mark = "&" if "?" in path else "?"
+        target = f"{path}{mark}{_encoded(parameters)}" if parameters else path
+        with self._as_store_error():
+            content = body if body is None or isinstance(body, bytes) else orjson.dumps(body)
+            reply = self._exchange(method, target, content, is_bulk=isinstance(body, bytes))
+            if reply.status >= 300:
+                raise self._refusal(reply)
+            if reply.content and not reply.is_json:
+                raise ValueError
+            return reply.body
 
-    def ask_until_answered(self, method: Callable[..., Any], /, **arguments: Any) -> Any:
+    def _exchange(self, method: str, target: str, content: bytes | None, *, is_bulk: bool) -> Reply:
+        """Send a request in the dialect of the server, which the first reply shows.
+
+        OpenSearch gets the first request twice, which is harmless: it is a read.
+        """
+        if self._dialect is None:
+            reply = self._send(method, target, content, Elasticsearch(), is_bulk=is_bulk)
+            self._dialect = self._recognised(reply)
+            if not isinstance(self._dialect, OpenSearch):
+                return reply
+        return self._send(method, target, content, self._dialect, is_bulk=is_bulk)
+
+    def _send(self, method: str, target: str, content: bytes | None, dialect: Dialect, *, is_bulk: bool) -> Reply:
+        headers = {**self._headers, "Accept": dialect.json}
+        if content is not None:
+            headers["Content-Type"] = dialect.ndjson if is_bulk else dialect.json
+        return self._connections.exchange(method, target, headers, content)
+
+    def _recognised(self, reply: Reply) -> Dialect | None:
+        """Return the dialect of the server that sent a reply; None if the reply says something else first.
+
+        Raises:
+            StoreError: it is not a supported server.
+        """
+        if not Elasticsearch().is_foreign(reply):
+            return Elasticsearch()
+        if reply.status in BUSY | {401, 403, 413}:  # a proxy's, or OpenSearch's to a stranger
+            return None
+        page = self._start_page()
+        if page.status in (401, 403):
+            raise error_of(self.name, page)
+        version = opensearch_version(page)
+        if not version or version.startswith("1."):
+            raise unsupported(self.name, page)
+        return OpenSearch()
+
+    def _refusal(self, reply: Reply) -> StoreError:
+        dialect = self._dialect or Elasticsearch()
+        if reply.status not in BUSY | {401, 403, 413} and dialect.is_foreign(reply):
+            return unsupported(self.name, self._start_page(), f"not {dialect.name}")
+        if is_too_old(reply):
+            return unsupported(self.name, self._start_page(), f"too old an {dialect.name}")
+        return error_of(self.name, reply)
+
+    def _start_page(self) -> Reply:
+        """Return the start page as a browser sees it."""
+        return self._connections.exchange("GET", "/", {**self._headers, "Accept": "application/json"}, None)
+
+    def ask_until_answered(self, method: str, path: str, body: Any = None, /, **parameters: Any) -> Any:
         """Send a request and return the answer; retry for about a minute while the server is busy or away.
 
         Raises:
             StoreError: as `ask`.
         """
-        return self._ask(method, arguments, self.pauses, RetryableError)
+        return self._ask((method, path, body), parameters, self.pauses, RetryableError)
 
-    def ask_with_retries(self, method: Callable[..., Any], /, **arguments: Any) -> Any:
+    def ask_with_retries(self, method: str, path: str, body: Any = None, /, **parameters: Any) -> Any:
         """Send a request that a person waits for and return the answer; retry for about two seconds while busy.
 
         An index that was just created may be unavailable for a moment.
@@ -146,23 +215,23 @@ class Server:
         Raises:
             StoreError: as `ask`.
         """
-        return self._ask(method, arguments, self.pauses[:_UNREPORTED_TRIES], BusyError)
+        return self._ask((method, path, body), parameters, self.pauses[:_UNREPORTED_TRIES], BusyError)
 
     def _ask(
         self,
-        method: Callable[..., Any],
-        arguments: dict[str, Any],
+        request: tuple[str, str, Any],
+        parameters: dict[str, Any],
         pauses: Sequence[float],
         retried: type[RetryableError],
     ) -> Any:
         with self.outage.reported_with_error():
             for tries in range(len(pauses)):
                 try:
-                    return self.attempt(method, **arguments)
+                    return self.attempt(*request, **parameters)
                 except retried as error:
                     if not self.pause(tries, error):
                         break
-            return self.attempt(method, **arguments)
+            return self.attempt(*request, **parameters)
 
     def pause(self, tries: int, error: RetryableError) -> bool:
         """Wait before the next retry of a request; return False, at once, if the connections have been closed."""
@@ -172,76 +241,53 @@ class Server:
     def close(self) -> None:
         """Close the connections."""
         self._closed.set()
-        self.client.close()
+        self._connections.close()
+
+    @contextmanager
+    def _as_store_error(self) -> Iterator[None]:
+        """Turn errors of the connection and of what it carries into errors of one line."""
+        try:
+            yield
+        except LOST as error:
+            raise self._lost(error) from error
+        except ssl.SSLError as error:
+            raise StoreError(f"{self.name} cannot be trusted ({cause_of(error)}): {_tls_advice(error)}") from error
+        except TimeoutError as error:
+            if error.errno is not None:  # the operating system's, not ours
+                raise self._lost(error) from error
+            raise StoreUnavailableError(f"{self.name} did not answer within {TIMEOUT} seconds") from error
+        except OSError as error:
+            raise self._lost(error) from error
+        except orjson.JSONEncodeError as error:
+            raise StoreError(f"{self.name} cannot be asked this: {error}") from error
+        except ValueError as error:
+            raise StoreError(
+                f"{self.name} sent an answer that mailtrace cannot read: is it Elasticsearch 8 or 9?"
+            ) from error
+
+    def _lost(self, error: OSError | HTTPException) -> LostError:
+        product = (self._dialect or Elasticsearch()).name
+        return LostError(f"{self.name} does not answer ({cause_of(error)})", product)
 
 
-@contextmanager
-def _as_store_error(name: str, client: Elasticsearch) -> Iterator[None]:
-    """Turn the client's exceptions into errors of one line."""
-    try:
-        yield
-    except ApiError as error:
-        raise error_of(name, client, error) from error
-    except ConnectionTimeout as error:
-        raise StoreUnavailableError(f"{name} did not answer within {_TIMEOUT} seconds") from error
-    except SSLError as error:
-        raise StoreError(f"{name} cannot be trusted ({cause_of(error)}): {_tls_advice(error)}") from error
-    except ConnectionError as error:
-        raise LostError(f"{name} does not answer ({cause_of(error)})") from error
-    except TransportError as error:
-        raise StoreError(f"{name} sent an answer that mailtrace cannot read: is it Elasticsearch 8 or 9?") from error
+def _encoded(parameters: dict[str, Any]) -> str:
+    shown = {name: str(value).lower() if isinstance(value, bool) else value for name, value in parameters.items()}
+    return urlencode(shown, safe="*,")
 
 
-def _tls_advice(error: SSLError) -> str:
+def _tls_advice(error: ssl.SSLError) -> str:
     if "WRONG_VERSION_NUMBER" in str(error):
         return "it does not use TLS: write http:// instead of https://, if that is intended"
     return "pass its CA certificate with --ca-certs FILE"
 
 
-def _api_key(text: str | None) -> str | tuple[str, str] | None:
-    """Return an API key for the client: Elasticsearch's encoded form, or the ID and the secret of `ID:SECRET`."""
-    if text is None or ":" not in text:
-        return text
-    name, _, secret = text.partition(":")
-    return name, secret
+def _base64(text: str) -> str:
+    return b64encode(text.encode()).decode()
 
 
-def _context(url: str, access: Access) -> ssl.SSLContext | None:
-    """Return the TLS context with the trusted CAs and the client certificate; None for plain HTTP."""
-    if not url.startswith("https:"):
-        if access.ca_certs or access.client_cert:
-            raise UsageError(f"{url}: certificates need TLS: write https://")
-        return None
-    try:
-        context = ssl.create_default_context(cafile=access.ca_certs)
-    except OSError as error:  # ssl.SSLError is one
-        raise StoreError(
-            f"--ca-certs {access.ca_certs} cannot be used ({cause_of(error)}): it must be a PEM file"
-        ) from error
-    if access.client_cert:
-        try:
-            # With an empty password OpenSSL rejects a key with a passphrase instead of asking for the passphrase.
-            context.load_cert_chain(access.client_cert, access.client_key, password="")
-        except OSError as error:
-            raise StoreError(
-                f"--client-cert {access.client_cert} and its key cannot be used ({cause_of(error)}): both must be PEM,"
-                " the key without a passphrase"
-            ) from error
-    return context
-
-
-def _address(url: str) -> tuple[str, str | None, str | None]:
-    """Return the URL without credentials, the user and the password."""
-    try:
-        parts = urlsplit(url)
-        port = parts.port or 9200
-    except ValueError:
-        parts, port = urlsplit(""), 0
-    host = parts.hostname
-    if parts.scheme not in ("http", "https") or not host:
-        shown = url.rpartition("@")[2]
-        raise StoreError(f"{shown} is not the URL of an Elasticsearch server: write http://HOST:9200")
-    host = f"[{host}]" if ":" in host else host
-    name = f"{parts.scheme}://{host}:{port}{parts.path.rstrip('/')}"
-    user = None if not parts.username else unquote(parts.username)
-    return name, user, None if parts.password is None else unquote(parts.password)
+def _api_key(text: str) -> str:
+    """Return an API key in Elasticsearch's encoded form, given that or the ID and the secret as `ID:SECRET`."""
+    key = _base64(text) if ":" in text else text
+    if not (key.isascii() and key.isprintable()):
+        raise UsageError("the API key contains characters that none can have: copy it again")
+    return key

@@ -1,17 +1,18 @@
 """Errors of an Elasticsearch server: each message is one line that says what went wrong and what to do."""
 
 import re
+from email.message import Message
+from functools import cached_property
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from elasticsearch import ApiError, Elasticsearch, TransportError, UnsupportedProductError
+import orjson
 
 from mailtrace.errors import StoreError, StoreUnavailableError
 
 BUSY: Final = frozenset({429, 502, 503, 504})
 """HTTP statuses after which the same request is worth retrying."""
 
-_NEEDED: Final = "mailtrace needs Elasticsearch 8 or 9"
 _DOCUMENT_ERRORS: Final = frozenset(
     {
         "document_parsing_exception",
@@ -25,8 +26,33 @@ _DOCUMENT_ERRORS: Final = frozenset(
     }
 )
 """Elasticsearch's types of errors in one document; all others concern the index or the server."""
-_MANY_SHARDS: Final = "maximum normal shards open"
+_UNKNOWN_PATH: Final = "no handler found"
+_many_shards = re.compile(r"maximum (?:\w+ )?shards open").search
+"""Matches what Elasticsearch (`normal shards`), OpenSearch 2 (`shards`) and 3 (`LOCAL_ONLY shards`) say."""
 _title = re.compile(r"<title[^<>]{0,100}>([^<]{1,60})", re.IGNORECASE).search
+
+
+class Reply:
+    """An HTTP reply."""
+
+    def __init__(self, status: int, headers: Message, content: bytes) -> None:
+        self.status, self.headers, self.content = status, headers, content
+
+    @property
+    def is_json(self) -> bool:
+        """Whether the reply says that it is JSON."""
+        return "json" in str(self.headers.get("content-type"))
+
+    @cached_property
+    def body(self) -> Any:
+        """The JSON in the reply, or its text; None if it is empty.
+
+        Raises:
+            ValueError: it is not the JSON that it says it is.
+        """
+        if not self.content:
+            return None
+        return orjson.loads(self.content) if self.is_json else self.content.decode(errors="replace")
 
 
 class AnswerError(StoreError):
@@ -38,6 +64,11 @@ class AnswerError(StoreError):
         self.kind = kind
         """Elasticsearch's type of the error."""
         self.reason = reason
+
+    @property
+    def is_of_unknown_path(self) -> bool:
+        """Whether the server has no such API: a module or plugin is missing."""
+        return self.status in (404, 405) or _UNKNOWN_PATH in self.reason
 
 
 class DeniedError(StoreError):
@@ -64,8 +95,8 @@ class BusyError(RetryableError):
 class LostError(RetryableError):
     """The server does not answer: it is down, or just stopping or starting."""
 
-    def __init__(self, problem: str) -> None:
-        super().__init__(f"{problem}: is Elasticsearch running there?", problem, 503)
+    def __init__(self, problem: str, product: str) -> None:
+        super().__init__(f"{problem}: is {product} running there?", problem, 503)
 
 
 def is_document_error(status: int, kind: str) -> bool:
@@ -88,7 +119,7 @@ def advice(index: str, kind: str, reason: str) -> str:
 
 def shard_advice(reason: str) -> str:
     """Return what to do if the cluster has reached its limit of shards; otherwise an empty text."""
-    if _MANY_SHARDS not in reason:
+    if not _many_shards(reason):
         return ""
     return (
         ": raise cluster.max_shards_per_node or delete indices, then run mailtrace-index again (--index-period month"
@@ -97,13 +128,14 @@ def shard_advice(reason: str) -> str:
 
 
 def _without_link(reason: str) -> str:
-    """Return a reason without the link to the manual that the server may append."""
-    return reason.partition("; for more information")[0]
+    """Return a reason without the link to the manual, and the semicolon, that the server may append."""
+    return reason.partition("; for more information")[0].rstrip(";")
 
 
-def error_of(name: str, client: Elasticsearch, error: ApiError) -> StoreError:
-    """Return the error for an unsuccessful answer; ask an unexpected server what it is."""
-    status, reason = error.status_code, reason_in(error.body) or str(error.message)
+def error_of(name: str, reply: Reply) -> StoreError:
+    """Return the error for an unsuccessful reply of the server."""
+    status, kind = reply.status, _kind_of(reply.body)
+    reason = reason_in(reply.body) or kind or f"HTTP status {status}"
     if status in BUSY:
         return BusyError(f"{name} is temporarily unavailable ({reason})", status)
     if status == 401:
@@ -112,35 +144,57 @@ def error_of(name: str, client: Elasticsearch, error: ApiError) -> StoreError:
         )
     if status == 403:
         return DeniedError(f"{name} denies this request: {reason}")
-    is_old = status == 406 or error.message == "media_type_header_exception"
-    # A proxy may answer 413 without the header of Elasticsearch.
-    is_foreign = "x-elastic-product" not in error.meta.headers and status != 413
-    unknown = "not Elasticsearch" if is_foreign else "too old an Elasticsearch"
-    if is_foreign or is_old or isinstance(error, UnsupportedProductError):
-        return StoreError(f"{name} is {_product(client) or unknown}: {_NEEDED}")
     return AnswerError(
-        f"{name} refuses the request: {_without_link(reason)}{shard_advice(reason)}", status, str(error.message), reason
+        f"{name} refuses the request: {_without_link(reason)}{shard_advice(reason)}", status, kind, reason
     )
 
 
-def _product(client: Elasticsearch) -> str:
-    """Return what the server's start page says that it is, as a browser would see it; empty if it does not say."""
-    try:
-        answer = client.transport.perform_request("GET", "/", headers={"accept": "application/json"})
-    except TransportError:
-        return ""
-    headers, body = answer.meta.headers, answer.body
-    if 300 <= answer.meta.status < 400:
-        target = urlsplit(str(headers.get("location", "")))
+def is_too_old(reply: Reply) -> bool:
+    """Return whether Elasticsearch refuses the media type of the request, as version 7 does."""
+    return reply.status == 406 or _kind_of(reply.body) == "media_type_header_exception"
+
+
+def _kind_of(body: Any) -> str:
+    """Return the type of an error, or the text of a reply that is not JSON."""
+    if not isinstance(body, dict):
+        return str(body or "")
+    error = body.get("error")
+    return str(error.get("type", "") if isinstance(error, dict) else error or "")
+
+
+def unsupported(name: str, page: Reply | None, unknown: str = "not Elasticsearch") -> StoreError:
+    """Return the error for a server that mailtrace does not support, from what its start page says that it is."""
+    product = (page and _product(page)) or unknown
+    return StoreError(f"{name} is {product}: mailtrace needs Elasticsearch 8 or 9, or OpenSearch 2 or 3")
+
+
+def opensearch_version(page: Reply) -> str:
+    """Return the version that a start page of OpenSearch shows; empty if it is not OpenSearch's."""
+    version = _version(page)
+    return str(version["number"]) if version.get("distribution") == "opensearch" else ""
+
+
+def _product(page: Reply) -> str:
+    """Return what a start page says that the server is; empty if it does not say."""
+    if 300 <= page.status < 400:
+        target = urlsplit(str(page.headers.get("location", "")))
         return f"a web server or proxy that redirects to {target.scheme}://{target.hostname}" if target.hostname else ""
-    if isinstance(body, str) and "html" in str(headers.get("content-type")):
-        title = _title(body)
+    if "html" in str(page.headers.get("content-type")):
+        title = _title(str(page.body))
         return "a web server or proxy" + (f' with the page "{" ".join(title[1].split())}"' if title else "")
-    version = body.get("version") if isinstance(body, dict) else None
-    if not isinstance(version, dict) or not isinstance(version.get("number"), str):
+    version = _version(page)
+    if not version:
         return ""
-    product = "OpenSearch" if version.get("distribution") == "opensearch" else "Elasticsearch"
-    return f"{product} {version['number']}"
+    return f"{'OpenSearch' if opensearch_version(page) else 'Elasticsearch'} {version['number']}"
+
+
+def _version(page: Reply) -> dict[str, Any]:
+    """Return the member `version` of a start page; an empty dictionary if it is not there or has another form."""
+    try:
+        version = page.body.get("version")
+    except (ValueError, AttributeError):
+        return {}
+    return version if isinstance(version, dict) and isinstance(version.get("number"), str) else {}
 
 
 def reason_in(body: Any) -> str:

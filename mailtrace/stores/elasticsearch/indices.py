@@ -1,8 +1,9 @@
-"""Create, refresh, prolong and delete the indices on an Elasticsearch server.
+"""Create, refresh, prolong and delete the indices on a server.
 
 The retention of an index counts from its *origination date*: the later of the end of its last day and the time when a
 new document was last added. A server with ILM keeps it in `index.lifecycle.origination_date` and deletes the index. For
-a server without ILM it is kept in the mapping's `_meta`, and `ElasticsearchStore.expire` deletes the index.
+other servers it is kept in the mapping's `_meta`, and `ElasticsearchStore.expire` deletes the index, unless the server
+has ISM, which counts from the creation.
 """
 
 from collections.abc import Callable, Collection, Iterable
@@ -31,6 +32,8 @@ class Indices:
         self._now = now
         self._originations: dict[str, int] = {}
         self._written: set[str] = set()
+        self._unchecked: set[str] = set()
+        """Written indices that may have been deleted before the write, and created by it."""
 
     def of(self, day: int) -> str:
         """Return the name of the index that holds a day, counted from 1970 in UTC."""
@@ -63,14 +66,28 @@ class Indices:
 
     def _create_or_read(self, index: str) -> int:
         """Create an index, or read the existing one; return its origination date in milliseconds since 1970."""
-        origination = max(_end(self._span(index)), self._milliseconds())
-        if self._setup.has_lifecycle:
+        origination = self._origination_of_new(index)
+        if self._setup.keeps_origination:
             body: dict[str, Any] = {"settings": {"index.lifecycle.origination_date": origination}}
         else:
             body = {"mappings": {"_meta": {"origination": origination}}}
         if create(self._server, index, body):
             return origination
+        self._set_missing_originations([index])
         return self._read_originations(index).get(index, origination)
+
+    def _origination_of_new(self, index: str) -> int:
+        return max(_end(self._span(index)), self._milliseconds())
+
+    def _set_missing_originations(self, indices: Collection[str]) -> None:
+        """Set the origination date of indices that a write created by itself, after they had been deleted."""
+        if not indices or not self._server.dialect.writes_create_indices:
+            return
+        found = self._server.ask_until_answered(
+            "GET", f"/{self._path_of(indices)}/_mapping", ignore_unavailable=True, filter_path="*.mappings._meta"
+        )
+        for index in set(indices) - found.keys():
+            self._set_origination(index, self._origination_of_new(index))
 
     def _span(self, index: str) -> DaySpan:
         span = day_span_of(index.removeprefix(f"{self.prefix}-"))
@@ -80,8 +97,8 @@ class Indices:
     def _read_originations(self, indices: str) -> dict[str, int]:
         """Return the origination date of each index, or when it was created if mailtrace did not create it."""
         found = self._server.ask_until_answered(
-            self._server.client.indices.get,
-            index=indices,
+            "GET",
+            f"/{indices}",
             ignore_unavailable=True,
             filter_path="*.settings.index.creation_date,*.settings.index.lifecycle.origination_date,*.mappings._meta",
         )
@@ -90,13 +107,15 @@ class Indices:
     def prolong(self, index: str) -> None:
         """Start the retention of an index again, because a new document is about to be added."""
         now = self._milliseconds()
-        indices = self._server.client.indices
-        if self._setup.has_lifecycle:
-            settings = {"index.lifecycle.origination_date": now}
-            self._server.ask_until_answered(indices.put_settings, index=index, settings=settings)
-        else:
-            self._server.ask_until_answered(indices.put_mapping, index=index, meta={"origination": now})
+        self._set_origination(index, now)
         self._originations[index] = now
+
+    def _set_origination(self, index: str, at: int) -> None:
+        """Set the origination date of an index, in milliseconds since 1970."""
+        if self._setup.keeps_origination:
+            self._server.ask_until_answered("PUT", f"/{index}/_settings", {"index.lifecycle.origination_date": at})
+        else:
+            self._server.ask_until_answered("PUT", f"/{index}/_mapping", {"_meta": {"origination": at}})
 
     def require_room(self, days: Collection[int]) -> None:
         """Check that the server has room for the new indices that these days, counted from 1970 in UTC, need.
@@ -121,10 +140,10 @@ class Indices:
 
     def _room(self) -> int | None:
         """Return how many more indices the cluster allows; None if this user may not ask."""
-        client, limit = self._server.client, "cluster.max_shards_per_node"
+        limit = "cluster.max_shards_per_node"
         try:
-            health = self._server.ask(client.cluster.health)
-            found = self._server.ask(client.cluster.get_settings, include_defaults=True, flat_settings=True)
+            health = self._server.ask("GET", "/_cluster/health")
+            found = self._server.ask("GET", "/_cluster/settings", include_defaults=True, flat_settings=True)
         except StoreError:
             return None
         most = next(
@@ -143,28 +162,36 @@ class Indices:
         return int((most * nodes - shards - 2) // min(2, nodes or 1)) + 1
 
     def add_written(self, index: str) -> None:
-        """Record that this index was written, and needs a refresh before searches see it all."""
+        """Record that this index was written: it needs a refresh before searches see it all."""
         self._written.add(index)
+        self._unchecked.add(index)
 
     def refresh_written(self) -> None:
         """Refresh the indices that were written by this process."""
+        self._set_missing_originations(self._unchecked)
+        self._unchecked.clear()
         if self._written:
-            self._refresh(",".join(sorted(self._written)) if len(self._written) <= MOST_NAMES else self.pattern)
+            self._refresh(self._path_of(self._written))
+
+    def _path_of(self, indices: Iterable[str]) -> str:
+        """Return the names of indices for the path of a request; the pattern of all indices if they are too many."""
+        names = sorted(indices)
+        return ",".join(names) if len(names) <= MOST_NAMES else self.pattern
 
     def refresh(self) -> None:
         """Refresh all indices, so that searches see what any process has written."""
         self._refresh(self.pattern)
 
     def _refresh(self, indices: str) -> None:
-        self._server.ask_until_answered(self._server.client.indices.refresh, index=indices, ignore_unavailable=True)
+        self._server.ask_until_answered("POST", f"/{indices}/_refresh", ignore_unavailable=True)
         self._written.clear()
 
     def expired(self, before: float) -> list[str]:
-        """Return the indices to delete on a server without ILM; none on a server with it.
+        """Return the indices to delete; none on a server that deletes them itself.
 
         These are the indices whose origination date is earlier than `before`, in seconds since 1970.
         """
-        if self._setup.has_lifecycle:
+        if self._setup.lifecycle is not None:
             return []
         ends = (
             (index, _end(span), origination)
@@ -175,7 +202,7 @@ class Indices:
 
     def delete(self, index: str) -> None:
         """Delete an index."""
-        self._server.ask_until_answered(self._server.client.indices.delete, index=index, ignore_unavailable=True)
+        self._server.ask_until_answered("DELETE", f"/{index}", ignore_unavailable=True)
 
     def _milliseconds(self) -> int:
         return int(self._now() * 1000)

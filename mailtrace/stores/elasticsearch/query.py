@@ -166,7 +166,8 @@ class Conditions:
             is_packed = _any_of([_IS_PACKED, *([_nested([*self.of_results(), _IS_EARLY])] if self._early else [])])
             clauses.append(is_packed if self._packed else {"bool": {"must_not": is_packed}})
         if query.since is not None or query.until is not None:
-            bounds = {"gte": query.since, "lte": query.until}
+            # Not `lte`: with a time before 1970, OpenSearch leaves that very time out.
+            bounds = {"gte": query.since, "lt": None if query.until is None else query.until + 1}
             clauses.append({"range": {"search.date": {name: at for name, at in bounds.items() if at is not None}}})
         clauses += self._clauses(OF_DOCUMENTS) + self._candidates()
         if query.asks_of_results:

@@ -1,4 +1,4 @@
-"""Search an Elasticsearch server, page by page, however many documents match."""
+"""Search a server, page by page, however many documents match."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -73,8 +73,9 @@ class Searches:
 
     def size(self, index: str) -> int:
         """Return how many documents an index holds."""
-        everything = {"index": index, "query": Conditions(Query()).of_documents(), "size": 0, "track_total_hits": True}
-        return int(self._server.ask_until_answered(self._server.client.search, **everything)["hits"]["total"]["value"])
+        everything = {"query": Conditions(Query()).of_documents(), "size": 0, "track_total_hits": True}
+        answer = self._server.ask_until_answered("POST", f"/{index}/_search", everything)
+        return int(answer["hits"]["total"]["value"])
 
     def of_keys(self, keys: Sequence[Key]) -> Iterator[dict[str, Any]]:
         """Return the hits, with their versions, of all transactions with these keys, including stubs."""
@@ -86,16 +87,17 @@ class Searches:
         return {(hit["_source"]["host"], hit["_source"]["transaction"]) for hit in found}
 
     def _hits(self, condition: Clause, source: list[str]) -> Iterator[dict[str, Any]]:
-        body: dict[str, Any] = {"query": condition, "sort": _BY_ID, "size": _PAGE, "source": source}
+        body: dict[str, Any] = {
+            "query": condition,
+            "sort": _BY_ID,
+            "size": _PAGE,
+            "_source": source,
+            "seq_no_primary_term": True,
+            "track_total_hits": False,
+        }
+        path = f"/{self._indices.pattern}/_search"
         while True:
-            answer = self._server.ask_until_answered(
-                self._server.client.search,
-                index=self._indices.pattern,
-                allow_partial_search_results=False,
-                seq_no_primary_term=True,
-                track_total_hits=False,
-                **body,
-            )
+            answer = self._server.ask_until_answered("POST", path, body, allow_partial_search_results=False)
             hits = answer["hits"]["hits"]
             yield from hits
             if len(hits) < _PAGE:
@@ -107,67 +109,73 @@ class Searches:
         body = {
             "query": conditions.of_documents(),
             "sort": sort_of(query),
-            "source": {"excludes": PRIVATE},
+            "_source": {"excludes": PRIVATE},
             "track_total_hits": False,
         }
         if limit is not None and limit <= _PAGE:
             hits = self._ask(**body, size=limit)["hits"]["hits"]
         else:
             hits = self._all(body)
-        return map(document_of, hits)
+        return map(self._server.dialect.document, map(document_of, hits))
 
     def _all(self, body: dict[str, Any]) -> Iterator[dict[str, Any]]:
         pit = self._open()
         after: dict[str, Any] = {}
         try:
-            while True:
+            while pit:
                 try:
                     hits = self._page(pit, body | after)
                 except AnswerError as error:
                     if error.status != 404:
                         raise
                     pit = self._open()
-                    hits = self._page(pit, body | after)
+                    continue
                 yield from hits
                 if len(hits) < _PAGE:
                     return
                 # The last sort value is only valid in this point in time, and a new one may be needed.
                 after = {"search_after": hits[-1]["sort"][: len(body["sort"])]}
         finally:
-            with suppress(StoreError):
-                self._server.ask(self._server.client.close_point_in_time, id=pit)
+            if pit:
+                with suppress(StoreError):
+                    self._server.ask(*self._server.dialect.close_snapshot(pit))
 
-    def _open(self) -> str:
-        answer = self._server.ask_with_retries(
-            self._server.client.open_point_in_time, index=self._indices.pattern, keep_alive=_KEEP_ALIVE
-        )
+    def _open(self) -> str | None:
+        """Open a point in time and return its ID; None if there is no index to search."""
+        dialect = self._server.dialect
+        try:
+            answer = self._server.ask_with_retries(*dialect.open_snapshot(self._indices.pattern, _KEEP_ALIVE))
+        except AnswerError as error:
+            if not dialect.matches_no_index(error):
+                raise
+            answer = {"_shards": {"total": 0}}
         self._require_indexed(answer)
-        return str(answer["id"])
+        return dialect.snapshot_of(answer) if answer["_shards"]["total"] else None
 
     def _page(self, pit: str, body: dict[str, Any]) -> list[dict[str, Any]]:
-        state = {"id": pit, "keep_alive": _KEEP_ALIVE}
-        body = {"pit": state, "size": _PAGE, "allow_partial_search_results": False, **body}
-        answer = self._server.ask_with_retries(self._server.client.search, **body)
+        body = {"pit": {"id": pit, "keep_alive": _KEEP_ALIVE}, "size": _PAGE, **body}
+        answer = self._server.ask_with_retries("POST", "/_search", body, allow_partial_search_results=False)
         hits: list[dict[str, Any]] = answer["hits"]["hits"]
         return hits
 
     def _ask(self, **body: Any) -> Any:
-        search = self._server.client.search
         answer = self._server.ask_with_retries(
-            search,
-            index=self._indices.pattern,
+            "POST",
+            f"/{self._indices.pattern}/_search",
+            body,
             allow_partial_search_results=False,
             # Skip shards without documents of the query's days, even if there are few shards and nothing is sorted.
             pre_filter_shard_size=1,
-            **body,
         )
         self._require_indexed(answer)
         return answer
 
     def _require_indexed(self, answer: Any) -> None:
         """Raise an error if there is nothing to search, unless the indexer found no mail or all of it has expired."""
-        exists = self._server.client.indices.exists
-        if not answer["_shards"]["total"] and not self._server.ask(exists, index=self._indices.checkpoints):
+        if answer["_shards"]["total"]:
+            return
+        path = f"/{self._indices.checkpoints}"
+        if not self._server.ask("GET", path, ignore_unavailable=True, filter_path="*.settings.index.uuid"):
             raise StoreMissingError(f"nothing has been indexed at {self._server.name}: run mailtrace-index first")
 
 

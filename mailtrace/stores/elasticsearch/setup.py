@@ -1,25 +1,24 @@
-"""Set up an Elasticsearch server: lifecycle policy, index template, index of checkpoints.
+"""Set up a server: lifecycle policy, index template, index of checkpoints.
 
 Every run repeats this. What an administrator has changed stays as it is.
 """
 
+from collections.abc import Callable
 from typing import Any, Final
 
 from mailtrace.errors import StoreError
 from mailtrace.stores.base import RETENTION_DAYS, Notify
 from mailtrace.stores.elasticsearch.client import Server
 from mailtrace.stores.elasticsearch.errors import AnswerError, DeniedError
+from mailtrace.stores.elasticsearch.lifecycle import Found, Lifecycle, lifecycle_of
 from mailtrace.stores.elasticsearch.periods import Periods, day_span_of, periods_of
 from mailtrace.stores.elasticsearch.template import (
     ARRAY_OBJECTS,
     UNFINISHED,
     checkpoints_index,
-    deletes_after,
     is_current,
     is_newer,
-    is_ours,
     mapping,
-    policy,
     template,
 )
 
@@ -40,8 +39,8 @@ class Setup:
     def __init__(
         self, server: Server, prefix: str, retention_days: int | None, period: str | None, notify: Notify
     ) -> None:
-        self.has_lifecycle = True
-        """Whether the server deletes expired indices itself; known after `prepare`."""
+        self.lifecycle: Lifecycle | None = None
+        """What deletes expired indices on the server; known after `prepare`. If None, mailtrace deletes them itself."""
         self.periods = Periods(period or "day")
         self._server, self._prefix, self._notify = server, prefix, notify
         self._retention_days, self._period = retention_days, period
@@ -53,46 +52,54 @@ class Setup:
         Raises:
             StoreError: retention or period cannot be changed, or the user lacks a privilege.
         """
-        self._prepare_policy()
-        self._prepare_template()
+        found = self._read_template(self._server.ask)  # a server that is down is reported at once
+        self._prepare_policy(self.periods_in_use(found))
+        self._prepare_template(found)
         create(self._server, checkpoints, checkpoints_index())
 
-    def _prepare_policy(self) -> None:
+    def periods_in_use(self, found: dict[str, Any]) -> set[str]:
+        """Return the periods of all indices, given the template that is set up."""
+        kept = periods_of(found.get("_meta") or {})
+        earlier = {span.period for span in kept.earlier} | ({kept.current} if found else set())
+        return {self._period or kept.current, *earlier}
+
+    def _prepare_policy(self, periods: set[str]) -> None:
         """Create the policy; change an existing one only for a new retention, and only if mailtrace set it."""
+        lifecycle = self.management()
         try:
-            found = self._server.ask(self._server.client.ilm.get_lifecycle, name=self._prefix)
+            found = lifecycle.read(periods)
+            if found is None:
+                lifecycle.write(self._retention_days or RETENTION_DAYS, periods, None)
+            elif (days := self._days(found)) is not None:
+                lifecycle.write(days, periods, found)
         except AnswerError as error:
-            if error.status == 404:
-                self._put_policy(self._retention_days or RETENTION_DAYS)
-            else:
-                self._do_without_lifecycle(error)
-            return
-        days, current = self._retention_days, found[self._prefix]["policy"]
-        age = deletes_after(current)
-        if days is None or age == f"{days}d":
-            return
-        if not is_ours(current):
+            if not error.is_of_unknown_path:
+                raise
+        else:
+            self.lifecycle = lifecycle
+
+    def management(self) -> Lifecycle:
+        """Return the management of policies that belongs to the server's product, which may lack it."""
+        return lifecycle_of(self._server, self._prefix, self.indices, self._notify)
+
+    def _days(self, found: Found) -> int | None:
+        """Return the retention to which the policy must be changed; None if it stays as it is.
+
+        Raises:
+            StoreError: it must be changed, but an administrator set it.
+        """
+        days = self._retention_days
+        if days is None or found.age == f"{days}d":
+            return int(str(found.age).removesuffix("d")) if found.is_outdated else None
+        if not found.is_ours:
             raise StoreError(
                 f"--retention {days}: the lifecycle policy {self._prefix} at {self._server.name} was set by an"
-                f" administrator (it deletes {'nothing' if age is None else f'after {age}'}): change it there, or omit"
-                " --retention"
+                f" administrator (it deletes {'nothing' if found.age is None else f'after {found.age}'}): change it"
+                " there, or omit --retention"
             )
-        self._put_policy(days)
+        return days
 
-    def _put_policy(self, days: int) -> None:
-        try:
-            self._server.ask(self._server.client.ilm.put_lifecycle, name=self._prefix, policy=policy(days))
-        except AnswerError as error:
-            self._do_without_lifecycle(error)
-
-    def _do_without_lifecycle(self, error: AnswerError) -> None:
-        """Record that the server has no ILM, if it answers with 400, 404 or 405 as for an unknown path."""
-        if error.status not in (404, 405) and "no handler found" not in error.reason:
-            raise error
-        self.has_lifecycle = False
-
-    def _prepare_template(self) -> None:
-        found = self.template()
+    def _prepare_template(self, found: dict[str, Any]) -> None:
         self.periods = periods_of(found.get("_meta") or {}) if found else Periods(self._period or "day")
         if self._period and self._period != self.periods.current:
             if is_newer(found):
@@ -103,18 +110,23 @@ class Setup:
             found["_meta"] = {UNFINISHED: True}
         limited = ARRAY_OBJECTS in found.get("template", {}).get("settings", {})
         if found and is_current(found):
-            if not limited and not is_newer(found):
+            if not limited and self._server.dialect.has_array_limit and not is_newer(found):
                 self._limit_template()
             return
         if indices := self.indices():
             self._put_template(unfinished=True)
             self._add_fields(indices)
         self._put_template()
-        if not found and not self.has_lifecycle:
+        if not found and self.lifecycle is None:
             self._notify(
-                f"{self._server.name} has no lifecycle management (ILM): mailtrace-index deletes expired indices"
+                f"{self._server.name} has no {self.management().name}: mailtrace-index deletes expired indices"
                 " itself, at the end of each run"
             )
+
+    @property
+    def keeps_origination(self) -> bool:
+        """Whether indices have their origination date as a setting."""
+        return self.lifecycle is not None and self.lifecycle.keeps_origination
 
     def _change_period(self, period: str) -> None:
         existing = self.indices()
@@ -124,9 +136,11 @@ class Setup:
 
     def template(self) -> dict[str, Any]:
         """Return the index template; an empty dictionary if there is none."""
-        get = self._server.client.indices.get_index_template
+        return self._read_template(self._server.ask_until_answered)
+
+    def _read_template(self, ask: Callable[..., Any]) -> dict[str, Any]:
         try:
-            answer = self._server.ask_until_answered(get, name=self._prefix, flat_settings=True)
+            answer = ask("GET", f"/_index_template/{self._prefix}", flat_settings=True)
         except AnswerError as error:
             if error.status != 404:
                 raise
@@ -136,7 +150,7 @@ class Setup:
 
     def _limit_template(self) -> None:
         """Add the setting `ARRAY_OBJECTS` to the template if the server has been upgraded to a version that has it."""
-        nodes = self._server.ask(self._server.client.nodes.info, filter_path="nodes.*.version")["nodes"]
+        nodes = self._server.ask("GET", "/_nodes", filter_path="nodes.*.version")["nodes"]
         if any(int(node["version"].partition(".")[0]) < _FIRST_LIMITED for node in nodes.values()):
             return
         try:
@@ -150,7 +164,7 @@ class Setup:
     def _put_template(self, *, unfinished: bool = False) -> None:
         """Write the template, with the setting `ARRAY_OBJECTS` if the server has it."""
         try:
-            self._put(array_objects=True, unfinished=unfinished)
+            self._put(array_objects=self._server.dialect.has_array_limit, unfinished=unfinished)
         except AnswerError as error:
             if ARRAY_OBJECTS not in error.reason:
                 raise
@@ -158,15 +172,15 @@ class Setup:
 
     def _put(self, *, array_objects: bool, unfinished: bool = False) -> None:
         meta = {**self.periods.to_json(), **({UNFINISHED: True} if unfinished else {})}
-        body = template(self._prefix, meta, lifecycle=self.has_lifecycle, array_objects=array_objects)
-        self._server.ask(self._server.client.indices.put_index_template, name=self._prefix, **body)
+        body = template(self._prefix, meta, lifecycle=self.keeps_origination, array_objects=array_objects)
+        self._server.ask("PUT", f"/_index_template/{self._prefix}", self._server.dialect.template(body))
 
     def _add_fields(self, indices: list[str]) -> None:
         """Add to indices the fields that they lack; existing fields stay as they are."""
-        put = self._server.client.indices.put_mapping
         for at in range(0, len(indices), MOST_NAMES):
+            names = ",".join(indices[at : at + MOST_NAMES])
             try:
-                self._server.ask_until_answered(put, index=",".join(indices[at : at + MOST_NAMES]), **mapping())
+                self._server.ask_until_answered("PUT", f"/{names}/_mapping", mapping())
             except AnswerError as error:
                 raise StoreError(
                     f"{self._server.name}: the existing indices cannot take this version's fields ({error.reason}):"
@@ -175,8 +189,8 @@ class Setup:
 
     def indices(self, expand: str = "open,closed") -> list[str]:
         """Return the sorted names of mailtrace's own indices, with `expand="closed"` only the closed ones."""
-        resolve = self._server.client.indices.resolve_index
-        found = self._server.ask_with_retries(resolve, name=f"{self._prefix}-*", expand_wildcards=expand)
+        path = f"/_resolve/index/{self._prefix}-*"
+        found = self._server.ask_with_retries("GET", path, expand_wildcards=expand)
         names = (each["name"] for each in found["indices"])
         return sorted(name for name in names if day_span_of(name.removeprefix(f"{self._prefix}-")) is not None)
 
@@ -200,7 +214,7 @@ def create(server: Server, index: str, body: dict[str, Any]) -> bool:
         StoreError: as `Server.ask`.
     """
     try:
-        server.ask_until_answered(server.client.indices.create, index=index, **body)
+        server.ask_until_answered("PUT", f"/{index}", body)
     except AnswerError as error:
         if error.kind != _EXISTS:
             raise

@@ -1,4 +1,4 @@
-"""The store on an Elasticsearch server, 8 or 9, which any number of processes may write and search at once.
+"""The store on an Elasticsearch or OpenSearch server, which any number of processes may write and search at once.
 
 A transaction is stored under its ID in the index of the day on which it started, in UTC. Both depend only on its start,
 so an ID is in a single index, and creating it needs no look-up.
@@ -83,7 +83,7 @@ class ElasticsearchStore:
     @property
     def has_lifecycle(self) -> bool:
         """Whether the server deletes expired indices itself; known after `prepare`."""
-        return self._setup.has_lifecycle
+        return self._setup.lifecycle is not None
 
     @property
     def is_exclusive(self) -> bool:
@@ -100,7 +100,7 @@ class ElasticsearchStore:
 
         Raises:
             StoreUnavailableError: the server does not answer.
-            StoreError: it is not Elasticsearch 8 or 9, or the user lacks a privilege.
+            StoreError: it is not a supported server, or the user lacks a privilege.
         """
         self._setup.prepare(self._indices.checkpoints)
 
@@ -207,7 +207,7 @@ class ElasticsearchStore:
         for at in range(0, len(transactions), _BATCH):
             targets = [self._target(one, one.id) for one in transactions[at : at + _BATCH]]
             docs = [{**target, "_source": source} for target in targets]
-            for found in self._server.ask_until_answered(self._server.client.mget, docs=docs)["docs"]:
+            for found in self._server.ask_until_answered("POST", "/_mget", {"docs": docs})["docs"]:
                 if found.get("found"):
                     yield found
                 elif (error := found.get("error", {})) and error["type"] != _NO_INDEX:
@@ -265,7 +265,7 @@ class ElasticsearchStore:
         return groups(self._searches, query, grouping)
 
     def expire(self, before: float) -> int:
-        """Delete checkpoints older than `before`, and on a server without ILM the expired indices.
+        """Delete checkpoints older than `before`, and the expired indices of a server that does not delete them itself.
 
         Return the number of deleted documents: 0 if the server's policy deletes them.
         """

@@ -1,4 +1,4 @@
-"""The index template, lifecycle policy and checkpoint index that mailtrace creates on an Elasticsearch server.
+"""The index template, lifecycle policy and checkpoint index that mailtrace creates on a server.
 
 A stored document has the public members under their own names, and beside them private members, which searches do not
 return: `id`, `stub`, `headless`, `start`, `line`, `facts`, `packed` (the whole document, if it is too big for fields of
@@ -22,7 +22,7 @@ UNFINISHED: Final = "unfinished"
 PRIVATE: Final = ("id", "stub", "headless", "start", "line", "lines", "facts", "search", "to.search")
 """The members that are not part of the public document, which searches leave out."""
 
-_PRIORITY: Final = 500
+PRIORITY: Final = 500
 """Above Elasticsearch's built-in templates, which have 100 to 200 (manual, "Index templates")."""
 _OBJECTS: Final = 1_000_000
 """The most objects, and so the most recipient results, in a document; the default of 10,000 is too few."""
@@ -138,10 +138,10 @@ def template(prefix: str, meta: dict[str, Any], *, lifecycle: bool, array_object
         settings["index.lifecycle.name"] = prefix
     return {
         "index_patterns": [f"{prefix}-*"],
-        "priority": _PRIORITY,
+        "priority": PRIORITY,
         "allow_auto_create": False,
         "template": {"settings": settings, "mappings": mapping()},
-        "meta": {"mailtrace": __version__, **meta},
+        "_meta": {"mailtrace": __version__, **meta},
     }
 
 

@@ -15,6 +15,9 @@ from mailtrace.stores.sqlite.columns import DATES, IDS, NUMBERS, RESULT_ROWS, ty
 from mailtrace.stores.sqlite.schema import COLUMN_BITS
 
 _ID_SIZE: Final = 12
+_FIRST_SURROGATE: Final = 0xD800
+"""The first number that is no character."""
+_UTF_16: Final = "utf-16-le" if array("H", [1]).tobytes() == b"\1\0" else "utf-16-be"
 _BUCKET: Final = 600_000_000
 """Starts within so many microseconds are looked up together."""
 _FOREVER: Final = 2**62
@@ -88,9 +91,7 @@ class Block:
         """Return the rows, or recipient results, with a value in a column that matches."""
         values, codes = self.column(name)
         wanted = bytes(pick(values))
-        if codes.typecode == "B":
-            return int.from_bytes(codes.tobytes().translate(wanted.ljust(1 << 8, b"\0")), "little")
-        return int.from_bytes(bytes(map(wanted.__getitem__, codes)), "little") if any(wanted) else 0
+        return _flags(codes, wanted) if any(wanted) else 0
 
     def rows_of(self, results: Mask) -> Mask:
         """Return the rows that have one of these recipient results."""
@@ -108,8 +109,7 @@ class Block:
 
     def results_of(self, rows: Mask) -> Mask:
         """Return the recipient results of these rows."""
-        wanted = rows.to_bytes(self.size, "little")
-        return int.from_bytes(bytes(map(wanted.__getitem__, self.result_rows)), "little")
+        return _flags(self.result_rows, rows.to_bytes(self.size, "little"))
 
     def shown(self, since: int | None, until: int | None) -> Mask:
         """Return the rows with a document dated between two times."""
@@ -117,6 +117,16 @@ class Block:
         if self.documents == self.size and first <= self.since and self.until <= last:
             return everything(self.size)
         return int.from_bytes(bytes([first <= date <= last for date in self.dates]), "little")
+
+
+def _flags(codes: "array[int]", wanted: bytes) -> Mask:
+    """Return the mask of the codes whose byte in `wanted` is 1. Translating a text is five times as fast as a loop."""
+    if codes.typecode == "B":
+        return int.from_bytes(codes.tobytes().translate(wanted.ljust(1 << 8, b"\0")), "little")
+    if codes.typecode == "H" and len(wanted) < _FIRST_SURROGATE:
+        text = codes.tobytes().decode(_UTF_16).translate(wanted.decode("latin-1"))
+        return int.from_bytes(text.encode("latin-1"), "little")
+    return int.from_bytes(bytes(map(wanted.__getitem__, codes)), "little")
 
 
 def everything(size: int) -> Mask:

@@ -79,7 +79,11 @@ class SqliteStore:
             ) from error
         with self._sqlite_errors():
             connection = sqlite3.connect(self.path, timeout=_WAIT_SECONDS, isolation_level=None)
-            set_up(connection, self.name)
+            try:
+                set_up(connection, self.name)
+            except BaseException:
+                connection.close()
+                raise
             self._writer = connection
 
     @contextmanager
@@ -185,11 +189,23 @@ class SqliteStore:
     def checkpoints(self) -> list[Checkpoint]:
         """Return all checkpoints."""
         with self._writing() as connection:
-            rows = connection.execute('SELECT log, "offset", tail, path, state, saved FROM checkpoints')
-            return [
-                Checkpoint(log, offset, tail, os.fsdecode(path), orjson.loads(state), saved)
-                for log, offset, tail, path, state, saved in rows
-            ]
+            return _checkpoints(connection)
+
+    def known_logs(self) -> list[Checkpoint]:
+        """Return all checkpoints, read as a search reads."""
+        with self._reading() as reader:
+            return reader.read(_checkpoints)
+
+    def grammar(self) -> int | None:
+        """Return the version of the grammar that made the documents, None if it has not been set."""
+        with self._writing() as connection:
+            found = connection.execute("SELECT value FROM meta WHERE name = 'grammar'").fetchone()
+            return None if found is None else int(found[0])
+
+    def set_grammar(self, version: int) -> None:
+        """Set the version of the grammar together with the next commit."""
+        with self._writing() as connection:
+            connection.execute("INSERT OR REPLACE INTO meta VALUES ('grammar', ?)", (version,))
 
     def search(self, query: Query) -> Iterator[Document]:
         """Yield the documents that match, in the order of the query."""
@@ -256,6 +272,14 @@ class SqliteStore:
             with suppress(sqlite3.Error):
                 self._writer.close()
             self._writer = None
+
+
+def _checkpoints(connection: sqlite3.Connection) -> list[Checkpoint]:
+    rows = connection.execute('SELECT log, "offset", tail, path, state, saved FROM checkpoints')
+    return [
+        Checkpoint(log, offset, tail, os.fsdecode(path), orjson.loads(state), saved)
+        for log, offset, tail, path, state, saved in rows
+    ]
 
 
 def _known(connection: sqlite3.Connection, starts: Mapping[str, int]) -> Iterator[tuple[int, str]]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from helpers.accuracy.spelling import canonical, short
+from helpers.commands import index
 
 CORPORA = Path(__file__).parents[2] / "corpora"
 YEAR = "2026"
@@ -46,6 +47,12 @@ class Corpus:
         """Return the logs of each host and its time zone."""
         for host, names in self.truth["log_files"].items():
             yield [CORPORA / self.name / name for name in names], self.truth["time_zones"][host]
+
+    def index(self, store):
+        """Index the logs of each host with its zone, and with its name if the logs do not have it; return the ends."""
+        for (logs, zone), host in zip(self.logs(), self.truth["log_files"], strict=True):
+            named = ["--host", host] if host in self.truth.get("without_host", []) else []
+            yield index(store, logs, "--tz", zone, "-y", YEAR, *named)
 
     def names(self, host):
         """Return the short names that a host may have logged."""

@@ -86,8 +86,8 @@ OURS = {**JSON, "X-elastic-product": "Elasticsearch"}
             "is a web server or proxy that redirects to https://login.example.org: mailtrace needs Elasticsearch",
         ),
         (
-            (200, JSON, b'{"version":{"distribution":"opensearch","number":"2.19.1"}}'),
-            "is OpenSearch 2.19.1: mailtrace needs Elasticsearch 8 or 9",
+            (200, JSON, b'{"version":{"distribution":"opensearch","number":"1.3.20"}}'),
+            "is OpenSearch 1.3.20: mailtrace needs Elasticsearch 8 or 9, or OpenSearch 2 or 3",
         ),
         ((200, JSON, b'{"version":{"number":"7.10.2"}}'), "is Elasticsearch 7.10.2: mailtrace needs Elasticsearch"),
         ((200, JSON, b'{"version":7}'), "is not Elasticsearch: mailtrace needs"),

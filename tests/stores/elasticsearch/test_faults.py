@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from helpers.commands import documents, index
-from helpers.elasticsearch_server import SERVERS, free_port, give_up, version_options
+from helpers.elasticsearch_server import IS_OPENSEARCH, SERVERS, client_of, free_port, give_up, start_options
 from helpers.elasticsearch_transactions import AT, DAY, INDEX, mail
 from helpers.http_proxy import proxy
 from mailtrace.errors import StoreError, StoreUnavailableError
@@ -69,7 +69,9 @@ def test_answers_to_bulk_requests_that_are_lost(elasticsearch_url, store_of, tim
 def test_a_connection_that_stays_lost_ends_the_run_before_its_checkpoint(elasticsearch_url, store_of):
     with proxy(elasticsearch_url, lambda *_: None, loses=lambda path: path.startswith("/_bulk")) as url:
         store = impatient(store_of(url))
-        with pytest.raises(StoreUnavailableError, match=r"^http://\S+ does not answer \(.*is Elasticsearch running"):
+        with pytest.raises(
+            StoreUnavailableError, match=r"^http://\S+ does not answer \(.*is (Elasticsearch|OpenSearch) running"
+        ):
             save(store, *MAILS)
     later = store_of()
     assert later.checkpoints() == []
@@ -120,7 +122,14 @@ def test_an_index_that_is_closed_during_a_run(client, store_of, elasticsearch_pr
 def created_again(client, index, before):
     """Return whether an index has the mapping it had before, and an origination date that is no earlier."""
     after = client.indices.get(index=index)[index]
-    ages = [int(each["settings"]["index"]["lifecycle"]["origination_date"]) for each in (before, after)]
+    ages = [
+        int(
+            each["mappings"].pop("_meta")["origination"]
+            if IS_OPENSEARCH
+            else each["settings"]["index"]["lifecycle"]["origination_date"]
+        )
+        for each in (before, after)
+    ]
     return after["mappings"] == before["mappings"] and ages[0] <= ages[1]
 
 
@@ -177,13 +186,13 @@ def test_a_cluster_that_has_no_room_for_another_index(store_of, few_shards):
     store = store_of()
     few_shards(3)
     save(store, *DAYS[:3])
-    with pytest.raises(StoreError, match=r"maximum normal shards open: raise cluster\.max_shards_per_node or delete"):
+    with pytest.raises(StoreError, match=r"maximum (\w+ )?shards open: raise cluster\.max_shards_per_node or delete"):
         write(store, DAYS)
     store.commit([])
     assert same(store.search(Query()), DAYS[:3])
     # A monthly index needs a shard as well: raising the limit is what helps.
     later = store_of(index_period="month")
-    with pytest.raises(StoreError, match="maximum normal shards open"):
+    with pytest.raises(StoreError, match=r"maximum (\w+ )?shards open"):
         write(later, DAYS)
     few_shards(2)
     assert save(later, *DAYS).created == 37
@@ -224,7 +233,7 @@ def test_a_server_that_is_killed_in_the_middle_of_bulk_requests(tmp_path):
     folder = Path(tempfile.mkdtemp(prefix="mailtrace-data-"))
     folder.chmod(0o755)
     try:
-        options = ["--port", str(free_port()), "--ilm", *version_options(), "--data", str(folder / "data")]
+        options = ["--port", str(free_port()), *start_options("--ilm"), "--data", str(folder / "data")]
         # The server must be up again within the minute for which the run waits.
         options += ["--jvm", "-XX:TieredStopAtLevel=1"]
         url, process = started(options)
@@ -239,7 +248,7 @@ def test_a_server_that_is_killed_in_the_middle_of_bulk_requests(tmp_path):
         url, process = started(options)
         _, summary = run.communicate(log[len(log) * 9 // 10 :], timeout=180)
         assert run.returncode == 0, summary
-        lines = summary.decode().splitlines()
+        lines = [line for line in summary.decode().splitlines() if "(ISM)" not in line]
         assert lines[0].startswith(f"mailtrace-index: {url} does not answer (")
         assert lines[0].endswith("): retrying for at least a minute; nothing is lost")
         assert lines[1] == f"mailtrace-index: {url} answers again; everything read so far is stored"
@@ -256,13 +265,12 @@ def started(options):
     if done.returncode:
         give_up(done.stderr)
     variables = dict(line.split("=", 1) for line in done.stdout.splitlines())
-    return variables["ES_URL"], variables["ES_PID"]
+    name = "OPENSEARCH" if IS_OPENSEARCH else "ES"
+    return variables[f"{name}_URL"], variables[f"{name}_PID"]
 
 
 def until_written(url):
-    from elasticsearch import Elasticsearch
-
-    with Elasticsearch(url) as client:
+    with client_of(url) as client:
         for _ in range(600):
             stats = client.indices.stats(index="mailtrace-*", metric="indexing")
             if stats["_all"].get("total", {}).get("indexing", {}).get("index_total", 0) > 1000:

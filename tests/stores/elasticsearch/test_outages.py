@@ -71,7 +71,7 @@ def test_an_outage_that_outlasts_all_retries_is_reported_once_though_runs_are_re
     with proxy(elasticsearch_url, lambda *_: None) as url:
         store, port = quick(store_of(url, notify=messages.append), (*QUICK, 0.01)), int(url.rpartition(":")[2])
     for _ in range(3):
-        with pytest.raises(StoreUnavailableError, match="is Elasticsearch running there") as error:
+        with pytest.raises(StoreUnavailableError, match=r"is (Elasticsearch|OpenSearch) running there") as error:
             save(store, MAILS)
         assert error.value.is_reported
     assert messages == [AWAY.format(url=url)]
@@ -170,8 +170,9 @@ class Followed:
 
 
 @pytest.fixture
-def followed(elasticsearch_url, elasticsearch_prefix, tmp_path):
+def followed(elasticsearch_url, elasticsearch_prefix, tmp_path, store_of):
     """A log that is followed into a store behind a proxy, which is up only in the context of `reach`."""
+    store_of()
     with Followed(tmp_path, f"http://127.0.0.1:{free_port()}", elasticsearch_prefix) as run:
         run.reach = lambda: proxy(elasticsearch_url, lambda *_: None, int(run.store.name.rpartition(":")[2]))
         yield run

@@ -4,9 +4,16 @@ import time
 from datetime import datetime, timezone
 
 import pytest
-from elasticsearch import Elasticsearch
 
-from helpers.elasticsearch_server import NoServerError, elasticsearch_server, give_up, own_prefix
+from helpers.elasticsearch_server import (
+    IS_OPENSEARCH,
+    NoServerError,
+    client_of,
+    elasticsearch_server,
+    give_up,
+    needs_elasticsearch,
+    own_prefix,
+)
 from helpers.elasticsearch_transactions import AT, DAY, INDEX, mail, put
 from mailtrace.message.document import document
 from mailtrace.message.transaction import SECOND
@@ -15,8 +22,9 @@ from mailtrace.stores.elasticsearch.store import ElasticsearchStore
 
 
 def origination(client, index):
-    settings = client.indices.get_settings(index=index, flat_settings=True)[index]["settings"]
-    return int(settings["index.lifecycle.origination_date"]) / 1000
+    state = client.indices.get(index=index, flat_settings=True)[index]
+    kept = state["mappings"]["_meta"] if IS_OPENSEARCH else state["settings"]
+    return int(kept["origination" if IS_OPENSEARCH else "index.lifecycle.origination_date"]) / 1000
 
 
 def test_todays_index_counts_from_the_end_of_the_day(client, store_of, elasticsearch_prefix):
@@ -56,6 +64,7 @@ def test_an_index_is_prolonged_by_more_than_an_hour_or_not_at_all(client, store_
     assert origination(client, index) == start + 3601
 
 
+@needs_elasticsearch
 def test_expired_indices_are_deleted_and_can_be_indexed_again(client, store_of, elasticsearch_prefix):
     store = store_of(now=lambda: time.time() - 91 * DAY)
     put(store, mail())
@@ -68,6 +77,7 @@ def test_expired_indices_are_deleted_and_can_be_indexed_again(client, store_of, 
     assert list(store.search(Query())) == [document(mail())]
 
 
+@needs_elasticsearch
 def test_a_server_with_lifecycle_management_deletes_indices_itself(store_of):
     store = store_of(now=lambda: time.time() - 80 * DAY)
     put(store, mail())
@@ -87,7 +97,7 @@ def without_lifecycle():
 
 def test_mailtrace_deletes_expired_indices_on_a_server_without_lifecycle_management(without_lifecycle):
     now = time.time()
-    with own_prefix(without_lifecycle) as prefix, Elasticsearch(without_lifecycle, request_timeout=60) as client:
+    with own_prefix(without_lifecycle) as prefix, client_of(without_lifecycle) as client:
         store = ElasticsearchStore(without_lifecycle, prefix=prefix, now=lambda: now - 100 * DAY)
         store.prepare()
         assert not store.has_lifecycle

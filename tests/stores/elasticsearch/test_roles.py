@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 from elasticsearch import Elasticsearch
 
-from helpers.elasticsearch_server import NoServerError, elasticsearch_server, give_up, run_folder
+from helpers.elasticsearch_server import NoServerError, elasticsearch_server, give_up, needs_elasticsearch, run_folder
 
+pytestmark = needs_elasticsearch
 ROOT = Path(__file__).parents[3]
 PASSWORD = "mailtrace-test"  # start.sh's
 INDEX = ("mailtrace-index", "-q", "--tz", "UTC")

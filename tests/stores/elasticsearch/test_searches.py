@@ -37,14 +37,15 @@ def searched(store_of, monkeypatch):
     """A store with 20 daily indices, and a list of how many shards each search read."""
     store = store_of()
     put(store, *(mail(number, AT + number % 20 * DAY * SECOND) for number in range(100)))
-    shards, real = [], store._server.client.search
+    shards, real = [], store._server.attempt
 
-    def search(**arguments):
-        answer = real(**arguments)
-        shards.append(answer["_shards"]["total"] - answer["_shards"]["skipped"])
+    def attempt(method, path, body=None, **parameters):
+        answer = real(method, path, body, **parameters)
+        if path.endswith("/_search"):
+            shards.append(answer["_shards"]["total"] - answer["_shards"]["skipped"])
         return answer
 
-    monkeypatch.setattr(store._server.client, "search", search)
+    monkeypatch.setattr(store._server, "attempt", attempt)
     return store, shards
 
 

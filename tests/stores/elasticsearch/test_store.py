@@ -6,6 +6,7 @@ from threading import Thread, Timer
 
 import pytest
 
+from helpers.elasticsearch_server import IS_OPENSEARCH, needs_elasticsearch
 from helpers.elasticsearch_transactions import AT, DAY, EVER, INDEX, mail, put
 from helpers.http_proxy import proxy
 from mailtrace import __version__
@@ -20,18 +21,18 @@ from mailtrace.stores.elasticsearch.searches import Searches
 
 def test_the_template_is_that_of_daily_indices(client, store_of, elasticsearch_prefix):
     store_of()
-    found = client.indices.get_index_template(name=elasticsearch_prefix, flat_settings=True)["index_templates"][0]
+    found = client.indices.get_index_template(name=elasticsearch_prefix)["index_templates"][0]
     template = found["index_template"]
     assert template["index_patterns"] == [f"{elasticsearch_prefix}-*"]
     assert template["_meta"] == {"mailtrace": __version__, "period": "day"}
-    assert template["allow_auto_create"] is False
-    settings = template["template"]["settings"]
-    assert settings.pop("index.mapping.array_objects.limit", "1000000") == "1000000"
+    assert IS_OPENSEARCH or template["allow_auto_create"] is False
+    settings = template["template"]["settings"]["index"]
+    assert settings["mapping"].pop("array_objects", {"limit": "1000000"}) == {"limit": "1000000"}
     assert settings == {
-        "index.number_of_shards": "1",
-        "index.auto_expand_replicas": "0-1",
-        "index.mapping.nested_objects.limit": "1000000",
-        "index.lifecycle.name": elasticsearch_prefix,
+        "number_of_shards": "1",
+        "auto_expand_replicas": "0-1",
+        "mapping": {"nested_objects": {"limit": "1000000"}},
+        **({} if IS_OPENSEARCH else {"lifecycle": {"name": elasticsearch_prefix}}),
     }
     mappings = template["template"]["mappings"]
     assert mappings["dynamic"] in (False, "false")
@@ -40,6 +41,7 @@ def test_the_template_is_that_of_daily_indices(client, store_of, elasticsearch_p
     assert mappings["properties"]["date"]["type"] == "date_nanos"
 
 
+@needs_elasticsearch
 @pytest.mark.parametrize(("options", "age"), [({}, "90d"), ({"retention_days": 7}, "7d")])
 def test_the_policy_deletes_after_the_retention(client, store_of, elasticsearch_prefix, options, age):
     store_of(**options)
@@ -48,6 +50,7 @@ def test_the_policy_deletes_after_the_retention(client, store_of, elasticsearch_
     assert policy["phases"]["delete"]["min_age"] == age
 
 
+@needs_elasticsearch
 def test_an_administrators_policy_stays(client, store_of, elasticsearch_prefix):
     mine = {"phases": {"delete": {"min_age": "365d", "actions": {"delete": {}}}}}
     client.ilm.put_lifecycle(name=elasticsearch_prefix, policy=mine)
@@ -169,7 +172,7 @@ def test_a_document_that_cannot_be_stored_is_refused_and_the_others_are_not(stor
     assert list(store.search(Query())) == [document(mail(4))]
 
 
-def test_a_search_continues_after_the_server_has_dropped_its_point_in_time(client, store_of, monkeypatch):
+def test_a_search_continues_after_the_server_has_dropped_its_point_in_time(store_of, monkeypatch):
     store = store_of()
     mails = [mail(number, AT + number) for number in range(2500)]
     put(store, *mails)
@@ -183,7 +186,7 @@ def test_a_search_continues_after_the_server_has_dropped_its_point_in_time(clien
     monkeypatch.setattr(Searches, "_open", open_and_note)
     search = store.search(Query())
     seen = [next(search)]
-    client.close_point_in_time(id=opened[0])
+    store._server.ask(*store._server.dialect.close_snapshot(opened[0]))
     seen += search
     assert [each["transaction"] for each in seen] == [each.queue_id for each in reversed(mails)]
     assert len(opened) == 2

@@ -179,3 +179,14 @@ def test_the_next_indexer_completes_what_was_left_in_the_middle(unwritable, tmp_
     again.close()
     lock()
     assert ["ID0"] == ids(again)
+
+
+def test_a_damaged_store_is_called_damaged_although_a_writer_was_killed(tmp_path):
+    stored(tmp_path, NOON, NOON).close()
+    path = tmp_path / "mailtrace.db"
+    with path.open("r+b") as file:
+        file.seek(4096)
+        file.write(b"\xff" * 60_000)
+    path.with_name("mailtrace.db-wal").touch()
+    with pytest.raises(StoreError, match=r"is damaged \(.*\): move it away"):
+        SqliteStore(str(path)).count(Query())

@@ -68,7 +68,9 @@ def test_a_flag_switches_off_what_a_file_switches_on(commands):
         ("retentoin = 30", "retentoin: unknown setting; did you mean retention?"),
         ("STORE = 'elasticsearch'", "STORE: unknown setting; did you mean store?"),
         ("xyzzy = 1", "xyzzy: unknown setting; the settings are store, tz, "),
-        ("[store]", 'store: wrong type of value: write text in quotes, such as "store"'),
+        ("[store]", 'store: wrong type of value: write text in quotes, such as store = "sqlite:/var/lib'),
+        ("color = true", 'color: wrong type of value: write text in quotes, such as color = "auto"\n'),
+        ('wait = "yes"', "wait: wrong type of value: write true or false, without quotes, such as wait = true\n"),
         ("retention = '30'", "retention: wrong type of value: write a whole number without quotes"),
         ("retention = true", "retention: wrong type of value: write a whole number without quotes"),
         ("retention = 0", "retention: '0' is not a number of days"),
@@ -87,6 +89,34 @@ def test_errors_in_a_file_name_the_file_and_the_key(commands, text, words):
     assert said.startswith(f"mailtrace-index: {file}")
     assert words in said
     assert "\x1b" not in said
+
+
+@pytest.mark.parametrize("setting", SETTINGS, ids=lambda setting: setting.name)
+def test_the_line_that_an_error_suggests_is_right(commands, setting):
+    file = commands.folder / "mailtrace.toml"
+    file.write_text(f"{setting.name} = [1]\n")
+    said = complaint(commands.search("--show-config"))
+    file.write_text(said.rpartition(", such as ")[2])
+    file.chmod(0o600)
+    assert 0 == commands.search("--show-config").returncode
+    assert 0 == commands.index("--show-config").returncode
+
+
+@pytest.mark.parametrize(
+    "text, origin",
+    [
+        ("store = 'mysql:x'", "{file}: store: mysql:x: unknown kind of store"),
+        ("client_key = 'x.pem'", "{file}: client_key: needs --client-cert as well"),
+    ],
+)
+def test_an_error_names_the_source_of_a_setting(commands, text, origin):
+    file = commands.folder / "mailtrace.toml"
+    file.write_text(text + "\n")
+    for said in (commands.search("-r", 1, MAILTRACE_STORE=""), commands.index("mail.log", MAILTRACE_STORE="")):
+        assert origin.format(file=file) in complaint(said)
+    file.unlink()
+    assert "MAILTRACE_STORE: mysql:y: unknown kind" in complaint(commands.search("-r", 1, MAILTRACE_STORE="mysql:y"))
+    assert "--store mysql:z: unknown kind" in complaint(commands.search("--store", "mysql:z"))
 
 
 def test_an_invalid_choice_is_an_error_of_the_command_that_has_the_setting(commands):

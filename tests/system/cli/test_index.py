@@ -39,7 +39,7 @@ def complaint(done) -> str:
         (["--tz", "Mars/Base", "mail.log"], "no such time zone"),
         (["--store", "mysql:x", "mail.log"], "unknown kind of store"),
         (["--store", "sqlite:/proc/nowhere/s.db", "mail.log"], "cannot be written"),
-        (["--store", "sqlite:mail.log", "mail.log"], "damaged or not a mailtrace store"),
+        (["--store", "sqlite:mail.log", "mail.log"], "mail.log is not a mailtrace store: choose another file with"),
         (["--store", "http://127.0.0.1:9", "mail.log"], "http://127.0.0.1:9"),
         ([], "for help: --help"),
         (["--no-such-flag", "mail.log"], "for help: --help"),
@@ -82,7 +82,7 @@ def test_a_file_without_mail_lines_is_named(commands):
     (commands.folder / "binary.log").write_bytes(os.urandom(5000).replace(b"\n", b"") + b"\n")
     done = commands.index("binary.log")
     assert 4 == done.returncode
-    assert "binary.log: no line of Postfix or sendmail" in done.stderr
+    assert "binary.log: no line of Postfix, sendmail or Exim" in done.stderr
     (commands.folder / "empty.log").write_bytes(b"")
     assert 0 == commands.index("empty.log").returncode
 

@@ -3,12 +3,14 @@
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from helpers.http_proxy import proxy
 from helpers.reliability.rotated_log import RotatedLog, documents, generated, undisturbed
+from helpers.reliability.run_indexer import open_store
 
 RUNNER = Path(__file__).parents[2] / "helpers" / "reliability" / "run_indexer.py"
 
@@ -52,6 +54,8 @@ def test_the_indexer_waits_for_a_store_that_does_not_answer(elasticsearch_url, e
     lines = generated(200, seed=14)
     log, store = RotatedLog(tmp_path, lines), f"{elasticsearch_url} {elasticsearch_prefix}"
     log.append(100)
+    with closing(open_store(store)) as new:
+        new.prepare()  # whose message, if the server does not delete what expires, would be read below
     with proxy(elasticsearch_url, lambda *_: None) as url:
         run = start(f"{url} {elasticsearch_prefix}", "--follow", log.path)
         try:

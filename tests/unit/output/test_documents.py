@@ -135,7 +135,7 @@ def test_long_shows_every_known_field():
     for value in [*document.values(), *document["to"][0].values()]:
         if isinstance(value, str) and "T14:27" not in value:
             assert value in shown
-    assert "date:   2011-12-15 15:27:20" in shown
+    assert "date:      2011-12-15 15:27:20" in shown
 
 
 HOSTILE = (*"=+-@", "\t=1", "\r=1", "\n", "\x1b[2J", '"', "a,b", "\uff1d1", "\u202e")

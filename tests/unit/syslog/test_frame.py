@@ -49,7 +49,7 @@ def read(path: Path) -> Log:
     return Log(path.name, int(found[1]), found[2], samples)
 
 
-IN_ORDER = ("export.log", "months.log")
+IN_ORDER = ("export.log", "months.log", "exim-entries.log")
 """Logs whose lines are understood only after one another."""
 LOGS = [read(path) for path in sorted(RECORDS.glob("*.log"))]
 LINES = [sample.line for log in LOGS for sample in log.samples]

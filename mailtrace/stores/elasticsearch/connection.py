@@ -1,0 +1,144 @@
+"""HTTP connections to a server, kept open between requests; threads may share them.
+
+This is the standard library's client: Elasticsearch's own refuses OpenSearch, and importing it takes most of the time
+of a search.
+"""
+
+import ssl
+from collections import deque
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from typing import Final, NamedTuple
+from urllib.parse import SplitResult, unquote, urlsplit
+
+from mailtrace.errors import StoreError, UsageError
+from mailtrace.stores.access import Access
+from mailtrace.stores.elasticsearch.errors import Reply, cause_of
+
+TIMEOUT: Final = 120
+"""Seconds to wait for an answer: a document of 100,000 recipients takes long."""
+_TRIES: Final = 3
+"""Attempts of a request whose connection is lost: the server may have closed an idle one."""
+
+LOST: Final = (ConnectionError, HTTPException, ssl.SSLEOFError, ssl.SSLZeroReturnError)
+"""Errors of a connection that ends before the answer is complete."""
+
+
+class Address(NamedTuple):
+    """The address of a server."""
+
+    name: str
+    """Its URL, without user and password."""
+    user: str | None
+    password: str | None
+
+    @property
+    def parts(self) -> SplitResult:
+        """The parts of the URL."""
+        return urlsplit(self.name)
+
+
+class Connections:
+    """Connections to a server, which verify its certificate if the URL begins with `https`.
+
+    Raises:
+        StoreError: a certificate cannot be read.
+        UsageError: there are certificates, but the URL does not begin with `https`.
+    """
+
+    def __init__(self, address: Address, access: Access) -> None:
+        self._idle: deque[HTTPConnection] = deque()
+        self._parts = address.parts
+        self._context = _context(address.name, access)
+
+    def exchange(self, method: str, target: str, headers: dict[str, str], body: bytes | None) -> Reply:
+        """Send a request and return the reply, whatever its status; try again if the connection is lost.
+
+        Raises:
+            OSError: the server cannot be reached, is not trusted or does not answer in time.
+            HTTPException: what it sends is not HTTP.
+        """
+        for _ in range(_TRIES - 1):
+            try:
+                return self._exchange(method, target, headers, body)
+            except LOST:
+                self.close()  # the other idle connections are probably lost too
+        return self._exchange(method, target, headers, body)
+
+    def _exchange(self, method: str, target: str, headers: dict[str, str], body: bytes | None) -> Reply:
+        connection = self._connection()
+        try:
+            connection.request(method, self._parts.path + target, body, headers)
+            response = connection.getresponse()
+            reply = Reply(response.status, response.headers, response.read())
+        except BaseException:  # Ctrl-C too: the answer would be taken for that of the next request
+            connection.close()
+            raise
+        self._idle.append(connection)
+        return reply
+
+    def _connection(self) -> HTTPConnection:
+        try:
+            return self._idle.pop()
+        except IndexError:
+            pass
+        host, port = self._parts.hostname or "", self._parts.port
+        if self._context is None:
+            return HTTPConnection(host, port, timeout=TIMEOUT)
+        return HTTPSConnection(host, port, timeout=TIMEOUT, context=self._context)
+
+    def __del__(self) -> None:
+        """Close the connections of a store that nobody has closed, as of a search that ends."""
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections that wait for a request."""
+        while self._idle:
+            try:
+                self._idle.pop().close()
+            except IndexError:  # another thread has taken it
+                return
+
+
+def address_of(url: str) -> Address:
+    """Return the address in a URL, which may contain a user and a password.
+
+    Raises:
+        StoreError: it is not the URL of a server.
+    """
+    try:
+        parts = urlsplit(url)
+        port = parts.port or 9200
+    except ValueError:
+        parts, port = urlsplit(""), 0
+    host = parts.hostname
+    if parts.scheme not in ("http", "https") or not host:
+        shown = url.rpartition("@")[2]
+        raise StoreError(f"{shown} is not the URL of an Elasticsearch server: write http://HOST:9200")
+    host = f"[{host}]" if ":" in host else host
+    name = f"{parts.scheme}://{host}:{port}{parts.path.rstrip('/')}"
+    user = None if not parts.username else unquote(parts.username)
+    return Address(name, user, None if parts.password is None else unquote(parts.password))
+
+
+def _context(url: str, access: Access) -> ssl.SSLContext | None:
+    """Return the TLS context with the trusted CAs and the client certificate; None for plain HTTP."""
+    if not url.startswith("https:"):
+        if access.ca_certs or access.client_cert:
+            raise UsageError(f"{url}: certificates need TLS: write https://")
+        return None
+    try:
+        context = ssl.create_default_context(cafile=access.ca_certs)
+    except OSError as error:  # ssl.SSLError is one
+        raise StoreError(
+            f"--ca-certs {access.ca_certs} cannot be used ({cause_of(error)}): it must be a PEM file"
+        ) from error
+    if access.client_cert:
+        try:
+            # With an empty password OpenSSL rejects a key with a passphrase instead of asking for the passphrase.
+            context.load_cert_chain(access.client_cert, access.client_key, password="")
+        except OSError as error:
+            raise StoreError(
+                f"--client-cert {access.client_cert} and its key cannot be used ({cause_of(error)}): both must be PEM,"
+                " the key without a passphrase"
+            ) from error
+    return context
