@@ -80,6 +80,15 @@ def parse_age(flag: str, text: str, now: float) -> int:
     return round(now * 1_000_000) - _parse_duration(flag, text, text.strip(), "30m, 2h, 3d or 1w")
 
 
+def parse_delay(flag: str, text: str) -> int:
+    """Return a duration such as `30s`, `10m` or `2h` in seconds.
+
+    Raises:
+        UsageError: the text is not a duration.
+    """
+    return _parse_duration(flag, text, text.strip(), "30s, 10m or 2h") // 1_000_000
+
+
 def _parse_duration(flag: str, text: str, duration: str, example: str) -> int:
     """The duration in microseconds; the whole text and the example are for the error."""
     found = _duration(duration)

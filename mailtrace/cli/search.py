@@ -16,12 +16,14 @@ from mailtrace.cli.parser import run, store_from
 from mailtrace.cli.search_flags import grouping_of, parser, query_of
 from mailtrace.cli.terminal import Terminal
 from mailtrace.errors import ExitStatus
-from mailtrace.search.query import Query, matched_results
+from mailtrace.search.query import Query, matched_results, shown_results
+from mailtrace.search.queue import Ages, has_ages, queue_groups
 from mailtrace.syslog.timezones import zone_of
 
 if TYPE_CHECKING:  # keeps `--help` quick
     from mailtrace.message.document import Document
     from mailtrace.message.recipients import RecipientResult
+    from mailtrace.search.groups import Grouping
     from mailtrace.stores.base import Store
 
 _DEFAULT_GROUPS: Final = 20
@@ -66,7 +68,9 @@ def _documents(search: _Search) -> bool:
     if (first := next(documents, None)) is None:
         return False
     selection = _Selection(search)
-    search.terminal.write(_formatted(chain([first], documents), selection, search))
+    ages = Ages(search.store.search) if search.query.queued else None
+    search.terminal.write(_formatted(chain([first], documents), selection, search, ages))
+    _say_ages(ages, search.zone)
     if selection.left and search.arguments.format in ("csv", "table"):
         from mailtrace.output.selection import others  # noqa: PLC0415 # as above
 
@@ -87,7 +91,7 @@ class _Selection:
         results: list[RecipientResult] = document["to"]
         if self._selects_all:
             return results
-        found = matched_results(self._query, document)
+        found = shown_results(self._query, document)
         self.left += len(results) - len(found)
         return found
 
@@ -96,12 +100,18 @@ class _Selection:
         return (lambda document: matched_results(self._query, document)) if self._query.can_select_results else None
 
 
-def _formatted(documents: Iterator[Document], select: _Selection, search: _Search) -> Iterator[bytes]:
+def _formatted(
+    documents: Iterator[Document], select: _Selection, search: _Search, ages: Ages | None
+) -> Iterator[bytes]:
     arguments, zone, terminal = search.arguments, search.zone, search.terminal
     if arguments.format == "json":
         from mailtrace.output.documents_json import document_json  # noqa: PLC0415 # import only what is used
 
         marks = select.marks()
+        if ages is not None:
+            from mailtrace.output.queue import with_age  # noqa: PLC0415
+
+            return (document_json(with_age(document, ages), zone, marks) for document in documents)
         return (document_json(document, zone, marks) for document in documents)
     if arguments.format == "csv":
         from mailtrace.output.documents_csv import csv_lines  # noqa: PLC0415
@@ -116,6 +126,11 @@ def _formatted(documents: Iterator[Document], select: _Selection, search: _Searc
         return _encoded(table_lines(documents, zone, columns, select, width=width, color=terminal.has_color))
     from mailtrace.output.documents_text import document_texts  # noqa: PLC0415
 
+    if ages is not None:
+        from mailtrace.output.queue import both, with_ages  # noqa: PLC0415
+
+        documents, same = both(documents)
+        return _encoded(with_ages(document_texts(documents, zone, terminal.style(), select), same, ages))
     return _encoded(document_texts(documents, zone, terminal.style(), select))
 
 
@@ -162,6 +177,8 @@ def _group(search: _Search) -> bool:
     from mailtrace.output.groups import groups_csv, groups_json, groups_text  # noqa: PLC0415 # as above
 
     grouping, query = grouping_of(search.arguments, search.zone), search.query
+    if query.queued and has_ages(grouping):
+        return _queue_groups(search, grouping)
     groups = search.store.group(query, grouping)
     if not groups:
         return False
@@ -178,6 +195,36 @@ def _group(search: _Search) -> bool:
     if left := len(groups) - len(shown):
         _say(f"{left} more: -r {len(groups)} shows all")
     return True
+
+
+def _queue_groups(search: _Search, grouping: Grouping) -> bool:
+    """Print the groups of what is in the queue, by age; return whether there are any."""
+    from mailtrace.output.queue import queue_csv, queue_json, queue_text  # noqa: PLC0415 # as above
+
+    ages = Ages(search.store.search)
+    groups = queue_groups(search.query, grouping, search.store.search(replace(search.query, limit=None)), ages)
+    if not groups:
+        return False
+    shown = groups[: search.query.limit or _DEFAULT_GROUPS]
+    if search.arguments.format == "json":
+        lines = queue_json(shown, grouping)
+    elif search.arguments.format == "csv":
+        lines = queue_csv(shown, grouping)
+    else:
+        lines = queue_text(shown, groups, grouping)
+    search.terminal.write(_encoded(lines))
+    if left := len(groups) - len(shown):
+        _say(f"{left} more: -r {len(groups)} shows all")
+    _say_ages(ages, grouping.zone)
+    return True
+
+
+def _say_ages(ages: Ages | None, zone: tzinfo) -> None:
+    """Say what ages count from."""
+    if ages is not None:
+        from mailtrace.output.queue import last_lines_text  # noqa: PLC0415 # as above
+
+        _say(last_lines_text(ages.last_lines, zone))
 
 
 def _nothing_found(search: _Search) -> ExitStatus:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from datetime import tzinfo
 from typing import Any, Final
 
-from mailtrace.cli.date_arguments import parse_age, parse_date
+from mailtrace.cli.date_arguments import parse_age, parse_date, parse_delay
 from mailtrace.cli.parser import Parser, count
 from mailtrace.errors import UsageError
 from mailtrace.search.groups import BY, SORTS, Grouping
@@ -16,8 +16,9 @@ from mailtrace.search.query import MTAS, OUTCOMES, Query, Word
 _DESCRIPTION = "Search the mail transactions that mailtrace-index has read from mail logs, newest first."
 _EPILOG = """\
 Different flags must all match; a flag given twice matches either value. -t, -s,
---ever, --relay and --status must match the same recipient result. A value
-matches whole ('bob@bar.com'), by pattern ('*@bar.*', 'b?b@bar.com') or by domain
+--queued, --ever, --relay and --status must match the same recipient result, but
+with --ever, -s and --queued tell what became of that recipient. A value matches
+whole ('bob@bar.com'), by pattern ('*@bar.*', 'b?b@bar.com') or by domain
 (@bar.com), ignoring case; '<>' is the null sender.
 
 examples:
@@ -71,6 +72,8 @@ def _add_outcome(group: argparse._ArgumentGroup) -> None:
     option("--ever", dest="ever", metavar="OUTCOME", help="outcome of any delivery attempt, final or not", **_MANY)
     option("--relay", dest="relays", metavar="RELAY", help="next hop: name, IP address or network", **_MANY)
     option("--status", dest="statuses", metavar="TEXT", help="text in the MTA's status, such as greylist", **_MANY)
+    option("--queued", action="store_true", help="what is in the queue of its server, with its age")
+    option("--min-delay", metavar="TIME", help="recipients that took or have waited at least 30s, 10m or 2h")
 
 
 def _add_time(group: argparse._ArgumentGroup) -> None:
@@ -169,7 +172,7 @@ def grouping_of(arguments: argparse.Namespace, zone: tzinfo) -> Grouping:
     grouping = Grouping(by[0], zone, by[1] if len(by) > 1 else None, sort)
     if not grouping.can_be_sorted:
         raise UsageError(
-            f"--sort {sort}: only recipients have delays: group by relay, to, to-domain, outcome or status"
+            f"--sort {sort}: only recipients have delays: group by relay, to, to-domain, outcome, ever or status"
         )
     return grouping
 
@@ -184,11 +187,6 @@ def query_of(arguments: argparse.Namespace, zone: tzinfo, now: float) -> Query:
     if given["sort"] and not given["by"]:
         raise UsageError("--sort orders groups: add --by, such as --by relay")
     since, until = _period(given, zone, now)
-    outcomes, ever = _parsed("-s", given["outcomes"], _outcome), _parsed("--ever", given["ever"], _outcome)
-    if outcomes and ever and not {*outcomes} & {*ever}:
-        raise UsageError(
-            f"-s {outcomes[0]} and --ever {ever[0]} cannot both apply to one delivery: leave one of them out"
-        )
     return Query(
         senders=_parsed("-f", given["senders"], Pattern.of),
         recipients=_parsed("-t", given["recipients"], Pattern.of),
@@ -200,8 +198,10 @@ def query_of(arguments: argparse.Namespace, zone: tzinfo, now: float) -> Query:
         mtas=tuple(given["mtas"]),
         relays=_parsed("--relay", given["relays"], _peer),
         statuses=_parsed("--status", given["statuses"], str.lower, clean=str),
-        outcomes=outcomes,
-        ever=ever,
+        outcomes=_parsed("-s", given["outcomes"], _outcome),
+        ever=_parsed("--ever", given["ever"], _outcome),
+        queued=given["queued"],
+        min_delay=None if given["min_delay"] is None else parse_delay("--min-delay", given["min_delay"]),
         words=_parsed("WORD", given["words"], _word),
         since=since,
         until=until,

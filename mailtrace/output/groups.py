@@ -14,14 +14,14 @@ from mailtrace.search.groups import OF_TIMES, Group, Grouping
 _BAR: Final = 24
 """Width of the longest bar, in characters."""
 _HOUR: Final = len("2011-12-15 15:00")
-_ADDRESSES: Final = ("from", "from-domain", "to", "to-domain")
+ADDRESSES: Final = ("from", "from-domain", "to", "to-domain")
 
 
 def groups_text(groups: Sequence[Group], grouping: Grouping, *, bars: bool) -> Iterator[str]:
     """Return groups as aligned columns below a heading; `bars` adds a bar chart."""
-    counted = "recipients" if grouping.counts_recipients else "transactions"
     most = max((group.number for group in groups), default=1)
-    rows = [(counted, *_measures(grouping)), *((str(group.number), *_measured(group, grouping)) for group in groups)]
+    rows = [(grouping.counted, *_measures(grouping))]
+    rows += [(str(group.number), *_measured(group, grouping)) for group in groups]
     names = [grouping.names, *_names(groups, grouping)]
     for cells, group, (*first, last) in zip(_aligned(rows, str.rjust), [None, *groups], _aligned(names), strict=True):
         bar = [f"{_bar(group.number / most) if group else '':<{_BAR}}"] if bars else []
@@ -46,7 +46,7 @@ def groups_csv(groups: Sequence[Group], grouping: Grouping) -> Iterator[str]:
     yield csv_line([*grouping.names, "count", *_columns(grouping)])
     for group in groups:
         values = [
-            "<>" if value == "" and name in _ADDRESSES else value
+            "<>" if value == "" and name in ADDRESSES else value
             for name, value in zip(grouping.names, (group.value, group.second), strict=False)
         ]
         yield csv_line([*values, group.number, *_numbers(group, grouping)])
@@ -76,7 +76,7 @@ def _measured(group: Group, grouping: Grouping) -> list[str]:
 def _names(groups: Sequence[Group], grouping: Grouping) -> list[list[str]]:
     """Return the values of each group; an hour has its UTC offset only if the clock showed it twice."""
     rows = [
-        [_shown(name, value) for name, value in zip(grouping.names, (group.value, group.second), strict=False)]
+        [shown_value(name, value) for name, value in zip(grouping.names, (group.value, group.second), strict=False)]
         for group in groups
     ]
     for at, name in enumerate(grouping.names):
@@ -87,12 +87,13 @@ def _names(groups: Sequence[Group], grouping: Grouping) -> list[list[str]]:
     return rows
 
 
-def _shown(name: str, value: str | None) -> str:
+def shown_value(name: str, value: str | None) -> str:
+    """Return the value of a group as text."""
     if value is None:
         return "(none)"
     if name in OF_TIMES:
         return safe(value.replace("T", " "))
-    return safe(value) or ("<>" if name in _ADDRESSES else "''")
+    return safe(value) or ("<>" if name in ADDRESSES else "''")
 
 
 def _aligned(rows: Sequence[Sequence[str]], pad: Callable[[str, int], str] = str.ljust) -> Iterator[list[str]]:

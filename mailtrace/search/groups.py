@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime, tzinfo
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
-from mailtrace.search.query import Query, matched_results
+from mailtrace.search.query import OUTCOMES, Query, last_of, matched_results
 from mailtrace.search.reasons import reason_in, reason_of
 
 if TYPE_CHECKING:  # keeps `--help` quick
     from mailtrace.message.document import Document
     from mailtrace.message.recipients import RecipientResult
 
-_LONGEST_DELAY: Final = 2**62
+LONGEST_DELAY: Final = 2**62
 """In microseconds. A forged delay may be longer than a store's integers can hold."""
 LARGEST_SIZE: Final = 2**40
 """In bytes. A larger message is forged, and would hide what all others add up to."""
@@ -57,6 +58,7 @@ VALUES: Final = {
     "to-domain": Value("to.recipient", domain_of),
     "relay": Value("to.relay_host", folded),
     "outcome": Value("to.outcome", str),
+    "ever": Value("to.outcome", str),
     "status": Value("to.status", lambda status: reason_of(status or "")),
 }
 OF_TIMES: Final = ("hour", "day")
@@ -88,8 +90,23 @@ class Grouping(NamedTuple):
 
     @property
     def counts_recipients(self) -> bool:
-        """Whether recipients are counted, instead of transactions."""
+        """Whether recipients, or attempts to deliver to them, are counted, instead of transactions."""
         return any(name in VALUES and VALUES[name].is_of_results for name in self.names)
+
+    @property
+    def counts_attempts(self) -> bool:
+        """Whether every delivery attempt is counted, instead of each recipient once."""
+        return "ever" in self.names
+
+    @property
+    def counts_final_results(self) -> bool:
+        """Whether a recipient counts by its final result, even if the query asks for earlier ones."""
+        return "outcome" in self.names and not self.counts_attempts
+
+    @property
+    def counted(self) -> str:
+        """What is counted."""
+        return "attempts" if self.counts_attempts else "recipients" if self.counts_recipients else "transactions"
 
     @property
     def has_delays(self) -> bool:
@@ -151,10 +168,10 @@ class GroupCounter:
     def add(self, query: Query, document: Document) -> None:
         """Count a document that matches the query."""
         if self._grouping.counts_recipients:
-            results = _counted_results(query, document)
+            results = _counted_results(query, self._grouping, document)
             keys = [self._key(document, result) for result in results]
             for key, result in zip(keys, results, strict=True):
-                self.count(key)
+                self.count(key, result["attempts"] if self._grouping.counts_attempts else 1)
                 self.delay(key, result.get("delay"))
         else:
             keys = [self._key(document, {})]
@@ -230,10 +247,21 @@ def _percentile(delays: list[tuple[int, int]], percent: int) -> float | None:
 
 def groups_of(query: Query, grouping: Grouping, documents: Iterable[Document]) -> list[Group]:
     """Return the groups of documents, all of which match the query."""
-    counter = GroupCounter(grouping)
+    return groups_together(query, [grouping], documents)[0]
+
+
+def groups_together(query: Query, groupings: Sequence[Grouping], documents: Iterable[Document]) -> list[list[Group]]:
+    """Return the groups of several groupings, as `groups_of`."""
+    counters = [(GroupCounter(grouping), query_for(grouping, query)) for grouping in groupings]
     for document in documents:
-        counter.add(query, document)
-    return counter.groups()
+        for counter, asked in counters:
+            counter.add(asked, document)
+    return [counter.groups() for counter, _ in counters]
+
+
+def query_for(grouping: Grouping, query: Query) -> Query:
+    """Return the query whose results are counted: attempts are those of the recipients that a query asks about."""
+    return replace(query, ever=OUTCOMES) if grouping.counts_attempts and not query.ever else query
 
 
 def _value_of(grouping: Grouping, name: str, document: Document, result: RecipientResult) -> str | None:
@@ -246,12 +274,15 @@ def _value_of(grouping: Grouping, name: str, document: Document, result: Recipie
     return value.of(result[value.column.removeprefix("to.")] if value.is_of_results else document[value.column])
 
 
-def _counted_results(query: Query, document: Document) -> list[RecipientResult]:
+def _counted_results(query: Query, grouping: Grouping, document: Document) -> list[RecipientResult]:
     """The recipient results of a document to count: by default each recipient once, by the final result.
 
-    If the query is about delivery attempts, earlier results count too.
+    If the query is about delivery attempts, earlier results count too, except for what became of the recipients. If a
+    word of the query matches only recipients, only their results count.
     """
     found = matched_results(query, document)
+    if grouping.counts_final_results:
+        return last_of(found, document)
     return found if query.asks_of_attempts else [result for result in found if result["last"]]
 
 
@@ -261,11 +292,11 @@ def size_of(size: int | None) -> int:
 
 
 def delay_of(result: RecipientResult) -> int | None:
-    """Return the delay of a recipient result in microseconds, at most `_LONGEST_DELAY`; null if it is unknown."""
+    """Return the delay of a recipient result in microseconds, at most `LONGEST_DELAY`; null if it is unknown."""
     delay = result["delay"]
     return None if delay is None else microseconds_of(delay)
 
 
 def microseconds_of(delay: float) -> int:
-    """Return a delay, given in seconds, in microseconds, at most `_LONGEST_DELAY`."""
-    return round(delay * 1_000_000) if delay < _LONGEST_DELAY // 1_000_000 else _LONGEST_DELAY
+    """Return a delay, given in seconds, in microseconds, at most `LONGEST_DELAY`."""
+    return round(delay * 1_000_000) if delay < LONGEST_DELAY // 1_000_000 else LONGEST_DELAY

@@ -40,6 +40,8 @@ OUTCOMES: Final = (
 """Every outcome of a recipient result."""
 MTAS: Final = ("postfix", "sendmail", "exim")
 """Every MTA whose logs are read: the values of a document's `mta`."""
+WAITING: Final = frozenset({"deferred", "held", "queued"})
+"""The outcomes of a recipient who is still in the queue."""
 _NO_LINKS: Final = frozenset({None, ""})
 
 
@@ -103,7 +105,12 @@ class Query:
     outcomes: tuple[str, ...] = ()
     """Final outcomes of a recipient: those of results with `last`."""
     ever: tuple[str, ...] = ()
-    """Outcomes of any recipient result, final or not."""
+    """Outcomes of any recipient result, final or not. With these, `outcomes` and `queued` ask what became of the same
+    recipient, and not of the same result."""
+    queued: bool = False
+    """Whether a recipient must still be in the queue of the server, as far as its log tells."""
+    min_delay: int | None = None
+    """The shortest delay in seconds that one result of a recipient must have."""
     words: tuple[Word, ...] = ()
     """Every word must match a field; each may match a different one."""
     since: int | None = None
@@ -124,7 +131,22 @@ class Query:
     @property
     def asks_of_results(self) -> bool:
         """Whether it is about recipients: one result must match `-t`, `-s`, `--ever`, `--relay` and `--status`."""
-        return any(self.asked(OF_RESULTS))
+        return self.queued or self.min_delay is not None or any(self.asked(OF_RESULTS))
+
+    @property
+    def of_one_result(self) -> tuple[Criterion, ...]:
+        """The criteria that a single recipient result must match."""
+        return tuple(criterion for criterion in OF_RESULTS if not (criterion.only_last and self.ever))
+
+    @property
+    def of_recipients(self) -> tuple[Criterion, ...]:
+        """The criteria that another result of the same recipient may match."""
+        return tuple(criterion for criterion in OF_RESULTS if criterion.only_last and self.ever)
+
+    @property
+    def compares_results(self) -> bool:
+        """Whether it compares several results of a recipient: a store may then find candidates for `matches`."""
+        return self.queued or self.min_delay is not None or any(self.asked(self.of_recipients))
 
     @property
     def can_select_results(self) -> bool:
@@ -142,14 +164,24 @@ def matches(query: Query, document: Document) -> bool:
     return (
         _in_period(query, document)
         and all(criterion.is_met_in(wanted, document) for criterion, wanted in query.asked(OF_DOCUMENTS))
-        and (not query.asks_of_results or any(matches_result(query, result) for result in document["to"]))
+        and (not query.asks_of_results or bool(results_asked(query, document)) or _asks_of_untried(query, document))
         and all(_matches_word(query, word, document) for word in query.words)
     )
 
 
-def matches_result(query: Query, result: RecipientResult) -> bool:
-    """Return whether a recipient result matches all criteria of a query that are about recipients."""
-    return all(criterion.is_met_in_result(wanted, result) for criterion, wanted in query.asked(OF_RESULTS))
+def results_asked(query: Query, document: Document) -> list[RecipientResult]:
+    """Return the recipient results that match everything that a query asks about recipients."""
+    wanted, of_recipients = list(query.asked(query.of_one_result)), list(query.asked(query.of_recipients))
+    results: list[RecipientResult] = document["to"]
+    found = [one for one in results if all(each.is_met_in_result(values, one) for each, values in wanted)]
+    for criterion, values in of_recipients:
+        found = _of_same_recipient(found, [one for one in results if criterion.is_met_in_result(values, one)])
+    if query.queued:
+        waiting = [one for one in (results if query.ever else found) if is_waiting(document, one)]
+        found = _of_same_recipient(found, waiting) if query.ever else waiting
+    if (shortest := query.min_delay) is not None:
+        found = _of_same_recipient(found, [one for one in results if _is_as_long(one["delay"], shortest)])
+    return found
 
 
 def matched_results(query: Query, document: Document) -> list[RecipientResult]:
@@ -157,14 +189,55 @@ def matched_results(query: Query, document: Document) -> list[RecipientResult]:
 
     Those are all of them if the query asks nothing about recipients. A word that matches only recipients asks for them.
     """
-    results: list[RecipientResult] = document["to"]
-    if not query.can_select_results:
-        return results
-    found = [result for result in results if matches_result(query, result)]
+    found = results_asked(query, document)
     recipients = [word for word in query.words if not is_outside_results(word, document)]
     if not recipients:
         return found
     return [result for result in found if any(is_recipient(word, result) for word in recipients)]
+
+
+def shown_results(query: Query, document: Document) -> list[RecipientResult]:
+    """Return the recipient results to show: those that match, and what became of the recipient if that is asked."""
+    found = matched_results(query, document)
+    if not (query.ever and (query.outcomes or query.queued)):
+        return found
+    shown = {id(result) for result in (*found, *last_of(found, document))}
+    return [result for result in document["to"] if id(result) in shown]
+
+
+def last_of(results: Iterable[RecipientResult], document: Document) -> list[RecipientResult]:
+    """Return what became of the recipients of some results of a document: the final result of each."""
+    return _of_same_recipient([result for result in document["to"] if result["last"]], results)
+
+
+def _of_same_recipient(results: Iterable[RecipientResult], others: Iterable[RecipientResult]) -> list[RecipientResult]:
+    """Those of the results whose recipient has one of the others."""
+    recipients = {(other["recipient"], other["orig_to"]) for other in others}
+    return [result for result in results if (result["recipient"], result["orig_to"]) in recipients]
+
+
+def _is_as_long(delay: float | None, shortest: int) -> bool:
+    return delay is not None and delay >= shortest
+
+
+def is_waiting(document: Document, result: RecipientResult) -> bool:
+    """Return whether a result tells that its recipient is still in the queue of the server."""
+    return not document["removed"] and result["last"] and result["outcome"] in WAITING
+
+
+def untried_in(document: Document) -> int:
+    """Return how many recipients of a message in the queue have no result yet, although others have one."""
+    if document["removed"] or document["nrcpt"] is None:
+        return 0
+    last = [one for one in document["to"] if one["last"] and one["recipient"] is not None]
+    tried = sum(one["outcome"] != "rejected" for one in last)
+    return max(document["nrcpt"] - tried, 0) if tried else 0
+
+
+def _asks_of_untried(query: Query, document: Document) -> bool:
+    """Whether a query asks for what is in the queue, and a document has recipients there that its log does not name."""
+    is_only_about_queue = query.queued and query.min_delay is None and not any(query.asked(OF_RESULTS))
+    return is_only_about_queue and untried_in(document) > 0
 
 
 def is_recipient(word: Word, result: RecipientResult) -> bool:
@@ -201,5 +274,5 @@ def _in_period(query: Query, document: Document) -> bool:
 def _matches_word(query: Query, word: Word, document: Document) -> bool:
     """Whether a word matches a document. If it matches a recipient, that result must match the whole query."""
     return is_outside_results(word, document) or any(
-        is_recipient(word, result) and matches_result(query, result) for result in document["to"]
+        is_recipient(word, result) for result in results_asked(query, document)
     )

@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from typing import Any, Final, NamedTuple
 
-from mailtrace.search.groups import LARGEST_SIZE, OF_TIMES, Group, GroupCounter, Grouping, Key, groups_of
+from mailtrace.search.groups import LARGEST_SIZE, OF_TIMES, Group, GroupCounter, Grouping, Key, groups_of, query_for
 from mailtrace.search.query import Query
 from mailtrace.stores.elasticsearch.errors import AnswerError
 from mailtrace.stores.elasticsearch.query import Conditions
@@ -22,6 +22,7 @@ _FIELDS: Final = {
     "to-domain": "to.search.domain",
     "relay": "to.search.relay",
     "outcome": "to.outcome",
+    "ever": "to.outcome",
     "status": "to.search.reason",
 }
 _DELAY: Final = "to.search.delay"
@@ -36,13 +37,13 @@ def groups_of_matching(searches: Searches, query: Query, grouping: Grouping) -> 
     Raises:
         StoreError: as `Searches.documents`.
     """
-    query = replace(query, limit=None)
-    if not (grouping.counts_recipients and query.words) and not _is_mixed(grouping):
+    query = replace(query_for(grouping, query), limit=None)
+    if _can_count(grouping, query):
         counter = GroupCounter(grouping)
         try:
             if all(_count_pass(counter, grouping, one, searches, query) for one in _passes(grouping)):
                 if grouping.counts_recipients:
-                    for document in searches.documents(query, packed=True):
+                    for document in searches.documents(query, packed=True, early=_compares(query, grouping)):
                         counter.add(query, document)
                 return counter.groups()
         except AnswerError as error:
@@ -51,13 +52,21 @@ def groups_of_matching(searches: Searches, query: Query, grouping: Grouping) -> 
     return groups_of(query, grouping, searches.documents(query))
 
 
-def _is_mixed(grouping: Grouping) -> bool:
-    """Whether recipient results are counted by a field of their document: it is not in the nested documents."""
-    return grouping.counts_recipients and any(not _FIELDS.get(name, "").startswith("to.") for name in grouping.names)
+def _can_count(grouping: Grouping, query: Query) -> bool:
+    """Whether the server can count: it neither compares recipient results, nor knows the fields of their document."""
+    if not grouping.counts_recipients:
+        return not query.compares_results
+    is_mixed = any(not _FIELDS.get(name, "").startswith("to.") for name in grouping.names)
+    return not (query.words or query.compares_results or is_mixed)
+
+
+def _compares(query: Query, grouping: Grouping) -> bool:
+    """Whether an earlier result that matches counts as the final one of its recipient, which the server cannot find."""
+    return grouping.counts_final_results and query.asks_of_attempts
 
 
 class _Pass(NamedTuple):
-    """What one pass over the documents counts: buckets by delay would each have the bytes of a transaction."""
+    """What one pass counts: buckets by delay or number of attempts would each have the bytes of a transaction."""
 
     counts: bool
     has_delays: bool
@@ -65,8 +74,8 @@ class _Pass(NamedTuple):
 
 
 def _passes(grouping: Grouping) -> list[_Pass]:
-    if grouping.has_delays and grouping.has_bytes:
-        return [_Pass(counts=True, has_delays=True, has_bytes=False), _Pass(False, has_delays=False, has_bytes=True)]
+    if grouping.has_bytes and (grouping.has_delays or grouping.counts_attempts):
+        return [_Pass(True, grouping.has_delays, has_bytes=False), _Pass(False, has_delays=False, has_bytes=True)]
     return [_Pass(True, grouping.has_delays, grouping.has_bytes)]
 
 
@@ -78,7 +87,7 @@ def _count_pass(counter: GroupCounter, grouping: Grouping, one: _Pass, searches:
             return False
         number = bucket["doc_count"]
         if one.counts:
-            counter.count(key, number)
+            counter.count(key, number * bucket["key"].get("attempts", 1))
         if one.has_delays and (delay := bucket["key"]["delay"]) is not None:
             counter.delay(key, delay / 1_000_000, number)
         if one.has_bytes:
@@ -107,13 +116,16 @@ def _bytes_in(bucket: dict[str, Any]) -> int:
 
 def _buckets(searches: Searches, query: Query, grouping: Grouping, one: _Pass) -> Iterator[dict[str, Any]]:
     """Return all buckets of the server, page by page."""
-    conditions = Conditions(query, packed=False if grouping.counts_recipients else None)
+    compares = _compares(query, grouping)
+    conditions = Conditions(query, packed=False if grouping.counts_recipients else None, early=compares)
     composite: dict[str, Any] = {"size": _PAGE, "sources": _sources(grouping, one)}
     wanted: dict[str, Any] = {"composite": composite}
     if one.has_bytes:
         wanted["aggs"] = _bytes(grouping)
     if grouping.counts_recipients:
-        results = conditions.of_results() + ([] if query.asks_of_attempts else [{"term": {"to.last": True}}])
+        results = conditions.of_results() + (
+            [] if query.asks_of_attempts and not compares else [{"term": {"to.last": True}}]
+        )
         counted = {"filter": {"bool": {"filter": results}}, "aggs": {"groups": wanted}}
         wanted = {"nested": {"path": "to"}, "aggs": {"counted": counted}}
     while True:
@@ -137,6 +149,8 @@ def _sources(grouping: Grouping, one: _Pass) -> list[dict[str, Any]]:
     sources: list[dict[str, Any]] = [{name: _source(name)} for name in grouping.names]
     if one.has_delays:
         sources.append({"delay": {"terms": {"field": _DELAY, "missing_bucket": True}}})
+    if one.counts and grouping.counts_attempts:
+        sources.append({"attempts": {"terms": {"field": "to.attempts"}}})
     return sources
 
 

@@ -19,7 +19,6 @@ from mailtrace.search.comparisons import (
     MSGIDS,
     MTAS,
     OF_DOCUMENTS,
-    OF_RESULTS,
     OUTCOMES,
     PART,
     QUEUE_IDS,
@@ -32,9 +31,9 @@ from mailtrace.search.comparisons import (
     host_names,
     relay_names,
 )
-from mailtrace.search.groups import delay_of, domain_of, folded
+from mailtrace.search.groups import LONGEST_DELAY, delay_of, domain_of, folded
 from mailtrace.search.patterns import Pattern, ip_key, network_keys
-from mailtrace.search.query import WORD_CRITERIA, Query, Word, links_of
+from mailtrace.search.query import WAITING, WORD_CRITERIA, Query, Word, links_of
 from mailtrace.search.reasons import reason_in
 
 Clause: TypeAlias = dict[str, Any]
@@ -42,6 +41,9 @@ Clause: TypeAlias = dict[str, Any]
 
 _LONGEST: Final = 32_766
 """The most bytes of a term in UTF-8 (Lucene, `IndexWriter.MAX_TERM_LENGTH`)."""
+
+_IS_PACKED: Final[Clause] = {"term": {"is_packed": True}}
+_IS_EARLY: Final[Clause] = {"term": {"to.last": False}}
 
 
 def sort_of(query: Query) -> list[dict[str, Any]]:
@@ -144,26 +146,30 @@ class Conditions:
 
     Without `globs`, patterns with `*` and `?` and parts of texts match everything; the caller then applies `matches`.
     That is for patterns that are too complex for the server. `packed` restricts the documents to those that are packed,
-    or to those that are not.
+    or to those that are not. With `early`, those with a matching result that is not final are taken for packed, too.
     """
 
-    def __init__(self, query: Query, *, globs: bool = True, packed: bool | None = None) -> None:
+    def __init__(self, query: Query, *, globs: bool = True, packed: bool | None = None, early: bool = False) -> None:
         self._query = query
+        self._early = early
         self._globs = globs
         self._packed = packed
 
     def of_documents(self) -> Clause:
-        """Return the query for all documents that match, whatever the limit."""
+        """Return the query for all documents that match, whatever the limit.
+
+        These are candidates for `matches` if the query compares results of a recipient.
+        """
         query = self._query
         clauses: list[Clause] = [{"term": {"stub": False}}]
         if self._packed is not None:
-            is_packed: Clause = {"term": {"is_packed": True}}
+            is_packed = _any_of([_IS_PACKED, *([_nested([*self.of_results(), _IS_EARLY])] if self._early else [])])
             clauses.append(is_packed if self._packed else {"bool": {"must_not": is_packed}})
         if query.since is not None or query.until is not None:
             # Not `lte`: with a time before 1970, OpenSearch leaves that very time out.
             bounds = {"gte": query.since, "lt": None if query.until is None else query.until + 1}
             clauses.append({"range": {"search.date": {name: at for name, at in bounds.items() if at is not None}}})
-        clauses += self._clauses(OF_DOCUMENTS)
+        clauses += self._clauses(OF_DOCUMENTS) + self._candidates()
         if query.asks_of_results:
             clauses.append(_nested(self.of_results()))
         clauses += [self._word(word) for word in query.words]
@@ -171,7 +177,20 @@ class Conditions:
 
     def of_results(self) -> list[Clause]:
         """Return the clauses that a single recipient result must match."""
-        return self._clauses(OF_RESULTS)
+        return self._clauses(self._query.of_one_result)
+
+    def _candidates(self) -> list[Clause]:
+        """Return clauses for the results that the query compares, of whichever recipients."""
+        query = self._query
+        found = [_nested([clause]) for clause in self._clauses(query.of_recipients)]
+        if query.min_delay is not None:
+            shortest = min(query.min_delay * 1_000_000, LONGEST_DELAY)
+            found.append(_any_of([_nested([{"range": {"to.search.delay": {"gte": shortest}}}]), _IS_PACKED]))
+        if query.queued:
+            is_waiting = _nested([{"term": {"to.last": True}}, _terms("to.outcome", sorted(WAITING))])
+            has_several: Clause = {"range": {"nrcpt": {"gt": 1}}}
+            found += [{"term": {"removed": False}}, _any_of([is_waiting, has_several])]
+        return found
 
     def _clauses(self, criteria: Sequence[Criterion]) -> list[Clause]:
         return [clause for asked in self._query.asked(criteria) for clause in self._criterion(*asked)]

@@ -30,23 +30,29 @@ class Searches:
         self._server = server
         self._indices = indices
 
-    def documents(self, query: Query, *, packed: bool | None = None) -> Iterator[Document]:
-        """Return the documents that match, in the query's order; `packed` as in `Conditions`.
+    def documents(self, query: Query, *, packed: bool | None = None, early: bool = False) -> Iterator[Document]:
+        """Return the documents that match, in the query's order; `packed` and `early` as in `Conditions`.
 
         Raises:
             StoreMissingError: nothing has been indexed here.
             StoreError: as `Server.ask`.
         """
         try:
-            yield from islice(self._pages(Conditions(query, packed=packed), query, query.limit), query.limit)
+            limit = None if query.compares_results else query.limit
+            found = self._pages(Conditions(query, packed=packed, early=early), query, limit)
+            yield from islice(
+                (each for each in found if not query.compares_results or matches(query, each)), query.limit
+            )
         except AnswerError as error:
             if not is_too_complex(error):
                 raise
-            candidates = self._pages(Conditions(query, globs=False, packed=packed), query, None)
+            candidates = self._pages(Conditions(query, globs=False, packed=packed, early=early), query, None)
             yield from islice((found for found in candidates if matches(query, found)), query.limit)
 
     def count(self, query: Query) -> int:
         """Return how many documents match, whatever the limit."""
+        if query.compares_results:
+            return sum(1 for _ in self.documents(replace(query, limit=None)))
         try:
             answer = self._ask(query=Conditions(query).of_documents(), size=0, track_total_hits=True)
         except AnswerError as error:

@@ -100,6 +100,13 @@ class Block:
             rows[row] = 1
         return int.from_bytes(rows, "little")
 
+    def of_same_recipients(self, results: Mask) -> Mask:
+        """Return all recipient results of the recipients that have one of these."""
+        codes = (self.column(name).codes for name in ("to.recipient", "to.orig_to"))
+        recipients = list(zip(self.result_rows, *codes, strict=True))
+        wanted = set(compress(recipients, results.to_bytes(len(recipients), "little")))
+        return int.from_bytes(bytes([recipient in wanted for recipient in recipients]), "little")
+
     def results_of(self, rows: Mask) -> Mask:
         """Return the recipient results of these rows."""
         return _flags(self.result_rows, rows.to_bytes(self.size, "little"))

@@ -24,7 +24,9 @@ _DOCUMENT_COLUMNS: Final = (*(field.name for field in DOCUMENT if field.searched
 _RESULT_FIELDS: Final = tuple(field.name for field in RECIPIENT_RESULT if field.searched)
 REASON: Final = "to.reason"
 """The column that `--by status` counts."""
-_ENCODED: Final = (*_DOCUMENT_COLUMNS, *(f"to.{name}" for name in _RESULT_FIELDS), REASON)
+ATTEMPTS: Final = "to.attempts"
+"""The column that `--by ever` adds up."""
+_ENCODED: Final = (*_DOCUMENT_COLUMNS, *(f"to.{name}" for name in _RESULT_FIELDS), REASON, ATTEMPTS)
 NUMBERS: Final = {name: number for number, name in enumerate((DATES, IDS, RESULT_ROWS, *_ENCODED))}
 """The number of each column; those that begin with `to.` have one value for each recipient result."""
 _EXACT: Final = {name for criterion in CRITERIA if criterion.comparison is EXACT for name in criterion.columns}
@@ -80,7 +82,7 @@ class Columns:
         self._size += len(shown)
         for name in _DOCUMENT_COLUMNS:
             self._encoders[name].add([document[name] for document in shown])
-        for name in _RESULT_FIELDS:
+        for name in (*_RESULT_FIELDS, "attempts"):
             self._encoders[f"to.{name}"].add([result[name] for result in results])
         self._encoders[REASON].add([reason_in(document, result) for document in shown for result in document["to"]])
 

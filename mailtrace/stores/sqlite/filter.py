@@ -71,22 +71,26 @@ class Filter:
         self._query, self._undated = query, replace(query, since=None, until=None)
         tests = [(criterion, _Test(criterion, wanted)) for criterion, wanted in query.asked(CRITERIA)]
         self._of_documents = [test for criterion, test in tests if not criterion.is_of_results]
-        self._of_results = [test for criterion, test in tests if criterion.is_of_results]
+        self._of_results = [test for criterion, test in tests if criterion in query.of_one_result]
+        self._of_recipients = [test for criterion, test in tests if criterion in query.of_recipients]
         self._words = [
             {criterion: _Test(criterion, word.asked_of(criterion)) for criterion in WORD_CRITERIA}
             for word in query.words
         ]
-        self.is_empty = not tests and not query.words
+        self._asks_of_results = query.min_delay is not None or bool(self._of_results or self._of_recipients)
+        self.is_empty = not tests and not query.words and not query.asks_of_results
         """Whether the query has no condition but dates."""
 
     def rows(self, block: Block) -> Mask:
-        """Return the rows of a block whose documents match."""
+        """Return the rows of a block whose documents match; with `queued`, those that can match."""
         found = block.shown(self._query.since, self._query.until)
+        if self._query.queued:
+            found = found and found & _unfinished(block)
         for test in self._of_documents:
             found = found and found & test.mask(block)
-        if found and (self._of_results or self._words):
+        if found and (self._asks_of_results or self._words):
             results = self.results(block)
-            if self._of_results:
+            if self._asks_of_results:
                 found &= block.rows_of(results)
             for word in self._words:
                 found = found and found & (_outside(word, block) | block.rows_of(_inside(word, block) & results))
@@ -101,17 +105,21 @@ class Filter:
         return self.is_empty or matches(self._undated, document)
 
     def results(self, block: Block) -> Mask:
-        """Return the recipient results of a block that meet all criteria about recipients."""
+        """Return the recipient results of a block that meet all criteria about recipients, except `queued`."""
         found = everything(len(block.result_rows))
         for test in self._of_results:
             found = found and found & test.mask(block)
+        for test in self._of_recipients:
+            found = found and found & block.of_same_recipients(test.mask(block))
+        if found and (shortest := self._query.min_delay) is not None:
+            found &= block.of_same_recipients(_with_delay(block, shortest))
         return found
 
-    def counted(self, block: Block, rows: Mask) -> Mask:
-        """Return the recipient results of these rows that `groups_of` counts.
+    def counted(self, block: Block, rows: Mask, *, final: bool) -> Mask:
+        """Return the recipient results of these rows that `groups_of` counts, for a query without `queued`.
 
         By default these are the final results. If a word of the query matches only recipients, only their results
-        count.
+        count. With `final`, a recipient counts by the final result even if the query asks for earlier ones.
         """
         found = self.results(block) & block.results_of(rows)
         if not self._query.asks_of_attempts:
@@ -121,7 +129,25 @@ class Filter:
             outside = [block.results_of(_outside(word, block)) for word in self._words]
             inside = [_inside(word, block) & (every ^ mask) for word, mask in zip(self._words, outside, strict=True)]
             found &= reduce(and_, outside) | reduce(or_, inside)
-        return found
+        return _final(block, found) if final and self._query.asks_of_attempts else found
+
+
+def _unfinished(block: Block) -> Mask:
+    """Return the rows of messages that may be in the queue: not removed, and not only rejected."""
+    accepted = block.with_value("to.outcome", lambda values: [value != "rejected" for value in values])
+    return block.rows_of(accepted) & block.with_value("removed", lambda values: [not value for value in values])
+
+
+def _with_delay(block: Block, shortest: int) -> Mask:
+    """Return the recipient results with at least this delay in seconds."""
+    return block.with_value("to.delay", lambda values: [value is not None and value >= shortest for value in values])
+
+
+def _final(block: Block, results: Mask) -> Mask:
+    """Return the final results of the recipients that have one of these results."""
+    last = is_last(block)
+    is_each_final = results & last == results
+    return results if is_each_final else block.of_same_recipients(results) & last
 
 
 def _outside(word: dict[Criterion, _Test], block: Block) -> Mask:

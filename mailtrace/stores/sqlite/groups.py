@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta, timezone
 from typing import Any, Final
 
-from mailtrace.search.groups import OF_TIMES, VALUES, Group, GroupCounter, Grouping, size_of
+from mailtrace.search.groups import OF_TIMES, VALUES, Group, GroupCounter, Grouping, query_for, size_of
 from mailtrace.search.query import Query
 from mailtrace.stores.sqlite.block import Block, Mask, selected
-from mailtrace.stores.sqlite.columns import HIDDEN, REASON
+from mailtrace.stores.sqlite.columns import ATTEMPTS, HIDDEN, REASON
 from mailtrace.stores.sqlite.filter import Filter
 
 _MINUTE: Final = 60_000_000
@@ -19,15 +19,27 @@ _MOST: Final = 100_000
 
 
 def groups_of_blocks(query: Query, groupings: Sequence[Grouping], blocks: Iterable[Block]) -> list[list[Group]]:
-    """Return the groups of the documents that match, for each grouping."""
+    """Return the groups of the documents that match a query without `queued`, for each grouping."""
     totals, filter_ = [_Totals(grouping) for grouping in groupings], Filter(query)
-    counts_recipients = any(grouping.counts_recipients for grouping in groupings)
+    kinds = {_kind(grouping): (grouping, Filter(query_for(grouping, query))) for grouping in groupings}
     for block in blocks:
         if rows := filter_.rows(block):
-            results = filter_.counted(block, rows) if counts_recipients else 0
-            for each in totals:
-                each.add(block, rows, results)
+            masks = {kind: _mask(grouping, counted, block, rows) for kind, (grouping, counted) in kinds.items()}
+            for each, grouping in zip(totals, groupings, strict=True):
+                each.add(block, masks[_kind(grouping)])
     return [each.groups() for each in totals]
+
+
+def _kind(grouping: Grouping) -> tuple[str, bool]:
+    """What is counted: the same for all groupings of a kind."""
+    return grouping.counted, grouping.counts_final_results
+
+
+def _mask(grouping: Grouping, filter_: Filter, block: Block, rows: Mask) -> Mask:
+    """Return the rows, or the recipient results, to count."""
+    if not grouping.counts_recipients:
+        return rows
+    return filter_.counted(block, rows, final=grouping.counts_final_results)
 
 
 class _Totals:
@@ -36,8 +48,10 @@ class _Totals:
     def __init__(self, grouping: Grouping) -> None:
         self._grouping, self._counter = grouping, GroupCounter(grouping)
         self._names = [_Names(grouping, name) for name in grouping.names]
+        self._beside = ["to.delay"] * grouping.has_delays + [ATTEMPTS] * grouping.counts_attempts
+        """The columns that are counted together with the key."""
         self._numbers: Counter[Any] = Counter()
-        """How often each key has been counted; or each key with a delay, in seconds."""
+        """How often each key has been counted; or each key with what is beside it."""
         self._bytes: defaultdict[Any, int] = defaultdict(int)
 
     def groups(self) -> list[Group]:
@@ -47,16 +61,15 @@ class _Totals:
             self._counter.size(self._whole(key), size)
         return self._counter.groups()
 
-    def add(self, block: Block, rows: Mask, results: Mask) -> None:
+    def add(self, block: Block, mask: Mask) -> None:
         """Count the rows, or the recipient results, of a block."""
-        grouping = self._grouping
-        mask = results if grouping.counts_recipients else rows
         keys = self._keys(block, mask)
-        if grouping.has_bytes:
+        if self._grouping.has_bytes:
             self._add_bytes(block, mask, keys)
-        if grouping.has_delays:
-            delays = block.column("to.delay")
-            self._numbers.update(zip(keys, map(delays.values.__getitem__, selected(mask, delays.codes)), strict=True))
+        if self._beside:
+            columns = [block.column(name) for name in self._beside]
+            beside = [map(column.values.__getitem__, selected(mask, column.codes)) for column in columns]
+            self._numbers.update(zip(keys, *beside, strict=True))
         else:
             self._numbers.update(keys)
         if len(self._numbers) > _MOST:
@@ -82,10 +95,10 @@ class _Totals:
                 totals[key] += size_at[code]
 
     def _count(self) -> None:
-        counter, has_delays = self._counter, self._grouping.has_delays
+        counter, has_delays, counts_attempts = self._counter, self._grouping.has_delays, self._grouping.counts_attempts
         for counted, number in self._numbers.items():
-            key = self._whole(counted[0] if has_delays else counted)
-            counter.count(key, number)
+            key = self._whole(counted[0] if self._beside else counted)
+            counter.count(key, number * counted[-1] if counts_attempts else number)
             if has_delays:
                 counter.delay(key, counted[1], number)
         self._numbers.clear()

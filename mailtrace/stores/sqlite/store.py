@@ -8,6 +8,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from itertools import islice, starmap
 from pathlib import Path
 from typing import Final
@@ -19,7 +20,7 @@ from mailtrace.logs.checkpoint import Checkpoint
 from mailtrace.message.document import Document
 from mailtrace.message.part import Part
 from mailtrace.message.transaction import Key, TimeSpan, starts_near, time_span_of
-from mailtrace.search.groups import Group, Grouping
+from mailtrace.search.groups import Group, Grouping, groups_together
 from mailtrace.search.query import Query
 from mailtrace.stores import make_folder
 from mailtrace.stores.base import Removal, Replacement, Row, Stored, WriteResult
@@ -215,6 +216,8 @@ class SqliteStore:
 
     def count(self, query: Query) -> int:
         """Return the number of documents that match."""
+        if query.queued:
+            return sum(1 for _ in self.search(replace(query, limit=None)))
         filter_ = Filter(query)
         with self._reading() as reader:
             return reader.read(lambda connection: sum(map(filter_.number, blocks_of(connection, query))))
@@ -225,6 +228,8 @@ class SqliteStore:
 
     def groups(self, query: Query, groupings: Sequence[Grouping]) -> list[list[Group]]:
         """Return the groups of several groupings, found in one pass."""
+        if query.queued:
+            return groups_together(query, groupings, self.search(replace(query, limit=None)))
         with self._reading() as reader:
             return reader.read(lambda connection: groups_of_blocks(query, groupings, blocks_of(connection, query)))
 

@@ -127,6 +127,9 @@ def random_queries(random: Random, transactions: list[Transaction]) -> Iterator[
         yield from (Query(**{member: (make(asked),)}) for asked in values)  # type: ignore[arg-type]
     yield from (Query(queue_ids=(asked,)) for asked in (queue_ids[0], queue_ids[1].lower(), "*", "NOQUEUE"))
     yield from (Query(links=(asked,)) for asked in (*queue_ids[:3], "5298B228B8B", "5298b228b8b", "*", ""))
+    yield from (Query(min_delay=asked) for asked in DELAYS)
+    yield from (Query(queued=True, **members) for members in ({}, {"ever": OUTCOMES[:1]}, {"min_delay": 1}))
+    yield from (Query(outcomes=(last,), ever=(ever,)) for last in OUTCOMES[:3] for ever in OUTCOMES[:3])
     yield from (Query(since=at) for at in times[:10])
     yield from (Query(until=at) for at in times[:10])
     for _ in range(100):
@@ -148,6 +151,7 @@ ASKED: dict[str, tuple[Callable[[str], Any], tuple[str, ...]]] = {
     "words": (Word.of, WORDS),
 }
 """For each member of `Query`: how its values are made, and from which arguments."""
+DELAYS = (0, 1, 3, 4, 63495, 63496, 10**18)
 _CHANCES = {
     "senders": 0.3,
     "recipients": 0.4,
@@ -182,6 +186,8 @@ def _combined(random: Random, queue_ids: list[str], times: list[int]) -> Query:
         **members,
         queue_ids=tuple(some(queue_ids, 0.05)),
         links=tuple(some([*queue_ids[:5], "5298B228B8B"], 0.1)),
+        queued=random.random() < 0.1,
+        min_delay=random.choice(DELAYS) if random.random() < 0.1 else None,
         since=since if random.random() < 0.3 else None,
         until=until if random.random() < 0.3 else None,
         limit=random.choice([None, None, 0, 1, 3, 50]),

@@ -150,7 +150,7 @@ def _random_transaction(random: Random, number: int, at: int) -> Transaction:
     if random.random() < 0.9:
         facts.append((at + 1, MessageId(random.choice(MSGIDS))))
     if random.random() < 0.9:
-        facts.append((at + 1, Envelope(random.choice(ADDRESSES), number, 1)))
+        facts.append((at + 1, Envelope(random.choice(ADDRESSES), number, random.choice([1, 1, 2, 4]))))
     for i in range(random.choice([0, 1, 1, 2, 3])):
         result = _random_result(random)
         facts.append((at + 2 + i, result))

@@ -1,6 +1,7 @@
 """Every store finds the same documents."""
 
 from collections.abc import Callable, Generator
+from dataclasses import replace
 from datetime import datetime, timezone
 from itertools import permutations
 from random import Random
@@ -13,10 +14,10 @@ from helpers.stores.transactions import AT, DAY, EVER, newest_first, random_tran
 from mailtrace.message.document import document
 from mailtrace.message.order import TimedFact
 from mailtrace.message.transaction import SECOND, Transaction
-from mailtrace.mta.facts import Client, Envelope, MessageId, Removed, Result
+from mailtrace.mta.facts import Client, Envelope, Held, MessageId, Refusal, Removed, Result
 from mailtrace.search.groups import BY, SORTS, Grouping, groups_of
 from mailtrace.search.patterns import Pattern
-from mailtrace.search.query import Query, matches
+from mailtrace.search.query import Query, Word, matches
 from mailtrace.stores.base import Store
 from mailtrace.syslog.timezones import zone_of
 
@@ -109,6 +110,69 @@ def test_recipient_and_outcome_are_of_the_same_result(store):
     assert store.count(Query(recipients=(carol,), outcomes=("deferred",))) == 0
 
 
+def test_what_became_of_a_recipient_and_what_happened_before_are_asked_together(store):
+    alice, carol = "alice@bar.com", "carol@bar.com"
+    arrival: list[TimedFact] = [*whole()[:2], (AT, Envelope("bob@foo.com", 1, 2))]
+    late: list[TimedFact] = [
+        (AT + 700 * SECOND, sent(alice)._replace(delay=700.0)),
+        (AT + 700 * SECOND, Removed("removed")),
+    ]
+    put(
+        store,
+        transaction("ABCDE00001", [*arrival, (AT + SECOND, sent(alice, "deferred")), *late]),
+        transaction("ABCDE00002", [*arrival, (AT + SECOND, sent(carol, "deferred")), *late]),
+        transaction("ABCDE00003", [*arrival, (AT + SECOND, sent(alice, "deferred", carol)), *late]),
+    )
+    asked = Query(outcomes=("sent",), ever=("deferred",))
+    assert ["ABCDE00001"] == [each["transaction"] for each in found(store, asked)]
+    assert store.count(asked) == 1
+    utc = zone_of("UTC")
+    assert [("sent", 1)] == [group[:2] for group in store.group(asked, Grouping("outcome", utc))]
+    assert [("deferred", 1)] == [group[:2] for group in store.group(asked, Grouping("ever", utc))]
+    assert [("deferred", 3), ("sent", 3)] == [group[:2] for group in store.group(Query(), Grouping("ever", utc))]
+    assert store.count(Query(min_delay=700)) == 3
+    assert store.count(Query(min_delay=701)) == 0
+    assert store.count(replace(asked, min_delay=700)) == 1
+
+
+def test_attempts_with_the_same_result_are_counted_each(store):
+    attempts = [(AT + i * SECOND, sent("alice@bar.com", "deferred")) for i in range(5)]
+    put(store, transaction(SHORT, [*whole()[:2], *attempts, (AT + 9 * SECOND, sent("alice@bar.com"))]))
+    groups = store.group(Query(), Grouping("ever", zone_of("UTC")))
+    assert [("deferred", 5), ("sent", 1)] == [group[:2] for group in groups]
+
+
+def test_the_queue_has_what_is_deferred_held_waiting_or_untried(store):
+    arrival: list[TimedFact] = [(AT, Client("bob.desktop [10.10.10.10]")), (AT, Envelope("bob@foo.com", 1, 2))]
+    alice: TimedFact = AT + SECOND, sent("alice@bar.com")
+    carol: TimedFact = AT + SECOND, sent("carol@bar.com")
+    later: TimedFact = AT + SECOND, sent("carol@bar.com", "deferred")
+    put(
+        store,
+        transaction("ABCDE00001", arrival),
+        transaction("ABCDE00002", [*arrival, alice, later]),
+        transaction("ABCDE00003", [*arrival, later, (AT + 2 * SECOND, Held("held by the operator"))]),
+        transaction("ABCDE00004", [*arrival, alice]),
+        transaction("ABCDE00005", [*arrival, alice, carol]),
+        transaction("ABCDE00006", [*arrival, alice, later, (AT + 9 * SECOND, Removed("deleted"))]),
+        transaction("ABCDE00007", [*arrival, alice, carol, (AT + 9 * SECOND, Removed("removed"))]),
+        transaction("ABCDE00008", [(AT, Refusal("rejected", "rejected (no)", "bob@foo.com", "alice@bar.com"))]),
+    )
+    of_carol = Pattern.of("carol@bar.com")
+    for query, wanted in (
+        (Query(queued=True), [1, 2, 3, 4]),
+        (Query(queued=True, recipients=(of_carol,)), [2, 3]),
+        (Query(queued=True, recipients=(Pattern.of("alice@bar.com"),)), []),
+        (Query(queued=True, outcomes=("held",)), [3]),
+        (Query(queued=True, ever=("deferred",)), [2, 3]),
+        (Query(queued=True, words=(Word.of("bob@foo.com"),)), [1, 2, 3, 4]),
+        (Query(queued=True, words=(Word.of("alice@bar.com"),)), []),
+    ):
+        assert wanted == sorted(int(each["transaction"][-1]) for each in found(store, query)), query
+        assert store.count(query) == len(wanted), query
+    assert len(found(store, Query(queued=True, limit=2))) == 2
+
+
 def test_microseconds_keep_their_order(store):
     times = [AT, AT + 1, AT + 10, AT + 100_000, AT + 999_999, AT + SECOND]
     mails = [transaction(f"ABCDE0000{i}", whole(time)) for i, time in enumerate(times)]
@@ -165,6 +229,11 @@ def test_a_transaction_of_100000_recipients_is_stored_and_found(store):
     put(store, transaction(SHORT, [(AT + 2 * SECOND, sent("one.more@list.example"))]))
     assert store.count(Query(recipients=(Pattern.of("one.more@list.example"),))) == 1
     assert [group.number for group in store.group(Query(), Grouping("to-domain", zone_of("UTC")))] == [100_001]
+    assert [store.count(Query(min_delay=seconds)) for seconds in (0, 1)] == [1, 0]
+    assert store.count(Query(ever=("sent",), outcomes=("sent",))) == 1
+    for by in ("ever", "outcome"):
+        groups = store.group(Query(ever=("sent",)), Grouping(by, zone_of("UTC")))
+        assert [("sent", 100_001)] == [group[:2] for group in groups]
 
 
 def test_the_longest_values_are_stored_and_found(store):

@@ -1,0 +1,96 @@
+"""What is in the queue, and what was delivered late, as an admin asks for it."""
+
+import csv
+import io
+import json
+
+import pytest
+
+NONE = "relay=none"
+BAR = "relay=mx.bar.com[192.0.2.25]:25"
+LINES = (
+    "08:00:00 qmgr[9]: 4A0000000A: from=<bob@foo.com>, size=1, nrcpt=2 (queue active)",
+    f"08:00:01 smtp[9]: 4A0000000A: to=<a@slow.example>, {NONE}, delay=1, dsn=4.4.1, status=deferred (timed out)",
+    f"08:00:01 smtp[9]: 4A0000000A: to=<b@bar.com>, {BAR}, delay=1, dsn=2.0.0, status=sent (250 Ok)",
+    "11:00:00 qmgr[9]: 4A0000000B: from=<bob@foo.com>, size=1, nrcpt=1 (queue active)",
+    f"11:00:01 smtp[9]: 4A0000000B: to=<c@bar.com>, {NONE}, delay=1, dsn=4.4.1, status=deferred (timed out)",
+    f"11:40:00 smtp[9]: 4A0000000B: to=<c@bar.com>, {BAR}, delay=2400, dsn=2.0.0, status=sent (250 Ok)",
+    "11:40:00 qmgr[9]: 4A0000000B: removed",
+    "11:50:00 qmgr[9]: 4A0000000C: from=<bob@foo.com>, size=1, nrcpt=3 (queue active)",
+    f"12:00:00 smtp[9]: 4A0000000A: to=<a@slow.example>, {NONE}, delay=14400, dsn=4.4.1, status=deferred (still so)",
+)
+LOG = "".join(f"2026-11-29T{line[:8]}+00:00 mx postfix/{line[9:]}\n" for line in LINES)
+
+
+@pytest.fixture
+def indexed(commands):
+    done = commands.index("-q", "-", given=LOG.encode())
+    assert (0, "") == (done.returncode, done.stderr)
+    return commands
+
+
+def test_age_and_reason_of_what_is_in_the_queue_are_shown(indexed):
+    done = indexed.search("--queued")
+    lines = done.stdout.splitlines()
+    assert ["4A0000000C", "4A0000000A"] == [line.split()[1] for line in lines if line.startswith("transaction")]
+    assert ["queued: 10 min", "queued: 4 h, deferred (still so)"] == [
+        line for line in lines if line.startswith("queued:")
+    ]
+    assert "ages count from the last known line of the host, not from now: mx 2026-11-29 12:00:00\n" == done.stderr
+
+
+def test_json_has_the_age_in_seconds(indexed):
+    found = [json.loads(line) for line in indexed.search("--queued", "--format", "json").stdout.splitlines()]
+    assert [("4A0000000C", 600), ("4A0000000A", 14400)] == [(each["transaction"], each["age"]) for each in found]
+    assert "age" not in json.loads(indexed.search("-r", 1, "--format", "json").stdout)
+
+
+def test_the_queue_is_counted_by_age(indexed):
+    done = indexed.search("--queued", "--by", "to-domain")
+    assert (
+        done.stdout
+        == """\
+recipients  5  10  20  40  80  160  320  640  1280  1280+  to-domain
+         4  0   0   3   0   0    0    1    0     0      0  TOTAL
+         3  0   0   3   0   0    0    0    0     0      0  -
+         1  0   0   0   0   0    0    1    0     0      0  slow.example
+"""
+    )
+    assert "not from now: mx 2026-11-29 12:00:00" in done.stderr
+    limited = indexed.search("--queued", "--by", "to-domain", "-r", 1)
+    assert "4  0   0   3   0   0    0    1    0     0      0  TOTAL" in limited.stdout
+    assert "1 more: -r 2 shows all" in limited.stderr
+
+
+def test_the_ages_are_columns_of_csv_and_members_of_json(indexed):
+    rows = list(csv.DictReader(io.StringIO(indexed.search("--queued", "--by", "status", "--format", "csv").stdout)))
+    assert [("queued (no result yet)", "3", "3"), ("deferred (still so)", "1", "0")] == [
+        (row["status"], row["count"], row["20"]) for row in rows
+    ]
+    done = indexed.search("--queued", "--by", "status", "--format", "json")
+    found = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [{"20": 3}, {"320": 1}] == [{age: n for age, n in each["minutes"].items() if n} for each in found]
+    assert [3, 1] == [each["count"] for each in found]
+
+
+def test_the_queue_is_counted_for_a_recipient_alone(indexed):
+    assert "1\n" == indexed.search("--queued", "--count", "-t", "@slow.example").stdout
+    assert 1 == indexed.search("--queued", "--count", "-t", "@bar.com").returncode
+    assert 1 == indexed.search("--queued", "--by", "to", "-t", "@bar.com").returncode
+
+
+def test_what_was_deferred_and_then_delivered_is_found(indexed):
+    found = indexed.search("-s", "sent", "--ever", "deferred", "--format", "json").stdout.splitlines()
+    assert ["4A0000000B"] == [json.loads(line)["transaction"] for line in found]
+    assert "1\n" == indexed.search("--min-delay", "40m", "-s", "sent", "--count").stdout
+    assert 1 == indexed.search("--min-delay", "41m", "-s", "sent", "--count").returncode
+
+
+def test_recipients_and_attempts_are_counted_apart(indexed):
+    def counts(by):
+        rows = csv.reader(io.StringIO(indexed.search("--by", by, "--format", "csv").stdout))
+        return dict(list(rows)[1:])
+
+    assert {"sent": "2", "deferred": "1", "queued": "1"} == counts("outcome")
+    assert {"sent": "2", "deferred": "3", "queued": "1"} == counts("ever")
+    assert indexed.search("--by", "ever").stdout.startswith("attempts  ever\n")
