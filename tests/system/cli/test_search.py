@@ -288,7 +288,7 @@ def test_a_search_for_a_whole_value_gets_no_hint(indexed, word):
         (["--bob"], "for help: --help"),
         (["--ever", "lost"], "--ever lost: unknown outcome; choose from sent, deferred"),
         (["-s", "sent", "--ever", "deferred"], "-s sent and --ever deferred cannot both apply to one delivery"),
-        (["--mta", "exim"], "choose from"),
+        (["--mta", "qmail"], "choose from"),
         (["--by", "lane"], "choose from"),
         (["--format", "xml"], "choose from"),
         (["--by", "to", "--count"], "not allowed with"),
