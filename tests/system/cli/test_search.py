@@ -329,7 +329,7 @@ def test_a_search_for_a_whole_value_gets_no_hint(indexed, word):
         (["--bob"], "for help: --help"),
         (["--ever", "lost"], "--ever lost: unknown outcome; choose from sent, deferred"),
         (["--min-delay", "10x"], "--min-delay 10x: not a duration; write it as 30s, 10m or 2h"),
-        (["--mta", "exim"], "choose from"),
+        (["--mta", "qmail"], "choose from"),
         (["--by", "lane"], "choose from"),
         (["--by", "to", "--by", "to"], "--by counts by one or two different values"),
         (["--by", "to", "--by", "from", "--by", "host"], "--by counts by one or two different values"),
