@@ -99,6 +99,7 @@ def _add_output(group: argparse._ArgumentGroup) -> None:
     option(
         "--trace", action="store_true", help="show the journey of each message across hosts, as a tree or nested JSON"
     )
+    option("--lines", action="store_true", help="show the log lines of each transaction")
     option("--long", action="store_true", help="show every known field, as text")
     option(
         "--color",
@@ -139,7 +140,21 @@ def query_of(arguments: argparse.Namespace, zone: tzinfo, now: float) -> Query:
         until=until,
         limit=given["limit"],
         oldest_first=given["oldest_first"],
+        with_lines=_with_lines(arguments),
     )
+
+
+def _with_lines(arguments: argparse.Namespace) -> bool:
+    """Return whether to show log lines.
+
+    Raises:
+        UsageError: the output has no place for them.
+    """
+    counts = "--count" if arguments.count else "--by" if arguments.by else ""
+    output = counts or ("--format csv" if arguments.format == "csv" else "")
+    if arguments.lines and output:
+        raise UsageError(f"--lines: {output} shows no log lines: leave one of them out")
+    return bool(arguments.lines)
 
 
 def hint_of(arguments: argparse.Namespace) -> str:

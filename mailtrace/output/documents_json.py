@@ -15,4 +15,6 @@ def document_json(document: Document, zone: tzinfo) -> bytes:
         {**result, "date": iso_time(result["date"], zone), "last_date": iso_time(result["last_date"], zone)}
         for result in document["to"]
     ]
+    if "lines" in document:
+        shown["lines"] = [{**line, "date": iso_time(line["date"], zone)} for line in document["lines"]]
     return orjson.dumps(shown) + b"\n"

@@ -67,6 +67,15 @@ def _lines(document: Document, zone: tzinfo, style: Style) -> Iterator[str]:
     if style.long:
         yield from _known(document, ("mta", "instance"))
         yield f"removed: {'yes' if document['removed'] else 'no'}"
+    yield from line_texts(document, zone)
+
+
+def line_texts(document: Document, zone: tzinfo) -> Iterator[str]:
+    """Return the log lines of a document, if it has them, as a log shows them."""
+    for line in document.get("lines", ()):
+        pid = f"[{line['pid']}]" if line["pid"] else ""
+        frame = f"{local_time(line['date'], zone)} {document['host']} {line['program']}{pid}"
+        yield safe(f"{frame}: {line['text']}")
 
 
 def _known(fields: dict[str, Any], names: Iterable[str]) -> Iterator[str]:

@@ -10,6 +10,7 @@ import orjson
 from mailtrace.message.document import Document
 from mailtrace.message.recipients import RecipientResult
 from mailtrace.output.documents_json import document_json
+from mailtrace.output.documents_text import line_texts
 from mailtrace.output.escape import safe
 from mailtrace.output.times import duration, iso_time, local_time
 from mailtrace.tracing.journey import Branch, Hop, Journey
@@ -104,7 +105,10 @@ class _Tree:
 
     def _hop(self, hop: Hop) -> Iterator[str]:
         yield self._head(hop)
-        if hop.is_repeated or hop.is_cut:
+        if hop.is_repeated:
+            return
+        yield from (f"   {line}" for line in line_texts(hop.document, self._zone))
+        if hop.is_cut:
             return
         parts = [self._branch(branch) for branch in _visible(hop.branches)]
         if len(hop.branches) > _MOST_BRANCHES:

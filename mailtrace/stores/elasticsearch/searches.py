@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from itertools import islice
 from typing import Any, Final
 
@@ -101,14 +102,14 @@ class Searches:
         body = {
             "query": conditions.of_documents(),
             "sort": sort_of(query),
-            "source": {"excludes": PRIVATE},
+            "source": {"excludes": [name for name in PRIVATE if not (query.with_lines and name in LINES)]},
             "track_total_hits": False,
         }
         if limit is not None and limit <= _PAGE:
             hits = self._ask(**body, size=limit)["hits"]["hits"]
         else:
             hits = self._all(body)
-        return map(document_of, hits)
+        return map(partial(document_of, with_lines=query.with_lines), hits)
 
     def _all(self, body: dict[str, Any]) -> Iterator[dict[str, Any]]:
         pit = self._open()

@@ -69,7 +69,7 @@ class Search:
 
     def _document(self, number: int) -> Document | None:
         row = self._connection.execute("SELECT facts FROM transactions WHERE number = ?", (number,)).fetchone()
-        return document_in(row[0]) if row else None
+        return document_in(row[0], with_lines=self._query.with_lines) if row else None
 
     def _parts(self) -> list[tuple[int, int, int]]:
         return self._connection.execute(
