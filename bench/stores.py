@@ -7,7 +7,9 @@ import orjson
 
 from mailtrace.logs.checkpoint import Checkpoint
 from mailtrace.message.document import Document
-from mailtrace.message.transaction import Key, TimeSpan, Transaction
+from mailtrace.message.part import Part
+from mailtrace.message.transaction import Key, TimeSpan
+from mailtrace.mta.version import GRAMMAR_VERSION
 from mailtrace.search.groups import Group, Grouping
 from mailtrace.search.query import Query
 from mailtrace.stores.base import Removal, Replacement, Row, Stored, WriteResult
@@ -54,7 +56,7 @@ class Counting:
     def remove(self, removals: Sequence[Removal]) -> None:
         """Do nothing."""
 
-    def read(self, _transactions: Sequence[Transaction]) -> dict[str, Stored]:
+    def read(self, _transactions: Sequence[Part]) -> dict[str, Stored]:
         """Return nothing: the store is empty."""
         return {}
 
@@ -84,6 +86,17 @@ class Counting:
     def group(self, _query: Query, _grouping: Grouping) -> list[Group]:
         """Return nothing: the store is empty."""
         return []
+
+    def slices(self) -> Iterator[Sequence[Stored]]:
+        """Return nothing: the store is empty."""
+        return iter(())
+
+    def grammar(self) -> int:
+        """Return this version: the store is empty."""
+        return GRAMMAR_VERSION
+
+    def set_grammar(self, version: int) -> None:
+        """Do nothing."""
 
     def expire(self, _before: float) -> int:
         """Return nothing: the store is empty."""

@@ -10,6 +10,7 @@ from mailtrace.cli.check import check
 from mailtrace.cli.explain import explain
 from mailtrace.cli.parser import Parser, access_from, days, run, stop_at_signals, year
 from mailtrace.cli.progress import message_line, progress_of
+from mailtrace.cli.rebuild import rebuild_store, update
 from mailtrace.errors import ExitStatus, LogError, UsageError
 from mailtrace.indexing.follower import Follower, can_follow
 from mailtrace.indexing.indexer import Indexer
@@ -62,6 +63,7 @@ def _parser() -> Parser:
     option(
         "--from-start", action="store_true", help="read known logs again from the start; changes nothing that is stored"
     )
+    option("--rebuild", action="store_true", help="derive all documents again from the log lines that the store keeps")
     option("--check", action="store_true", help="show the state of the store and its problems; write nothing")
     option("--explain", action="store_true", help="show how each line is parsed; write nothing")
     return parser
@@ -70,8 +72,7 @@ def _parser() -> Parser:
 def _index(argv: Sequence[str]) -> ExitStatus:
     parser = _parser()
     arguments = parser.parse_args(argv)
-    if bool(arguments.files) == arguments.check:
-        parser.error("--check takes no FILE" if arguments.check else "name a log file, or - for standard input")
+    _require_files(parser, arguments)
     calendar = Calendar(zone_of(arguments.tz), arguments.tz, arguments.year)
     if arguments.explain:
         explain(arguments.files, calendar, time.time(), sys.stdout)
@@ -93,13 +94,31 @@ def _index(argv: Sequence[str]) -> ExitStatus:
         if arguments.check:
             return check(store, zone_of(arguments.tz), sys.stdout)
         with locked(store.name, wait=arguments.wait):
-            return _follow(arguments, calendar, store) if arguments.follow else _read(arguments, calendar, store)
+            return _write(arguments, calendar, store)
     except BusyError as busy:
         if not arguments.quiet:
             _notify(str(busy))
         return ExitStatus.OK
     finally:
         store.close()
+
+
+def _require_files(parser: Parser, arguments: Namespace) -> None:
+    """Check that there are files where they are needed.
+
+    Raises:
+        UsageError: there are none, or a flag takes none.
+    """
+    alone = "--check" if arguments.check else "--rebuild" if arguments.rebuild else ""
+    if bool(arguments.files) == bool(alone):
+        parser.error(f"{alone} takes no FILE" if alone else "name a log file, or - for standard input")
+
+
+def _write(arguments: Namespace, calendar: Calendar, store: Store) -> ExitStatus:
+    if arguments.rebuild:
+        return rebuild_store(store, quiet=arguments.quiet)
+    update(store, _notify, quiet=arguments.quiet)
+    return _follow(arguments, calendar, store) if arguments.follow else _read(arguments, calendar, store)
 
 
 def _read(arguments: Namespace, calendar: Calendar, store: Store) -> ExitStatus:

@@ -5,7 +5,7 @@ or end is missing under a short queue ID, the stored transactions are read, join
 they have not changed; on a conflict this is repeated.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from operator import add
 from typing import Final, NamedTuple
 
@@ -46,13 +46,14 @@ class _Plan(NamedTuple):
     """IDs that depend on other stored transactions of their key."""
 
 
-def write(store: Store, transactions: Sequence[Part]) -> Written:
-    """Merge transactions into the store, without a commit.
+def write(store: Store, transactions: Sequence[Part], keys: Iterable[Key] = ()) -> Written:
+    """Merge transactions into the store, without a commit; those of `keys` are divided again with all that is stored.
 
     Raises:
         StoreError: the store cannot be written, or conflicts with other writers do not end.
     """
-    written, uncertain = Written(0, 0, []), {part.key for part in transactions if not part.is_certain}
+    uncertain = {*keys, *(part.key for part in transactions if not part.is_certain)}
+    written = Written(0, 0, [])
     batches = _batches(transactions, uncertain)
     for round_ in range(_ROUNDS):
         retry: list[Part] = []

@@ -138,6 +138,19 @@ class Store(Protocol):
     def group(self, query: Query, grouping: Grouping) -> list[Group]:
         """Return all groups of the documents that match, like `groups_of`, regardless of the query's limit."""
 
+    def slices(self) -> Iterator[Sequence[Stored]]:
+        """Yield all rows, stubs too, in slices that fit into memory.
+
+        Between two slices, rows can be written and committed: a row that is replaced meanwhile may be yielded again or
+        not, but slices come to an end.
+        """
+
+    def grammar(self) -> int:
+        """Return the oldest version of the grammar that made any document of this store."""
+
+    def set_grammar(self, version: int) -> None:
+        """Record, with the next commit, that the grammar of this version made all documents."""
+
     def expire(self, before: float) -> int:
         """Delete documents older than `before`, in seconds since 1970, and return their number."""
 

@@ -9,6 +9,7 @@ from mailtrace.errors import StoreError
 from mailtrace.logs.checkpoint import Checkpoint
 from mailtrace.stores.elasticsearch.bulk import Bulk, Operation
 from mailtrace.stores.elasticsearch.client import Server
+from mailtrace.stores.elasticsearch.template import GRAMMAR
 
 _MOST: Final = 10_000
 """The most hits of one search (`index.max_result_window`)."""
@@ -35,6 +36,18 @@ class Checkpoints:
     def load(self) -> list[Checkpoint]:
         """Return all checkpoints; an empty list if the index does not exist."""
         return [_checkpoint(hit["_source"]["checkpoint"]) for hit in self._hits({"match_all": {}})]
+
+    def grammar(self) -> int:
+        """Return the version of the grammar that made the documents; 0 for mailtrace 0.1 or without an index."""
+        get = self._server.client.indices.get_mapping
+        answer = self._server.ask_with_retries(get, index=self._index, ignore_unavailable=True)
+        found = (state["mappings"].get("_meta", {}).get(GRAMMAR, 0) for state in answer.values())
+        return next(map(int, found), 0)
+
+    def set_grammar(self, version: int) -> None:
+        """Record the version of the grammar that made the documents."""
+        put = self._server.client.indices.put_mapping
+        self._server.ask_until_answered(put, index=self._index, meta={GRAMMAR: version})
 
     def prune(self, before: float) -> None:
         """Delete checkpoints last saved before a time, in seconds since 1970, unless another run saves them again."""

@@ -1,6 +1,6 @@
 """Search an Elasticsearch server, page by page, however many documents match."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -75,24 +75,35 @@ class Searches:
         """Return the hits, with their versions, of all transactions with these keys, including stubs."""
         return self._hits(of_keys(keys), LINES)
 
+    def slices(self, indices: Iterable[str]) -> Iterator[Sequence[dict[str, Any]]]:
+        """Yield the hits of everything in these indices in pages, each in the order of the IDs."""
+        for index in indices:
+            yield from self._hit_pages({"match_all": {}}, LINES, index)
+
     def lacking_beginning(self, keys: Sequence[Key]) -> set[Key]:
         """Return the keys that have a transaction whose beginning may be missing."""
         found = self._hits(of_keys_lacking_beginning(keys), ["host", "transaction"])
         return {(hit["_source"]["host"], hit["_source"]["transaction"]) for hit in found}
 
     def _hits(self, condition: Clause, source: list[str]) -> Iterator[dict[str, Any]]:
+        for page in self._hit_pages(condition, source, self._indices.pattern):
+            yield from page
+
+    def _hit_pages(self, condition: Clause, source: list[str], index: str) -> Iterator[list[dict[str, Any]]]:
         body: dict[str, Any] = {"query": condition, "sort": _BY_ID, "size": _PAGE, "source": source}
         while True:
             answer = self._server.ask_until_answered(
                 self._server.client.search,
-                index=self._indices.pattern,
+                index=index,
+                ignore_unavailable=True,  # retention may delete it meanwhile
                 allow_partial_search_results=False,
                 seq_no_primary_term=True,
                 track_total_hits=False,
                 **body,
             )
             hits = answer["hits"]["hits"]
-            yield from hits
+            if hits:
+                yield hits
             if len(hits) < _PAGE:
                 return
             body["search_after"] = hits[-1]["sort"]

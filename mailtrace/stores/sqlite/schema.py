@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from mailtrace.errors import StoreError
+from mailtrace.mta.version import GRAMMAR_VERSION
 
 POSITION_BITS: Final = 16
 """How many bits of a row number are the position in the part."""
@@ -22,9 +23,10 @@ CHUNK_BITS: Final = 10
 """How many bits of a row number are the position in the chunk."""
 PART_SIZE: Final = 1 << POSITION_BITS
 
-_VERSION: Final = 3
+_VERSION: Final = 4
 _APPLICATION: Final = 0x6D74_7263
 _TABLES: Final = """
+CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE parts (
     part INTEGER PRIMARY KEY, day INTEGER NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL,
     since INTEGER NOT NULL, until INTEGER NOT NULL, indexed INTEGER NOT NULL, size INTEGER NOT NULL);
@@ -69,6 +71,7 @@ def set_up(connection: sqlite3.Connection, name: str) -> None:
             connection.execute(statement)
         connection.execute(f"PRAGMA application_id = {_APPLICATION}")
         connection.execute(f"PRAGMA user_version = {_VERSION}")
+        set_grammar(connection, GRAMMAR_VERSION)
     connection.execute("COMMIT")
 
 
@@ -87,10 +90,20 @@ def check(connection: sqlite3.Connection, name: str) -> None:
     version = connection.execute("PRAGMA user_version").fetchone()[0]
     if application != _APPLICATION:
         raise StoreError(f"{name} is not a mailtrace store: choose another file with --store")
-    if version > _VERSION:
+    if version > _VERSION or (version == _VERSION and grammar_of(connection) > GRAMMAR_VERSION):
         raise StoreError(f"{name} was written by a newer mailtrace: install that version here too")
     if version < _VERSION:
-        raise StoreError(f"{name} was written by an older mailtrace: move it away, then index the logs again")
+        raise StoreError(f"{name} was written by an older mailtrace: run mailtrace-index --rebuild once")
+
+
+def grammar_of(connection: sqlite3.Connection) -> int:
+    """Return the version of the grammar that made the documents."""
+    return int(connection.execute("SELECT value FROM meta WHERE name = 'grammar'").fetchone()[0])
+
+
+def set_grammar(connection: sqlite3.Connection, version: int) -> None:
+    """Record the version of the grammar that made the documents."""
+    connection.execute("INSERT OR REPLACE INTO meta VALUES ('grammar', ?)", (version,))
 
 
 def insert(connection: sqlite3.Connection, into: str, rows: list[tuple[object, ...]]) -> None:

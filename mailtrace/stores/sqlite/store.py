@@ -26,7 +26,17 @@ from mailtrace.stores.sqlite.columns import Columns, delete_columns
 from mailtrace.stores.sqlite.exact_terms import queue_id_term, terms_of
 from mailtrace.stores.sqlite.partitions import Parts
 from mailtrace.stores.sqlite.rows import FIELDS, stored, values_of
-from mailtrace.stores.sqlite.schema import POSITION_BITS, check, insert, is_empty, placeholders, set_up, slices
+from mailtrace.stores.sqlite.schema import (
+    POSITION_BITS,
+    check,
+    grammar_of,
+    insert,
+    is_empty,
+    placeholders,
+    set_grammar,
+    set_up,
+    slices,
+)
 from mailtrace.stores.sqlite.search import Search
 
 _WAIT_SECONDS: Final = 60
@@ -331,6 +341,28 @@ class SqliteStore:
             else:
                 return connection
         raise AssertionError
+
+    def slices(self) -> Iterator[Sequence[Stored]]:
+        """Yield all rows in the order of their numbers, which a replacement does not change."""
+        sql = f"SELECT {FIELDS} FROM transactions WHERE number > ? ORDER BY number LIMIT {_SLICE}"
+        last = -1
+        while True:
+            with self._sqlite_errors():
+                rows = list(map(stored, self._begin().execute(sql, (last,))))
+            if not rows:
+                return
+            yield rows
+            last = rows[-1].version[0]
+
+    def grammar(self) -> int:
+        """Return the version of the grammar that made the documents."""
+        with self._sqlite_errors():
+            return grammar_of(self._begin())
+
+    def set_grammar(self, version: int) -> None:
+        """Record the version of the grammar that made the documents."""
+        with self._sqlite_errors():
+            set_grammar(self._begin(), version)
 
     def expire(self, before: float) -> int:
         """Delete parts with only documents dated and first indexed before a time, and return the space to the disk."""
