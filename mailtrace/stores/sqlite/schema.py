@@ -10,8 +10,10 @@ Each row has the facts, from which searches derive the document. *Terms* are an 
 one blob for each searched field of a chunk, so that patterns are compared and groups counted without any document.
 """
 
+import os
 import sqlite3
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Final
 
 from mailtrace.errors import StoreError
@@ -24,7 +26,7 @@ CHUNK_BITS: Final = 10
 PART_SIZE: Final = 1 << POSITION_BITS
 
 _VERSION: Final = 4
-_APPLICATION: Final = 0x6D74_7263
+APPLICATION: Final = 0x6D74_7263
 _TABLES: Final = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE parts (
@@ -69,7 +71,7 @@ def set_up(connection: sqlite3.Connection, name: str) -> None:
     if not connection.execute("PRAGMA user_version").fetchone()[0]:
         for statement in _TABLES.split(";"):
             connection.execute(statement)
-        connection.execute(f"PRAGMA application_id = {_APPLICATION}")
+        connection.execute(f"PRAGMA application_id = {APPLICATION}")
         connection.execute(f"PRAGMA user_version = {_VERSION}")
         set_grammar(connection, GRAMMAR_VERSION)
     connection.execute("COMMIT")
@@ -88,7 +90,7 @@ def check(connection: sqlite3.Connection, name: str) -> None:
     """
     application = connection.execute("PRAGMA application_id").fetchone()[0]
     version = connection.execute("PRAGMA user_version").fetchone()[0]
-    if application != _APPLICATION:
+    if application != APPLICATION:
         raise StoreError(f"{name} is not a mailtrace store: choose another file with --store")
     if version > _VERSION or (version == _VERSION and grammar_of(connection) > GRAMMAR_VERSION):
         raise StoreError(f"{name} was written by a newer mailtrace: install that version here too")
@@ -129,3 +131,14 @@ def slices(values: list[bytes]) -> list[list[bytes]]:
     """Return values in slices that fit into one statement."""
     most = min(_VARIABLES // 2, 1000)
     return [values[at : at + most] for at in range(0, len(values), most)]
+
+
+def touch(path: Path) -> None:
+    """Check that a file can be written; create it if it is missing, readable by the group whatever the umask."""
+    try:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o640)
+    except FileExistsError:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o640)
+    else:
+        os.fchmod(handle, 0o640)
+    os.close(handle)

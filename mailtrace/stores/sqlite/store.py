@@ -21,12 +21,13 @@ from mailtrace.message.part import Part
 from mailtrace.message.transaction import Key, TimeSpan, starts_near, time_span_of
 from mailtrace.search.groups import Group, Grouping
 from mailtrace.search.query import Query
-from mailtrace.stores.base import Removal, Replacement, Row, Stored, WriteResult
+from mailtrace.stores.base import Notify, Removal, Replacement, Row, Stored, WriteResult
 from mailtrace.stores.sqlite.columns import Columns, delete_columns
 from mailtrace.stores.sqlite.exact_terms import queue_id_term, terms_of
 from mailtrace.stores.sqlite.partitions import Parts
 from mailtrace.stores.sqlite.rows import FIELDS, stored, values_of
 from mailtrace.stores.sqlite.schema import (
+    APPLICATION,
     POSITION_BITS,
     check,
     grammar_of,
@@ -36,6 +37,7 @@ from mailtrace.stores.sqlite.schema import (
     set_grammar,
     set_up,
     slices,
+    touch,
 )
 from mailtrace.stores.sqlite.search import Search
 
@@ -55,9 +57,9 @@ _SETTLED: Final = (
 class SqliteStore:
     """The embedded store at a path. The first write creates the file; searches open it read-only."""
 
-    def __init__(self, path: str, *, now: Callable[[], float] = time.time) -> None:
+    def __init__(self, path: str, *, now: Callable[[], float] = time.time, notify: Notify = lambda _: None) -> None:
         self.path = Path(path)
-        self._now = now
+        self._now, self._notify = now, notify
         self._writer: sqlite3.Connection | None = None
         self._parts, self._columns = Parts(), Columns()
 
@@ -88,12 +90,13 @@ class SqliteStore:
             if not self.path.parent.exists():
                 self.path.parent.mkdir(parents=True)
                 self.path.parent.chmod(0o2750)
-            _touch(self.path)
+            touch(self.path)
         except OSError as error:
             raise StoreError(
                 f"{self.path} cannot be written ({error.strerror}): choose another file with --store"
             ) from error
         with self._sqlite_errors():
+            self._migrate()
             connection = sqlite3.connect(self.path, timeout=_WAIT_SECONDS, isolation_level=None)
             set_up(connection, self.name)
             self._writer = connection
@@ -111,6 +114,13 @@ class SqliteStore:
             raise StoreError(
                 f"{self.path} is damaged or not a mailtrace store ({error}): move it away, then index the logs again"
             ) from error
+
+    def _migrate(self) -> None:
+        from mailtrace.stores.sqlite.migration import is_migratable, migrate  # noqa: PLC0415 # needed once
+
+        if is_migratable(self.path):
+            self._notify(f"{self.path} was written by mailtrace 0.1: converting it")
+            migrate(self.path, APPLICATION, lambda path, now: SqliteStore(path, now=now))
 
     def _begin(self) -> sqlite3.Connection:
         """Return the connection for writing, with a transaction open."""
@@ -388,14 +398,3 @@ class SqliteStore:
             with suppress(sqlite3.Error):
                 self._writer.close()
             self._writer = None
-
-
-def _touch(path: Path) -> None:
-    """Check that a file can be written; create it if it is missing, readable by the group whatever the umask."""
-    try:
-        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o640)
-    except FileExistsError:
-        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o640)
-    else:
-        os.fchmod(handle, 0o640)
-    os.close(handle)
