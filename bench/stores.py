@@ -75,6 +75,9 @@ class Counting:
         """Return none: every log is new."""
         return []
 
+    def forget(self, checkpoints: Sequence[Checkpoint]) -> None:
+        """Do nothing."""
+
     def search(self, _query: Query) -> Iterator[Document]:
         """Return nothing: the store is empty."""
         return iter(())

@@ -15,6 +15,7 @@ from mailtrace.errors import ExitStatus, LogError, UsageError
 from mailtrace.indexing.follower import Follower, can_follow
 from mailtrace.indexing.indexer import Indexer
 from mailtrace.indexing.lock import BusyError, locked
+from mailtrace.indexing.replace import take_out
 from mailtrace.indexing.report import Report
 from mailtrace.logs.backfill import days_of
 from mailtrace.logs.rotation import Calendar
@@ -62,6 +63,11 @@ def _parser() -> Parser:
     option("--index-period", choices=INDEX_PERIODS, help="period of one Elasticsearch index (default day)")
     option(
         "--from-start", action="store_true", help="read known logs again from the start; changes nothing that is stored"
+    )
+    option(
+        "--replace",
+        action="store_true",
+        help="take what these logs gave out of the store and read them anew: if -y or --tz was wrong",
     )
     option("--rebuild", action="store_true", help="derive all documents again from the log lines that the store keeps")
     option("--check", action="store_true", help="show the state of the store and its problems; write nothing")
@@ -112,12 +118,23 @@ def _require_files(parser: Parser, arguments: Namespace) -> None:
     alone = "--check" if arguments.check else "--rebuild" if arguments.rebuild else ""
     if bool(arguments.files) == bool(alone):
         parser.error(f"{alone} takes no FILE" if alone else "name a log file, or - for standard input")
+    if arguments.replace and (arguments.follow or arguments.from_start):
+        parser.error("--replace reads a log once from its start: leave --follow and --from-start out")
 
 
 def _write(arguments: Namespace, calendar: Calendar, store: Store) -> ExitStatus:
     if arguments.rebuild:
         return rebuild_store(store, quiet=arguments.quiet)
     update(store, _notify, quiet=arguments.quiet)
+    if arguments.replace:
+        taken = take_out(store, arguments.files)
+        for note in [
+            *taken.notes,
+            *(f"refused by the store: {one.transaction}: {one.reason}" for one in taken.refused),
+        ]:
+            _notify(note)
+        if taken.refused:
+            return ExitStatus.REFUSED
     return _follow(arguments, calendar, store) if arguments.follow else _read(arguments, calendar, store)
 
 

@@ -125,6 +125,9 @@ class Store(Protocol):
     def checkpoints(self) -> list[Checkpoint]:
         """Return all checkpoints."""
 
+    def forget(self, checkpoints: Sequence[Checkpoint]) -> None:
+        """Delete checkpoints, after making all writes so far permanent."""
+
     def search(self, query: Query) -> Iterator[Document]:
         """Yield the documents that match, in the order of the query: by (date, ID), newest first by default.
 

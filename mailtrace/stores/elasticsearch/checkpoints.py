@@ -33,6 +33,10 @@ class Checkpoints:
             [Operation({"index": {"_index": self._index, "_id": one.log}}, _source(one)) for one in checkpoints]
         )
 
+    def delete(self, checkpoints: Sequence[Checkpoint]) -> None:
+        """Delete checkpoints."""
+        self._apply([Operation({"delete": {"_index": self._index, "_id": one.log}}) for one in checkpoints])
+
     def load(self) -> list[Checkpoint]:
         """Return all checkpoints; an empty list if the index does not exist."""
         return [_checkpoint(hit["_source"]["checkpoint"]) for hit in self._hits({"match_all": {}})]

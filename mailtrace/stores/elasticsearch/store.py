@@ -243,6 +243,11 @@ class ElasticsearchStore:
         self._checkpoints.save(checkpoints)
         self._server.outage.recovered()
 
+    def forget(self, checkpoints: Sequence[Checkpoint]) -> None:
+        """Make everything written visible to searches, then delete these checkpoints."""
+        self.commit([])
+        self._checkpoints.delete(checkpoints)
+
     def checkpoints(self) -> list[Checkpoint]:
         """Return all checkpoints."""
         return self._checkpoints.load()

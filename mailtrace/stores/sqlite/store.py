@@ -296,6 +296,13 @@ class SqliteStore:
                 for log, offset, tail, path, state, saved in rows
             ]
 
+    def forget(self, checkpoints: Sequence[Checkpoint]) -> None:
+        """Commit all writes together with the deletion of these checkpoints."""
+        with self._sqlite_errors():
+            logs = [(checkpoint.log,) for checkpoint in checkpoints]
+            self._begin().executemany("DELETE FROM checkpoints WHERE log = ?", logs)
+        self.commit([])
+
     def search(self, query: Query) -> Iterator[Document]:
         """Yield the documents that match, in the order of the query."""
         with self._reading() as connection:
