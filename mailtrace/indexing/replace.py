@@ -44,6 +44,11 @@ def take_out(store: Store, paths: Sequence[str]) -> Taken:
     taken, known = Taken(), store.checkpoints()
     store.commit([])
     logs, wrong = readable(paths)
+    wrong += [
+        f"{log.path}: a stream leaves no checkpoint, so --replace does not know what it gave: index into a new --store"
+        for log in logs
+        if log.is_stream
+    ]
     if wrong:
         raise LogError("; ".join(wrong))
     plans = planned(logs, _AS_BEFORE, known)

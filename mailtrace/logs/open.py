@@ -229,7 +229,7 @@ def _check(plan: Planned, calendar: Calendar, state: dict[str, Any]) -> None:
     if without_year and begin["latest"] is None and plan.year not in (None, begin["year"], state.get("given")):
         raise LogError(
             f"{path} was indexed with the year {begin['year']}, now with {plan.year}:"
-            " omit -y, or index into a new --store"
+            f" omit -y, or add --replace to read it anew with -y {plan.year}"
         )
     instant = frames["latest"] if without_year else frames["dated"]
     if instant is None or (state["zone"] and not calendar.zone_name):
@@ -240,7 +240,7 @@ def _check(plan: Planned, calendar: Calendar, state: dict[str, Any]) -> None:
         now = f"--tz {calendar.zone_name}" if calendar.zone_name else "the machine's time zone"
         raise LogError(
             f"{path} was indexed with {name} ({_shown(before)}), now with {now} ({_shown(after)}):"
-            " use the earlier zone with --tz, or index into a new --store"
+            " use the earlier zone with --tz, or add --replace to read it anew"
         )
 
 

@@ -26,6 +26,8 @@ CHUNK_BITS: Final = 10
 PART_SIZE: Final = 1 << POSITION_BITS
 
 _VERSION: Final = 4
+WAIT_SECONDS: Final = 60
+"""How long to wait for another process that writes."""
 APPLICATION: Final = 0x6D74_7263
 _TABLES: Final = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
@@ -142,3 +144,26 @@ def touch(path: Path) -> None:
     else:
         os.fchmod(handle, 0o640)
     os.close(handle)
+
+
+def open_reader(path: Path) -> sqlite3.Connection:
+    """Open the file read-only.
+
+    SQLite must create files beside a store in WAL mode. Without the permission to do so, a store that nobody writes
+    is opened as immutable.
+    """
+    if not os.access(path, os.R_OK):
+        raise StoreError(f"{path} cannot be read by this user: join its group")
+    for mode in ("mode=ro", "immutable=1"):
+        connection = sqlite3.connect(
+            f"{path.resolve().as_uri()}?{mode}", uri=True, timeout=WAIT_SECONDS, isolation_level=None
+        )
+        try:
+            connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        except sqlite3.OperationalError:
+            connection.close()
+            if mode == "immutable=1" or path.with_name(path.name + "-wal").exists():
+                raise
+        else:
+            return connection
+    raise AssertionError

@@ -29,10 +29,12 @@ from mailtrace.stores.sqlite.rows import FIELDS, stored, values_of
 from mailtrace.stores.sqlite.schema import (
     APPLICATION,
     POSITION_BITS,
+    WAIT_SECONDS,
     check,
     grammar_of,
     insert,
     is_empty,
+    open_reader,
     placeholders,
     set_grammar,
     set_up,
@@ -41,7 +43,6 @@ from mailtrace.stores.sqlite.schema import (
 )
 from mailtrace.stores.sqlite.search import Search
 
-_WAIT_SECONDS: Final = 60
 _SLICE: Final = 1_000
 """How many new rows are in memory at a time."""
 _POSITION_MASK: Final = (1 << POSITION_BITS) - 1
@@ -97,7 +98,7 @@ class SqliteStore:
             ) from error
         with self._sqlite_errors():
             self._migrate()
-            connection = sqlite3.connect(self.path, timeout=_WAIT_SECONDS, isolation_level=None)
+            connection = sqlite3.connect(self.path, timeout=WAIT_SECONDS, isolation_level=None)
             set_up(connection, self.name)
             self._writer = connection
 
@@ -323,7 +324,7 @@ class SqliteStore:
         if not self.path.is_file() or not self.path.stat().st_size:
             raise self._missing()
         with self._sqlite_errors():
-            connection = self._open_reader()
+            connection = open_reader(self.path)
             try:
                 if is_empty(connection):
                     raise self._missing()
@@ -336,28 +337,6 @@ class SqliteStore:
 
     def _missing(self) -> StoreMissingError:
         return StoreMissingError(f"nothing has been indexed at {self.path}: run mailtrace-index first")
-
-    def _open_reader(self) -> sqlite3.Connection:
-        """Open the file read-only.
-
-        SQLite must create files beside a store in WAL mode. Without the permission to do so, a store that nobody writes
-        is opened as immutable.
-        """
-        if not os.access(self.path, os.R_OK):
-            raise StoreError(f"{self.path} cannot be read by this user: join its group")
-        for mode in ("mode=ro", "immutable=1"):
-            connection = sqlite3.connect(
-                f"{self.path.resolve().as_uri()}?{mode}", uri=True, timeout=_WAIT_SECONDS, isolation_level=None
-            )
-            try:
-                connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-            except sqlite3.OperationalError:
-                connection.close()
-                if mode == "immutable=1" or self.path.with_name(self.path.name + "-wal").exists():
-                    raise
-            else:
-                return connection
-        raise AssertionError
 
     def slices(self) -> Iterator[Sequence[Stored]]:
         """Yield all rows in the order of their numbers, which a replacement does not change."""

@@ -108,6 +108,12 @@ def test_a_log_that_was_not_indexed_is_read(commands, log):
     assert expected(commands, "-y", 2010, log) == everything(commands)
 
 
+def test_a_stream_cannot_be_replaced(commands):
+    done = commands.index("--replace", "-", given=LOG.encode())
+    assert 2 == done.returncode
+    assert done.stderr.startswith("mailtrace-index: -: a stream leaves no checkpoint, so --replace does not know")
+
+
 def test_it_is_not_combined_with_other_ways_to_read(commands, log):
     for flag in ("--follow", "--from-start"):
         done = commands.index("--replace", flag, log)
