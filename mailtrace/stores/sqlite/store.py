@@ -27,7 +27,7 @@ from mailtrace.stores.sqlite.block import numbers_of
 from mailtrace.stores.sqlite.exact_terms import queue_id_term
 from mailtrace.stores.sqlite.filter import Filter
 from mailtrace.stores.sqlite.groups import groups_of_blocks
-from mailtrace.stores.sqlite.new_blocks import NewBlocks, delete, expire_chunk
+from mailtrace.stores.sqlite.new_blocks import NewBlocks, delete, expire_chunk, last_indexed
 from mailtrace.stores.sqlite.reader import Reader
 from mailtrace.stores.sqlite.rows import FIELDS, HEADLESS, SETTLED, stored
 from mailtrace.stores.sqlite.schema import (
@@ -154,10 +154,11 @@ class SqliteStore:
         return WriteResult(conflicts, [])
 
     def replace(self, replacements: Sequence[Replacement]) -> WriteResult:
-        """Replace rows that still have the version that was read, by new rows in the newest chunks."""
+        """Replace rows that still have the version that was read, by new rows, which expire no later."""
         with self._writing() as connection:
+            indexed = last_indexed(connection, (version for _, version in replacements))
             deleted = delete(connection, ((version, row.id) for row, version in replacements))
-            new = NewBlocks(connection, int(self._now()))
+            new = NewBlocks(connection, int(self._now()) if indexed is None else indexed)
             new.add((row.transaction.start, row) for row, _ in replacements if row.id in deleted)
             new.save()
         return WriteResult({row.id for row, _ in replacements} - deleted, [])

@@ -4,6 +4,7 @@ import os
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -50,12 +51,13 @@ needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become 
 
 
 @pytest.fixture
-def path(tmp_path: Path) -> Path:
-    for folder in (tmp_path, *tmp_path.parents[:3]):
-        folder.chmod(0o755)
-    made = tmp_path / "mailtrace.db"
-    made.touch(0o644)
-    return made
+def path() -> Iterator[Path]:
+    """A store in a folder that another user can enter: those of pytest are for this one."""
+    with tempfile.TemporaryDirectory() as name:
+        Path(name).chmod(0o755)
+        made = Path(name) / "mailtrace.db"
+        made.touch(0o644)
+        yield made
 
 
 @needs_root
