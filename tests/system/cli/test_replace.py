@@ -74,6 +74,24 @@ def test_a_replaced_log_is_as_if_it_had_been_read_right_at_first(commands, log, 
     assert "nothing new to read" in commands.index(file, *(right[2:] or [])).stderr
 
 
+EXIM = """\
+2026-11-24 10:00:00 1tF0aB-000000001Ab-0abc <= bob@foo.com H=bob.desktop [10.10.10.10] P=esmtp S=1234 id=x@foo.com
+2026-11-24 10:00:01 1tF0aB-000000001Ab-0abc => alice@bar.com R=dnslookup T=remote_smtp H=smtp.bar.com [192.0.2.25]
+2026-11-24 10:00:01 1tF0aB-000000001Ab-0abc Completed
+"""
+
+
+@pytest.mark.parametrize("wrong", [["--host", "mx1"], []], ids=["named", "own"])
+def test_a_log_that_was_read_with_a_wrong_host_is_replaced(commands, wrong):
+    file = commands.folder / "mainlog"
+    file.write_text(EXIM)
+    assert 0 == commands.index("-q", "--tz", "UTC", *wrong, file).returncode
+    refused = commands.index("-q", "--tz", "UTC", "--host", "mx2", file)
+    assert (2, True) == (refused.returncode, refused.stderr.endswith("or add --replace to read it anew\n"))
+    assert 0 == commands.index("-q", "--replace", "--tz", "UTC", "--host", "mx2", file).returncode
+    assert expected(commands, "--tz", "UTC", "--host", "mx2", file) == everything(commands)
+
+
 def test_lines_of_other_logs_stay(commands, log):
     """The halves of a message are in two logs, of which one had the wrong year."""
     lines = short(6, 7).splitlines(keepends=True)
