@@ -9,6 +9,7 @@ from mailtrace.logs.checkpoint import Checkpoint
 from mailtrace.message.document import Document
 from mailtrace.message.part import Part
 from mailtrace.message.transaction import Key, TimeSpan
+from mailtrace.mta.version import GRAMMAR_VERSION
 from mailtrace.search.groups import Group, Grouping
 from mailtrace.search.query import Query
 from mailtrace.stores.base import Removal, Replacement, Row, Stored, WriteResult
@@ -74,6 +75,9 @@ class Counting:
         """Return none: every log is new."""
         return []
 
+    def forget(self, checkpoints: Sequence[Checkpoint]) -> None:
+        """Do nothing."""
+
     def search(self, _query: Query) -> Iterator[Document]:
         """Return nothing: the store is empty."""
         return iter(())
@@ -89,6 +93,17 @@ class Counting:
     def groups(self, _query: Query, groupings: Sequence[Grouping]) -> list[list[Group]]:
         """Return nothing: the store is empty."""
         return [[] for _ in groupings]
+
+    def slices(self) -> Iterator[Sequence[Stored]]:
+        """Return nothing: the store is empty."""
+        return iter(())
+
+    def grammar(self) -> int:
+        """Return this version: the store is empty."""
+        return GRAMMAR_VERSION
+
+    def set_grammar(self, version: int) -> None:
+        """Do nothing."""
 
     def expire(self, _before: float) -> int:
         """Return nothing: the store is empty."""

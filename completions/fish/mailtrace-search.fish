@@ -35,6 +35,7 @@ complete -c mailtrace-search -l format -x -a 'text table json csv' -d 'text (def
 complete -c mailtrace-search -l columns -x -a '(__fish_complete_list , "string split \' \' \'all transaction host mta instance date from client client_ip orig_client login msgid size nrcpt removed origin recipient orig_to relay relay_host relay_ip status outcome dsn delay to_date last_date attempts last queued_as\'")' -d 'columns of --format csv or table, such as date,from,recipient,outcome,status; all for every field'
 complete -c mailtrace-search -l all-recipients -d 'show all recipients of a transaction, even if only some match -t, -s, --ever, --relay or --status'
 complete -c mailtrace-search -l trace -d 'show the journey of each message across hosts, as a tree or nested JSON'
+complete -c mailtrace-search -l lines -d 'show the log lines of each transaction'
 complete -c mailtrace-search -l long -d 'show every known field, as text'
 complete -c mailtrace-search -l no-pager -d 'do not use $PAGER (default less) on a terminal'
 complete -c mailtrace-search -l color -x -a 'auto always never' -d 'colours: auto (default) uses them on a terminal'

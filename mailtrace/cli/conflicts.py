@@ -40,12 +40,25 @@ OF_SEARCHES: Final = (
         for by in BY
         if by not in OF_TIMES
     ),
+    *(
+        Conflict("--lines", other, f"{other} shows no log lines")
+        for other in ("--count", "--by", "--format csv", "--format table")
+    ),
     Conflict("--columns", "--format text", "add --format csv or --format table"),
     Conflict("--columns", "--format json", "JSON has every field: leave --columns out"),
 )
 OF_THE_INDEXER: Final = (
     *(Conflict("--check", other) for other in ("--explain", "--follow", "--from-start", "-y")),
     *(Conflict("--explain", other) for other in ("--follow", "--from-start")),
+    *(
+        Conflict("--rebuild", other, "--rebuild reads no log: run it alone")
+        for other in ("--check", "--explain", "--follow", "--from-start", "--replace", "-y")
+    ),
+    *(Conflict("--replace", other) for other in ("--check", "--explain")),
+    *(
+        Conflict("--replace", other, "--replace reads a log once from its start: leave one of them out")
+        for other in ("--follow", "--from-start")
+    ),
 )
 
 

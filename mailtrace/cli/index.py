@@ -7,6 +7,7 @@ import time
 from argparse import BooleanOptionalAction, Namespace
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import closing
 
 from mailtrace.cli.check import check
 from mailtrace.cli.conflicts import OF_THE_INDEXER, refuse
@@ -15,11 +16,13 @@ from mailtrace.cli.following import Following
 from mailtrace.cli.jobs import HELP, jobs, usual_jobs, writer_of
 from mailtrace.cli.parser import Parser, days, run, stop_at_signals, store_from, year
 from mailtrace.cli.progress import message_line, progress_of, shows_progress
+from mailtrace.cli.rebuild import rebuild_store, update
 from mailtrace.cli.waiting import say_whom_it_waits_for
 from mailtrace.errors import ExitStatus, LogError, UsageError
 from mailtrace.indexing.follower import Follower, can_follow
 from mailtrace.indexing.indexer import Indexer, Progress
 from mailtrace.indexing.lock import BusyError, Lock, locked
+from mailtrace.indexing.replace import take_out
 from mailtrace.indexing.report import Report
 from mailtrace.indexing.writer import Writer
 from mailtrace.logs.backfill import days_of
@@ -76,6 +79,12 @@ def _parser() -> Parser:
         "--from-start", action="store_true", help="read known logs again from the start; changes nothing that is stored"
     )
     option("--jobs", metavar="N", type=jobs, help=HELP)
+    option(
+        "--replace",
+        action="store_true",
+        help="take what these logs gave out of the store and read them anew: if -y, --tz or --host was wrong",
+    )
+    option("--rebuild", action="store_true", help="derive all documents again from the log lines that the store keeps")
     option("--check", action="store_true", help="show the state of the store and its problems; write nothing")
     option("--explain", action="store_true", help="show how each line is parsed; write nothing")
     return parser
@@ -85,8 +94,7 @@ def _index(argv: Sequence[str]) -> ExitStatus:
     parser = _parser()
     arguments = parser.parse_args(argv)
     refuse(parser, arguments, OF_THE_INDEXER)
-    if bool(arguments.files) == arguments.check:
-        parser.error("--check takes no FILE" if arguments.check else "name a log file, or - for standard input")
+    _require_files(parser, arguments)
     own_host = socket.gethostname().lower()
     calendar = Calendar(zone_of(arguments.tz), arguments.tz, arguments.year, arguments.host.lower(), own_host)
     if arguments.explain:
@@ -104,9 +112,7 @@ def _index(argv: Sequence[str]) -> ExitStatus:
         if arguments.wait and not arguments.quiet and shows_progress():
             say_whom_it_waits_for(store, _notify)
         with locked(store, wait=arguments.wait, paths=arguments.files) as lock:
-            if arguments.follow:
-                return _follow(arguments, calendar, store, lock)
-            return _read(arguments, calendar, store)
+            return _write(arguments, calendar, store, lock)
     except BusyError as busy:
         if not (arguments.quiet and busy.is_followed):
             _notify(str(busy))
@@ -124,6 +130,39 @@ def _open(arguments: Namespace) -> Store:
         notify=(lambda _: None) if arguments.check else _notify,
         writes=not arguments.check,
     )
+
+
+def _require_files(parser: Parser, arguments: Namespace) -> None:
+    """Check that there are files where they are needed.
+
+    Raises:
+        UsageError: there are none, or a flag takes none.
+    """
+    alone = "--check" if arguments.check else "--rebuild" if arguments.rebuild else ""
+    if bool(arguments.files) == bool(alone):
+        parser.error(f"{alone} takes no FILE" if alone else "name a log file, or - for standard input")
+
+
+def _write(arguments: Namespace, calendar: Calendar, store: Store, lock: Lock) -> ExitStatus:
+    if arguments.rebuild:
+        return rebuild_store(store, quiet=arguments.quiet)
+    # With a store of its own, because the process that writes must begin before `store` is opened.
+    with closing(_open(arguments)) as before:
+        update(before, _notify, quiet=arguments.quiet)
+        if arguments.replace and not _take_out(before, arguments.files, calendar.own_host):
+            return ExitStatus.REFUSED
+    if arguments.follow:
+        return _follow(arguments, calendar, store, lock)
+    return _read(arguments, calendar, store)
+
+
+def _take_out(store: Store, files: Sequence[str], own_host: str) -> bool:
+    """Take what these logs gave out of the store; return whether the store accepts that."""
+    taken = take_out(store, files, own_host)
+    refused = [f"refused by the store: {one.transaction}: {one.reason}" for one in taken.refused]
+    for note in [*taken.notes, *refused]:
+        _notify(note)
+    return not refused
 
 
 def _read(arguments: Namespace, calendar: Calendar, store: Store) -> ExitStatus:

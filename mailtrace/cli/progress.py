@@ -3,7 +3,7 @@
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, TextIO
@@ -24,6 +24,19 @@ def progress_of(*, quiet: bool) -> Iterator[Progress]:
         return
     try:
         yield _Line(sys.stderr).show
+    finally:
+        erase()
+
+
+@contextmanager
+def count_of(what: str, *, quiet: bool) -> Iterator[Callable[[int], None]]:
+    """Return the callback that shows how many there are so far, on a terminal and unless `quiet`."""
+    if quiet or not shows_progress():
+        yield lambda _: None
+        return
+    line = _Line(sys.stderr)
+    try:
+        yield lambda number: line.show_count(number, what)
     finally:
         erase()
 
@@ -62,13 +75,25 @@ class _Line:
 
     def show(self, path: str, offset: int, lines: int) -> None:
         """Show how far a log has been read, at most ten times per second."""
+        if self._is_due():
+            show_line(
+                self._terminal, f"{self._percent(path, offset)}{self._speed(lines):,} lines/s  {safe(Path(path).name)}"
+            )
+
+    def show_count(self, number: int, what: str) -> None:
+        """Show how many there are so far, at most ten times per second."""
+        if self._is_due():
+            show_line(self._terminal, f"{number:,} {what}, {self._speed(number):,}/s")
+
+    def _is_due(self) -> bool:
         now = time.monotonic()
         if now < self._next:
-            return
+            return False
         self._next = now + _EVERY_SECONDS
-        speed = int(lines / max(now - self._began, 0.001))
-        text = f"{self._percent(path, offset)}{speed:,} lines/s  {safe(Path(path).name)}"
-        show_line(self._terminal, text)
+        return True
+
+    def _speed(self, number: int) -> int:
+        return int(number / max(time.monotonic() - self._began, 0.001))
 
     def _percent(self, path: str, offset: int) -> str:
         """The percentage of a file that has been read; empty for a pipe, whose size is unknown."""

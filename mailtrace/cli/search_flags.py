@@ -136,6 +136,7 @@ def _add_output(group: argparse._ArgumentGroup) -> None:
     option(
         "--trace", action="store_true", help="show the journey of each message across hosts, as a tree or nested JSON"
     )
+    option("--lines", action="store_true", help="show the log lines of each transaction")
     option("--long", action="store_true", help="show every known field, as text")
     option("--no-pager", action="store_true", help="do not use $PAGER (default less) on a terminal")
     option(
@@ -207,6 +208,7 @@ def query_of(arguments: argparse.Namespace, zone: tzinfo, now: float) -> Query:
         until=until,
         limit=given["limit"],
         oldest_first=given["oldest_first"],
+        with_lines=given["lines"],
     )
 
 

@@ -5,7 +5,7 @@ or end is missing under a short queue ID, the stored transactions are read, join
 they have not changed; on a conflict this is repeated.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from operator import add
 from typing import Final, NamedTuple
 
@@ -31,7 +31,9 @@ class Changes(NamedTuple):
     refused: list[Refused] = []  # noqa: RUF012 # never changed
 
 
-class _Plan(NamedTuple):
+class Plan(NamedTuple):
+    """What to write."""
+
     create: dict[str, Part]
     """New transactions by ID."""
     replace: list[tuple[Replacement, frozenset[str]]]
@@ -45,14 +47,20 @@ class _Plan(NamedTuple):
     uncertain: set[str]
     """IDs that depend on other stored transactions of their key."""
 
+    @classmethod
+    def empty(cls) -> "Plan":
+        """Return a plan without any row."""
+        return cls({}, [], [], {}, set(), set())
 
-def write(store: Store, transactions: Sequence[Part]) -> Changes:
-    """Merge transactions into the store, without a commit.
+
+def write(store: Store, transactions: Sequence[Part], keys: Iterable[Key] = ()) -> Changes:
+    """Merge transactions into the store, without a commit; those of `keys` are divided again with all that is stored.
 
     Raises:
         StoreError: the store cannot be written, or conflicts with other writers do not end.
     """
-    written, uncertain = Changes(), {part.key for part in transactions if not part.is_certain}
+    uncertain = {*keys, *(part.key for part in transactions if not part.is_certain)}
+    written = Changes()
     batches = _batches(transactions, uncertain)
     for round_ in range(_ROUNDS):
         retry: list[Part] = []
@@ -83,6 +91,12 @@ def _attempt(
 ) -> tuple[Changes, list[Part]]:
     """Write a batch once; return the changes, and the transactions to write again."""
     plan = _plan(store, transactions, uncertain, lookup=lookup)
+    written, conflicts = apply(store, plan)
+    return written, _to_retry(store, plan, conflicts, uncertain)
+
+
+def apply(store: Store, plan: Plan) -> tuple[Changes, set[str]]:
+    """Write what is planned; return the changes, and the IDs that other writers have changed meanwhile."""
     stubs: set[str] = set()
     creation = store.create(_rows(plan.create, stubs))
     replacements = [replacement for replacement, first in plan.replace if not first & creation.conflicts]
@@ -93,8 +107,7 @@ def _attempt(
     promoted = len(plan.promoted - conflicts)
     created = len(plan.create) - len(creation.conflicts | stubs) - len(creation.refused) + promoted
     updated = len(replacements) - len(change.conflicts) - len(change.refused) - promoted
-    written = Changes(created, updated, creation.refused + change.refused)
-    return written, _to_retry(store, plan, conflicts, uncertain)
+    return Changes(created, updated, creation.refused + change.refused), conflicts
 
 
 def _rows(transactions: Mapping[str, Part], stubs: set[str]) -> Iterator[Row]:
@@ -106,7 +119,7 @@ def _rows(transactions: Mapping[str, Part], stubs: set[str]) -> Iterator[Row]:
         yield row
 
 
-def _to_retry(store: Store, plan: _Plan, conflicts: set[str], uncertain: set[Key]) -> list[Part]:
+def _to_retry(store: Store, plan: Plan, conflicts: set[str], uncertain: set[Key]) -> list[Part]:
     """Return the transactions to plan again with what is stored now, and add their keys to `uncertain`.
 
     Two writers can store the halves of a message at the same time without seeing each other's. A look-up after the
@@ -122,9 +135,9 @@ def _to_retry(store: Store, plan: _Plan, conflicts: set[str], uncertain: set[Key
     return list(dict.fromkeys(parts))
 
 
-def _plan(store: Store, transactions: Sequence[Part], uncertain: set[Key], *, lookup: bool) -> _Plan:
+def _plan(store: Store, transactions: Sequence[Part], uncertain: set[Key], *, lookup: bool) -> Plan:
     """Look up stored transactions where needed, and plan what to write."""
-    plan = _Plan({}, [], [], {}, set(), set())
+    plan = Plan.empty()
     certain, by_key = _divided(transactions, uncertain)
     known = store.read([group[0] for group in certain.values() if lookup or any(part.written for part in group)])
     for id_, group in certain.items():
@@ -153,7 +166,7 @@ def _divided(
     return certain, by_key
 
 
-def _plan_row(plan: _Plan, id_: str, group: list[Part], stored: Stored | None) -> None:
+def _plan_row(plan: Plan, id_: str, group: list[Part], stored: Stored | None) -> None:
     """Plan the row of one ID: create it, join it with the stored one, or do nothing if no line is new."""
     if stored is None:
         plan.create[id_] = group[0] if len(group) == 1 else joined(map(general, group))
@@ -165,19 +178,23 @@ def _plan_row(plan: _Plan, id_: str, group: list[Part], stored: Stored | None) -
     plan.parts[id_] = group
 
 
-def _plan_replacement(plan: _Plan, stored: Stored, whole: Transaction, first: frozenset[str]) -> None:
+def _plan_replacement(plan: Plan, stored: Stored, whole: Transaction, first: frozenset[str]) -> None:
     row = Row(stored.id, whole, document_of(whole))
     plan.replace.append((Replacement(row, stored.version), first))
     if row.document is not None and document_of(stored.transaction) is None:
         plan.promoted.add(stored.id)
 
 
-def _plan_key(plan: _Plan, group: Sequence[Transaction], stored: list[Stored]) -> None:
+def _plan_key(plan: Plan, group: Sequence[Transaction], stored: list[Stored]) -> None:
     """Plan all rows of one short queue ID: to which message a line belongs depends on the lines around it."""
+    plan_rows(plan, stored, [*(row.transaction for row in stored), *group])
+
+
+def plan_rows(plan: Plan, stored: list[Stored], every: list[Transaction]) -> None:
+    """Plan the rows that hold all these transactions, in place of the stored ones."""
     before = {row.id: row for row in stored}
     after: dict[str, Transaction] = {}
-    every = [*(row.transaction for row in stored), *group]
-    for whole in segments(every):
+    for whole in segments(every) if every else ():
         after[whole.id] = joined([after[whole.id], whole]) if whole.id in after else whole
     for id_, whole in after.items():
         old = before.get(id_)

@@ -3,11 +3,13 @@
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache, partial
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 import orjson
 
+from mailtrace.message.dates import iso_time
 from mailtrace.message.document import Document
 from mailtrace.mta import kept_facts
 from mailtrace.syslog.records import Record
@@ -43,10 +45,30 @@ def unpacked(host: str, data: bytes) -> list[Record]:
     return [Record(time, host, *rest) for time, *rest in orjson.loads(_codec()[1](data))[1:]]
 
 
-def document_in(data: bytes) -> Document | None:
-    """Return the document from what `packed` returned."""
-    found: Document | None = orjson.loads(_codec()[1](data))[0]
+def document_in(data: bytes, *, with_lines: bool = False) -> Document | None:
+    """Return the document from what `packed` returned, if wanted with the member `lines` (`shown`)."""
+    found: Document | None
+    found, *lines = orjson.loads(_codec()[1](data))
+    if found is not None and with_lines:
+        found["lines"] = shown(Record(time, found["host"], *rest) for time, *rest in lines)
     return found
+
+
+def shown(lines: Iterable[Record]) -> list[dict[str, str]]:
+    """Return lines as a document shows them: in the order of their times, which are in UTC, without the host."""
+    made = (
+        {"date": iso_time(time), "program": program, "pid": pid, "text": text}
+        for time, _, program, pid, text in map(_without_fact, sorted(lines, key=itemgetter(0)))
+    )
+    return [dict(line) for line in dict.fromkeys(tuple(line.items()) for line in made)]
+
+
+def _without_fact(line: Record) -> Record:
+    """Return a line that says in words what a kept fact is; of a refusal, the line itself was kept."""
+    if line.program != kept_facts.PROGRAM:
+        return line
+    pid, _, text = line.pid.partition(" ")
+    return line._replace(pid=pid, text=text or kept_facts.shown(line.text))
 
 
 def kept_line(host: str, time: int, values: Sequence[Any], line: str = "") -> Record:

@@ -31,6 +31,13 @@ def text_of(values: Sequence[Any]) -> str:
     return json.dumps(values, separators=(",", ":"))
 
 
+def shown(text: str) -> str:
+    """Return the text of the line of a fact for people: `Client: client=bob.desktop [10.10.10.10]`."""
+    fact = fact_of(text)
+    known = (f"{name}={value}" for name, value in zip(fact._fields, fact, strict=True) if value is not None)
+    return f"{type(fact).__name__}: {', '.join(known)}"
+
+
 def fact_of(text: str) -> Fact:
     """Return the fact of a line's text."""
     return of_values(json.loads(text))

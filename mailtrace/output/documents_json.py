@@ -24,4 +24,6 @@ def document_json(document: Document, zone: tzinfo, select: Select | None = None
         selected = set(map(id, select(document)))
         for result, mark in zip(document["to"], shown["to"], strict=True):
             mark["matched"] = id(result) in selected
+    if "lines" in document:
+        shown["lines"] = [{**line, "date": iso_time(line["date"], zone)} for line in document["lines"]]
     return safe_json(orjson.dumps(shown)) + b"\n"

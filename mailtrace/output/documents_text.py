@@ -51,7 +51,7 @@ def document_text(document: Document, zone: tzinfo, style: Style = PLAIN, select
     """Return a document as lines of its known fields, with one line for each selected recipient result."""
     results = select(document)
     lines = _long_lines(document, results, zone, style) if style.long else _lines(document, results, zone, style)
-    return "".join(f"{line}\n" for line in lines)
+    return "".join(f"{line}\n" for line in (*lines, *line_texts(document, zone)))
 
 
 def _lines(document: Document, results: list[RecipientResult], zone: tzinfo, style: Style) -> Iterator[str]:
@@ -66,6 +66,14 @@ def _lines(document: Document, results: list[RecipientResult], zone: tzinfo, sty
     if left := len(document["to"]) - len(results):
         yield f"        {others(left)}"
     yield f"host:   {safe(document['host'])}"
+
+
+def line_texts(document: Document, zone: tzinfo) -> Iterator[str]:
+    """Return the log lines of a document, if it has them, as a log shows them."""
+    for line in document.get("lines", ()):
+        pid = f"[{line['pid']}]" if line["pid"] else ""
+        frame = f"{local_time(line['date'], zone)} {document['host']} {line['program']}{pid}"
+        yield safe(f"{frame}: {line['text']}")
 
 
 def _long_lines(document: Document, results: list[RecipientResult], zone: tzinfo, style: Style) -> Iterator[str]:

@@ -11,7 +11,7 @@ from mailtrace.message.document import Document
 from mailtrace.message.recipients import RecipientResult
 from mailtrace.output.colors import BOLD, WARNING, colored, colored_outcome
 from mailtrace.output.documents_json import document_json
-from mailtrace.output.documents_text import PLAIN, Style, document_details, result_details
+from mailtrace.output.documents_text import PLAIN, Style, document_details, line_texts, result_details
 from mailtrace.output.escape import safe, safe_json
 from mailtrace.output.times import duration, iso_time, local_time
 from mailtrace.tracing.journey import Branch, Hop, Journey
@@ -108,7 +108,10 @@ class _Tree:
 
     def _hop(self, hop: Hop) -> Iterator[str]:
         yield self._head(hop)
-        if hop.is_repeated or hop.is_cut:
+        if hop.is_repeated:
+            return
+        yield from (f"   {line}" for line in line_texts(hop.document, self._zone))
+        if hop.is_cut:
             return
         parts = [self._branch(branch) for branch in _visible(hop.branches)]
         if len(hop.branches) > _MOST_BRANCHES:

@@ -121,6 +121,8 @@ class Query:
     """At most this many documents: the first ones in the order of the search."""
     oldest_first: bool = False
     """Whether the oldest document comes first, instead of the newest."""
+    with_lines: bool = False
+    """Whether each document also has the member `lines`: its log lines, in the order of their times."""
 
     def asked(self, criteria: Iterable[Criterion]) -> Iterator[tuple[Criterion, tuple[Any, ...]]]:
         """Return the criteria that this query uses, each with its wanted values."""

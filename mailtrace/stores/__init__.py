@@ -36,7 +36,7 @@ def open_store(
         StoreError: the system store exists but this user cannot read it.
     """
     if not name:
-        return _sqlite(default_path())
+        return _sqlite(default_path(), notify)
     if name == "elasticsearch":
         name = "http://localhost:9200"
     if name.startswith(("http://", "https://")):
@@ -48,16 +48,16 @@ def open_store(
         )
     scheme, colon, path = name.partition(":")
     if scheme == "sqlite" and colon and path:
-        return _sqlite(expanded(path.removeprefix("//") if path.startswith("///") else path))
+        return _sqlite(expanded(path.removeprefix("//") if path.startswith("///") else path), notify)
     raise UsageError(
         f"--store {without_password(name)}: unknown kind of store; use sqlite:PATH, http://HOST:9200 or elasticsearch"
     )
 
 
-def _sqlite(path: str) -> Store:
+def _sqlite(path: str, notify: Notify) -> Store:
     from mailtrace.stores.sqlite.store import SqliteStore  # noqa: PLC0415 # not needed by searches of Elasticsearch
 
-    return SqliteStore(path)
+    return SqliteStore(path, notify=notify)
 
 
 def make_folder(folder: Path) -> None:

@@ -125,6 +125,9 @@ class Store(Protocol):
     def checkpoints(self) -> list[Checkpoint]:
         """Return all checkpoints."""
 
+    def forget(self, checkpoints: Sequence[Checkpoint]) -> None:
+        """Delete checkpoints, after making all writes so far permanent."""
+
     def search(self, query: Query) -> Iterator[Document]:
         """Yield the documents that match, in the order of the query: by (date, ID), newest first by default.
 
@@ -140,6 +143,19 @@ class Store(Protocol):
 
     def groups(self, query: Query, groupings: Sequence[Grouping]) -> list[list[Group]]:
         """Return the groups of several groupings of one query: of one state of the store, if it can read one."""
+
+    def slices(self) -> Iterator[Sequence[Stored]]:
+        """Yield all rows, stubs too, in slices that fit into memory.
+
+        Between two slices, rows can be written and committed: a row that is replaced meanwhile may be yielded again or
+        not, but slices come to an end.
+        """
+
+    def grammar(self) -> int:
+        """Return the oldest version of the grammar that made any document of this store."""
+
+    def set_grammar(self, version: int) -> None:
+        """Record, with the next commit, that the grammar of this version made all documents."""
 
     def expire(self, before: float) -> int:
         """Delete documents older than `before`, in seconds since 1970, and return their number."""
@@ -191,14 +207,3 @@ class Described(Protocol):
         Raises:
             StoreUnavailableError: the store does not answer.
         """
-
-
-@runtime_checkable
-class Derived(Protocol):
-    """A store that knows which version of the grammar made its documents."""
-
-    def grammar(self) -> int | None:
-        """Return the version, None if it has not been set."""
-
-    def set_grammar(self, version: int) -> None:
-        """Set the version together with the next commit."""

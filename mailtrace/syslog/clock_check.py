@@ -81,7 +81,7 @@ class ClockCheck:
         if abs(difference - years * _YEAR) > 2 * _DAY:
             return None
         year = _at(self._samples[0].queue_id, zone).year if given_year is None else given_year - years
-        return f"the queue IDs show {year}, so these dates are wrong: index into a new --store with -y {year}"
+        return f"the queue IDs show {year}, so these dates are wrong: run again with --replace -y {year}"
 
     def _other_zone(self, difference: float, zone: tzinfo) -> str | None:
         whole = round(difference / _QUARTER) * _QUARTER
@@ -96,7 +96,7 @@ class ClockCheck:
         name = _zone_like(self._samples, zone, typical, offset) or shown
         return (
             f"the log's clock is UTC{shown if offset else ''}, so these dates are wrong:"
-            f" index into a new --store with --tz{'=' if name[0] == '-' else ' '}{name}"
+            f" run again with --replace --tz{'=' if name[0] == '-' else ' '}{name}"
         )
 
 

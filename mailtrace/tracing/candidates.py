@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Final
 
 from mailtrace.message.document import Document
@@ -34,8 +35,8 @@ _MOST_OF_MSGID: Final = 200
 class Candidates:
     """The transactions fetched so far. A query has many IDs, each ID is queried once, and there are limits."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self, store: Store, *, with_lines: bool = False) -> None:
+        self._store, self._everything = store, Query(with_lines=with_lines)
         self._by_key: dict[tuple[str, str, str], Node] = {}
         self._by_queue_id: dict[str, list[Node]] = defaultdict(list)
         self._by_link: dict[str, list[Node]] = defaultdict(list)
@@ -87,7 +88,8 @@ class Candidates:
         for name, wanted in (("queue_ids", queue_ids), ("links", links)):
             new = [value for value in dict.fromkeys(wanted) if (name, value) not in self._queried]
             for start in range(0, len(new), _IDS_PER_QUERY):
-                self._fetch(Query(**{name: tuple(new[start : start + _IDS_PER_QUERY])}))  # type: ignore[arg-type]
+                some = tuple(new[start : start + _IDS_PER_QUERY])
+                self._fetch(replace(self._everything, **{name: some}))  # type: ignore[arg-type]
             self._queried.update((name, value) for value in new)
 
     def _fetch_msgid(self, msgid: str | None) -> None:
@@ -95,7 +97,8 @@ class Candidates:
         if msgid is None or ("msgid", msgid) in self._queried:
             return
         self._queried.add(("msgid", msgid))
-        found = list(self._store.search(Query(msgids=(Pattern("exact", msgid),), limit=_MOST_OF_MSGID + 1)))
+        query = replace(self._everything, msgids=(Pattern("exact", msgid),), limit=_MOST_OF_MSGID + 1)
+        found = list(self._store.search(query))
         if len(found) > _MOST_OF_MSGID:
             self.ignored_msgids.add(msgid)
             return

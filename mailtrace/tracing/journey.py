@@ -102,7 +102,7 @@ def journeys(store: Store, query: Query) -> Iterator[Journey]:
     shown: set[int] = set()
     while pending := list(islice(found, _BATCH)):
         while pending:
-            candidates, starts = _with_previous(store, pending)
+            candidates, starts = _with_previous(store, pending, with_lines=query.with_lines)
             for start in starts:
                 pending.pop(0)
                 root = _root(candidates, start)
@@ -116,16 +116,16 @@ def journeys(store: Store, query: Query) -> Iterator[Journey]:
                     break
 
 
-def _with_previous(store: Store, documents: list[Document]) -> tuple[Candidates, list[Node]]:
+def _with_previous(store: Store, documents: list[Document], *, with_lines: bool) -> tuple[Candidates, list[Node]]:
     """Fetch the hops before these documents, or before the first one alone if that reaches a limit."""
-    candidates = Candidates(store)
+    candidates = Candidates(store, with_lines=with_lines)
     starts = [candidates.add(document) for document in documents]
     known: set[Node] = set()
     while new := {node for start in starts for node in _path(candidates, start)} - known:
         known |= new
         candidates.fetch(new, onwards=False)
     if candidates.is_full and len(starts) > 1:
-        return _with_previous(store, documents[:1])
+        return _with_previous(store, documents[:1], with_lines=with_lines)
     return candidates, starts
 
 

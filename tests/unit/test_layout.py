@@ -16,7 +16,7 @@ FOLDERS: dict[str, set[str]] = {
     "output": {"tracing", "search", "message"},
     "indexing": {"stores", "message", "logs", "syslog", "mta"},
     "tracing": {"stores", "search", "message", "mta.queue_ids"},
-    "stores": {"search", "message", "logs.checkpoint", "syslog.records"},
+    "stores": {"search", "message", "logs.checkpoint", "syslog.records", "mta.version"},
     "search": {"message"},
     "message": {"mta", "syslog.records"},
     "logs": {"syslog", "mta.grammars", "mta.queue_ids"},

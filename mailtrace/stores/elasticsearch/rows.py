@@ -8,7 +8,7 @@ import orjson
 
 from mailtrace.message.dates import iso_time
 from mailtrace.message.document import Document
-from mailtrace.message.lines import kept_line, packed, unpacked
+from mailtrace.message.lines import kept_line, packed, shown, unpacked
 from mailtrace.message.part import Part, lines_to_keep
 from mailtrace.message.replay import transaction_of
 from mailtrace.stores.base import Row, Stored
@@ -99,10 +99,15 @@ def _unpack(text: str) -> Any:
     return orjson.loads(zlib.decompress(b64decode(text)))
 
 
-def document_of(hit: dict[str, Any]) -> Document:
-    """Return the document of a search hit, unpacked if necessary."""
-    found: Document = hit["_source"]
-    return _unpack(found["packed"]) if "packed" in found else found
+def document_of(hit: dict[str, Any], *, with_lines: bool = False) -> Document:
+    """Return the document of a search hit, unpacked if necessary, and with its lines if these were asked for."""
+    kept = hit["_source"]
+    found: Document = _unpack(kept["packed"]) if "packed" in kept else kept
+    if with_lines:
+        found["lines"] = shown(_lines(found["host"], kept))
+        for name in ("facts", "line"):
+            found.pop(name, None)
+    return found
 
 
 def stored(hit: dict[str, Any]) -> Stored:

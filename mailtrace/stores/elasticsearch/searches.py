@@ -1,8 +1,9 @@
 """Search a server, page by page, however many documents match."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from itertools import islice
 from typing import Any, Final
 
@@ -81,12 +82,21 @@ class Searches:
         """Return the hits, with their versions, of all transactions with these keys, including stubs."""
         return self._hits(of_keys(keys), LINES)
 
+    def slices(self, indices: Iterable[str]) -> Iterator[Sequence[dict[str, Any]]]:
+        """Yield the hits of everything in these indices in pages, each in the order of the IDs."""
+        for index in indices:
+            yield from self._hit_pages({"match_all": {}}, LINES, index)
+
     def lacking_beginning(self, keys: Sequence[Key]) -> set[Key]:
         """Return the keys that have a transaction whose beginning may be missing."""
         found = self._hits(of_keys_lacking_beginning(keys), ["host", "transaction"])
         return {(hit["_source"]["host"], hit["_source"]["transaction"]) for hit in found}
 
     def _hits(self, condition: Clause, source: list[str]) -> Iterator[dict[str, Any]]:
+        for page in self._hit_pages(condition, source, self._indices.pattern):
+            yield from page
+
+    def _hit_pages(self, condition: Clause, source: list[str], index: str) -> Iterator[list[dict[str, Any]]]:
         body: dict[str, Any] = {
             "query": condition,
             "sort": _BY_ID,
@@ -95,11 +105,18 @@ class Searches:
             "seq_no_primary_term": True,
             "track_total_hits": False,
         }
-        path = f"/{self._indices.pattern}/_search"
+        path = f"/{index}/_search"
         while True:
-            answer = self._server.ask_until_answered("POST", path, body, allow_partial_search_results=False)
+            answer = self._server.ask_until_answered(
+                "POST",
+                path,
+                body,
+                ignore_unavailable=True,  # retention may delete it meanwhile
+                allow_partial_search_results=False,
+            )
             hits = answer["hits"]["hits"]
-            yield from hits
+            if hits:
+                yield hits
             if len(hits) < _PAGE:
                 return
             body["search_after"] = hits[-1]["sort"]
@@ -109,14 +126,15 @@ class Searches:
         body = {
             "query": conditions.of_documents(),
             "sort": sort_of(query),
-            "_source": {"excludes": PRIVATE},
+            "_source": {"excludes": [name for name in PRIVATE if not (query.with_lines and name in LINES)]},
             "track_total_hits": False,
         }
         if limit is not None and limit <= _PAGE:
             hits = self._ask(**body, size=limit)["hits"]["hits"]
         else:
             hits = self._all(body)
-        return map(self._server.dialect.document, map(document_of, hits))
+        documents = map(partial(document_of, with_lines=query.with_lines), hits)
+        return map(self._server.dialect.document, documents)
 
     def _all(self, body: dict[str, Any]) -> Iterator[dict[str, Any]]:
         pit = self._open()

@@ -14,6 +14,7 @@ from mailtrace.logs.checkpoint import Checkpoint
 from mailtrace.message.document import Document
 from mailtrace.message.part import Part
 from mailtrace.message.transaction import Key, TimeSpan
+from mailtrace.mta.version import GRAMMAR_VERSION
 from mailtrace.search.groups import Group, Grouping
 from mailtrace.search.query import Query
 from mailtrace.stores.access import Access
@@ -102,6 +103,7 @@ class ElasticsearchStore:
             StoreUnavailableError: the server does not answer.
             StoreError: it is not a supported server, or the user lacks a privilege.
         """
+        self._require_known_grammar()
         self._setup.prepare(self._indices.checkpoints)
 
     def require_room(self, days: Collection[int]) -> None:
@@ -241,6 +243,11 @@ class ElasticsearchStore:
         self._checkpoints.save(checkpoints)
         self._server.outage.recovered()
 
+    def forget(self, checkpoints: Sequence[Checkpoint]) -> None:
+        """Make everything written visible to searches, then delete these checkpoints."""
+        self.commit([])
+        self._checkpoints.delete(checkpoints)
+
     def checkpoints(self) -> list[Checkpoint]:
         """Return all checkpoints."""
         return self._checkpoints.load()
@@ -251,12 +258,12 @@ class ElasticsearchStore:
         Raises:
             StoreMissingError: nothing has been indexed here.
         """
-        self._setup.report_closed()
+        self._prepare_search()
         return self._searches.documents(query)
 
     def count(self, query: Query) -> int:
         """Return how many documents match, whatever the query's limit."""
-        self._setup.report_closed()
+        self._prepare_search()
         return self._searches.count(query)
 
     def group(self, query: Query, grouping: Grouping) -> list[Group]:
@@ -265,8 +272,30 @@ class ElasticsearchStore:
 
     def groups(self, query: Query, groupings: Sequence[Grouping]) -> list[list[Group]]:
         """Return the groups of several groupings, each by requests of its own."""
-        self._setup.report_closed()
+        self._prepare_search()
         return [groups_of_matching(self._searches, query, grouping) for grouping in groupings]
+
+    def slices(self) -> Iterator[Sequence[Stored]]:
+        """Yield all rows, index by index."""
+        self._indices.refresh()
+        return (list(map(stored, page)) for page in self._searches.slices(self._setup.indices("open")))
+
+    def grammar(self) -> int:
+        """Return the version of the grammar that made the documents."""
+        return self._checkpoints.grammar()
+
+    def set_grammar(self, version: int) -> None:
+        """Record the version of the grammar that made the documents."""
+        self._checkpoints.set_grammar(version)
+
+    def _prepare_search(self) -> None:
+        self._require_known_grammar()
+        self._setup.report_closed()
+
+    def _require_known_grammar(self) -> None:
+        """Raise an error if a newer version made the documents."""
+        if self._checkpoints.grammar() > GRAMMAR_VERSION:
+            raise StoreError(f"{self.name} was written by a newer mailtrace: install that version here too")
 
     def expire(self, before: float) -> int:
         """Delete checkpoints older than `before`, and the expired indices of a server that does not delete them itself.

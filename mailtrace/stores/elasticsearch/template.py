@@ -12,12 +12,16 @@ from typing import Any, Final
 
 from mailtrace import __version__
 from mailtrace.message.fields import DOCUMENT, RECIPIENT_RESULT, Field
+from mailtrace.mta.version import GRAMMAR_VERSION
 
 ARRAY_OBJECTS: Final = "index.mapping.array_objects.limit"
 """A limit that Elasticsearch 9 has, and that 8.19 rejects as an unknown setting."""
 
 UNFINISHED: Final = "unfinished"
 """A member of the template's `_meta` while its new fields are being added to existing indices."""
+
+GRAMMAR: Final = "grammar"
+"""A member of the `_meta` of the index of checkpoints: the version of the grammar that made the documents."""
 
 PRIVATE: Final = ("id", "stub", "headless", "start", "line", "lines", "facts", "search", "to.search")
 """The members that are not part of the public document, which searches leave out."""
@@ -215,6 +219,7 @@ def checkpoints_index() -> dict[str, Any]:
     return {
         "settings": {"index.number_of_shards": 1, "index.auto_expand_replicas": "0-1"},
         "mappings": {
+            "_meta": {GRAMMAR: GRAMMAR_VERSION},
             "dynamic": False,
             "properties": {
                 "log": _EXACT,

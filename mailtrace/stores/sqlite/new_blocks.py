@@ -27,8 +27,8 @@ Started: TypeAlias = tuple[int, Row]
 class _NewBlock:
     """Rows that have been added to a chunk, and will be a block."""
 
-    def __init__(self, number: int) -> None:
-        self.number, self._columns = number, Columns()
+    def __init__(self, number: int, indexed: int) -> None:
+        self.number, self.indexed, self._columns = number, indexed, Columns()
         self._ids: list[bytes] = []
         self.dates = array("q")
         self.starts: list[int] = []
@@ -58,11 +58,11 @@ class _NewBlock:
         terms = terms_of(self._columns.values) | set(map(queue_id_term, self._queue_ids))
         return [self.number >> CHUNK_BITS << TERM_BITS | term for term in sorted(terms)]
 
-    def save(self, connection: sqlite3.Connection, now: int) -> None:
+    def save(self, connection: sqlite3.Connection) -> None:
         """Write the block."""
         shown = [date for date in self.dates if date != HIDDEN] or [HIDDEN]
         spans = (min(self.starts), max(self.starts), min(shown), max(shown))
-        values = (self.number, len(self._ids), len(self.dates) - self.dates.count(HIDDEN), *spans, now)
+        values = (self.number, len(self._ids), len(self.dates) - self.dates.count(HIDDEN), *spans, self.indexed)
         connection.execute("INSERT OR REPLACE INTO blocks VALUES (?, ?, ?, ?, ?, ?, ?, ?)", values)
         columns = [(DATES, self.dates.tobytes(), b""), (IDS, b"".join(self._ids), b""), *self._columns.encoded()]
         connection.executemany(
@@ -72,10 +72,10 @@ class _NewBlock:
 
 
 class NewBlocks:
-    """Adds rows to the chunks of a store. `now` is in seconds since 1970."""
+    """Adds rows to the chunks of a store. `indexed`: when they were first indexed, in seconds since 1970."""
 
-    def __init__(self, connection: sqlite3.Connection, now: int) -> None:
-        self._connection, self._now = connection, now
+    def __init__(self, connection: sqlite3.Connection, indexed: int) -> None:
+        self._connection, self._indexed = connection, indexed
         self._open: dict[int, _NewBlock] = {}
         newest = connection.execute("SELECT max(block) FROM blocks").fetchone()[0] or 0
         self._last_chunk = newest >> CHUNK_BITS
@@ -99,17 +99,17 @@ class NewBlocks:
     def _block(self, day: int) -> _NewBlock:
         """Return a new block for transactions that began on a day.
 
-        A chunk is for one day only, and gets no rows a day after its last ones: so late rows do not delay the expiry of
-        the others.
+        A chunk is for one day only, and gets no rows that were first indexed more than a day before or after its last
+        ones: so late rows do not delay the expiry of the others.
         """
         newest = self._connection.execute(
             "SELECT block, block + size, indexed FROM blocks WHERE last BETWEEN ? AND ? ORDER BY block DESC LIMIT 1",
             (day * _DAY, (day + 1) * _DAY - 1),
         ).fetchone()
-        if newest and newest[1] < _chunk_end(newest[0]) and self._now - newest[2] <= _DAY_SECONDS:
-            return _NewBlock(newest[1])
+        if newest and newest[1] < _chunk_end(newest[0]) and abs(self._indexed - newest[2]) <= _DAY_SECONDS:
+            return _NewBlock(newest[1], self._indexed)
         self._last_chunk += 1
-        return _NewBlock(self._last_chunk << CHUNK_BITS)
+        return _NewBlock(self._last_chunk << CHUNK_BITS, self._indexed)
 
     def _insert(self, block: _NewBlock, rows: Sequence[Started]) -> None:
         self._connection.executemany(
@@ -129,23 +129,23 @@ class NewBlocks:
     def _save(self, block: _NewBlock) -> None:
         sql = "INSERT OR IGNORE INTO terms SELECT value FROM json_each(?)"
         self._connection.execute(sql, (json_of(block.terms()),))
-        self._joined(block).save(self._connection, self._now)
+        self._joined(block).save(self._connection)
 
     def _joined(self, block: _NewBlock) -> _NewBlock:
         """Return a block with the small ones before it, so that a chunk that grows slowly has few."""
         before = self._connection.execute(
-            "SELECT block, size, first, last FROM blocks WHERE block BETWEEN ? AND ? ORDER BY block DESC",
+            "SELECT block, size, indexed, first, last FROM blocks WHERE block BETWEEN ? AND ? ORDER BY block DESC",
             (block.number >> CHUNK_BITS << CHUNK_BITS, block.number - 1),
         )
-        first, starts = block.number, [*block.starts]
-        for number, size, *span in before:
+        first, indexed, starts = block.number, block.indexed, [*block.starts]
+        for number, size, then, *span in before:
             if size > block.end - first or block.end - number > _SMALL:
                 break
-            first = number
+            first, indexed = number, max(indexed, then)
             starts += span
         if first == block.number:
             return block
-        joined, dates = _NewBlock(first), self._dates(first, block.number)
+        joined, dates = _NewBlock(first, indexed), self._dates(first, block.number)
         sql = f"SELECT {SHOWN} FROM transactions WHERE number BETWEEN ? AND ?"
         known = shown(self._connection.execute(sql, (first, block.end - 1)))
         joined.add([known.get(number) for number in range(first, block.end)], [*dates, *block.dates], starts)
@@ -165,6 +165,13 @@ class NewBlocks:
 def _chunk_end(number: int) -> int:
     """Return the number after the last row of a chunk, given that of a row in it."""
     return (number >> CHUNK_BITS << CHUNK_BITS) + CHUNK_SIZE
+
+
+def last_indexed(connection: sqlite3.Connection, numbers: Iterable[int]) -> int | None:
+    """Return when the last of these rows was first indexed, None if there are none."""
+    indexed = "SELECT indexed FROM blocks WHERE block <= value ORDER BY block DESC LIMIT 1"
+    found = connection.execute(f"SELECT max(({indexed})) FROM json_each(?)", (json_of(numbers),)).fetchone()[0]
+    return None if found is None else int(found)
 
 
 def delete(connection: sqlite3.Connection, rows: Iterable[tuple[int, str]]) -> set[str]:

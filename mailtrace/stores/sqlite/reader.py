@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final, TypeAlias, TypeVar
 
 from mailtrace.errors import StoreError, StoreMissingError, StoreUnavailableError
-from mailtrace.stores.sqlite.schema import LAYOUT, is_empty, layout_of
+from mailtrace.stores.sqlite.schema import is_empty, require_layout
 
 _WAIT_SECONDS: Final = 5
 _RETRIES: Final = 100
@@ -75,9 +75,7 @@ class Reader:
         connection = self._connection = self._connected()
         if is_empty(connection):
             raise self._missing()
-        if (layout := layout_of(connection, str(self._path))) < LAYOUT:
-            advice = f"was written by an older mailtrace (layout {layout}): run mailtrace-index first"
-            raise StoreError(f"{self._path} {advice}")
+        require_layout(connection, str(self._path))
         return connection
 
     def _connected(self) -> sqlite3.Connection:

@@ -12,7 +12,7 @@ large the store is.
 """
 
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -20,15 +20,20 @@ from typing import Final
 import orjson
 
 from mailtrace.errors import StoreError
+from mailtrace.mta.version import GRAMMAR_VERSION
 
 LAYOUT: Final = 4
+MIGRATED_LAYOUT: Final = 3
+"""The layout of mailtrace 0.1, which `migration.py` converts."""
 CHUNK_BITS: Final = 14
 """How many bits of a row number are the position in the chunk."""
 TERM_BITS: Final = 32
 COLUMN_BITS: Final = 5
 """How many bits of the number of a column tell its field; the others are the number of its block."""
 
-_APPLICATION: Final = 0x6D74_7263
+WAIT_SECONDS: Final = 60
+"""How long to wait for another process that writes."""
+APPLICATION: Final = 0x6D74_7263
 _TABLES: Final = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE blocks (
@@ -56,16 +61,17 @@ def set_up(connection: sqlite3.Connection, name: str) -> None:
     """
     if is_empty(connection):
         connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
-    elif layout_of(connection, name) < LAYOUT:
-        migrate(connection, name)
+    else:
+        require_layout(connection, name)
     for setting in ("journal_mode = WAL", "synchronous = NORMAL", "cache_size = -10000"):
         connection.execute(f"PRAGMA {setting}")
     connection.execute("BEGIN IMMEDIATE")
     if not connection.execute("PRAGMA user_version").fetchone()[0]:
         for statement in _TABLES.split(";"):
             connection.execute(statement)
-        connection.execute(f"PRAGMA application_id = {_APPLICATION}")
+        connection.execute(f"PRAGMA application_id = {APPLICATION}")
         connection.execute(f"PRAGMA user_version = {LAYOUT}")
+        set_grammar(connection, GRAMMAR_VERSION)
     connection.execute("COMMIT")
 
 
@@ -78,7 +84,7 @@ def is_store(path: Path) -> bool:
     """Return whether a file begins as the database of a store does (https://sqlite.org/fileformat2.html)."""
     with suppress(OSError), path.open("rb") as file:
         head = file.read(100)
-        return head.startswith(b"SQLite format 3\0") and head[68:72] == _APPLICATION.to_bytes(4, "big")
+        return head.startswith(b"SQLite format 3\0") and head[68:72] == APPLICATION.to_bytes(4, "big")
     return False
 
 
@@ -94,27 +100,38 @@ def layout_of(connection: sqlite3.Connection, name: str) -> int:
         StoreError: the file is not a store, or was written by a newer version of mailtrace.
     """
     layout = int(connection.execute("PRAGMA user_version").fetchone()[0])
-    if connection.execute("PRAGMA application_id").fetchone()[0] != _APPLICATION:
+    if connection.execute("PRAGMA application_id").fetchone()[0] != APPLICATION:
         raise not_a_store(name)
     if layout > LAYOUT:
         advice = "update mailtrace, or choose another store with --store"
         raise StoreError(f"{name} was written by a newer mailtrace (layout {layout}): {advice}")
+    if layout == LAYOUT and grammar_of(connection) > GRAMMAR_VERSION:
+        raise StoreError(f"{name} was written by a newer mailtrace: install that version here too")
     return layout
 
 
-def migrate(connection: sqlite3.Connection, name: str) -> None:
-    """Bring a store of an older layout to this one.
+def grammar_of(connection: sqlite3.Connection) -> int:
+    """Return the version of the grammar that made the documents."""
+    found = connection.execute("SELECT value FROM meta WHERE name = 'grammar'").fetchone()
+    return int(found[0]) if found else 0
+
+
+def set_grammar(connection: sqlite3.Connection, version: int) -> None:
+    """Record the version of the grammar that made the documents."""
+    connection.execute("INSERT OR REPLACE INTO meta VALUES ('grammar', ?)", (version,))
+
+
+def require_layout(connection: sqlite3.Connection, name: str) -> None:
+    """Check that a store has this layout.
 
     Raises:
-        StoreError: its layout cannot be migrated.
+        StoreError: it has another one, or belongs to another program.
     """
     layout = layout_of(connection, name)
-    raise StoreError(f"{name} was written by an older mailtrace (layout {layout}): move it away, then index again")
-
-
-def rows_of_layout_3(connection: sqlite3.Connection) -> Iterator[tuple[str, str, str, str, bytes]]:
-    """Yield host, queue ID, MTA, line and facts of each row of a store of layout 3; the facts are packed as JSON."""
-    yield from connection.execute("SELECT host, queue_id, mta, line, facts FROM transactions ORDER BY number")
+    if layout == MIGRATED_LAYOUT:
+        raise StoreError(f"{name} was written by an older mailtrace: run mailtrace-index --rebuild once")
+    if layout < LAYOUT:
+        raise StoreError(f"{name} was written by an older mailtrace (layout {layout}): move it away, then index again")
 
 
 def numbers_in(number: int, bits: int) -> tuple[int, int]:

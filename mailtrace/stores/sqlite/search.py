@@ -128,6 +128,7 @@ class Results:
 
     def _documents(self, connection: sqlite3.Connection, numbers: list[int]) -> list[Document]:
         sql = "SELECT number, lines FROM transactions WHERE number IN (SELECT value FROM json_each(?))"
-        found = {number: document_in(lines) for number, lines in connection.execute(sql, (json_of(numbers),))}
+        rows = connection.execute(sql, (json_of(numbers),))
+        found = {number: document_in(lines, with_lines=self._query.with_lines) for number, lines in rows}
         documents = map(found.__getitem__, numbers)
         return [each for each in documents if each is not None and self._filter.confirms(each)]

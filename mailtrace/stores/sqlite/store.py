@@ -23,28 +23,38 @@ from mailtrace.message.transaction import Key, TimeSpan, starts_near, time_span_
 from mailtrace.search.groups import Group, Grouping, groups_together
 from mailtrace.search.query import Query
 from mailtrace.stores import make_folder
-from mailtrace.stores.base import Removal, Replacement, Row, Stored, WriteResult
+from mailtrace.stores.base import Notify, Removal, Replacement, Row, Stored, WriteResult
 from mailtrace.stores.sqlite.block import numbers_of
 from mailtrace.stores.sqlite.exact_terms import queue_id_term
 from mailtrace.stores.sqlite.filter import Filter
 from mailtrace.stores.sqlite.groups import groups_of_blocks
-from mailtrace.stores.sqlite.new_blocks import NewBlocks, delete, expire_chunk
+from mailtrace.stores.sqlite.new_blocks import NewBlocks, delete, expire_chunk, last_indexed
 from mailtrace.stores.sqlite.reader import Reader
 from mailtrace.stores.sqlite.rows import FIELDS, HEADLESS, SETTLED, stored
-from mailtrace.stores.sqlite.schema import CHUNK_BITS, TERM_BITS, is_store, json_of, not_a_store, numbers_in, set_up
+from mailtrace.stores.sqlite.schema import (
+    CHUNK_BITS,
+    TERM_BITS,
+    WAIT_SECONDS,
+    grammar_of,
+    is_store,
+    json_of,
+    not_a_store,
+    numbers_in,
+    set_grammar,
+    set_up,
+)
 from mailtrace.stores.sqlite.search import Results, blocks_of
 
-_WAIT_SECONDS: Final = 60
 _SLICE: Final = 1_000
-"""How many new documents are in memory at a time."""
+"""How many rows are in memory at a time."""
 
 
 class SqliteStore:
     """The embedded store at a path. The first write creates the file; searches open it read-only."""
 
-    def __init__(self, path: str, *, now: Callable[[], float] = time.time) -> None:
+    def __init__(self, path: str, *, now: Callable[[], float] = time.time, notify: Notify = lambda _: None) -> None:
         self.path = Path(path)
-        self._now = now
+        self._now, self._notify = now, notify
         self._writer: sqlite3.Connection | None = None
 
     @property
@@ -78,13 +88,21 @@ class SqliteStore:
                 f"{self.path} cannot be written ({error.strerror}): choose another file with --store"
             ) from error
         with self._sqlite_errors():
-            connection = sqlite3.connect(self.path, timeout=_WAIT_SECONDS, isolation_level=None)
+            self._migrate()
+            connection = sqlite3.connect(self.path, timeout=WAIT_SECONDS, isolation_level=None)
             try:
                 set_up(connection, self.name)
             except BaseException:
                 connection.close()
                 raise
             self._writer = connection
+
+    def _migrate(self) -> None:
+        from mailtrace.stores.sqlite.migration import is_migratable, migrate  # noqa: PLC0415 # needed once
+
+        if is_migratable(self.path):
+            self._notify(f"{self.path} was written by mailtrace 0.1: converting it")
+            migrate(self.path, lambda path, now: SqliteStore(path, now=now))
 
     @contextmanager
     def _sqlite_errors(self) -> Iterator[None]:
@@ -137,10 +155,11 @@ class SqliteStore:
         return WriteResult(conflicts, [])
 
     def replace(self, replacements: Sequence[Replacement]) -> WriteResult:
-        """Replace rows that still have the version that was read, by new rows in the newest chunks."""
+        """Replace rows that still have the version that was read, by new rows, which expire no later."""
         with self._writing() as connection:
+            indexed = last_indexed(connection, (version for _, version in replacements))
             deleted = delete(connection, ((version, row.id) for row, version in replacements))
-            new = NewBlocks(connection, int(self._now()))
+            new = NewBlocks(connection, int(self._now()) if indexed is None else indexed)
             new.add((row.transaction.start, row) for row, _ in replacements if row.id in deleted)
             new.save()
         return WriteResult({row.id for row, _ in replacements} - deleted, [])
@@ -196,16 +215,34 @@ class SqliteStore:
         with self._reading() as reader:
             return reader.read(_checkpoints)
 
-    def grammar(self) -> int | None:
-        """Return the version of the grammar that made the documents, None if it has not been set."""
+    def forget(self, checkpoints: Sequence[Checkpoint]) -> None:
+        """Commit all writes together with the deletion of these checkpoints."""
         with self._writing() as connection:
-            found = connection.execute("SELECT value FROM meta WHERE name = 'grammar'").fetchone()
-            return None if found is None else int(found[0])
+            logs = [(checkpoint.log,) for checkpoint in checkpoints]
+            connection.executemany("DELETE FROM checkpoints WHERE log = ?", logs)
+        self.commit([])
+
+    def slices(self) -> Iterator[Sequence[Stored]]:
+        """Yield the rows that there are now: a row that is replaced meanwhile gets a number after them."""
+        with self._writing() as connection:
+            blocks = connection.execute("SELECT block, block + size FROM blocks ORDER BY block").fetchall()
+        sql = f"SELECT {FIELDS} FROM transactions WHERE number >= ? AND number < ?"
+        for first, end in blocks:
+            for number in range(first, end, _SLICE):
+                with self._writing() as connection:
+                    rows = list(starmap(stored, connection.execute(sql, (number, min(number + _SLICE, end)))))
+                if rows:
+                    yield rows
+
+    def grammar(self) -> int:
+        """Return the version of the grammar that made the documents."""
+        with self._writing() as connection:
+            return grammar_of(connection)
 
     def set_grammar(self, version: int) -> None:
-        """Set the version of the grammar together with the next commit."""
+        """Record, with the next commit, the version of the grammar that made the documents."""
         with self._writing() as connection:
-            connection.execute("INSERT OR REPLACE INTO meta VALUES ('grammar', ?)", (version,))
+            set_grammar(connection, version)
 
     def search(self, query: Query) -> Iterator[Document]:
         """Yield the documents that match, in the order of the query."""

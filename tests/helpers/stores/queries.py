@@ -178,7 +178,7 @@ def _combined(random: Random, queue_ids: list[str], times: list[int]) -> Query:
             return []
         return random.sample(values, random.choice([size for size in (1, 2, 5) if size <= len(values)]))
 
-    members = {
+    members: dict[str, Any] = {
         member: tuple(map(make, some(_FEW.get(member, values), _CHANCES[member])))
         for member, (make, values) in ASKED.items()
     }

@@ -12,6 +12,7 @@ import pytest
 from helpers.stores.contents import found, put
 from helpers.stores.transactions import transaction, whole
 from mailtrace.errors import StoreError
+from mailtrace.indexing.rebuild import rebuild
 from mailtrace.message.transaction import SECOND
 from mailtrace.search.query import Query
 from mailtrace.stores.sqlite.store import SqliteStore
@@ -107,6 +108,22 @@ def test_a_part_is_deleted_only_when_its_last_document_expires(tmp_path, times):
     assert f"ID{times.index(NOON + 2 * HOUR)}" in ids(store)
     assert store.expire(NOON + 2 * HOUR + 1) > 0
     assert ids(store) == []
+    store.close()
+
+
+def test_documents_that_are_derived_again_expire_as_before(tmp_path):
+    now = [NOON]
+    store = SqliteStore(str(tmp_path / "mailtrace.db"), now=lambda: now[0])
+    old = NOON - 900 * 24 * HOUR
+    put(store, transaction("ID0", whole(old * SECOND)))
+    now[0] += 48 * HOUR
+    put(store, transaction("ID1", whole(old * SECOND)))
+    now[0] += 480 * HOUR
+    rebuild(store)
+    assert ["ID0", "ID1"] == sorted(ids(store))
+    for days, left in ((0, ["ID0", "ID1"]), (1, ["ID1"]), (3, [])):
+        store.expire(NOON + days * 24 * HOUR)
+        assert left == sorted(ids(store))
     store.close()
 
 

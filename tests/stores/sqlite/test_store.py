@@ -9,6 +9,7 @@ from helpers.stores.contents import found, put
 from helpers.stores.transactions import transaction, whole
 from mailtrace.errors import StoreError, StoreMissingError
 from mailtrace.indexing.merge import write
+from mailtrace.mta.version import GRAMMAR_VERSION
 from mailtrace.search.query import Query
 from mailtrace.stores.sqlite.store import SqliteStore
 
@@ -63,7 +64,7 @@ def test_a_closed_store_and_a_finished_search_leave_no_file_open(tmp_path):
 @pytest.mark.parametrize(
     ("version", "told"),
     [
-        (3, r"mailtrace.db was written by an older mailtrace \(layout 3\)"),
+        (2, r"mailtrace.db was written by an older mailtrace \(layout 2\): move it away, then index again$"),
         (
             5,
             r"mailtrace.db was written by a newer mailtrace \(layout 5\): update mailtrace, or choose another store"
@@ -122,12 +123,12 @@ def test_an_empty_file_is_not_a_store_until_it_is_prepared(tmp_path):
 
 def test_a_store_knows_the_grammar_that_made_its_documents(tmp_path):
     store, other = (SqliteStore(str(tmp_path / "mailtrace.db")) for _ in range(2))
-    assert store.grammar() is None
-    store.set_grammar(7)
+    assert GRAMMAR_VERSION == store.grammar()
+    store.set_grammar(0)
     store.commit([])
-    assert 7 == other.grammar()
+    assert 0 == other.grammar()
     other.close()
-    store.set_grammar(8)
+    store.set_grammar(GRAMMAR_VERSION)
     store.close()
-    assert 7 == store.grammar()
+    assert 0 == store.grammar()
     store.close()

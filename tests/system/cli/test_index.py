@@ -159,7 +159,7 @@ def test_explain_shows_each_line_and_writes_nothing(commands):
 def test_a_wrong_zone_is_reported_with_the_flag_that_fixes_it(commands):
     done = commands.index("-y", 2011, "--tz", "UTC", SAMPLES / "sendmail.log")
     assert (
-        "the log's clock is UTC+01:00, so these dates are wrong: index into a new --store with --tz Europe/Madrid\n"
+        "the log's clock is UTC+01:00, so these dates are wrong: run again with --replace --tz Europe/Madrid\n"
         in done.stderr
     )
 

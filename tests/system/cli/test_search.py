@@ -453,3 +453,23 @@ def test_no_journey_is_nothing_found(indexed):
     done = indexed.search("--trace", "-f", "nobody@foo.com")
     assert (1, "") == (done.returncode, done.stdout)
     assert "nothing found in" in done.stderr
+
+
+def test_lines_are_those_of_the_log(indexed):
+    done = indexed.search("--tz", "Europe/Madrid", "-q", "pBFERI8l019936", "--lines")
+    log = [line for line in (SAMPLES / "sendmail.log").read_text().splitlines() if "pBFERI8l019936" in line]
+    assert [f"2011-12-{line[4:]}" for line in log] == done.stdout.splitlines()[-len(log) :]
+    (shown,) = indexed.search(
+        "--tz", "Europe/Madrid", "-q", "pBFERI8l019936", "--lines", "--format", "json"
+    ).stdout.splitlines()
+    texts = [line["text"] for line in json.loads(shown)["lines"]]
+    assert [line.partition("]: ")[2] for line in log] == texts
+    trace = indexed.search("--tz", "Europe/Madrid", "-q", "pBFERI8l019936", "--lines", "--trace").stdout
+    assert all(text in trace for text in texts)
+
+
+@pytest.mark.parametrize("output", ["--count", "--by", "--format csv", "--format table"])
+def test_counts_and_tables_have_no_lines(indexed, output):
+    done = indexed.search("--lines", *output.split(), *(["relay"] if output == "--by" else []))
+    assert (2, "") == (done.returncode, done.stdout)
+    assert f"mailtrace-search: --lines and {output} cannot be combined: {output} shows no log lines" in done.stderr

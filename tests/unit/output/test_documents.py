@@ -185,3 +185,24 @@ def test_groups_are_safe_on_a_terminal(by):
         assert 4 == shown.count("\n")
         assert not {"\x1b", "\r"} & set(shown)
         assert "1000" in shown
+
+
+LINES = [
+    {"date": "2011-12-15T14:27:19+00:00", "program": "sm-mta", "pid": "17", "text": "x: from=<\x1b[31m>"},
+    {"date": "2011-12-15T14:27:19.500000+00:00", "program": "mailtrace/kept-fact", "pid": "", "text": "Removed"},
+]
+
+
+def test_lines_are_shown_as_a_log_has_them_and_control_no_terminal():
+    shown = document_text({**example(), "lines": LINES}, CET)
+    assert shown.endswith(
+        "host:   smtp\n"
+        "2011-12-15 15:27:19 smtp sm-mta[17]: x: from=<\\x1b[31m>\n"
+        "2011-12-15 15:27:19 smtp mailtrace/kept-fact: Removed\n"
+    )
+
+
+def test_lines_in_json_have_their_times_in_the_zone():
+    first, second = orjson.loads(document_json({**example(), "lines": LINES}, CET))["lines"]
+    assert {**LINES[0], "date": "2011-12-15T15:27:19+01:00"} == first
+    assert "2011-12-15T15:27:19.500000+01:00" == second["date"]

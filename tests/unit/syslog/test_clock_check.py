@@ -14,8 +14,8 @@ UTC = timezone.utc
 DAY = 86400
 SUMMER = round(datetime(2024, 7, 1, 12, tzinfo=UTC).timestamp())
 WINTER = round(datetime(2024, 1, 10, 12, tzinfo=UTC).timestamp())
-CLOCK = "the log's clock is {}, so these dates are wrong: index into a new --store with {}"
-YEAR = "the queue IDs show {0}, so these dates are wrong: index into a new --store with -y {0}"
+CLOCK = "the log's clock is {}, so these dates are wrong: run again with --replace {}"
+YEAR = "the queue IDs show {0}, so these dates are wrong: run again with --replace -y {0}"
 DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwx"
 
 
