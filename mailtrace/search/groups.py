@@ -131,7 +131,7 @@ class GroupCounter:
         elif not grouping.counts_recipients:
             self.count(grouping.value.of(document[grouping.member]))
         else:
-            for result in _counted_results(query, document):
+            for result in counted_results(query, document):
                 self.count_result(result)
 
     def count_result(self, result: RecipientResult, number: int = 1) -> None:
@@ -158,15 +158,15 @@ class GroupCounter:
 
     def _group(self, value: str | None) -> Group:
         delays = sorted(self._delays.get(value, {}).items())
-        return Group(value, self._counts[value], _percentile(delays, 50), _percentile(delays, 95))
+        return Group(value, self._counts[value], percentile(delays, 50), percentile(delays, 95))
 
 
 def _begin(group: Group) -> datetime:
     return datetime.fromisoformat(str(group.value))
 
 
-def _percentile(delays: list[tuple[int, int]], percent: int) -> float | None:
-    """The percentile in seconds, by the nearest rank, of sorted delays in microseconds with their numbers."""
+def percentile(delays: list[tuple[int, int]], percent: int) -> float | None:
+    """Return the percentile in seconds, by the nearest rank, of sorted delays in microseconds with their numbers."""
     rank = -(-sum(number for _, number in delays) * percent // 100)
     for delay, number in delays:
         rank -= number
@@ -183,8 +183,8 @@ def groups_of(query: Query, grouping: Grouping, documents: Iterable[Document]) -
     return counter.groups()
 
 
-def _counted_results(query: Query, document: Document) -> list[RecipientResult]:
-    """The recipient results of a document to count: by default each recipient once, by the final result.
+def counted_results(query: Query, document: Document) -> list[RecipientResult]:
+    """Return the recipient results of a document to count: by default each recipient once, by the final result.
 
     If the query is about delivery attempts, earlier results count too. If a word of the query matches only recipients,
     only their results count.

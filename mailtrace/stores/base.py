@@ -13,7 +13,9 @@ from mailtrace.message.document import Document
 from mailtrace.message.part import Part
 from mailtrace.message.transaction import Key, TimeSpan, Transaction
 from mailtrace.search.groups import Group, Grouping
+from mailtrace.search.overview import Overview
 from mailtrace.search.query import Query
+from mailtrace.search.tally import Span
 
 RETENTION_DAYS: Final = 90
 """The default retention."""
@@ -137,6 +139,9 @@ class Store(Protocol):
 
     def group(self, query: Query, grouping: Grouping) -> list[Group]:
         """Return all groups of the documents that match, like `groups_of`, regardless of the query's limit."""
+
+    def overview(self, query: Query, span: Span) -> Overview:
+        """Return the overview of the documents that match, like `overview_of`; the query's dates do not count."""
 
     def expire(self, before: float) -> int:
         """Delete documents older than `before`, in seconds since 1970, and return their number."""
