@@ -3,6 +3,7 @@
 The server counts the same as `Tally.add`. Documents that it cannot count are counted from the documents themselves.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any, Final, TypeAlias
 
@@ -93,6 +94,7 @@ class _Counting:
 
         deferred = [*self._matching, _term("to.outcome", "deferred")]
         return {
+            **{by: self._of_documents(by, totals) for by in OF_DOCUMENTS},
             "received": _Part({"filter": _RECEIVED, "aggs": _SIZE}, received),
             "refused": _Part({"filter": _term("transaction", NOQUEUE)}, refused),
             "sent": _Part({"filter": _having([*self._final, _term("to.outcome", "sent")]), "aggs": _SIZE}, sent),
@@ -113,20 +115,19 @@ class _Counting:
 
         reasoned = [*self._matching, {"terms": {"to.outcome": REASONED}}]
         return {
-            **{by: self._of_documents(by) for by in OF_DOCUMENTS},
             "domains": self._domains(),
             "periods": self._periods(),
             "hops": _paged_results(sent, hops, {}, hop),
             "reasons": _paged_results(reasoned, {"outcome": "to.outcome", "reason": "to.search.reason"}, {}, reason),
         }
 
-    def _of_documents(self, by: str) -> "_Part":
-        tally = self._tally
+    def _of_documents(self, by: str, totals: Totals) -> "_Part":
+        sizes = self._tally.bytes[by] if totals is self._tally.now else Counter()
 
         def take(bucket: _Bucket) -> None:
             value = bucket["key"]["value"]
-            tally.now.numbers[by][value] += bucket["doc_count"]
-            tally.bytes[by][value] += int(bucket["size"]["value"])
+            totals.numbers[by][value] += bucket["doc_count"]
+            sizes[value] += int(bucket["size"]["value"])
 
         paged = _composite({"value": f"search.{by}"}, _SIZE)
         return _Part({"filter": _RECEIVED, "aggs": {"found": paged}}, _each(take), ("found",), paged["composite"])
