@@ -38,7 +38,7 @@ format: $(VENV)/.test-extras
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-# Writes flags, settings and fields from the code into the documentation.
+# Writes flags, settings and fields from the code into the documentation, and the shell completions.
 docs: $(BIN)/mailtrace-index
 	$(BIN)/python tools/docs.py
 

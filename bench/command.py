@@ -25,10 +25,10 @@ def _store(name: str) -> Store:
 def main(store: str, *arguments: str) -> int:
     """Index into the named store; return the exit status of mailtrace-index."""
 
-    def open_store(_name: str | None, **_: Any) -> Store:
+    def store_from(_arguments: Any, **_: Any) -> Store:
         return _store(store)
 
-    index.open_store = open_store  # type: ignore[assignment,attr-defined]
+    index.store_from = store_from  # type: ignore[assignment,attr-defined]
     return index.main(arguments)
 
 

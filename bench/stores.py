@@ -7,7 +7,8 @@ import orjson
 
 from mailtrace.logs.checkpoint import Checkpoint
 from mailtrace.message.document import Document
-from mailtrace.message.transaction import Key, TimeSpan, Transaction
+from mailtrace.message.part import Part
+from mailtrace.message.transaction import Key, TimeSpan
 from mailtrace.search.groups import Group, Grouping
 from mailtrace.search.query import Query
 from mailtrace.stores.base import Removal, Replacement, Row, Stored, WriteResult
@@ -54,7 +55,7 @@ class Counting:
     def remove(self, removals: Sequence[Removal]) -> None:
         """Do nothing."""
 
-    def read(self, _transactions: Sequence[Transaction]) -> dict[str, Stored]:
+    def read(self, _transactions: Sequence[Part]) -> dict[str, Stored]:
         """Return nothing: the store is empty."""
         return {}
 

@@ -11,6 +11,8 @@ class ExitStatus(IntEnum):
     ERROR = 2
     REFUSED = 3
     NO_MAIL_LINES = 4
+    BUSY = 75
+    """EX_TEMPFAIL of sysexits.h, so that a caller can tell a skipped run from one that is done."""
     INTERRUPTED = 130
 
 

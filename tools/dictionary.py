@@ -12,7 +12,9 @@ from typing import Final
 
 from zstandard import train_dictionary
 
+from mailtrace.indexing.collected import parts_of
 from mailtrace.indexing.reducer import Reducer
+from mailtrace.indexing.report import Report
 from mailtrace.logs.file import LogFile
 from mailtrace.message.lines import DICTIONARY, DICTIONARY_ID, values_of
 from mailtrace.message.part import Part, document_of, lines_to_keep
@@ -28,7 +30,7 @@ def _transactions(path: str) -> list[Part]:
     frames, reducer = Frames(timezone.utc, _YEAR), Reducer()
     for block in LogFile(path).open().blocks():
         reducer.add_lines(block.lines, frames)
-    found = reducer.pop_changed()
+    found = parts_of(reducer.pop_changed(), Report())
     return Random(path).sample(found, min(_MOST, len(found)))  # noqa: S311 # any choice will do
 
 

@@ -1,4 +1,4 @@
-"""Write flags, settings and fields from the code into the documentation.
+"""Write flags, settings and fields from the code into the documentation, and the shell completions.
 
 In README.md, docs/ and man/, generated text stands between the comments `made by "make docs": flags of mailtrace-index`
 and `end of generated text`. With --check, nothing is written; the exit status is 1 if a page is out of date.
@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import completions
 from mailtrace.cli import index, search_flags
 from mailtrace.cli.parser import Parser
 from mailtrace.cli.settings import SETTINGS, Setting
@@ -94,11 +95,7 @@ def _flags_markdown() -> str:
     rows: list[tuple[str, ...]] = []
     for command, its in found.items():
         rows.append((f"**{command}**", ""))
-        for group in its:
-            own = [flag for flag in group.flags if flag not in shared]
-            if own and group.title not in _USUAL:
-                rows.append((f"*{_cell(group.title)}*", _cell(group.about)))
-            rows += [(_spelt(flag), _cell(flag.about)) for flag in own]
+        rows += [(_spelt(flag), _cell(flag.about)) for group in its for flag in group.flags if flag not in shared]
     rows += [("**both**", ""), *((_spelt(flag), _cell(flag.about)) for flag in shared)]
     return _table(("flag", "what it does"), rows)
 
@@ -198,13 +195,14 @@ def pages() -> list[Path]:
 def main() -> int:
     """Update the pages, or only check them; return the exit status."""
     check, status = sys.argv[1:] == ["--check"], 0
-    for path in pages():
-        before = path.read_text()
-        after = filled(before, manual=path.suffix != ".md")
-        if before != after:
+    wanted = {path: filled(path.read_text(), manual=path.suffix != ".md") for path in pages()}
+    wanted |= completions.files({command: parser() for command, parser in COMMANDS.items()})
+    for path, after in wanted.items():
+        if not path.exists() or path.read_text() != after:
             status = 1 if check else 0
             print(f"{path.relative_to(ROOT)}: {'out of date: run make docs' if check else 'updated'}")
             if not check:
+                path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_text(after)
     return status
 

@@ -1,7 +1,6 @@
 """Settings from configuration files and the environment. Precedence: flags, environment, files, defaults."""
 
 import os
-import re
 import stat
 import sys
 from collections.abc import Mapping
@@ -10,6 +9,7 @@ from typing import IO, Any, Final, NamedTuple
 
 from mailtrace.cli.settings import SETTINGS, Kind, Setting
 from mailtrace.errors import ConfigError
+from mailtrace.stores.access import expanded, without_password
 
 SYSTEM_FILE: Final = "/etc/mailtrace.toml"
 _BOOLEANS: Final = {
@@ -23,11 +23,10 @@ _BOOLEANS: Final = {
     "0": False,
 }
 _KINDS: Final[dict[Kind, str]] = {
-    str: 'text in quotes, such as "{0}"',
-    int: "a whole number without quotes, such as 90",
+    str: "text in quotes",
+    int: "a whole number without quotes",
     bool: "true or false, without quotes",
 }
-_password = re.compile(r"(://[^/@:]*):[^/@]*@")
 
 
 class Value(NamedTuple):
@@ -41,7 +40,7 @@ class Value(NamedTuple):
 def config_files(chosen: str | None, environ: Mapping[str, str]) -> list[Path]:
     """Return the configuration files: the chosen one, or the system's and the user's, which need not exist."""
     if chosen:
-        return [Path(chosen)]
+        return [Path(expanded(chosen))]
     home = environ.get("XDG_CONFIG_HOME", "")
     if not home.startswith("/"):  # relative paths are ignored, as the XDG Base Directory Specification requires
         home = os.path.expanduser("~/.config")  # noqa: PTH111 # Path.expanduser raises if there is no home
@@ -92,7 +91,8 @@ def _read(path: Path, handle: IO[bytes]) -> dict[str, Value]:
         if key not in known:
             raise ConfigError(f"{path}: {key}: unknown setting; {_nearest(key, known)}")
         if type(value) is not known[key].kind:
-            raise ConfigError(f"{path}: {key}: wrong type of value: write {_KINDS[known[key].kind].format(key)}")
+            kind, example = _KINDS[known[key].kind], assignment(known[key], known[key].example)
+            raise ConfigError(f"{path}: {key}: wrong type of value: write {kind}, such as {example}")
         if is_public and hidden(known[key], value) != value:
             raise ConfigError(f"{path}: {key} is a secret, but everyone may read this file: run chmod o= {path}")
     return {key: Value(value, str(path)) for key, value in table.items()}
@@ -109,6 +109,13 @@ def load_toml(file: IO[bytes]) -> dict[str, Any]:
     else:
         from tomli import load  # noqa: PLC0415
     return load(file)
+
+
+def assignment(setting: Setting, value: Any) -> str:
+    """Return a line of a configuration file."""
+    from json import dumps  # noqa: PLC0415 # imported only for errors and --show-config
+
+    return f"{setting.name} = {dumps(value, ensure_ascii=False)}"
 
 
 def _nearest(key: str, known: Mapping[str, Setting]) -> str:
@@ -132,17 +139,15 @@ def hidden(setting: Setting, value: Any) -> Any:
         return value
     if setting.secret:
         return "***"
-    return _password.sub(r"\1:***@", value) if isinstance(value, str) else value
+    return without_password(value) if isinstance(value, str) else value
 
 
 def shown(values: Mapping[Setting, Value], files: list[Path]) -> str:
     """Return the values as a configuration file, with comments that say where each was set."""
-    from json import dumps  # noqa: PLC0415 # imported only for --show-config
-
     lines = [f"# {path}: {'read' if _exists(path) else 'does not exist'}" for path in files]
     for setting, (value, origin) in values.items():
         if value is None:
             lines.append(f"# {setting.name} is not set")
             continue
-        lines.append(f"{setting.name} = {dumps(hidden(setting, value), ensure_ascii=False)} # {origin}")
+        lines.append(f"{assignment(setting, hidden(setting, value))} # {origin}")
     return "\n".join(lines)

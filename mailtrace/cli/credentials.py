@@ -5,13 +5,12 @@ line, which every user of the machine can see, and are never part of a message.
 """
 
 import os
-import re
 import stat
 from collections.abc import Mapping
 from typing import Final
 
 from mailtrace.errors import UsageError
-from mailtrace.stores.access import Access, Ask
+from mailtrace.stores.access import Access, Ask, expanded, without_password
 
 _OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
 _MOST_BYTES: Final = 10_000
@@ -34,9 +33,9 @@ def access_of(
     if client_key and not client_cert:
         raise UsageError("--client-key needs --client-cert as well")
     return Access(
-        ca_certs=ca_certs,
-        client_cert=client_cert,
-        client_key=client_key,
+        ca_certs=ca_certs and expanded(ca_certs),
+        client_cert=client_cert and expanded(client_cert),
+        client_key=client_key and expanded(client_key),
         user=environment.get("MAILTRACE_USER") or None,
         password=_secret(environment, "MAILTRACE_PASSWORD"),
         api_key=_secret(environment, "MAILTRACE_API_KEY"),
@@ -46,7 +45,7 @@ def access_of(
 
 def has_password(store: str) -> bool:
     """Return whether the URL of a store contains a password."""
-    return re.match(r"https?://[^/?#]*:[^/?#]*@", store) is not None
+    return without_password(store) != store
 
 
 def _secret(environment: Mapping[str, str], name: str) -> str | None:
@@ -54,7 +53,7 @@ def _secret(environment: Mapping[str, str], name: str) -> str | None:
     value, path = environment.get(name), environment.get(f"{name}_FILE")
     if value and path:
         raise UsageError(f"{name} and {name}_FILE are both set: unset one of them")
-    return secret_in(path) if path else value or None
+    return secret_in(expanded(path)) if path else value or None
 
 
 def secret_in(path: str) -> str:

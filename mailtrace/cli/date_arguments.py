@@ -22,6 +22,15 @@ _SECONDS: Final = {
     **dict.fromkeys(("w", "week", "weeks"), 604_800),
 }
 _DAYS_BACK: Final = {"today": 0, "yesterday": 1}
+_SPANS: Final = ("week", "month", "year")
+_WEEKDAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+_named = re.compile(
+    r"(?:(this|last) )?(week|month|year|today|yesterday"
+    r"|mon(?:day)?|tue(?:s(?:day)?)?|wed(?:nesday)?|thu(?:rs?(?:day)?)?|fri(?:day)?|sat(?:urday)?|sun(?:day)?)"
+    r"(?: (.*))?",
+    re.IGNORECASE,
+).fullmatch
+_is_clock = re.compile(r"\d{1,2}(?::\d\d){0,2}(?:[.,]\d+)?(?: ?[ap]\.?m\.?)?", re.ASCII | re.IGNORECASE).fullmatch
 _SOME_DAY: Final = datetime(2000, 1, 1)  # noqa: DTZ001 # fills in the parts that a text lacks
 _MIN_LENGTH: Final = 4
 """Characters of a date: a shorter number could be a day, a month or an hour."""
@@ -85,19 +94,58 @@ def _period(flag: str, text: str, now: datetime) -> _Period:
     if _is_year(text):
         first = datetime(int(text), 1, 1)  # noqa: DTZ001 # local time
         return _Period(first, first.replace(month=12, day=31) + _DAY - _MICROSECOND)
-    word, _, rest = text.partition(" ")
-    if (back := _DAYS_BACK.get(word.lower())) is not None:
-        first = _midnight(now) - back * _DAY
-        if rest and not _has_time(rest):
-            raise _not_a_date(flag, text)
-        return (
-            _period_of_time(rest, _parsed(rest, first), first) if rest else _Period(first, first + _DAY - _MICROSECOND)
-        )
+    if (found := _named(text)) and _is_name(found):
+        return _period_of_name(found, now)
     if _is_plain(text):
         first = datetime.fromisoformat(text)
         return _period_of_time(text, first, first) if len(text) > 10 else _Period(first, first + _DAY - _MICROSECOND)
     _check_numbers(flag, text)
     return _period_of_words(flag, text, now)
+
+
+def _is_name(found: re.Match[str]) -> bool:
+    """Whether a name stands alone or before a time: after a weekday there may be a date instead."""
+    return not found[3] or found[2].lower() in (*_DAYS_BACK, *_SPANS) or bool(_is_clock(found[3]))
+
+
+def _period_of_name(found: re.Match[str], now: datetime) -> _Period:
+    """The period of a name: `yesterday 14:00`, `monday`, `last friday 9am`, `this week`, `last month`."""
+    which, name, time = (found[i] and found[i].lower() for i in (1, 2, 3))
+    if name in _SPANS:
+        if which is None or time:
+            raise ValueError(found[0])
+        return _span(name, now, back=which == "last")
+    if which and (name in _DAYS_BACK or which == "this"):
+        raise ValueError(found[0])
+    if name in _DAYS_BACK:
+        back = _DAYS_BACK[name]
+    else:
+        back = (now.weekday() - _WEEKDAYS.index(name[:3])) % 7 or (7 if which else 0)
+    first = _midnight(now) - back * _DAY
+    if not time:
+        return _Period(first, first + _DAY - _MICROSECOND)
+    if not _has_time(time):
+        raise ValueError(time)
+    at = _parsed(time, first)
+    if name not in _DAYS_BACK and at.tzinfo is None and at > now:
+        # Of the weekdays with this name, the latest that has come.
+        at, first = at - 7 * _DAY, first - 7 * _DAY
+    return _period_of_time(time, at, first)
+
+
+def _span(name: str, now: datetime, *, back: bool) -> _Period:
+    """The week (from Monday), month or year of `now`, or the one before."""
+    today = _midnight(now)
+    if name == "week":
+        first = today - (today.weekday() + 7 * back) * _DAY
+        return _Period(first, first + 7 * _DAY - _MICROSECOND)
+    if name == "year":
+        first = today.replace(year=today.year - back, month=1, day=1)
+        return _Period(first, first.replace(year=first.year + 1) - _MICROSECOND)
+    first = today.replace(day=1)
+    if back:
+        first = (first - _DAY).replace(day=1)
+    return _Period(first, (first + 32 * _DAY).replace(day=1) - _MICROSECOND)
 
 
 def _period_of_words(flag: str, text: str, now: datetime) -> _Period:

@@ -8,18 +8,22 @@ from collections import Counter
 from collections.abc import Sequence
 
 from mailtrace.cli.check import check
+from mailtrace.cli.conflicts import OF_THE_INDEXER, refuse
 from mailtrace.cli.explain import explain
-from mailtrace.cli.parser import Parser, access_from, days, run, stop_at_signals, year
-from mailtrace.cli.progress import message_line, progress_of
+from mailtrace.cli.following import Following
+from mailtrace.cli.jobs import HELP, jobs, usual_jobs, writer_of
+from mailtrace.cli.parser import Parser, days, run, stop_at_signals, store_from, year
+from mailtrace.cli.progress import message_line, progress_of, shows_progress
+from mailtrace.cli.waiting import say_whom_it_waits_for
 from mailtrace.errors import ExitStatus, LogError, UsageError
 from mailtrace.indexing.follower import Follower, can_follow
-from mailtrace.indexing.indexer import Indexer
-from mailtrace.indexing.lock import BusyError, locked
+from mailtrace.indexing.indexer import Indexer, Progress
+from mailtrace.indexing.lock import BusyError, Lock, locked
 from mailtrace.indexing.report import Report
+from mailtrace.indexing.writer import Writer
 from mailtrace.logs.backfill import days_of
 from mailtrace.logs.rotation import Calendar
 from mailtrace.output.escape import safe
-from mailtrace.stores import open_store
 from mailtrace.stores.base import INDEX_PERIODS, RETENTION_DAYS, Partitioned, Store
 from mailtrace.syslog.timezones import zone_of
 
@@ -34,7 +38,8 @@ examples:
   zcat old/*.gz | mailtrace-index --tz Europe/Madrid -
 
 exit status: 0 done, 2 error (nothing stored is lost), 3 done but the store refused
-  documents, 4 done but a file held no mail line, 130 interrupted
+  documents, 4 done but a file held no mail line, 75 skipped because another
+  mailtrace-index is running, 130 interrupted
 """
 
 
@@ -43,13 +48,13 @@ def _parser() -> Parser:
     option = parser.add_argument
     option("files", metavar="FILE", nargs="*", help="log file, or - for standard input")
     option(
-        "-y",
+        *("-y", "--year"),
         dest="year",
         metavar="YEAR",
         type=year,
         help="year of the first line of the oldest file, for logs without years",
     )
-    option("-q", dest="quiet", action="store_true", help="print no summary if all went well")
+    option("-q", "--quiet", dest="quiet", action="store_true", help="print no summary if all went well")
     option("--follow", action="store_true", help="keep reading new lines, through log rotation, until stopped")
     option(
         "--wait",
@@ -63,6 +68,7 @@ def _parser() -> Parser:
     option(
         "--from-start", action="store_true", help="read known logs again from the start; changes nothing that is stored"
     )
+    option("--jobs", metavar="N", type=jobs, help=HELP)
     option("--check", action="store_true", help="show the state of the store and its problems; write nothing")
     option("--explain", action="store_true", help="show how each line is parsed; write nothing")
     return parser
@@ -71,6 +77,7 @@ def _parser() -> Parser:
 def _index(argv: Sequence[str]) -> ExitStatus:
     parser = _parser()
     arguments = parser.parse_args(argv)
+    refuse(parser, arguments, OF_THE_INDEXER)
     if bool(arguments.files) == arguments.check:
         parser.error("--check takes no FILE" if arguments.check else "name a log file, or - for standard input")
     calendar = Calendar(zone_of(arguments.tz), arguments.tz, arguments.year)
@@ -82,32 +89,44 @@ def _index(argv: Sequence[str]) -> ExitStatus:
     gc.disable()
     # The writing thread waits this long at most for the reading thread to yield.
     sys.setswitchinterval(0.001)
-    store = open_store(
-        arguments.store,
-        access=access_from(arguments),
+    store = _open(arguments)
+    try:
+        if arguments.check:
+            return check(store, zone_of(arguments.tz), time.time(), sys.stdout)
+        if arguments.wait and not arguments.quiet and shows_progress():
+            say_whom_it_waits_for(store, _notify)
+        with locked(store, wait=arguments.wait, paths=arguments.files) as lock:
+            if arguments.follow:
+                return _follow(arguments, calendar, store, lock)
+            return _read(arguments, calendar, store)
+    except BusyError as busy:
+        if not (arguments.quiet and busy.is_followed):
+            _notify(str(busy))
+        return ExitStatus.BUSY
+    finally:
+        store.close()
+
+
+def _open(arguments: Namespace) -> Store:
+    return store_from(
+        arguments,
         retention_days=arguments.retention,
         index_period=arguments.index_period,
         # --check prints such messages as problems.
         notify=(lambda _: None) if arguments.check else _notify,
+        writes=not arguments.check,
     )
-    try:
-        if arguments.check:
-            return check(store, zone_of(arguments.tz), sys.stdout)
-        with locked(store.name, wait=arguments.wait):
-            return _follow(arguments, calendar, store) if arguments.follow else _read(arguments, calendar, store)
-    except BusyError as busy:
-        if not arguments.quiet:
-            _notify(str(busy))
-        return ExitStatus.OK
-    finally:
-        store.close()
 
 
 def _read(arguments: Namespace, calendar: Calendar, store: Store) -> ExitStatus:
     """Read the new lines once."""
     began = time.monotonic()
-    with progress_of(quiet=arguments.quiet) as progress:
-        indexer = Indexer(store, calendar, progress=progress, from_start=arguments.from_start)
+    count = arguments.jobs or usual_jobs(arguments.files)
+    with (
+        writer_of(count, store, lambda: _open(arguments)) as writer,
+        progress_of(quiet=arguments.quiet) as progress,
+    ):
+        indexer = Indexer(store, calendar, progress=progress, from_start=arguments.from_start, writer=writer)
         stop_at_signals(lambda: setattr(indexer, "stopped", True))
         if isinstance(store, Partitioned):
             store.require_room(days_of(arguments.files, calendar, time.time()))
@@ -133,19 +152,38 @@ def _index_files(indexer: Indexer, files: Sequence[str]) -> LogError | None:
     return None
 
 
-def _follow(arguments: Namespace, calendar: Calendar, store: Store) -> ExitStatus:
+def _follow(arguments: Namespace, calendar: Calendar, store: Store, lock: Lock) -> ExitStatus:
     """Read new lines until a signal comes."""
     if not can_follow(arguments.files):
         raise UsageError("--follow takes files: standard input and folders cannot be followed")
     began = time.monotonic()
-    follower = Follower(arguments.files, _notify)
-    indexer = Indexer(store, calendar, from_start=arguments.from_start, retry=follower.wait_to_retry)
+    follower = Follower(arguments.files, _notify, lock.beat)
     follower.daily = lambda: _expire(store, arguments.retention)
+    following = Following(arguments.files, _notify, quiet=arguments.quiet)
+    indexer = Indexer(
+        store,
+        calendar,
+        progress=_each(follower.progress, following.count),
+        from_start=arguments.from_start,
+        writer=Writer(store, follower.wait_to_retry),
+    )
+    lock.follow(arguments.files)
     stop_at_signals(lambda: follower.stop(indexer))
-    follower.follow(indexer)
+    with following:
+        follower.follow(indexer)
     if not arguments.quiet:
         _summarise(indexer.report, store.name, time.monotonic() - began)
     return _status(indexer.report)
+
+
+def _each(*shown: Progress) -> Progress:
+    """Return a function that calls each of these."""
+
+    def call(path: str, offset: int, lines: int) -> None:
+        for one in shown:
+            one(path, offset, lines)
+
+    return call
 
 
 def _expire(store: Store, retention: int | None) -> None:

@@ -1,20 +1,29 @@
 """Argument parsing, error messages and signals, shared by the two commands."""
 
+from __future__ import annotations
+
 import argparse
 import os
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from getpass import getpass
-from typing import Any, Final, NoReturn
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from mailtrace import __version__
 from mailtrace.cli.config import Value, config_files, configured, shown
 from mailtrace.cli.credentials import access_of, has_password
 from mailtrace.cli.settings import SECRETS, Setting, settings_of
+from mailtrace.cli.suggestions import advice, misread_flag
 from mailtrace.errors import ConfigError, ExitStatus, MailtraceError, StoreError, UsageError
+from mailtrace.stores import open_store
 from mailtrace.stores.access import Access
+from mailtrace.stores.permissions import check_readable, check_writable
+
+if TYPE_CHECKING:  # keeps `--help` quick
+    from mailtrace.stores.base import Store
 
 _NOT_GIVEN: Final = object()
 
@@ -73,8 +82,13 @@ class Parser(argparse.ArgumentParser):
         """
         settings = settings_of(self.prog)
         not_given = argparse.Namespace(**{setting.name: _NOT_GIVEN for setting in settings})
+        given = sys.argv[1:] if args is None else list(args)
+        if misread := misread_flag(self, given):
+            self._refuse_flag(misread)
         # Flags may be given between words and files.
-        arguments = super().parse_intermixed_args(args, namespace or not_given)
+        arguments, unknown = super().parse_known_intermixed_args(given, namespace or not_given)
+        if unknown:
+            self._refuse_flag(unknown[0])
         chosen = arguments.config or os.environ.get("MAILTRACE_CONFIG")
         found = configured(chosen, os.environ)
         values = {setting: self._value_of(setting, arguments, found) for setting in settings}
@@ -82,7 +96,12 @@ class Parser(argparse.ArgumentParser):
             self._show(values, chosen)
         for setting, value in values.items():
             setattr(arguments, setting.name, value.value)
+        arguments.origins = {setting.name: value for setting, value in values.items()}
         return arguments
+
+    def _refuse_flag(self, unknown: str) -> NoReturn:
+        near = advice(self, unknown)
+        self.error(f"{unknown.partition('=')[0]}: unknown flag{near and f'; {near}'}")
 
     def _value_of(self, setting: Setting, arguments: argparse.Namespace, found: dict[str, Value]) -> Value:
         """The value of a setting: from the flag, or else as configured, or else the default."""
@@ -149,6 +168,32 @@ def access_from(arguments: argparse.Namespace) -> Access:
         client_key=arguments.client_key,
         ask=getpass if sys.stderr.isatty() else None,
     )
+
+
+def store_from(arguments: argparse.Namespace, *, writes: bool = False, **options: Any) -> Store:
+    """Return the store that the arguments name, to be searched or, with `writes`, to be written.
+
+    Raises:
+        UsageError: a flag or a setting is invalid; the message names the one that is.
+        StoreError: this user may not read or write the store; the message says who may.
+    """
+    try:
+        store = open_store(arguments.store, access=access_from(arguments), **options)
+    except UsageError as error:
+        raise UsageError(_with_origin(str(error), arguments.origins)) from error
+    if not store.is_remote:
+        (check_writable if writes else check_readable)(Path(store.name))
+    return store
+
+
+def _with_origin(message: str, origins: Mapping[str, Value]) -> str:
+    """A message that begins with a flag; if its value was configured, with its source instead."""
+    for name, value in origins.items():
+        flag = Setting(name).flag
+        if message.startswith(f"{flag} ") and value.origin not in (flag, "default"):
+            where = value.origin if value.origin.startswith("MAILTRACE_") else f"{value.origin}: {name}"
+            return f"{where}: {message.removeprefix(f'{flag} ')}"
+    return message
 
 
 def zone(text: str) -> str:

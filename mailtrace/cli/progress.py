@@ -25,8 +25,7 @@ def progress_of(*, quiet: bool) -> Iterator[Progress]:
     try:
         yield _Line(sys.stderr).show
     finally:
-        sys.stderr.write(_ERASE)
-        sys.stderr.flush()
+        erase()
 
 
 def shows_progress() -> bool:
@@ -37,6 +36,19 @@ def shows_progress() -> bool:
 def message_line(text: str) -> str:
     """Return a message that can be printed over the progress line without leaving a part of that behind."""
     return f"{_ERASE}{text}" if shows_progress() else text
+
+
+def show_line(terminal: TextIO, text: str) -> None:
+    """Show a line that the next output overwrites."""
+    columns = os.get_terminal_size(terminal.fileno()).columns or 80
+    terminal.write(f"{text[: columns - 1]}{_ERASE}\r")
+    terminal.flush()
+
+
+def erase() -> None:
+    """Erase the line that is shown."""
+    sys.stderr.write(_ERASE)
+    sys.stderr.flush()
 
 
 class _Line:
@@ -56,9 +68,7 @@ class _Line:
         self._next = now + _EVERY_SECONDS
         speed = int(lines / max(now - self._began, 0.001))
         text = f"{self._percent(path, offset)}{speed:,} lines/s  {safe(Path(path).name)}"
-        columns = os.get_terminal_size(self._terminal.fileno()).columns or 80
-        self._terminal.write(f"{text[: columns - 1]}{_ERASE}\r")
-        self._terminal.flush()
+        show_line(self._terminal, text)
 
     def _percent(self, path: str, offset: int) -> str:
         """The percentage of a file that has been read; empty for a pipe, whose size is unknown."""

@@ -2,151 +2,208 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from argparse import Namespace
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from datetime import tzinfo
 from itertools import chain
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-from mailtrace.cli.parser import access_from, run
-from mailtrace.cli.search_flags import hint_of, parser, query_of
-from mailtrace.errors import ExitStatus, UsageError
+from mailtrace.cli.conflicts import OF_SEARCHES, refuse
+from mailtrace.cli.parser import run, store_from
+from mailtrace.cli.search_flags import parser, query_of
+from mailtrace.cli.terminal import Terminal
+from mailtrace.errors import ExitStatus
 from mailtrace.search.groups import Grouping
-from mailtrace.search.query import Query
-from mailtrace.stores import open_store
+from mailtrace.search.query import Query, matched_results
 from mailtrace.syslog.timezones import zone_of
 
 if TYPE_CHECKING:  # keeps `--help` quick
     from mailtrace.message.document import Document
+    from mailtrace.message.recipients import RecipientResult
     from mailtrace.stores.base import Store
 
-_DEFAULT_GROUPS = 20
+_DEFAULT_GROUPS: Final = 20
 """The number of groups to show without `-r`."""
+_DEFAULT_ON_TERMINAL: Final = 100
+"""The number of transactions to show on a terminal without `-r`."""
+
+
+class _Search(NamedTuple):
+    """What is asked, of which store, and where the answer goes."""
+
+    store: Store
+    query: Query
+    zone: tzinfo
+    now: float
+    arguments: Namespace
+    terminal: Terminal
+
+    @property
+    def limited(self) -> Query:
+        """The query with its limit; on a terminal there always is one."""
+        if self.query.limit is None and self.terminal.is_output:
+            return replace(self.query, limit=_DEFAULT_ON_TERMINAL)
+        return self.query
 
 
 def _search(argv: Sequence[str]) -> ExitStatus:
-    arguments = parser().parse_args(argv)
-    zone = zone_of(arguments.tz)
-    query = query_of(arguments, zone, time.time())
-    store = open_store(arguments.store, access=access_from(arguments), notify=_notify)
-    if arguments.count:
-        return _count(store, query, arguments)
-    if arguments.by:
-        return _group(store, query, arguments, Grouping(arguments.by, zone))
-    if arguments.trace:
-        return _trace(store, query, zone, arguments)
-    documents = iter(store.search(query))
+    flags = parser()
+    arguments = flags.parse_args(argv)
+    refuse(flags, arguments, OF_SEARCHES)
+    zone, now = zone_of(arguments.tz), time.time()
+    query = query_of(arguments, zone, now)
+    store = store_from(arguments, notify=_notify)
+    search = _Search(store, query, zone, now, arguments, Terminal(arguments, _notify))
+    answer = _count if arguments.count else _group if arguments.by else _trace if arguments.trace else _documents
+    return ExitStatus.OK if answer(search) else _nothing_found(search)
+
+
+def _documents(search: _Search) -> bool:
+    """Print the documents found; return whether there are any."""
+    documents = iter(search.store.search(search.limited))
     if (first := next(documents, None)) is None:
-        return _nothing_found(store, arguments)
-    _write(_formatted(chain([first], documents), zone, arguments))
-    return ExitStatus.OK
+        return False
+    selection = _Selection(search)
+    search.terminal.write(_formatted(chain([first], documents), selection, search))
+    if selection.left and search.arguments.format in ("csv", "table"):
+        from mailtrace.output.selection import others  # noqa: PLC0415 # as above
+
+        _say(others(selection.left))
+    _say_how_many_more(search)
+    return True
 
 
-def _formatted(documents: Iterable[Document], zone: tzinfo, arguments: Namespace) -> Iterator[bytes]:
+class _Selection:
+    """Selects the recipient results that match the query, and counts the others."""
+
+    def __init__(self, search: _Search) -> None:
+        self._query = search.query
+        self._selects_all = search.arguments.all_recipients or not search.query.can_select_results
+        self.left = 0
+
+    def __call__(self, document: Document) -> list[RecipientResult]:
+        results: list[RecipientResult] = document["to"]
+        if self._selects_all:
+            return results
+        found = matched_results(self._query, document)
+        self.left += len(results) - len(found)
+        return found
+
+    def marks(self) -> Callable[[Document], list[RecipientResult]] | None:
+        """What JSON marks: the results that match; None if the query is not about recipients, so that all would."""
+        return (lambda document: matched_results(self._query, document)) if self._query.can_select_results else None
+
+
+def _formatted(documents: Iterator[Document], select: _Selection, search: _Search) -> Iterator[bytes]:
+    arguments, zone, terminal = search.arguments, search.zone, search.terminal
     if arguments.format == "json":
         from mailtrace.output.documents_json import document_json  # noqa: PLC0415 # import only what is used
 
-        return (document_json(document, zone) for document in documents)
+        marks = select.marks()
+        return (document_json(document, zone, marks) for document in documents)
     if arguments.format == "csv":
         from mailtrace.output.documents_csv import csv_lines  # noqa: PLC0415
+        from mailtrace.output.rows import USUAL_COLUMNS  # noqa: PLC0415
 
-        return _encoded(csv_lines(documents, zone))
-    from mailtrace.output.documents_text import Style, document_texts  # noqa: PLC0415
+        return _encoded(csv_lines(documents, zone, arguments.columns or USUAL_COLUMNS, select))
+    if arguments.format == "table":
+        from mailtrace.output.rows import TABLE_COLUMNS  # noqa: PLC0415
+        from mailtrace.output.table import table_lines  # noqa: PLC0415
 
-    on_terminal = sys.stdout.isatty()
-    style = Style(
-        outcomes=on_terminal or arguments.color == "always",
-        color=_uses_color(arguments.color, on_terminal=on_terminal),
-        long=arguments.long,
-    )
-    return _encoded(document_texts(documents, zone, style))
+        columns, width = arguments.columns or TABLE_COLUMNS, terminal.width
+        return _encoded(table_lines(documents, zone, columns, select, width=width, color=terminal.has_color))
+    from mailtrace.output.documents_text import document_texts  # noqa: PLC0415
 
-
-def _uses_color(choice: str, *, on_terminal: bool) -> bool:
-    """Whether to print colours; `auto` respects NO_COLOR (no-color.org), and terminals without colours."""
-    if choice != "auto":
-        return choice == "always"
-    return on_terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    return _encoded(document_texts(documents, zone, terminal.style(), select))
 
 
-def _trace(store: Store, query: Query, zone: tzinfo, arguments: Namespace) -> ExitStatus:
+def _trace(search: _Search) -> bool:
+    """Print the journeys of what is found; return whether there are any."""
     from mailtrace.output.journeys import journey_json, journey_text  # noqa: PLC0415 # as above
     from mailtrace.tracing.journey import journeys  # noqa: PLC0415
 
-    if arguments.format == "csv":
-        raise UsageError("--trace has no CSV output: use --format text or --format json")
-    found = iter(journeys(store, query))
+    found, zone = iter(journeys(search.store, search.limited)), search.zone
     if (first := next(found, None)) is None:
-        return _nothing_found(store, arguments)
-    if arguments.format == "json":
-        _write(journey_json(journey, zone) for journey in chain([first], found))
+        return False
+    every = chain([first], found)
+    if search.arguments.format == "json":
+        search.terminal.write(journey_json(journey, zone) for journey in every)
     else:
-        texts = (journey_text(journey, zone) for journey in found)
-        _write(_encoded(chain([journey_text(first, zone)], (f"\n{text}" for text in texts))))
-    return ExitStatus.OK
+        style = search.terminal.style()
+        texts = (journey_text(journey, zone, style) for journey in every)
+        search.terminal.write(_encoded(chain([next(texts)], (f"\n{text}" for text in texts))))
+    _say_how_many_more(search)
+    return True
 
 
-def _count(store: Store, query: Query, arguments: Namespace) -> ExitStatus:
-    if query.limit is not None:
-        raise UsageError("--count has no limit: leave -r out")
-    number = store.count(query)
-    heading = {"text": "", "json": '{"count":', "csv": "count\n"}[arguments.format]
-    _write([f"{heading}{number}{'}' if arguments.format == 'json' else ''}\n".encode()])
-    return ExitStatus.OK if number else _nothing_found(store, arguments)
+def _say_how_many_more(search: _Search) -> None:
+    """On a terminal without `-r`, say how many more transactions match, and how to see them."""
+    limit = search.limited.limit
+    if search.query.limit is None and limit is not None and (number := search.store.count(search.query)) > limit:
+        which = "oldest" if search.query.oldest_first else "newest"
+        _say(
+            f"these are the {which} {limit}, {number - limit} more match: -r {number} shows all, and so does a pipe"
+            " (| cat)"
+        )
 
 
-def _group(store: Store, query: Query, arguments: Namespace, grouping: Grouping) -> ExitStatus:
+def _count(search: _Search) -> bool:
+    """Print the number of documents; return whether there are any."""
+    number, form = search.store.count(search.query), search.arguments.format
+    text = {"json": f'{{"count":{number}}}', "csv": f"count\n{number}"}.get(form, str(number))
+    sys.stdout.write(f"{text}\n")
+    return number > 0
+
+
+def _group(search: _Search) -> bool:
+    """Print the groups; return whether there are any."""
     from mailtrace.output.groups import groups_csv, groups_json, groups_text  # noqa: PLC0415 # as above
 
-    groups = store.group(query, grouping)
+    grouping, query = Grouping(search.arguments.by, search.zone), search.query
+    groups = search.store.group(query, grouping)
     if not groups:
-        return _nothing_found(store, arguments)
+        return False
     if grouping.is_of_times and query.oldest_first:
         groups.reverse()
     shown = groups[: query.limit or _DEFAULT_GROUPS]
-    if arguments.format == "json":
+    if search.arguments.format == "json":
         lines = groups_json(shown, grouping)
-    elif arguments.format == "csv":
+    elif search.arguments.format == "csv":
         lines = groups_csv(shown, grouping)
     else:
-        lines = groups_text(shown, grouping, bars=sys.stdout.isatty())
-    _write(_encoded(lines))
+        lines = groups_text(shown, grouping, bars=search.terminal.is_output)
+    search.terminal.write(_encoded(lines))
     if left := len(groups) - len(shown):
-        sys.stdout.flush()
-        print(f"{left} more: -r {len(groups)} shows all", file=sys.stderr)
-    return ExitStatus.OK
+        _say(f"{left} more: -r {len(groups)} shows all")
+    return True
 
 
-def _nothing_found(store: Store, arguments: Namespace) -> ExitStatus:
-    from mailtrace.output.escape import safe  # noqa: PLC0415 # as above
+def _nothing_found(search: _Search) -> ExitStatus:
+    from mailtrace.cli.hints import hints_of  # noqa: PLC0415 # as above
 
-    sys.stdout.flush()
-    print(f"nothing found in {store.name}", file=sys.stderr)
-    if hint := hint_of(arguments):
-        print(safe(hint), file=sys.stderr)
+    _say(f"nothing found in {search.store.name}")
+    for hint in hints_of(search.arguments, search.query, search.store, search.zone, search.now):
+        _say(hint)
     return ExitStatus.NOTHING_FOUND
 
 
-def _notify(message: str) -> None:
+def _say(message: str) -> None:
+    """Print a line about the answer on standard error, below the answer."""
     from mailtrace.output.escape import safe  # noqa: PLC0415 # as above
 
-    print(f"mailtrace-search: {safe(message)}", file=sys.stderr)
+    sys.stdout.flush()
+    print(safe(message), file=sys.stderr)
 
 
-def _encoded(lines: Iterable[str]) -> Iterator[bytes]:
+def _notify(message: str) -> None:
+    _say(f"mailtrace-search: {message}")
+
+
+def _encoded(lines: Iterator[str]) -> Iterator[bytes]:
     return (line.encode("utf-8", "backslashreplace") for line in lines)
-
-
-def _write(chunks: Iterable[bytes]) -> None:
-    """Write to standard output; on a terminal, flush after each chunk."""
-    out, on_terminal = sys.stdout.buffer, sys.stdout.isatty()
-    for chunk in chunks:
-        out.write(chunk)
-        if on_terminal:
-            out.flush()
 
 
 def main(argv: Sequence[str] | None = None) -> int:

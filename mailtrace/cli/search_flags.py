@@ -10,7 +10,7 @@ from mailtrace.cli.date_arguments import parse_age, parse_date
 from mailtrace.cli.parser import Parser, count
 from mailtrace.errors import UsageError
 from mailtrace.search.groups import BY
-from mailtrace.search.patterns import Pattern, ip_key, normal_ip
+from mailtrace.search.patterns import Pattern
 from mailtrace.search.query import MTAS, OUTCOMES, Query, Word
 
 _DESCRIPTION = "Search the mail transactions that mailtrace-index has read from mail logs, newest first."
@@ -30,7 +30,6 @@ exit status: 0 found, 1 nothing found, 2 error, 130 interrupted
 """
 _MANY: Final[dict[str, Any]] = {"action": "append", "default": []}
 _is_time = re.compile(r"\d{1,2}:\d\d(?::\d\d(?:[.,]\d+)?)?", re.ASCII).fullmatch
-_has_pattern = re.compile(r"[@*?/<>]").search
 
 
 def parser() -> Parser:
@@ -47,20 +46,26 @@ def parser() -> Parser:
 def _add_message(group: argparse._ArgumentGroup) -> None:
     option = group.add_argument
     option("words", metavar="WORD", nargs="*", help="sender, recipient, message ID, queue ID, client or login")
-    option("-f", dest="senders", metavar="FROM", help="envelope sender", **_MANY)
-    option("-t", dest="recipients", metavar="TO", help="recipient, or the address it was rewritten from", **_MANY)
-    option("-m", dest="msgids", metavar="MSGID", help="message ID", **_MANY)
-    option("-q", dest="queue_ids", metavar="QUEUE_ID", help="queue ID, exactly as logged", **_MANY)
-    option("-c", dest="clients", metavar="CLIENT", help="client name, IP address or network", **_MANY)
+    option("-f", "--from", dest="senders", metavar="FROM", help="envelope sender", **_MANY)
+    option(
+        "-t", "--to", dest="recipients", metavar="TO", help="recipient, or the address it was rewritten from", **_MANY
+    )
+    option("-m", "--msgid", dest="msgids", metavar="MSGID", help="message ID", **_MANY)
+    option("-q", "--queue-id", dest="queue_ids", metavar="QUEUE_ID", help="queue ID, exactly as logged", **_MANY)
+    option("-c", "--client", dest="clients", metavar="CLIENT", help="client name, IP address or network", **_MANY)
     option("--login", dest="logins", metavar="LOGIN", help="user name of the SASL login", **_MANY)
-    option("-h", dest="hosts", metavar="HOST", help="host that wrote the log", **_MANY)
+    option("-h", "--host", dest="hosts", metavar="HOST", help="host that wrote the log", **_MANY)
     option("--mta", dest="mtas", choices=MTAS, help=f"mail server: {' or '.join(MTAS)}", **_MANY)
 
 
 def _add_outcome(group: argparse._ArgumentGroup) -> None:
     option = group.add_argument
     option(
-        "-s", dest="outcomes", metavar="OUTCOME", help=f"final outcome of a recipient: {', '.join(OUTCOMES)}", **_MANY
+        *("-s", "--outcome"),
+        dest="outcomes",
+        metavar="OUTCOME",
+        help=f"final outcome of a recipient: {', '.join(OUTCOMES)}",
+        **_MANY,
     )
     option("--ever", dest="ever", metavar="OUTCOME", help="outcome of any delivery attempt, final or not", **_MANY)
     option("--relay", dest="relays", metavar="RELAY", help="next hop: name, IP address or network", **_MANY)
@@ -70,18 +75,29 @@ def _add_outcome(group: argparse._ArgumentGroup) -> None:
 def _add_time(group: argparse._ArgumentGroup) -> None:
     option = group.add_argument
     option(
-        "-d",
+        *("-d", "--since"),
         dest="since",
         metavar="DATE",
-        help="from this date on: '2011-12-15 15:00', 'yesterday 14:00', '2 hours ago'",
+        help="from this date on: '2011-12-15 15:00', 'yesterday 14:00', monday, 'last month', '2 hours ago'",
     )
-    option("-D", dest="until", metavar="DATE", help="until this date; a date without a time includes the whole day")
+    option(
+        *("-D", "--until"),
+        dest="until",
+        metavar="DATE",
+        help="until this date; a date without a time includes the whole day, week or month",
+    )
     option("--last", dest="last", metavar="TIME", help="within the last 30m, 2h, 3d or 1w")
 
 
 def _add_limits(group: argparse._ArgumentGroup) -> None:
     option = group.add_argument
-    option("-r", dest="limit", metavar="N", type=count, help="show at most N (groups: default 20)")
+    option(
+        *("-r", "--limit"),
+        dest="limit",
+        metavar="N",
+        type=count,
+        help="show at most N (default: 20 groups; on a terminal 100 transactions, in a pipe all)",
+    )
     option("--oldest-first", action="store_true", help="oldest first")
     what = group.add_mutually_exclusive_group()
     what.add_argument("--count", action="store_true", help="print only the number of transactions")
@@ -92,20 +108,46 @@ def _add_output(group: argparse._ArgumentGroup) -> None:
     option = group.add_argument
     option(
         *("--format",),
-        choices=("text", "json", "csv"),
+        choices=("text", "table", "json", "csv"),
         default="text",
-        help="text (default), json (one object per line) or csv (one line per recipient result)",
+        help="text (default), table or csv (one line per recipient result), or json (one object per line)",
+    )
+    option(
+        "--columns",
+        metavar="NAMES",
+        type=_columns,
+        help="columns of --format csv or table, such as date,from,recipient,outcome,status; all for every field",
+    )
+    option(
+        "--all-recipients",
+        action="store_true",
+        help="show all recipients of a transaction, even if only some match -t, -s, --ever, --relay or --status",
     )
     option(
         "--trace", action="store_true", help="show the journey of each message across hosts, as a tree or nested JSON"
     )
     option("--long", action="store_true", help="show every known field, as text")
+    option("--no-pager", action="store_true", help="do not use $PAGER (default less) on a terminal")
     option(
         "--color",
         choices=("auto", "always", "never"),
         default="auto",
         help="colours: auto (default) uses them on a terminal",
     )
+
+
+def _columns(text: str) -> tuple[str, ...]:
+    """Parse the value of `--columns`."""
+    from mailtrace.output.rows import COLUMNS  # noqa: PLC0415 # keeps `--help` quick
+
+    names = [name.strip().lower() for name in text.split(",") if name.strip()]
+    if names == ["all"]:
+        return COLUMNS
+    if wrong := [name for name in names if name not in COLUMNS]:
+        raise argparse.ArgumentTypeError(f"{wrong[0]}: no such column; choose from all, {', '.join(COLUMNS)}")
+    if not names:
+        raise argparse.ArgumentTypeError("name a column, such as date,from,recipient")
+    return tuple(dict.fromkeys(names))
 
 
 def query_of(arguments: argparse.Namespace, zone: tzinfo, now: float) -> Query:
@@ -131,7 +173,7 @@ def query_of(arguments: argparse.Namespace, zone: tzinfo, now: float) -> Query:
         hosts=_parsed("-h", given["hosts"], Pattern.of_text),
         mtas=tuple(given["mtas"]),
         relays=_parsed("--relay", given["relays"], _peer),
-        statuses=_parsed("--status", given["statuses"], str.lower),
+        statuses=_parsed("--status", given["statuses"], str.lower, clean=str),
         outcomes=outcomes,
         ever=ever,
         words=_parsed("WORD", given["words"], _word),
@@ -142,27 +184,28 @@ def query_of(arguments: argparse.Namespace, zone: tzinfo, now: float) -> Query:
     )
 
 
-def hint_of(arguments: argparse.Namespace) -> str:
-    """Return a hint how to search for a domain or a part of a value; empty if no argument was matched whole."""
-    addresses = [*arguments.senders, *arguments.recipients]
-    names = [word for word in arguments.words if "." in word or not any(map(str.isdigit, word))]
-    for value in map(str.strip, [*addresses, *names]):
-        if not _has_pattern(value) and not ip_key(normal_ip(value)):
-            domain = f"@{value} for the domain, or " if "." in value else ""
-            return f"{value} was matched whole: write {domain}'*{value}*' to match part of it"
-    return ""
-
-
-def _parsed(flag: str, values: Iterable[str], parse: Callable[[str], Any]) -> tuple[Any, ...]:
+def _parsed(
+    flag: str, values: Iterable[str], parse: Callable[[str], Any], clean: Callable[[str], str] | None = None
+) -> tuple[Any, ...]:
     found = []
     for value in values:
         if not value.strip():
             raise UsageError(f"{flag} '': empty text finds nothing: leave {flag} out, or give a value")
         try:
-            found.append(parse(value))
+            found.append(parse((clean or _stripped)(value)))
         except UsageError as error:
             raise UsageError(f"{flag} {error}") from error
     return tuple(found)
+
+
+def _stripped(value: str) -> str:
+    """A value without what surrounds it in a log line: `<bob@foo.com>,` or `pBFERI8l019936:`."""
+    text = value.strip()
+    # The end of an IPv6 address stays.
+    shorter = text.rstrip(",;") if text.endswith("::") else text.rstrip(",;:")
+    if shorter.startswith("<") and shorter.endswith(">") and len(shorter) > 2:
+        shorter = shorter[1:-1]
+    return shorter or text
 
 
 def _word(value: str) -> Word:

@@ -24,6 +24,8 @@ class Setting(NamedTuple):
     """Its description, if it has no flag."""
     default: Any = None
     """Its default, if its flag has none."""
+    example: Any = None
+    """A value, for an error message."""
 
     @property
     def environment(self) -> str:
@@ -37,25 +39,27 @@ class Setting(NamedTuple):
 
 
 SECRETS: Final = (
-    Setting("user", about="user name for Elasticsearch"),
-    Setting("password", secret=True, about="password of that user"),
-    Setting("password_file", about="file with the password, readable only by its owner"),
-    Setting("api_key", secret=True, about="Elasticsearch API key, instead of a user and password"),
-    Setting("api_key_file", about="file with the API key, readable only by its owner"),
+    Setting("user", about="user name for Elasticsearch", example="mailtrace"),
+    Setting("password", secret=True, about="password of that user", example="..."),
+    Setting(
+        "password_file", about="file with the password, readable only by its owner", example="/etc/mailtrace.password"
+    ),
+    Setting("api_key", secret=True, about="Elasticsearch API key, instead of a user and password", example="..."),
+    Setting("api_key_file", about="file with the API key, readable only by its owner", example="/etc/mailtrace.key"),
 )
 """Credentials for Elasticsearch. They have no flags, because every user of the machine can see command lines."""
 
 SETTINGS: Final = (
-    Setting("store"),
-    Setting("tz"),
-    Setting("retention", int, "mailtrace-index"),
-    Setting("index_period", str, "mailtrace-index"),
-    Setting("wait", bool, "mailtrace-index", default=False),
-    Setting("format", str, "mailtrace-search"),
-    Setting("color", str, "mailtrace-search"),
-    Setting("ca_certs"),
-    Setting("client_cert"),
-    Setting("client_key"),
+    Setting("store", example="sqlite:/var/lib/mailtrace/mailtrace.db"),
+    Setting("tz", example="Europe/Madrid"),
+    Setting("retention", int, "mailtrace-index", example=90),
+    Setting("index_period", str, "mailtrace-index", example="day"),
+    Setting("wait", bool, "mailtrace-index", default=False, example=True),
+    Setting("format", str, "mailtrace-search", example="text"),
+    Setting("color", str, "mailtrace-search", example="auto"),
+    Setting("ca_certs", example="/etc/ssl/certs/es.pem"),
+    Setting("client_cert", example="/etc/ssl/private/mailtrace.pem"),
+    Setting("client_key", example="/etc/ssl/private/mailtrace.key"),
     *SECRETS,
 )
 

@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from threading import Event
 from typing import Final, NamedTuple, TypeAlias
 
 from mailtrace.errors import LogError, StoreUnavailableError
@@ -33,12 +32,14 @@ class _Failure(NamedTuple):
 
 
 class Follower:
-    """Reads logs as they grow. `notify` shows a line to the admin."""
+    """Reads logs as they grow. `notify` shows a line to the admin; `beat` is called when all logs have been read."""
 
-    def __init__(self, paths: Sequence[str], notify: Callable[[str], None]) -> None:
+    def __init__(
+        self, paths: Sequence[str], notify: Callable[[str], None], beat: Callable[[], None] = lambda: None
+    ) -> None:
         self._paths = list(dict.fromkeys(paths))
-        self._notify = notify
-        self._stop = Event()
+        self._notify, self._beat = notify, beat
+        self._is_stopped = False
         self._seen: dict[str, _FileState] = {}
         self._open: dict[str, int] = {}
         self.daily: Callable[[], None] = lambda: None
@@ -48,9 +49,24 @@ class Follower:
         self._failure = _Failure()
 
     def stop(self, indexer: Indexer) -> None:
-        """Stop after the block of lines that is being read."""
+        """Stop after the block of lines that is being read.
+
+        A signal handler calls this, perhaps while the main thread holds a lock: it must not take any.
+        """
         indexer.stopped = True
-        self._stop.set()
+        self._is_stopped = True
+
+    def progress(self, *_: object) -> None:
+        """Report that lines have been read, unless one of the logs cannot be read."""
+        if not self._failure.message:
+            self._beat()
+
+    def _pause(self, seconds: float) -> bool:
+        """Sleep, and return whether the follower may go on; a stopped one wakes up soon."""
+        until = time.monotonic() + seconds
+        while not self._is_stopped and (left := until - time.monotonic()) > 0:
+            time.sleep(min(left, _POLL_SECONDS))
+        return not self._is_stopped
 
     def wait_to_retry(self, error: StoreUnavailableError, times: int) -> bool:
         """Wait before the next attempt on a store that does not answer; return False if the follower was stopped.
@@ -61,7 +77,7 @@ class Follower:
         if times == 1 and not error.is_reported:
             self._notify(f"{error}; waiting for it, nothing is lost")
             self._is_waiting = True
-        return not self._stop.wait(min(0.5 * 2**times, _LONGEST_PAUSE_SECONDS))
+        return self._pause(min(0.5 * 2**times, _LONGEST_PAUSE_SECONDS))
 
     def follow(self, indexer: Indexer) -> None:
         """Read until stopped, and wait for logs that do not exist yet.
@@ -73,7 +89,7 @@ class Follower:
             if not Path(path).exists():
                 self._notify(f"{path} does not exist yet: waiting for it")
         self._retry(indexer.begin)
-        while not self._stop.is_set():
+        while not self._is_stopped:
             states = {path: _state(path) for path in self._paths}
             changed = [path for path, state in states.items() if state is not None and state != self._seen.get(path)]
             if changed and self._read(indexer, changed):
@@ -82,7 +98,9 @@ class Follower:
             if time.monotonic() >= self._next_daily:
                 self._retry(self.daily)
                 self._next_daily = time.monotonic() + _DAY_SECONDS
-            self._stop.wait(_POLL_SECONDS)
+            if None not in states.values():
+                self.progress()
+            self._pause(_POLL_SECONDS)
 
     def _retry(self, work: Callable[[], None]) -> None:
         times = 0

@@ -6,15 +6,16 @@ from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
 from mailtrace.errors import LogError, LogMovedError
+from mailtrace.indexing.collected import Popped
 from mailtrace.indexing.reducer import MAX_HELD, Reducer
 from mailtrace.indexing.report import Report
-from mailtrace.indexing.writer import Retry, Writer, no_retry
+from mailtrace.indexing.writer import Writer, Writes
 from mailtrace.logs.checkpoint import Checkpoint
 from mailtrace.logs.file import Block, LogFile
+from mailtrace.logs.known import KnownLogs
 from mailtrace.logs.open import OpenLog, open_log
 from mailtrace.logs.recognition import checkpoint_of
 from mailtrace.logs.rotation import Calendar, Planned, planned, readable
-from mailtrace.message.part import Part
 from mailtrace.stores.base import Store
 from mailtrace.syslog.clock_check import ClockCheck
 from mailtrace.syslog.frame import Frames
@@ -52,7 +53,7 @@ class Indexer:
         progress: Progress = lambda *_: None,
         from_start: bool = False,
         limits: Limits = _USUAL,
-        retry: Retry = no_retry,
+        writer: Writes | None = None,
     ) -> None:
         self.report = Report()
         self.stopped = False
@@ -60,7 +61,7 @@ class Indexer:
         self._store, self._calendar, self._now = store, calendar, now
         self._progress, self._from_start = progress, from_start
         self._limits = limits
-        self._writer = Writer(store, retry)
+        self._writer: Writes = writer or Writer(store)
         self._clock = ClockCheck()
         self._reducer = Reducer(self.report, self._clock)
         self._first_year: int | None = None
@@ -69,6 +70,7 @@ class Indexer:
         """Whether all stamps so far had a year."""
         self._known_before: int | None = None
         """`report.known_lines` before a new log; the log gets no checkpoint until there are more."""
+        self._known = KnownLogs()
         self._checkpoints: dict[str, Checkpoint] = {}
         self._saving: list[Checkpoint] = []
         """The checkpoints that are being written."""
@@ -101,6 +103,8 @@ class Indexer:
         """
         self._store.prepare()
         self._checkpoints = {checkpoint.log: checkpoint for checkpoint in self._store.checkpoints()}
+        # The writer may be another process, for which the store must not be locked.
+        self._store.commit([])
 
     def read_new(self, paths: Sequence[str]) -> None:
         """Read what is new in these logs. Call `begin` first.
@@ -113,7 +117,9 @@ class Indexer:
 
     def _read_logs(self, logs: Sequence[LogFile], wrong: list[str]) -> None:
         """Read what is new of these logs; `wrong` are messages about the others."""
-        for plan in planned(logs, self._calendar, list(self._checkpoints.values())):
+        checkpoints = list(self._checkpoints.values())
+        plans = self._known.plans(logs, self._calendar) or planned(logs, self._calendar, checkpoints)
+        for plan in plans:
             try:
                 self._read(plan)
             except LogError as error:
@@ -126,6 +132,9 @@ class Indexer:
         self._from_start = False
         if wrong:
             raise LogError("; ".join(wrong))
+        # Without checkpoints, rotated files have not been looked for.
+        if checkpoints and not self.stopped and not self.report.unfinished.difference(log.path for log in logs):
+            self._known.add(plans)
 
     def _read(self, plan: Planned) -> None:
         log = open_log(plan, self._calendar, self._checkpoints.values(), self._now, from_start=self._from_start)
@@ -204,19 +213,21 @@ class Indexer:
 
         `packed` is the size of the compressed file if it was read to its end.
         """
+        self._finish_write()
         changed = self._reducer.pop_changed()
         state = {**log.state(), "reducer": self._reducer.state()}
         if packed is not None:
             state["packed"] = packed
-        checkpoint = checkpoint_of(log.reader, state, self._now())
-        is_understood = self.report.known_lines != self._known_before
+        checkpoint = checkpoint_of(log.reader, state, self._now(), log.checkpoint)
+        log.checkpoint = checkpoint.log if checkpoint else log.checkpoint
+        is_understood = bool(changed) or self.report.known_lines != self._known_before
         self._write(changed, [checkpoint] if checkpoint and is_understood else [])
         if checkpoint and not is_understood:
             # Keep it for this run only: the next one, perhaps with other flags, reads the log from its start.
             self._checkpoints[checkpoint.log] = checkpoint
         gc.collect(1)
 
-    def _write(self, transactions: Sequence[Part], checkpoints: list[Checkpoint]) -> None:
+    def _write(self, transactions: Sequence[Popped], checkpoints: list[Checkpoint]) -> None:
         """Start to write transactions, then checkpoints, after the previous write has finished."""
         self._finish_write()
         self._saving = checkpoints
@@ -225,8 +236,9 @@ class Indexer:
     def _finish_write(self) -> None:
         """Wait for the write in progress and count its changes."""
         written = self._writer.wait()
-        self.report.created += written.created
-        self.report.updated += written.updated
-        self.report.refused += written.refused
+        self.report.created += written.changes.created
+        self.report.updated += written.changes.updated
+        self.report.refused += written.changes.refused
+        self.report.add_lines(written.lines)
         self._checkpoints.update({checkpoint.log: checkpoint for checkpoint in self._saving})
         self._saving = []

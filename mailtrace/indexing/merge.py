@@ -21,14 +21,14 @@ _SLICE: Final = 1_000
 """How many transactions are joined with stored ones at a time, to limit memory."""
 
 
-class Written(NamedTuple):
+class Changes(NamedTuple):
     """What a write changed."""
 
-    created: int
+    created: int = 0
     """New documents."""
-    updated: int
+    updated: int = 0
     """Stored transactions that got new lines."""
-    refused: list[Refused]
+    refused: list[Refused] = []  # noqa: RUF012 # never changed
 
 
 class _Plan(NamedTuple):
@@ -46,19 +46,19 @@ class _Plan(NamedTuple):
     """IDs that depend on other stored transactions of their key."""
 
 
-def write(store: Store, transactions: Sequence[Part]) -> Written:
+def write(store: Store, transactions: Sequence[Part]) -> Changes:
     """Merge transactions into the store, without a commit.
 
     Raises:
         StoreError: the store cannot be written, or conflicts with other writers do not end.
     """
-    written, uncertain = Written(0, 0, []), {part.key for part in transactions if not part.is_certain}
+    written, uncertain = Changes(), {part.key for part in transactions if not part.is_certain}
     batches = _batches(transactions, uncertain)
     for round_ in range(_ROUNDS):
         retry: list[Part] = []
         for batch in batches:
             done, failed = _attempt(store, batch, uncertain, lookup=round_ > 0)
-            written = Written(*map(add, written, done))
+            written = Changes(*map(add, written, done))
             retry += failed
         if not retry:
             return written
@@ -80,7 +80,7 @@ def _sliced(transactions: Sequence[Part]) -> list[Sequence[Part]]:
 
 def _attempt(
     store: Store, transactions: Sequence[Part], uncertain: set[Key], *, lookup: bool
-) -> tuple[Written, list[Part]]:
+) -> tuple[Changes, list[Part]]:
     """Write a batch once; return the changes, and the transactions to write again."""
     plan = _plan(store, transactions, uncertain, lookup=lookup)
     stubs: set[str] = set()
@@ -93,7 +93,7 @@ def _attempt(
     promoted = len(plan.promoted - conflicts)
     created = len(plan.create) - len(creation.conflicts | stubs) - len(creation.refused) + promoted
     updated = len(replacements) - len(change.conflicts) - len(change.refused) - promoted
-    written = Written(created, updated, creation.refused + change.refused)
+    written = Changes(created, updated, creation.refused + change.refused)
     return written, _to_retry(store, plan, conflicts, uncertain)
 
 

@@ -9,14 +9,14 @@ from dataclasses import replace
 from typing import Any, Final
 
 from mailtrace.indexing.classify import counted
+from mailtrace.indexing.collected import Popped, RemovedMessage, transaction_of_collected
 from mailtrace.indexing.report import Report
 from mailtrace.indexing.short_way import ShortWay
-from mailtrace.message.part import Collected, Part, Writer, record_of
-from mailtrace.message.replay import add_refusal, add_told, events_of
+from mailtrace.message.part import Writer
+from mailtrace.message.replay import add_refusal, add_told
 from mailtrace.message.sessions import Sessions
 from mailtrace.message.transaction import TURNING, Key, Lines, Transaction
 from mailtrace.message.waiting import WaitingMessages, inherit
-from mailtrace.message.whole import whole_of
 from mailtrace.mta.facts import (
     REQUEUE,
     Accepted,
@@ -39,15 +39,15 @@ _MAX_OPEN: Final = 5_000
 """How many open transactions are kept in memory after they were written."""
 
 
-def _is_new(transaction: Part) -> bool:
-    return not transaction.written
+def _is_new(transaction: Popped) -> bool:
+    return isinstance(transaction, RemovedMessage) or not transaction.written
 
 
 class Reducer:
     """Adds each line to its transaction.
 
-    The lines of a Postfix message that begins in the usual way are only collected until it is removed; then
-    `whole_of` reads them at once. A line that is not plain takes the message out of that short way.
+    The lines of a Postfix message that begins in the usual way are only collected until it is removed; whoever writes
+    it parses them at once. A line that is not plain takes the message out of that short way.
     """
 
     def __init__(self, report: Report | None = None, clock: ClockCheck | None = None) -> None:
@@ -56,7 +56,7 @@ class Reducer:
         self._changed: dict[Key, Transaction] = {}
         self._unchanged: dict[Key, Transaction] = {}
         """Open transactions that have been written and have not changed since."""
-        self._complete: list[Part] = []
+        self._complete: list[Popped] = []
         self._sessions, self._waiting = Sessions(), WaitingMessages()
         self._open_sessions = self._sessions.open
 
@@ -76,7 +76,7 @@ class Reducer:
         """Return whether a message begins with this line, and with nothing that was known before."""
         key = writer.host, queue_id
         if (lines := self._short.closed.pop(key, None)) is not None:
-            self._complete.append(self._whole(key, lines))
+            self._complete.append(RemovedMessage(key, lines))
         if key in self._changed or key in self._unchanged or (writer.host, writer.pid) in self._open_sessions:
             return False
         if not is_usual_beginning(writer.program, queue_id, rest):
@@ -84,28 +84,10 @@ class Reducer:
         self._clock.sample(time, queue_id, "postfix")
         return True
 
-    def _whole(self, key: Key, lines: list[Collected]) -> Part:
-        """Return the transaction of a removed message."""
-        whole = whole_of(*key, lines)
-        if whole is None:
-            return self._parsed(key, lines)
-        self._report.used += len(lines)
-        return whole
-
-    def _parsed(self, key: Key, lines: Iterable[Collected]) -> Transaction:
-        """Return the transaction of lines that were only collected."""
-        found = Transaction(*key, "postfix")
-        for collected in lines:
-            line = record_of(key[1], *collected)
-            if parsed := counted(line, self._report):
-                for event in events_of(parsed[1]):
-                    found.add(line.time, event.fact, (line,))
-        return found
-
     def _find(self, key: Key) -> Transaction | None:
         """Return the changed transaction of a key, which takes the general way from now on."""
         if (lines := self._short.pop(key)) is not None:
-            self._changed[key] = self._parsed(key, lines)
+            self._changed[key] = transaction_of_collected(key, lines, self._report)
         return self._changed.get(key)
 
     def _sample(self, record: Record, parsed: Parsed) -> None:
@@ -173,7 +155,7 @@ class Reducer:
         """How many transactions are waiting to be written."""
         return len(self._short) + len(self._changed) + len(self._complete)
 
-    def pop_finished(self) -> list[Part]:
+    def pop_finished(self) -> list[Popped]:
         """Remove and return all finished transactions."""
         finished, still_open = self._pop_complete(), {}
         for key, transaction in self._changed.items():
@@ -185,17 +167,18 @@ class Reducer:
         self._changed = still_open
         return sorted(finished, key=_is_new)
 
-    def _pop_complete(self) -> list[Part]:
-        complete = [*self._complete, *(self._whole(key, lines) for key, lines in self._short.pop_closed())]
+    def _pop_complete(self) -> list[Popped]:
+        complete = [*self._complete, *(RemovedMessage(key, lines) for key, lines in self._short.pop_closed())]
         self._complete = []
         return complete
 
-    def pop_changed(self) -> list[Part]:
+    def pop_changed(self) -> list[Popped]:
         """Return all transactions that have changed since the last call; later events do not change them.
 
         Finished and idle transactions are removed; open ones are kept, and the list has copies of them.
         """
-        self._changed.update((key, self._parsed(key, lines)) for key, lines in self._short.pop_open())
+        for key, lines in self._short.pop_open():
+            self._changed[key] = transaction_of_collected(key, lines, self._report)
         changed, self._unchanged = self._pop_complete(), {}
         for key, transaction in self._changed.items():
             is_finished = transaction.is_finished

@@ -45,3 +45,10 @@ class Report:
     def known_lines(self) -> int:
         """Lines whose time and program were recognised."""
         return self.mail_lines + self.ignored[OTHER_PROGRAM]
+
+    def add_lines(self, other: "Report") -> None:
+        """Add the counts of lines of another report."""
+        self.used += other.used
+        self.ignored.update(other.ignored)
+        self.unrecognised.update(other.unrecognised)
+        self.ignored_mail_lines += other.ignored_mail_lines

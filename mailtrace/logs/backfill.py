@@ -10,10 +10,11 @@ from itertools import islice, zip_longest
 from typing import Final
 
 from mailtrace.errors import LogError
-from mailtrace.logs.file import LogFile, decoded
+from mailtrace.logs.file import LogFile
 from mailtrace.logs.rotation import Calendar, in_order, readable
 from mailtrace.logs.years import KnownStart, years_of
 from mailtrace.syslog.frame import Frames, Record
+from mailtrace.syslog.text import decoded
 
 _HEAD_LINES: Final = 2000
 _DAY: Final = 86_400

@@ -9,7 +9,7 @@ class Checkpoint:
     """How far a log has been read. The log is identified by its content, not by its name."""
 
     log: str
-    """A digest of the log's first lines: see `logs/file.py`."""
+    """The log's name in the store: a digest of its first lines as they were at its first checkpoint."""
     offset: int
     """Bytes of uncompressed text that have been read."""
     tail: str

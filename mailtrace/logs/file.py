@@ -21,6 +21,7 @@ from typing import Final, NamedTuple, cast
 
 from mailtrace.errors import LogError, LogMovedError
 from mailtrace.logs.identity import Identity, identity_of, names_of
+from mailtrace.syslog.text import decoded
 
 MAX_LINE: Final = 65536
 """Bytes of the longest line that is read; longer ones are only counted."""
@@ -351,11 +352,6 @@ def _lines(text: bytes) -> list[str]:
     if not lines[-1]:
         lines.pop()
     return lines
-
-
-def decoded(text: bytes) -> str:
-    r"""Return text decoded from UTF-8, other bytes as `\xNN`, so that different bytes stay different."""
-    return text.decode("utf-8", "backslashreplace")
 
 
 def digest(data: bytes) -> str:

@@ -7,12 +7,13 @@ from typing import Any, Final
 
 from mailtrace.errors import LogError
 from mailtrace.logs.checkpoint import Checkpoint
-from mailtrace.logs.file import Block, LogFile, Reader, decoded
+from mailtrace.logs.file import Block, LogFile, Reader
 from mailtrace.logs.recognition import ResumePoint, resume_point
 from mailtrace.logs.rotation import Calendar, Planned
 from mailtrace.logs.survey import Survey, survey_log
 from mailtrace.logs.years import KnownStart, LogYears, choose_years, years_of
 from mailtrace.syslog.frame import Frames
+from mailtrace.syslog.text import decoded
 from mailtrace.syslog.timezones import zone_of
 from mailtrace.syslog.year import NO_PLAN, YearChange, YearPlan
 
@@ -41,6 +42,8 @@ class OpenLog:
     """The year of the first line as given by the user when the log was first read."""
     note: str = ""
     """A message about the first line's year."""
+    checkpoint: str = ""
+    """The log's name in its checkpoint; empty as long as it has none."""
 
     def state(self) -> dict[str, Any]:
         """Return what a later run needs to continue, or to read the log again from its start."""
@@ -74,9 +77,11 @@ def open_log(
     if resume is None:
         return _open_stream(plan, calendar, now) if log.is_stream else _open_new(plan, calendar, known)
     _check(plan, calendar, resume.checkpoint.state)
-    if from_start:
-        return _open_again(plan, calendar, resume)
-    return None if resume.reader is None else _resume(log, calendar, resume.checkpoint.state, resume.reader)
+    if not from_start and resume.reader is None:
+        return None
+    opened = _open_again(plan, calendar, resume) if from_start else _resume(log, calendar, resume)
+    opened.checkpoint = resume.checkpoint.log
+    return opened
 
 
 def _is_undated(state: dict[str, Any]) -> bool:
@@ -89,8 +94,10 @@ def _close(resume: ResumePoint) -> None:
         resume.reader.close()
 
 
-def _resume(log: LogFile, calendar: Calendar, state: dict[str, Any], reader: Reader) -> OpenLog:
+def _resume(log: LogFile, calendar: Calendar, resume: ResumePoint) -> OpenLog:
     """Return a log that continues at its checkpoint."""
+    state, reader = resume.checkpoint.state, resume.reader
+    assert reader is not None
     zone, name = _zone(calendar, state)
     frames = Frames.resume(zone, state["frames"])
     latest = state["frames"]["latest"]

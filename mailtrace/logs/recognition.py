@@ -19,13 +19,17 @@ class ResumePoint(NamedTuple):
     """A reader at that offset; None for a compressed file that was read to its end."""
 
 
-def checkpoint_of(reader: Reader, state: Mapping[str, Any], now: float) -> Checkpoint | None:
-    """Return the checkpoint of a reader; None for a stream, and as long as no whole line identifies the log."""
+def checkpoint_of(reader: Reader, state: Mapping[str, Any], now: float, log: str = "") -> Checkpoint | None:
+    """Return the checkpoint of a reader; None for a stream, and as long as no whole line identifies the log.
+
+    `log` is the log in its earlier checkpoint, which the new one replaces although its mark may have grown.
+    """
     mark = reader.mark
     if not mark or reader.is_stream:
         return None
-    known = {**state, "mark": len(mark), "skipping": reader.is_skipping}
-    return Checkpoint(digest(mark), reader.offset, digest(reader.tail), reader.path, known, now)
+    begins = digest(mark)
+    known = {**state, "mark": len(mark), "begins": begins, "skipping": reader.is_skipping}
+    return Checkpoint(log or begins, reader.offset, digest(reader.tail), reader.path, known, now)
 
 
 def candidates(log: LogFile, checkpoints: Iterable[Checkpoint]) -> list[Checkpoint]:
@@ -40,9 +44,11 @@ def candidates(log: LogFile, checkpoints: Iterable[Checkpoint]) -> list[Checkpoi
     found = []
     for checkpoint in checkpoints:
         length = checkpoint.state["mark"]
-        if length <= len(mark) and checkpoint.log == (
-            digests.get(length) or digests.setdefault(length, digest(mark[:length]))
-        ):
+        if length > len(mark):
+            continue
+        begins = digests.get(length) or digests.setdefault(length, digest(mark[:length]))
+        # Checkpoints of earlier versions have no `begins`: each has the name of its mark.
+        if begins == checkpoint.state.get("begins", checkpoint.log):
             found.append(checkpoint)
     return sorted(found, key=lambda checkpoint: checkpoint.offset, reverse=True)
 

@@ -4,6 +4,7 @@ Files are rotated copies of a log if they have its name with a number (`mail.log
 `mail-20261124.log`, and `mail.log.20261124-031500` as `postfix logrotate` names them), compressed or not.
 """
 
+import os
 import re
 import time
 from collections.abc import Sequence
@@ -15,11 +16,12 @@ from typing import Final, NamedTuple
 
 from mailtrace.errors import LogError, LogMovedError
 from mailtrace.logs.checkpoint import Checkpoint
-from mailtrace.logs.file import LogFile, decoded
+from mailtrace.logs.file import LogFile
 from mailtrace.logs.recognition import candidates
 from mailtrace.logs.survey import survey_log
 from mailtrace.logs.years import KnownStart, choose_years
 from mailtrace.syslog.frame import Frames, Record
+from mailtrace.syslog.text import decoded
 
 _HEAD_LINES: Final = 2000
 _YEAR_SECONDS: Final = 366 * 86400
@@ -91,7 +93,8 @@ def rotated_from(path: str) -> list[str]:
         pattern += rf"|{stem}{_ROTATED}{extension}{_COMPRESSED}"
     is_rotated = re.compile(pattern).fullmatch
     try:
-        names = [entry.name for entry in log.parent.iterdir() if is_rotated(entry.name) and entry.is_file()]
+        with os.scandir(log.parent) as entries:
+            names = [entry.name for entry in entries if is_rotated(entry.name) and entry.is_file()]
     except OSError:
         return []
     folder = path[: len(path) - len(log.name)]

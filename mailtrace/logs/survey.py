@@ -7,11 +7,12 @@ from typing import Final
 
 from mailtrace.errors import LogError
 from mailtrace.logs.evidence import Day, DayEvidence, Evidence
-from mailtrace.logs.file import Reader, decoded
+from mailtrace.logs.file import Reader
 from mailtrace.syslog.frame import Frames, Record
 from mailtrace.syslog.local_time import LocalTime
 from mailtrace.syslog.prefixes import beginning_of
 from mailtrace.syslog.stamp import Stamp, midnight
+from mailtrace.syslog.text import decoded
 from mailtrace.syslog.year import NO_PLAN, Timeline, YearPlan, instant_of_stamp
 
 _DAY_SECONDS: Final = 86400

@@ -11,9 +11,10 @@ from time import gmtime
 from typing import Final, NamedTuple
 
 from mailtrace.logs.evidence import Day
-from mailtrace.logs.file import LogFile, Reader, decoded
+from mailtrace.logs.file import LogFile, Reader
 from mailtrace.logs.survey import Segment, Survey, survey_log
 from mailtrace.syslog.local_time import LocalTime
+from mailtrace.syslog.text import decoded
 from mailtrace.syslog.year import YearChange, YearPlan
 
 _DAY_SECONDS: Final = 86400

@@ -9,6 +9,9 @@ from mailtrace.mta.facts import Parsed
 from mailtrace.mta.postfix import programs, shapes
 from mailtrace.mta.rules import ANOTHER_PROGRAM
 
+GRAMMAR_VERSION: Final = 1
+"""Raised with every change that makes another document of the same lines."""
+
 
 class Grammar(NamedTuple):
     """The parser of one MTA's lines."""

@@ -7,13 +7,12 @@ from datetime import tzinfo
 from typing import Any, Final
 
 from mailtrace.message.document import Document
-from mailtrace.message.fields import DOCUMENT, RECIPIENT_RESULT, csv_header
 from mailtrace.output.escape import safe
+from mailtrace.output.rows import COLUMNS, DATES, is_null_sender, rows
+from mailtrace.output.selection import Select, every_result
 from mailtrace.output.times import iso_time
 
 _FORMULA: Final = tuple("=+-@\uff1d\uff0b\uff0d\uff20")
-_OF_DOCUMENT: Final = tuple(field.name for field in DOCUMENT if field.kind != "recipient results")
-_OF_RESULT: Final = tuple(field.name for field in RECIPIENT_RESULT)
 
 
 def csv_line(values: Iterable[Any]) -> str:
@@ -32,20 +31,19 @@ def _cell(value: Any) -> str:
     return f"'{text}" if text.startswith(_FORMULA) else text
 
 
-def csv_lines(documents: Iterable[Document], zone: tzinfo) -> Iterator[str]:
-    """Return the header, then one line for each recipient result, or one line for a document without any."""
-    yield csv_line(csv_header())
-    for document in documents:
-        cells = _cells(document, _OF_DOCUMENT, zone)
-        for result in document["to"] or [dict.fromkeys(_OF_RESULT)]:
-            yield csv_line([*cells, *_cells(result, _OF_RESULT, zone)])
+def csv_lines(
+    documents: Iterable[Document],
+    zone: tzinfo,
+    columns: Sequence[str] = COLUMNS,
+    select: Select = every_result,
+) -> Iterator[str]:
+    """Return the header, then one line for each selected recipient result, or one for a document without results."""
+    yield csv_line(columns)
+    for row in rows(documents, columns, select):
+        yield csv_line([_shown(column, value, zone) for column, value in zip(columns, row, strict=True)])
 
 
-def _cells(fields: dict[str, Any], names: Sequence[str], zone: tzinfo) -> list[Any]:
-    return [_shown(name, fields[name], zone) for name in names]
-
-
-def _shown(name: str, value: Any, zone: tzinfo) -> Any:
-    if name in ("date", "last_date") and value is not None:
+def _shown(column: str, value: Any, zone: tzinfo) -> Any:
+    if column in DATES and value is not None:
         return iso_time(value, zone)
-    return "<>" if name in ("from", "recipient", "orig_to") and value == "" else value
+    return "<>" if is_null_sender(column, value) else value

@@ -6,17 +6,20 @@ from typing import Any, Final, NamedTuple
 
 from mailtrace.message.document import Document
 from mailtrace.message.recipients import RecipientResult
+from mailtrace.output.colors import colored_outcome
 from mailtrace.output.escape import safe
+from mailtrace.output.selection import Select, every_result, others
 from mailtrace.output.times import duration, local_time
 
-_COLORS: Final = {
-    **dict.fromkeys(("sent",), "32"),
-    **dict.fromkeys(("deferred", "queued", "held"), "33"),
-    **dict.fromkeys(("bounced", "expired", "rejected"), "31"),
-    **dict.fromkeys(("discarded", "deleted", "unknown"), "35"),
-    "probe": "36",
-}
-_INDENT: Final = " " * 8
+_PLAIN_WIDTH: Final = 8
+_LONG_WIDTH: Final = 13
+"""Where values begin: after `transaction: `, the longest label."""
+_DETAIL_WIDTH: Final = 11
+_OF_DOCUMENT: Final = (
+    *("transaction", "client", "orig_client", "login", "from", "msgid", "origin", "size", "nrcpt", "date"),
+    *("to", "host", "mta", "instance", "removed"),
+)
+"""The fields of the long layout, in its order."""
 
 
 class Style(NamedTuple):
@@ -34,55 +37,82 @@ PLAIN: Final = Style()
 """The style of output that is not a terminal."""
 
 
-def document_texts(documents: Iterable[Document], zone: tzinfo, style: Style = PLAIN) -> Iterator[str]:
-    """Return documents as text, with a blank line between them."""
+def document_texts(
+    documents: Iterable[Document], zone: tzinfo, style: Style = PLAIN, select: Select = every_result
+) -> Iterator[str]:
+    """Return documents as text, with a blank line between them; `select` chooses their recipient results."""
     blank = ""
     for document in documents:
-        yield blank + document_text(document, zone, style)
+        yield blank + document_text(document, zone, style, select)
         blank = "\n"
 
 
-def document_text(document: Document, zone: tzinfo, style: Style = PLAIN) -> str:
-    """Return a document as lines of its known fields, with one line for each recipient result."""
-    return "".join(f"{line}\n" for line in _lines(document, zone, style))
+def document_text(document: Document, zone: tzinfo, style: Style = PLAIN, select: Select = every_result) -> str:
+    """Return a document as lines of its known fields, with one line for each selected recipient result."""
+    results = select(document)
+    lines = _long_lines(document, results, zone, style) if style.long else _lines(document, results, zone, style)
+    return "".join(f"{line}\n" for line in lines)
 
 
-def _lines(document: Document, zone: tzinfo, style: Style) -> Iterator[str]:
+def _lines(document: Document, results: list[RecipientResult], zone: tzinfo, style: Style) -> Iterator[str]:
     yield f"transaction: {safe(document['transaction'])}"
-    yield from _known(document, ("client",))
-    if style.long:
-        yield from _known(document, ("orig_client", "login"))
+    yield from _known(document, ("client",), _PLAIN_WIDTH)
     if document["from"] is not None:
         yield f"from:   {safe(document['from']) or '<>'}"
-    yield from _known(document, ("msgid",))
-    if style.long:
-        yield from _known(document, ("origin", "size", "nrcpt"))
+    yield from _known(document, ("msgid",), _PLAIN_WIDTH)
     yield f"date:   {local_time(document['date'], zone)}"
-    for result in document["to"]:
+    for result in results:
         yield f"to:     {_outcome(document, result, style) if style.outcomes else ''}{_result(result)}"
-        if style.long:
-            details = _details(result, zone)
-            yield from (f"{_INDENT}{line}" for line in _known(details, details))
+    if left := len(document["to"]) - len(results):
+        yield f"        {others(left)}"
     yield f"host:   {safe(document['host'])}"
-    if style.long:
-        yield from _known(document, ("mta", "instance"))
-        yield f"removed: {'yes' if document['removed'] else 'no'}"
 
 
-def _known(fields: dict[str, Any], names: Iterable[str]) -> Iterator[str]:
+def _long_lines(document: Document, results: list[RecipientResult], zone: tzinfo, style: Style) -> Iterator[str]:
+    """The lines of the long layout, whose values begin in one column."""
+    shown = {
+        **document,
+        "from": "<>" if document["from"] == "" else document["from"],
+        "date": local_time(document["date"], zone),
+        "removed": "yes" if document["removed"] else "no",
+    }
+    indent = " " * _LONG_WIDTH
+    for name in _OF_DOCUMENT:
+        if name != "to":
+            yield from _known(shown, (name,), _LONG_WIDTH)
+            continue
+        for result in results:
+            yield f"{'to:':{_LONG_WIDTH}}{_outcome(document, result, style) if style.outcomes else ''}{_result(result)}"
+            yield from (f"{indent}{line}" for line in result_details(result, zone))
+        if left := len(document["to"]) - len(results):
+            yield f"{indent}{others(left)}"
+
+
+def _known(fields: dict[str, Any], names: Iterable[str], width: int) -> Iterator[str]:
     for name in names:
         if fields[name] is not None:
-            yield f"{name + ':':<7} {safe(str(fields[name]))}"
+            yield f"{name + ':':{width - 1}} {safe(str(fields[name]))}"
+
+
+def document_details(document: Document, names: Iterable[str]) -> Iterator[str]:
+    """Return these fields of a document as aligned lines, those that are known."""
+    return _known({**document, "removed": "yes" if document["removed"] else "no"}, names, _LONG_WIDTH)
 
 
 def _result(result: RecipientResult) -> str:
-    recipient, relay, status = (safe(result[name] or "") for name in ("recipient", "relay_host", "status"))
-    return f"recipient='{recipient}' , relay='{relay}', status='{status}'"
+    """The known fields of a result that the plain layout shows, with its blank before `, relay`."""
+    recipient, relay, status = result["recipient"], result["relay_host"], result["status"]
+    parts = []
+    if recipient is not None:
+        parts.append(f"recipient='{safe(recipient)}'{' ' if relay is not None else ''}")
+    if relay is not None:
+        parts.append(f"relay='{safe(relay)}'")
+    return ", ".join([*parts, f"status='{safe(status or '')}'"])
 
 
-def _details(result: RecipientResult, zone: tzinfo) -> dict[str, Any]:
-    """The fields of a recipient result that only the long layout shows."""
-    return {
+def result_details(result: RecipientResult, zone: tzinfo) -> Iterator[str]:
+    """Return the fields of a recipient result that only the long layout shows, as aligned lines."""
+    shown = {
         "orig_to": result["orig_to"],
         "relay": result["relay"],
         "outcome": result["outcome"] if result["last"] else f"{result['outcome']} (not final)",
@@ -93,6 +123,7 @@ def _details(result: RecipientResult, zone: tzinfo) -> dict[str, Any]:
         "last_date": None if result["last_date"] == result["date"] else local_time(result["last_date"], zone),
         "queued_as": result["queued_as"],
     }
+    return _known(shown, shown, _DETAIL_WIDTH)
 
 
 def _outcome(document: Document, result: RecipientResult, style: Style) -> str:
@@ -101,8 +132,7 @@ def _outcome(document: Document, result: RecipientResult, style: Style) -> str:
         details.append(duration(seconds))
     outcome = safe(result["outcome"])
     if style.color:
-        # Results that are not final are faint.
-        outcome = f"\x1b[{'1' if result['last'] else '2'};{_COLORS.get(outcome, '35')}m{outcome}\x1b[0m"
+        outcome = colored_outcome(outcome, outcome, last=result["last"])
     return f"{outcome} ({', '.join(details)}) " if details else f"{outcome} "
 
 

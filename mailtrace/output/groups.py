@@ -1,17 +1,19 @@
 """Groups as text, JSON and CSV."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 import orjson
 
 from mailtrace.output.documents_csv import csv_line
-from mailtrace.output.escape import safe
+from mailtrace.output.escape import safe, safe_json
 from mailtrace.output.times import duration
 from mailtrace.search.groups import Group, Grouping
 
 _BAR: Final = 24
 """Width of the longest bar, in characters."""
+_HOUR: Final = len("2011-12-15 15:00")
 _ADDRESSES: Final = ("from", "from-domain", "to", "to-domain")
 
 
@@ -23,7 +25,7 @@ def groups_text(groups: Sequence[Group], grouping: Grouping, *, bars: bool) -> I
     rows = [(counted, *(head for heads in delays for head in heads))]
     rows += [(str(group.number), *_delays(group, grouping)) for group in groups]
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    shown = [grouping.by, *(_shown(group, grouping) for group in groups)]
+    shown = [grouping.by, *_names(groups, grouping)]
     for row, group, text in zip(rows, [None, *groups], shown, strict=True):
         cells = "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True))
         bar = f"  {_bar(group.number / most) if group else '':<{_BAR}}" if bars else ""
@@ -36,7 +38,7 @@ def groups_json(groups: Sequence[Group], grouping: Grouping) -> Iterator[str]:
         shown: dict[str, Any] = {"by": grouping.by, "value": group.value, "count": group.number}
         if grouping.has_delays:
             shown |= {"median_delay": group.median_delay, "p95_delay": group.p95_delay}
-        yield orjson.dumps(shown).decode() + "\n"
+        yield safe_json(orjson.dumps(shown)).decode() + "\n"
 
 
 def groups_csv(groups: Sequence[Group], grouping: Grouping) -> Iterator[str]:
@@ -52,6 +54,16 @@ def _delays(group: Group, grouping: Grouping) -> list[str]:
     if not grouping.has_delays:
         return []
     return ["-" if delay is None else duration(delay) for delay in (group.median_delay, group.p95_delay)]
+
+
+def _names(groups: Sequence[Group], grouping: Grouping) -> list[str]:
+    """The names of the groups; an hour has its UTC offset only if the clock showed it twice."""
+    names = [_shown(group, grouping) for group in groups]
+    if not grouping.is_of_times:
+        return names
+    short = [name[:_HOUR] for name in names]
+    number = Counter(short)
+    return [name if number[begin] > 1 else begin for name, begin in zip(names, short, strict=True)]
 
 
 def _shown(group: Group, grouping: Grouping) -> str:

@@ -9,8 +9,10 @@ import orjson
 
 from mailtrace.message.document import Document
 from mailtrace.message.recipients import RecipientResult
+from mailtrace.output.colors import BOLD, WARNING, colored, colored_outcome
 from mailtrace.output.documents_json import document_json
-from mailtrace.output.escape import safe
+from mailtrace.output.documents_text import PLAIN, Style, document_details, result_details
+from mailtrace.output.escape import safe, safe_json
 from mailtrace.output.times import duration, iso_time, local_time
 from mailtrace.tracing.journey import Branch, Hop, Journey
 
@@ -18,11 +20,13 @@ _MOST_BRANCHES: Final = 20
 """Branches per hop, and hops per branch, that the tree shows at most."""
 _MOST_NAMES: Final = 10
 """Recipients per branch, and candidates, that the tree shows at most."""
+_DETAILS: Final = ("orig_client", "login", "from", "msgid", "origin", "size", "nrcpt", "mta", "instance", "removed")
+"""The fields of a hop that only the long style shows."""
 
 
-def journey_text(journey: Journey, zone: tzinfo) -> str:
+def journey_text(journey: Journey, zone: tzinfo, style: Style = PLAIN) -> str:
     """Return a journey as a summary and a tree of hops."""
-    return "".join(f"{line}\n" for line in (*_summary(journey, zone), *_Tree(zone).root(journey)))
+    return "".join(f"{line}\n" for line in (*_summary(journey, zone, style), *_Tree(zone, style).root(journey)))
 
 
 def journey_json(journey: Journey, zone: tzinfo) -> bytes:
@@ -40,7 +44,7 @@ def journey_json(journey: Journey, zone: tzinfo) -> bytes:
         "candidates": _named(journey.candidates, zone),
         "root": _hop(journey.root, zone),
     }
-    return orjson.dumps(shown) + b"\n"
+    return safe_json(orjson.dumps(shown)) + b"\n"
 
 
 def _hop(hop: Hop, zone: tzinfo) -> dict[str, Any]:
@@ -74,14 +78,14 @@ def _named(documents: Iterable[Document], zone: tzinfo) -> list[dict[str, str]]:
     ]
 
 
-def _summary(journey: Journey, zone: tzinfo) -> Iterator[str]:
+def _summary(journey: Journey, zone: tzinfo, style: Style) -> Iterator[str]:
     document = journey.root.document
     if document["msgid"] is not None:
         yield f"msgid:  {safe(document['msgid'])}"
     if document["from"] is not None:
         yield f"from:   {safe(document['from']) or '<>'}"
     yield f"date:   {local_time(document['date'], zone)}"
-    results = f": {_counted(journey.results)}" if journey.results else ""
+    results = f": {_counted(journey.results, style)}" if journey.results else ""
     hosts = _number(len(journey.hosts), "host")
     yield f"hops:   {journey.hops} on {hosts} in {duration(journey.seconds)}{results}"
     if not journey.is_complete:
@@ -91,15 +95,15 @@ def _summary(journey: Journey, zone: tzinfo) -> Iterator[str]:
 class _Tree:
     """Draw hops: one line for a hop, below it the results of its recipients, and below these the next hops."""
 
-    def __init__(self, zone: tzinfo) -> None:
-        self._zone = zone
+    def __init__(self, zone: tzinfo, style: Style) -> None:
+        self._zone, self._style = zone, style
 
     def root(self, journey: Journey) -> Iterator[str]:
         document = journey.root.document
         if journey.candidates:
             yield from self._candidates("came from", journey.candidates)
         elif document["origin"] is not None:
-            yield f"came from {safe(document['origin'])}: not in these logs"
+            yield self._warning(f"came from {safe(document['origin'])}: not in these logs")
         yield from self._hop(journey.root)
 
     def _hop(self, hop: Hop) -> Iterator[str]:
@@ -110,13 +114,24 @@ class _Tree:
         if len(hop.branches) > _MOST_BRANCHES:
             hidden = [result for branch in _hidden(hop.branches) for result in branch.recipient_results]
             outcomes = Counter(result["outcome"] for result in hidden)
-            parts.append(iter([f"and {len(hidden)} more: {_counted(outcomes)} (--format json shows all)"]))
+            parts.append(iter([f"and {len(hidden)} more: {_counted(outcomes, self._style)} (--format json shows all)"]))
         parts += [self._made(hop, later) for later in hop.made[:_MOST_BRANCHES]]
         if len(hop.made) > _MOST_BRANCHES:
             parts.append(
                 iter([f"and {len(hop.made) - _MOST_BRANCHES} more notices or copies (--format json shows all)"])
             )
-        yield from _joined(parts or [iter(["no result in these logs"])])
+        parts = parts or [iter([self._warning("no result in these logs")])]
+        yield from (f"│  {line}" for line in self._details(hop))
+        yield from _joined(parts)
+
+    def _details(self, hop: Hop) -> Iterator[str]:
+        """In the long style: the fields of a hop that its first line does not show."""
+        if self._style.long:
+            client = () if hop.wait is None and hop.document["client"] is not None else ("client",)
+            yield from document_details(hop.document, (*client, *_DETAILS))
+
+    def _warning(self, text: str) -> str:
+        return colored(text, WARNING) if self._style.color else text
 
     def _head(self, hop: Hop) -> str:
         document = hop.document
@@ -129,13 +144,19 @@ class _Tree:
         if hop.tie == "msgid":
             line += ", matched by message ID"
         line += ": shown above" if hop.is_repeated else ": the rest is omitted" if hop.is_cut else ""
-        return f"{line}  <-- found" if hop.is_found else line
+        if not hop.is_found:
+            return line
+        return f"{line}  {colored('<-- found', BOLD) if self._style.color else '<-- found'}"
 
     def _named(self, document: Document) -> str:
         return f"{safe(document['host'])} {safe(document['transaction'])}, {local_time(document['date'], self._zone)}"
 
     def _branch(self, branch: Branch) -> Iterator[str]:
-        yield _results(branch)
+        yield _results(branch, self._style)
+        if self._style.long:
+            for result in branch.recipient_results[:_MOST_NAMES]:
+                yield f"   {_recipient(result)}"
+                yield from (f"      {line}" for line in result_details(result, self._zone))
         for hop in branch.hops[:_MOST_BRANCHES]:
             yield from self._hop(hop)
         if len(branch.hops) > _MOST_BRANCHES:
@@ -147,7 +168,7 @@ class _Tree:
         if branch.candidates:
             yield from self._candidates(accepted, branch.candidates)
         elif branch.is_unknown:
-            yield f"{accepted}: not in these logs"
+            yield self._warning(f"{accepted}: not in these logs")
 
     def _candidates(self, what: str, candidates: Sequence[Document]) -> Iterator[str]:
         yield (
@@ -166,12 +187,12 @@ class _Tree:
         yield from self._hop(later)
 
 
-def _results(branch: Branch) -> str:
+def _results(branch: Branch, style: Style) -> str:
     result = branch.recipient_results[0]
     names = [_recipient(each) for each in branch.recipient_results[:_MOST_NAMES]]
     if len(branch.recipient_results) > _MOST_NAMES:
         names.append(f"and {len(branch.recipient_results) - _MOST_NAMES} more")
-    line = f"{safe(result['outcome'])}: {', '.join(names)}"
+    line = f"{_outcome(result['outcome'], style, last=result['last'])}: {', '.join(names)}"
     if result["relay_host"] is not None:
         line += f" -> {safe(result['relay_host'])}"
     if result["delay"] is not None:
@@ -217,5 +238,9 @@ def _number(count: int, what: str) -> str:
     return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
-def _counted(outcomes: Counter[str]) -> str:
-    return ", ".join(f"{count} {safe(outcome)}" for outcome, count in outcomes.most_common())
+def _counted(outcomes: Counter[str], style: Style) -> str:
+    return ", ".join(f"{count} {_outcome(outcome, style)}" for outcome, count in outcomes.most_common())
+
+
+def _outcome(outcome: str, style: Style, *, last: bool = True) -> str:
+    return colored_outcome(outcome, safe(outcome), last=last) if style.color else safe(outcome)

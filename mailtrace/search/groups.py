@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from datetime import datetime, tzinfo
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from mailtrace.search.query import Query, is_outside_results, is_recipient, matches_result
+from mailtrace.search.query import Query, matched_results
 from mailtrace.search.reasons import reason_of
 
 if TYPE_CHECKING:  # keeps `--help` quick
@@ -186,17 +186,10 @@ def groups_of(query: Query, grouping: Grouping, documents: Iterable[Document]) -
 def counted_results(query: Query, document: Document) -> list[RecipientResult]:
     """Return the recipient results of a document to count: by default each recipient once, by the final result.
 
-    If the query is about delivery attempts, earlier results count too. If a word of the query matches only recipients,
-    only their results count.
+    If the query is about delivery attempts, earlier results count too.
     """
-    every = query.asks_of_attempts
-    found = [result for result in document["to"] if every or result["last"]]
-    if query.asks_of_results:
-        found = [result for result in found if matches_result(query, result)]
-    recipients = [word for word in query.words if not is_outside_results(word, document)]
-    if not recipients:
-        return found
-    return [result for result in found if any(is_recipient(word, result) for word in recipients)]
+    found = matched_results(query, document)
+    return found if query.asks_of_attempts else [result for result in found if result["last"]]
 
 
 def delay_of(result: RecipientResult) -> int | None:

@@ -127,6 +127,11 @@ class Query:
         return any(self.asked(OF_RESULTS))
 
     @property
+    def can_select_results(self) -> bool:
+        """Whether it can match some recipient results of a document and not others."""
+        return self.asks_of_results or bool(self.words)
+
+    @property
     def asks_of_attempts(self) -> bool:
         """Whether the query is about delivery attempts: then it also matches results that are not final."""
         return bool(self.ever or self.relays or self.statuses)
@@ -145,6 +150,21 @@ def matches(query: Query, document: Document) -> bool:
 def matches_result(query: Query, result: RecipientResult) -> bool:
     """Return whether a recipient result matches all criteria of a query that are about recipients."""
     return all(criterion.is_met_in_result(wanted, result) for criterion, wanted in query.asked(OF_RESULTS))
+
+
+def matched_results(query: Query, document: Document) -> list[RecipientResult]:
+    """Return the recipient results that a query asks about, of a document that it matches.
+
+    Those are all of them if the query asks nothing about recipients. A word that matches only recipients asks for them.
+    """
+    results: list[RecipientResult] = document["to"]
+    if not query.can_select_results:
+        return results
+    found = [result for result in results if matches_result(query, result)]
+    recipients = [word for word in query.words if not is_outside_results(word, document)]
+    if not recipients:
+        return found
+    return [result for result in found if any(is_recipient(word, result) for word in recipients)]
 
 
 def is_recipient(word: Word, result: RecipientResult) -> bool:

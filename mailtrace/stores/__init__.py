@@ -6,8 +6,9 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from mailtrace.errors import StoreError, UsageError
-from mailtrace.stores.access import Access
+from mailtrace.errors import UsageError
+from mailtrace.stores.access import Access, expanded, without_password
+from mailtrace.stores.permissions import check_readable
 
 if TYPE_CHECKING:  # `--help` does not need these imports
     from mailtrace.stores.base import Notify, Store
@@ -47,14 +48,24 @@ def open_store(
         )
     scheme, colon, path = name.partition(":")
     if scheme == "sqlite" and colon and path:
-        return _sqlite(path.removeprefix("//") if path.startswith("///") else path)
-    raise UsageError(f"--store {name}: unknown kind of store; use sqlite:PATH, http://HOST:9200 or elasticsearch")
+        return _sqlite(expanded(path.removeprefix("//") if path.startswith("///") else path))
+    raise UsageError(
+        f"--store {without_password(name)}: unknown kind of store; use sqlite:PATH, http://HOST:9200 or elasticsearch"
+    )
 
 
 def _sqlite(path: str) -> Store:
     from mailtrace.stores.sqlite.store import SqliteStore  # noqa: PLC0415 # not needed by searches of Elasticsearch
 
     return SqliteStore(path)
+
+
+def make_folder(folder: Path) -> None:
+    """Create a folder, and those above it that are missing, so that its group can read in it whatever the umask."""
+    for each in (*reversed(folder.parents), folder):
+        if not each.exists():
+            each.mkdir()
+            each.chmod(0o2750)
 
 
 def default_path() -> str:
@@ -67,16 +78,20 @@ def default_path() -> str:
         StoreError: the system store exists but this user cannot read it.
     """
     system = Path(SYSTEM_FOLDER, _FILE)
-    try:
-        readable = os.access(system, os.R_OK) if system.exists() else True
-    except PermissionError:
-        readable = False
-    if not readable:
-        raise StoreError(f"{system} cannot be read by this user: join its group, or choose another store with --store")
+    check_readable(system)
     folder = system.parent
     if folder.exists() or os.access(folder.parent, os.W_OK):
         return str(system)
+    return str(_user_folder() / _FILE)
+
+
+def machine_folder() -> Path:
+    """Return the folder for what the indexers of this machine share: the system folder, if this user can write it."""
+    return Path(SYSTEM_FOLDER) if os.access(SYSTEM_FOLDER, os.W_OK) else _user_folder()
+
+
+def _user_folder() -> Path:
     home = os.environ.get("XDG_DATA_HOME", "")
     if not home.startswith("/"):  # the XDG Base Directory Specification says to ignore a relative path
         home = "~/.local/share"
-    return str(Path(home).expanduser() / "mailtrace" / _FILE)
+    return Path(home).expanduser() / "mailtrace"

@@ -1,13 +1,35 @@
 """Credentials and certificates for a server."""
 
+import os
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from mailtrace.errors import UsageError
 
 Ask: TypeAlias = Callable[[str], str]
 """Shows a prompt and returns the password that the user types."""
+
+# A password that was not escaped may contain anything: it ends at the last `@`. A port is none.
+_PASSWORD: Final = re.compile(r"^([^/]*//[^/?#:\[]*):(?!\d+(?:[/?#]|$)).*@", re.DOTALL)
+
+
+def without_password(url: str) -> str:
+    """Return the URL of a store with its password as `***`."""
+    return _PASSWORD.sub(r"\1:***@", url)
+
+
+def expanded(path: str) -> str:
+    """Return a path with the home folder for `~` or `~user` at its start, which a shell leaves in files and after `:`.
+
+    Raises:
+        UsageError: there is no such user.
+    """
+    found = os.path.expanduser(path)  # noqa: PTH111 # Path.expanduser normalises, and raises a RuntimeError
+    if found.startswith("~"):
+        raise UsageError(f"{path}: no home folder: write the whole path, or ./{path} for a file of this name")
+    return found
 
 
 @dataclass(frozen=True)

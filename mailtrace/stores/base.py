@@ -162,6 +162,18 @@ class Partitioned(Protocol):
         """
 
 
+@runtime_checkable
+class KnowsLogs(Protocol):
+    """A store that can be asked for its checkpoints without preparing it for writing."""
+
+    def known_logs(self) -> list[Checkpoint]:
+        """Return all checkpoints; write nothing.
+
+        Raises:
+            StoreMissingError: nothing has been indexed here.
+        """
+
+
 class Description(NamedTuple):
     """The state of a store, for `--check`."""
 
@@ -181,3 +193,14 @@ class Described(Protocol):
         Raises:
             StoreUnavailableError: the store does not answer.
         """
+
+
+@runtime_checkable
+class Derived(Protocol):
+    """A store that knows which version of the grammar made its documents."""
+
+    def grammar(self) -> int | None:
+        """Return the version, None if it has not been set."""
+
+    def set_grammar(self, version: int) -> None:
+        """Set the version together with the next commit."""

@@ -14,6 +14,7 @@ from mailtrace.syslog.headers import Header, facility, header_of, whole_tag
 from mailtrace.syslog.prefixes import begun, version_at
 from mailtrace.syslog.records import NO_JSON, Unframed
 from mailtrace.syslog.stamp import Stamp, stamp_at, stamp_of
+from mailtrace.syslog.text import decoded
 
 MAX_DEPTH: Final = 3
 """The most wrappers inside each other."""
@@ -146,7 +147,7 @@ def _text(entry: Mapping[str, Any], name: str) -> str:
     value = entry.get(name)
     if isinstance(value, list):
         if value and all(type(byte) is int and 0 <= byte < 256 for byte in value):
-            return bytes(value).decode("utf-8", "backslashreplace")
+            return decoded(bytes(value))
         value = value[0] if value else ""
     return value if isinstance(value, str) else str(value) if type(value) is int else ""
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# As root on Debian, installs the programs that tests run: Postfix, rsyslog, systemd's checkers, groff. Prints a folder for
+# As root on Debian, installs the programs that tests run: Postfix, rsyslog, systemd's checkers, groff, shells. Prints a folder for
 # PATH that contains syslog-ng, which is unpacked there, because Debian's package replaces rsyslog.
 set -euo pipefail
 folder="${XDG_CACHE_HOME:-$HOME/.cache}/mailtrace-tests"
@@ -9,7 +9,7 @@ echo "$folder/bin"
 exec >&2
 PATH="$PATH:/usr/sbin:/sbin"
 declare -A packages=([postfix]=postfix [rsyslogd]=rsyslog [groff]=groff-base [systemd-analyze]=systemd [ip]=iproute2
-    [setpriv]=util-linux)
+    [setpriv]=util-linux [less]=less [logrotate]=logrotate [zsh]=zsh [fish]=fish)
 missing=()
 for program in "${!packages[@]}"; do
     command -v "$program" >/dev/null || missing+=("${packages[$program]}")

@@ -1,7 +1,7 @@
 """Keep checkpoints on an Elasticsearch server, in an index of their own that no lifecycle policy deletes."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, fields
 from typing import Any, Final
 
@@ -10,8 +10,7 @@ from mailtrace.logs.checkpoint import Checkpoint
 from mailtrace.stores.elasticsearch.bulk import Bulk, Operation
 from mailtrace.stores.elasticsearch.client import Server
 
-_MOST: Final = 10_000
-"""The most hits of one search (`index.max_result_window`)."""
+_PAGE: Final = 1000
 _MEMBERS: Final = frozenset(field.name for field in fields(Checkpoint))
 
 
@@ -54,22 +53,29 @@ class Checkpoints:
             ]
         )
 
-    def _hits(self, query: dict[str, Any]) -> list[dict[str, Any]]:
+    def _hits(self, query: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        """Yield the checkpoints page by page, in an order that does not change when one is saved meanwhile."""
         client = self._server.client
         self._server.ask_until_answered(client.indices.refresh, index=self._index, ignore_unavailable=True)
-        answer = self._server.ask_until_answered(
-            client.search,
-            index=self._index,
-            ignore_unavailable=True,
-            allow_partial_search_results=False,
-            query=query,
-            sort=[{"saved": {"order": "desc", "unmapped_type": "double"}}],
-            size=_MOST,
-            source=["checkpoint"],
-            seq_no_primary_term=True,
-        )
-        hits: list[dict[str, Any]] = answer["hits"]["hits"]
-        return hits
+        after: dict[str, Any] = {}
+        while True:
+            answer = self._server.ask_until_answered(
+                client.search,
+                index=self._index,
+                ignore_unavailable=True,
+                allow_partial_search_results=False,
+                query=query,
+                sort=[{"log": {"order": "asc", "unmapped_type": "keyword"}}],
+                size=_PAGE,
+                source=["checkpoint"],
+                seq_no_primary_term=True,
+                **after,
+            )
+            hits = answer["hits"]["hits"]
+            yield from hits
+            if len(hits) < _PAGE:
+                return
+            after = {"search_after": hits[-1]["sort"]}
 
     def _apply(self, operations: Sequence[Operation]) -> None:
         for answer in self._bulk.send(operations):

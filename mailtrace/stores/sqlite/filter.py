@@ -5,21 +5,10 @@ from collections.abc import Iterable
 from dataclasses import replace
 from functools import partial, reduce
 from operator import and_, contains, or_
-from typing import Any, Final
+from typing import Any
 
 from mailtrace.message.document import Document
-from mailtrace.search.comparisons import (
-    CLIENT,
-    CLIENTS,
-    CRITERIA,
-    EXACT,
-    PART,
-    PATTERN,
-    RECIPIENTS,
-    RELAY,
-    RELAYS,
-    Criterion,
-)
+from mailtrace.search.comparisons import CLIENT, CRITERIA, EXACT, PART, PATTERN, RECIPIENTS, RELAY, Criterion
 from mailtrace.search.patterns import Pattern
 from mailtrace.search.query import WORD_CRITERIA, Query, matches
 from mailtrace.stores.sqlite.block import Block, Mask, Pick, everything
@@ -27,7 +16,7 @@ from mailtrace.stores.sqlite.block import Block, Mask, Pick, everything
 _plain_pieces = re.compile(r"[ !#-)+->@-\[\]-~]{1,}").findall
 """Finds the literal pieces of a pattern: printable ASCII without wildcards and without what JSON escapes."""
 _is_no_address = re.compile(r"[g-z_-]|\A[0-9.]+\Z").search
-"""Finds text that cannot be part of an IPv6 address, the only one with several spellings."""
+"""Finds text that cannot be part of an IPv6 address or of a network, which have several spellings."""
 _is_part = re.compile(r"\*[^*?]+\*").fullmatch
 """Whether a pattern asks for nothing but a piece of text."""
 
@@ -147,28 +136,16 @@ def _inside(word: dict[Criterion, _Test], block: Block) -> Mask:
 
 def _pieces(criterion: Criterion, asked: Iterable[Any]) -> list[str] | None:
     """Return pieces of text, at least one of which is in every value that matches; None if there are no such pieces."""
-    if criterion.comparison in (PART, EXACT):
-        found = [_longest(part) for part in asked]
-    elif criterion.comparison in _COMPARES_PATTERNS:
-        found = [_piece(pattern, is_peer=criterion in _PEERS) for pattern in asked]
-    else:
-        return None
+    found = [_piece(criterion, one) for one in asked]
     return found if all(found) else None
 
 
-_PEERS: Final = (CLIENTS, RELAYS)
-_COMPARES_PATTERNS: Final = (PATTERN, CLIENT, RELAY)
-
-
-def _piece(pattern: Pattern, *, is_peer: bool) -> str:
-    """Return the longest piece of text in every value that matches a pattern; empty if there is none.
+def _piece(criterion: Criterion, asked: Pattern | str) -> str:
+    """Return the longest piece of text in every value that matches; empty if there is none.
 
     The IP address of a peer is compared in its canonical form, which a column need not have.
     """
-    if pattern.kind == "network" or (is_peer and not _is_no_address(pattern.text)):
+    text = asked if isinstance(asked, str) else asked.text
+    if criterion.comparison in (CLIENT, RELAY) and not _is_no_address(text):
         return ""
-    return _longest(pattern.text)
-
-
-def _longest(text: str) -> str:
     return max(_plain_pieces(text), key=len, default="")

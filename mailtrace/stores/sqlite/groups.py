@@ -17,47 +17,31 @@ _MOST: Final = 100_000
 """How many distinct values are in memory before they are grouped."""
 
 
-class _Totals:
-    """How often each value, or each pair of next hop and delay, has been counted; each distinct one is grouped once."""
-
-    def __init__(self, grouping: Grouping) -> None:
-        self._grouping, self._counter = grouping, GroupCounter(grouping)
-        self._numbers: dict[Any, int] = {}
-
-    def add(self, counts: Iterable[tuple[Any, int]]) -> None:
-        """Add values with their numbers; texts that differ only in case are one value."""
-        numbers, get = self._numbers, self._numbers.get
-        for value, number in counts:
-            numbers[value] = get(value, 0) + number
-        if len(numbers) > _MOST:
-            self._group()
-
-    def _group(self) -> None:
-        grouping, counter = self._grouping, self._counter
-        for value, number in self._numbers.items():
-            if grouping.is_of_times:
-                counter.count(grouping.time(_EPOCH + timedelta(minutes=value)), number)
-            elif grouping.has_delays:
-                counter.count_result({grouping.member: value[0], "delay": value[1]}, number)
-            else:
-                # Reasons have a column of their own, so they need not be derived from each status.
-                counter.count(value if grouping.by == "status" else grouping.value.of(value), number)
-        self._numbers.clear()
-
-    def groups(self) -> list[Group]:
-        """Return the groups."""
-        self._group()
-        return self._counter.groups()
-
-
 def groups_of_blocks(query: Query, grouping: Grouping, blocks: Iterable[Block]) -> list[Group]:
     """Return the groups of the documents that match."""
-    totals, filter_ = _Totals(grouping), Filter(query)
+    counter, filter_, totals = GroupCounter(grouping), Filter(query), dict[Any, int]()
     for block in blocks:
         if rows := filter_.rows(block):
             mask = filter_.counted(block, rows) if grouping.counts_recipients else rows
-            totals.add(_numbers(block, grouping, mask))
-    return totals.groups()
+            for value, number in _numbers(block, grouping, mask):
+                totals[value] = totals.get(value, 0) + number
+        if len(totals) > _MOST:
+            _add(counter, grouping, totals)
+    _add(counter, grouping, totals)
+    return counter.groups()
+
+
+def _add(counter: GroupCounter, grouping: Grouping, totals: dict[Any, int]) -> None:
+    """Group distinct values, each once, and clear them."""
+    for value, number in totals.items():
+        if grouping.is_of_times:
+            counter.count(grouping.time(_EPOCH + timedelta(minutes=value)), number)
+        elif grouping.has_delays:
+            counter.count_result({grouping.member: value[0], "delay": value[1]}, number)
+        else:
+            # Reasons have a column of their own, so they need not be derived from each status.
+            counter.count(value if grouping.by == "status" else grouping.value.of(value), number)
+    totals.clear()
 
 
 def _numbers(block: Block, grouping: Grouping, mask: Mask) -> Iterable[tuple[Any, int]]:

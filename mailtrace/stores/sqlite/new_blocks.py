@@ -150,8 +150,8 @@ class NewBlocks:
         known = shown(self._connection.execute(sql, (first, block.end - 1)))
         joined.add([known.get(number) for number in range(first, block.end)], [*dates, *block.dates], starts)
         for bits, table, number in ((0, "blocks", "block"), (COLUMN_BITS, "columns", "number")):
-            numbers = first << bits, block.number << bits
-            self._connection.execute(f"DELETE FROM {table} WHERE {number} >= ? AND {number} < ?", numbers)
+            numbers = first << bits, (block.number << bits) - 1
+            self._connection.execute(f"DELETE FROM {table} WHERE {number} BETWEEN ? AND ?", numbers)
         return joined
 
     def _dates(self, first: int, end: int) -> Iterator[int]:

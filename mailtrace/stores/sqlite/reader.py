@@ -11,7 +11,8 @@ from mailtrace.errors import StoreError, StoreMissingError, StoreUnavailableErro
 from mailtrace.stores.sqlite.schema import LAYOUT, is_empty, layout_of
 
 _WAIT_SECONDS: Final = 5
-_RETRIES: Final = 20
+_RETRIES: Final = 100
+_RETRIES_UNCHANGED: Final = 20
 _PAUSE_SECONDS: Final = 0.05
 
 _Result = TypeVar("_Result")
@@ -40,22 +41,21 @@ class Reader:
             StoreUnavailableError: the store is being written all the time.
             sqlite3.Error: it cannot be read, although nobody writes.
         """
-        failed: sqlite3.Error | None = None
-        for _ in range(_RETRIES):
+        first, has_changed = self._state(), False
+        for retries in range(_RETRIES):
             before = self._state()
             try:
                 result = self._read(work)
-            except sqlite3.DatabaseError as error:
-                failed = error
-                if self._state() == before and not before[0]:
+            except sqlite3.DatabaseError:
+                has_changed |= self._state() != first
+                # A write-ahead log is no proof of a writer: one that was killed leaves it.
+                if not has_changed and (retries >= _RETRIES_UNCHANGED or not before[0]):
                     raise
             else:
                 if self._immutable in (None, self._state()):
                     return result
             self.close()
             time.sleep(_PAUSE_SECONDS)
-        if isinstance(failed, sqlite3.OperationalError):
-            raise failed
         raise StoreUnavailableError(f"{self._path} is being written, and this user may not lock it: try again")
 
     def _read(self, work: Callable[[sqlite3.Connection], _Result]) -> _Result:
@@ -83,8 +83,13 @@ class Reader:
     def _connected(self) -> sqlite3.Connection:
         try:
             return self._with("mode=ro")
-        except sqlite3.OperationalError:
+        except sqlite3.OperationalError as error:
             self._immutable = self._state()
+            if self._immutable[0] and not self._path.with_name(self._path.name + "-shm").exists():
+                raise StoreError(
+                    f"{self._path} cannot be used: its last writer was killed, and this user may not complete it:"
+                    " run mailtrace-index once; what is stored is not lost"
+                ) from error
             if self._immutable[0]:
                 raise
         return self._with("immutable=1")

@@ -21,6 +21,8 @@ from mailtrace.stores.sqlite.schema import CHUNK_BITS, TERM_BITS, json_of
 
 _BLOCK, _ROW = range(2)
 _FOREVER: Final = 2**62
+_BEFORE_ALL: Final = -(2**96)
+"""Less than any ID."""
 _SLICE_SECONDS: Final = 0.5
 _FIRST_SLICE, _SLICE = 10, 500
 """How many documents are read at a time: the first ones are shown soon."""
@@ -69,7 +71,7 @@ class Results:
         self._heap: list[_Entry] = []
         self._blocks: dict[int, Block] = {}
         self._read_from: tuple[sqlite3.Connection, int] | None = None
-        self._after = self._next_after = (-_FOREVER, 0)
+        self._after = self._next_after = (-_FOREVER, _BEFORE_ALL)
         self._is_accepted = False
 
     @property
@@ -95,7 +97,7 @@ class Results:
                 numbers.append(number)
                 self._next_after = date, id_
             else:
-                self._next_after = max(self._next_after, (date - 1, _FOREVER))
+                self._next_after = max(self._next_after, (date, _BEFORE_ALL))
                 self._push_rows(self._blocks.pop(number))
         return self._documents(connection, numbers)
 

@@ -23,6 +23,7 @@ from mailtrace.search.groups import Group, Grouping
 from mailtrace.search.overview import Overview, finished
 from mailtrace.search.query import Query
 from mailtrace.search.tally import Span
+from mailtrace.stores import make_folder
 from mailtrace.stores.base import Removal, Replacement, Row, Stored, WriteResult
 from mailtrace.stores.sqlite.block import numbers_of
 from mailtrace.stores.sqlite.exact_terms import queue_id_term
@@ -72,9 +73,7 @@ class SqliteStore:
         if self.path.is_dir():
             raise StoreError(f"{self.path} is a folder: choose a file in it with --store sqlite:PATH")
         try:
-            if not self.path.parent.exists():
-                self.path.parent.mkdir(parents=True)
-                self.path.parent.chmod(0o2750)
+            make_folder(self.path.parent)
             _touch(self.path)
         except OSError as error:
             raise StoreError(
@@ -82,7 +81,11 @@ class SqliteStore:
             ) from error
         with self._sqlite_errors():
             connection = sqlite3.connect(self.path, timeout=_WAIT_SECONDS, isolation_level=None)
-            set_up(connection, self.name)
+            try:
+                set_up(connection, self.name)
+            except BaseException:
+                connection.close()
+                raise
             self._writer = connection
 
     @contextmanager
@@ -188,11 +191,23 @@ class SqliteStore:
     def checkpoints(self) -> list[Checkpoint]:
         """Return all checkpoints."""
         with self._writing() as connection:
-            rows = connection.execute('SELECT log, "offset", tail, path, state, saved FROM checkpoints')
-            return [
-                Checkpoint(log, offset, tail, os.fsdecode(path), orjson.loads(state), saved)
-                for log, offset, tail, path, state, saved in rows
-            ]
+            return _checkpoints(connection)
+
+    def known_logs(self) -> list[Checkpoint]:
+        """Return all checkpoints, read as a search reads."""
+        with self._reading() as reader:
+            return reader.read(_checkpoints)
+
+    def grammar(self) -> int | None:
+        """Return the version of the grammar that made the documents, None if it has not been set."""
+        with self._writing() as connection:
+            found = connection.execute("SELECT value FROM meta WHERE name = 'grammar'").fetchone()
+            return None if found is None else int(found[0])
+
+    def set_grammar(self, version: int) -> None:
+        """Set the version of the grammar together with the next commit."""
+        with self._writing() as connection:
+            connection.execute("INSERT OR REPLACE INTO meta VALUES ('grammar', ?)", (version,))
 
     def search(self, query: Query) -> Iterator[Document]:
         """Yield the documents that match, in the order of the query."""
@@ -264,6 +279,14 @@ class SqliteStore:
             self._writer = None
 
 
+def _checkpoints(connection: sqlite3.Connection) -> list[Checkpoint]:
+    rows = connection.execute('SELECT log, "offset", tail, path, state, saved FROM checkpoints')
+    return [
+        Checkpoint(log, offset, tail, os.fsdecode(path), orjson.loads(state), saved)
+        for log, offset, tail, path, state, saved in rows
+    ]
+
+
 def _known(connection: sqlite3.Connection, starts: Mapping[str, int]) -> Iterator[tuple[int, str]]:
     """Yield number and ID of the stored rows with these IDs; `starts`: those of their transactions."""
     numbers = numbers_of(connection, {bytes.fromhex(id_): start for id_, start in starts.items()})
@@ -305,10 +328,9 @@ def _settled(connection: sqlite3.Connection, key: Key, chunks: set[int]) -> Iter
 
 def _touch(path: Path) -> None:
     """Check that a file can be written; create it if it is missing, readable by the group whatever the umask."""
+    before = os.umask(0)
     try:
-        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o640)
-    except FileExistsError:
         handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o640)
-    else:
-        os.fchmod(handle, 0o640)
+    finally:
+        os.umask(before)
     os.close(handle)

@@ -13,6 +13,7 @@ from mailtrace.cli.parser import stop_at_signals
 from mailtrace.indexing.follower import Follower
 from mailtrace.indexing.indexer import Indexer, Limits
 from mailtrace.indexing.reducer import MAX_HELD
+from mailtrace.indexing.writer import Writer
 from mailtrace.logs.rotation import Calendar
 from mailtrace.stores.base import Notify, Store
 
@@ -43,7 +44,7 @@ def main(name: str, asked: str, *paths: str) -> None:
     limits = Limits(int(save_bytes), int(held or MAX_HELD))
     if follows:
         follower = Follower(paths[1:], say)
-        indexer = Indexer(store, calendar, limits=limits, retry=follower.wait_to_retry)
+        indexer = Indexer(store, calendar, limits=limits, writer=Writer(store, follower.wait_to_retry))
         stop_at_signals(lambda: follower.stop(indexer))
         follower.follow(indexer)
     else:

@@ -1,13 +1,13 @@
 """Read the contents of a store, for tests of stores."""
 
 from helpers.stores.transactions import EVER
-from mailtrace.indexing.merge import Written, write
+from mailtrace.indexing.merge import Changes, write
 from mailtrace.message.transaction import Transaction
 from mailtrace.search.query import Query
 from mailtrace.stores.base import Store
 
 
-def put(store: Store, *transactions: Transaction) -> Written:
+def put(store: Store, *transactions: Transaction) -> Changes:
     written = write(store, transactions)
     store.commit([])
     assert written.refused == []

@@ -8,7 +8,7 @@ import pytest
 from helpers.stores.contents import found, put, state
 from helpers.stores.transactions import AT, DAY, EVER, newest_first, sendmail_id, through_sendmail, transaction, whole
 from mailtrace.errors import StoreMissingError
-from mailtrace.indexing.merge import Written
+from mailtrace.indexing.merge import Changes
 from mailtrace.logs.checkpoint import Checkpoint
 from mailtrace.message.document import document
 from mailtrace.message.transaction import SECOND, Transaction, joined
@@ -50,7 +50,7 @@ def test_preparing_again_changes_nothing(open_store, store):
 
 def test_a_document_comes_back_as_it_was(store):
     mail = transaction(SHORT, whole(recipients=["alice@bar.com", "carol@bar.com"]))
-    assert put(store, mail) == Written(1, 0, [])
+    assert put(store, mail) == Changes(1, 0, [])
     assert found(store) == [document(mail)]
     assert [list(one) for one in found(store)] == [list(document(mail) or ())]
 
@@ -71,7 +71,7 @@ def test_a_transaction_written_twice_is_stored_once(open_store, store, queue_id)
     before = state(store, ("mx", queue_id))
     other = open_store()
     other.prepare()
-    assert put(other, transaction(queue_id, facts, mta=mta)) == Written(0, 0, [])
+    assert put(other, transaction(queue_id, facts, mta=mta)) == Changes(0, 0, [])
     assert state(other, ("mx", queue_id)) == before
 
 
@@ -161,7 +161,7 @@ def test_refusals_without_a_queue_id_are_one_document_for_each_line(store):
         lines.append(Transaction("mx", NOQUEUE, "postfix", line=line))
         lines[-1].add(AT, refusal)
     put(store, *lines)
-    assert put(store, *lines) == Written(0, 0, [])
+    assert put(store, *lines) == Changes(0, 0, [])
     assert found(store) == newest_first(lines)
     assert len(found(store, Query(queue_ids=(NOQUEUE,)))) == 2
     assert {row.transaction.line for row in store.read(lines).values()} == {line.line for line in lines}
@@ -196,7 +196,7 @@ def _parts(random: Random) -> list[Transaction]:
 def test_a_stub_is_found_only_by_look_ups(store, queue_id):
     mta = "postfix" if queue_id == SHORT else "sendmail"
     stub = transaction(queue_id, [(AT, Client("bob.desktop [10.10.10.10]"))], mta=mta)
-    assert put(store, stub) == Written(0, 0, [])
+    assert put(store, stub) == Changes(0, 0, [])
     assert found(store) == []
     assert found(store, Query(queue_ids=(queue_id,), hosts=(Pattern.of_text("mx"),))) == []
     assert store.count(Query()) == 0

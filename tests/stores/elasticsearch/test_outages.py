@@ -15,6 +15,7 @@ from mailtrace.errors import StoreUnavailableError
 from mailtrace.indexing.follower import Follower
 from mailtrace.indexing.indexer import Indexer
 from mailtrace.indexing.merge import write
+from mailtrace.indexing.writer import Writer
 from mailtrace.logs.rotation import Calendar
 from mailtrace.message.document import document
 from mailtrace.search.query import Query
@@ -150,7 +151,7 @@ class Followed:
         self.store = quick(ElasticsearchStore(url, prefix=prefix, notify=self.messages.append), (*QUICK, 0.01))
         self.follower = Follower([str(self.log)], self.messages.append)
         calendar = Calendar(timezone.utc, "UTC")
-        self.indexer = Indexer(self.store, calendar, retry=self.follower.wait_to_retry)
+        self.indexer = Indexer(self.store, calendar, writer=Writer(self.store, self.follower.wait_to_retry))
 
     def add(self, n):
         with self.log.open("a") as out:

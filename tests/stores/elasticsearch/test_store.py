@@ -203,3 +203,15 @@ def test_checkpoints_of_a_later_version_are_read(client, store_of, elasticsearch
     saved = {"log": "l", "offset": 1, "tail": "", "path": "p", "state": {}, "saved": 2.0, "further": 1}
     client.index(index=f"{elasticsearch_prefix}_checkpoints", id="l", document={"checkpoint": json.dumps(saved)})
     assert store.checkpoints() == [Checkpoint("l", 1, "", "p", {}, 2.0)]
+
+
+def test_more_checkpoints_than_one_search_returns_are_loaded_and_pruned(store_of):
+    store = store_of()
+    store.prepare()
+    logs = [f"{number:024x}" for number in range(10_500)]
+    store.commit([Checkpoint(log, 1, "tail", "mail.log", {}, 1000.0 + at % 2) for at, log in enumerate(logs)])
+    assert sorted(logs) == sorted(checkpoint.log for checkpoint in store.checkpoints())
+    store.expire(1001.0)
+    assert logs[1::2] == sorted(checkpoint.log for checkpoint in store.checkpoints())
+    store.expire(1002.0)
+    assert [] == store.checkpoints()

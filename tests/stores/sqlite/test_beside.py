@@ -51,7 +51,7 @@ needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become 
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    for folder in (tmp_path, *tmp_path.parents[:2]):
+    for folder in (tmp_path, *tmp_path.parents[:3]):
         folder.chmod(0o755)
     made = tmp_path / "mailtrace.db"
     made.touch(0o644)

@@ -50,6 +50,19 @@ def test_the_group_can_read_a_new_store_whatever_the_umask(tmp_path):
 
 
 @pytest.mark.usefixtures("umask")
+@pytest.mark.parametrize("is_link", [False, True])
+def test_the_group_reaches_a_new_store_through_new_folders_and_links(tmp_path, is_link):
+    path = tmp_path / "one" / "two" / "mailtrace.db"
+    if is_link:
+        path.parent.mkdir(parents=True)
+        path.parent.chmod(0o750)
+        path.parent.parent.chmod(0o750)
+        (tmp_path / "link.db").symlink_to(path)
+    SqliteStore(str(tmp_path / "link.db") if is_link else str(path)).prepare()
+    assert [0o640, 0o750, 0o750] == [mode(each) & 0o777 for each in (path, path.parent, path.parent.parent)]
+
+
+@pytest.mark.usefixtures("umask")
 def test_a_file_that_the_admin_created_keeps_its_mode(tmp_path):
     path = tmp_path / "store" / "mailtrace.db"
     path.parent.mkdir()
@@ -151,5 +164,29 @@ def test_a_store_that_was_left_in_the_middle_is_not_read_without_its_last_commit
         shutil.copy(tmp_path / name, folder / name)
     store.close()
     lock()
-    with pytest.raises(StoreError, match="cannot be used"):
+    with pytest.raises(StoreError, match=r"cannot be used: its last writer was killed, .*: run mailtrace-index once"):
         SqliteStore(str(folder / "mailtrace.db")).count(Query())
+
+
+def test_the_next_indexer_completes_what_was_left_in_the_middle(unwritable, tmp_path):
+    folder, lock = unwritable
+    store = stored(tmp_path, NOON, NOON)
+    for name in ("mailtrace.db", "mailtrace.db-wal"):
+        shutil.copy(tmp_path / name, folder / name)
+    store.close()
+    again = SqliteStore(str(folder / "mailtrace.db"))
+    again.prepare()
+    again.close()
+    lock()
+    assert ["ID0"] == ids(again)
+
+
+def test_a_damaged_store_is_called_damaged_although_a_writer_was_killed(tmp_path):
+    stored(tmp_path, NOON, NOON).close()
+    path = tmp_path / "mailtrace.db"
+    with path.open("r+b") as file:
+        file.seek(4096)
+        file.write(b"\xff" * 60_000)
+    path.with_name("mailtrace.db-wal").touch()
+    with pytest.raises(StoreError, match=r"is damaged \(.*\): move it away"):
+        SqliteStore(str(path)).count(Query())

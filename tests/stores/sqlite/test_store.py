@@ -118,3 +118,16 @@ def test_an_empty_file_is_not_a_store_until_it_is_prepared(tmp_path):
     store.prepare()
     assert 0 == store.count(Query())
     store.close()
+
+
+def test_a_store_knows_the_grammar_that_made_its_documents(tmp_path):
+    store, other = (SqliteStore(str(tmp_path / "mailtrace.db")) for _ in range(2))
+    assert store.grammar() is None
+    store.set_grammar(7)
+    store.commit([])
+    assert 7 == other.grammar()
+    other.close()
+    store.set_grammar(8)
+    store.close()
+    assert 7 == store.grammar()
+    store.close()

@@ -22,7 +22,6 @@ class Commands:
             **os.environ,
             "TZ": "UTC",
             "MAILTRACE_STORE": self.store,
-            "XDG_RUNTIME_DIR": str(folder),
             "XDG_CONFIG_HOME": str(folder),
         }
 

@@ -68,7 +68,9 @@ def test_a_flag_switches_off_what_a_file_switches_on(commands):
         ("retentoin = 30", "retentoin: unknown setting; did you mean retention?"),
         ("STORE = 'elasticsearch'", "STORE: unknown setting; did you mean store?"),
         ("xyzzy = 1", "xyzzy: unknown setting; the settings are store, tz, "),
-        ("[store]", 'store: wrong type of value: write text in quotes, such as "store"'),
+        ("[store]", 'store: wrong type of value: write text in quotes, such as store = "sqlite:/var/lib'),
+        ("color = true", 'color: wrong type of value: write text in quotes, such as color = "auto"\n'),
+        ('wait = "yes"', "wait: wrong type of value: write true or false, without quotes, such as wait = true\n"),
         ("retention = '30'", "retention: wrong type of value: write a whole number without quotes"),
         ("retention = true", "retention: wrong type of value: write a whole number without quotes"),
         ("retention = 0", "retention: '0' is not a number of days"),
@@ -87,6 +89,34 @@ def test_errors_in_a_file_name_the_file_and_the_key(commands, text, words):
     assert said.startswith(f"mailtrace-index: {file}")
     assert words in said
     assert "\x1b" not in said
+
+
+@pytest.mark.parametrize("setting", SETTINGS, ids=lambda setting: setting.name)
+def test_the_line_that_an_error_suggests_is_right(commands, setting):
+    file = commands.folder / "mailtrace.toml"
+    file.write_text(f"{setting.name} = [1]\n")
+    said = complaint(commands.search("--show-config"))
+    file.write_text(said.rpartition(", such as ")[2])
+    file.chmod(0o600)
+    assert 0 == commands.search("--show-config").returncode
+    assert 0 == commands.index("--show-config").returncode
+
+
+@pytest.mark.parametrize(
+    "text, origin",
+    [
+        ("store = 'mysql:x'", "{file}: store: mysql:x: unknown kind of store"),
+        ("client_key = 'x.pem'", "{file}: client_key: needs --client-cert as well"),
+    ],
+)
+def test_an_error_names_the_source_of_a_setting(commands, text, origin):
+    file = commands.folder / "mailtrace.toml"
+    file.write_text(text + "\n")
+    for said in (commands.search("-r", 1, MAILTRACE_STORE=""), commands.index("mail.log", MAILTRACE_STORE="")):
+        assert origin.format(file=file) in complaint(said)
+    file.unlink()
+    assert "MAILTRACE_STORE: mysql:y: unknown kind" in complaint(commands.search("-r", 1, MAILTRACE_STORE="mysql:y"))
+    assert "--store mysql:z: unknown kind" in complaint(commands.search("--store", "mysql:z"))
 
 
 def test_an_invalid_choice_is_an_error_of_the_command_that_has_the_setting(commands):
@@ -183,3 +213,62 @@ def test_names_of_settings_are_unique():
     names = [setting.name for setting in SETTINGS]
     assert len(set(names)) == len(names)
     assert all(name.replace("_", "").isalpha() and name == name.lower() for name in names)
+
+
+@pytest.mark.parametrize(
+    "url, expected",
+    [
+        ("http://bob:p@ss@host", "http://bob:***@host"),
+        ("http://bob:p/s:s@host:9200/path", "http://bob:***@host:9200/path"),
+        ("http://bob:p?s#s@host", "http://bob:***@host"),
+        ("http://bob@example.net:pass@host", "http://bob@example.net:***@host"),
+        ("http://:pass@host", "http://:***@host"),
+        ("http://bob:@host", "http://bob:***@host"),
+        ("https://bob:9200@host", "https://bob:***@host"),
+        ("htp://bob:pass@host", "htp://bob:***@host"),
+        ("http://bob@host:9200", "http://bob@host:9200"),
+        ("http://host:9200/p@th", "http://host:9200/p@th"),
+        ("http://[::1]:9200/p@th", "http://[::1]:9200/p@th"),
+        ("sqlite:/srv/a:b@c.db", "sqlite:/srv/a:b@c.db"),
+        ("sqlite:///srv/a:b@c.db", "sqlite:///srv/a:b@c.db"),
+    ],
+)
+def test_a_password_is_hidden_whatever_it_contains(commands, url, expected):
+    done = commands.search("--show-config", MAILTRACE_STORE=url)
+    assert f'store = "{expected}"' in shown(done)
+    if "***" in expected:
+        said = commands.search("--store", url, "-r", 1).stderr + commands.search("-r", 1, MAILTRACE_STORE=url).stderr
+        assert not any(secret in said for secret in ("pass@", "p@", "p/s", "p?s")), said
+
+
+@pytest.mark.parametrize("by", ["flag", "environment", "file"])
+def test_a_tilde_is_the_home_folder(commands, by):
+    """A shell expands it neither after `sqlite:` nor in a file."""
+    home, store = commands.folder / "home", "sqlite:~/x.db"
+    home.mkdir()
+    (commands.folder / "mailtrace.toml").write_text(f'store = "{store}"\n')
+    (commands.folder / "mail.log").write_text("")
+    flags = ["--store", store] if by == "flag" else []
+    done = commands.index(
+        "-q", *flags, "mail.log", HOME=str(home), MAILTRACE_STORE=store if by == "environment" else ""
+    )
+    assert 0 == done.returncode, done.stderr
+    assert (home / "x.db").is_file()
+    assert not (commands.folder / "~").exists()
+
+
+def test_a_tilde_in_other_settings_is_the_home_folder(commands):
+    home = commands.folder / "home"
+    home.mkdir()
+    (home / "own.toml").write_text('password_file = "~/secret"\nuser = "bob"\nca_certs = "~/ca.pem"\n')
+    said = complaint(commands.search("--config=~/own.toml", "-r", 1, HOME=str(home), MAILTRACE_STORE="https://h"))
+    assert f"{home}/secret cannot be read" in said
+    (home / "secret").write_text("hunter2\n")
+    (home / "secret").chmod(0o600)
+    said = complaint(commands.search("--config=~/own.toml", "-r", 1, HOME=str(home), MAILTRACE_STORE="https://h"))
+    assert f"{home}/ca.pem" in said
+
+
+def test_the_home_of_an_unknown_user_is_an_error(commands):
+    said = complaint(commands.search("--store", "sqlite:~nobody-at-all/x.db", "-r", 1))
+    assert "~nobody-at-all/x.db: no home folder" in said

@@ -39,7 +39,7 @@ def complaint(done) -> str:
         (["--tz", "Mars/Base", "mail.log"], "no such time zone"),
         (["--store", "mysql:x", "mail.log"], "unknown kind of store"),
         (["--store", "sqlite:/proc/nowhere/s.db", "mail.log"], "cannot be written"),
-        (["--store", "sqlite:mail.log", "mail.log"], "damaged or not a mailtrace store"),
+        (["--store", "sqlite:mail.log", "mail.log"], "mail.log is not a mailtrace store: choose another file with"),
         (["--store", "http://127.0.0.1:9", "mail.log"], "http://127.0.0.1:9"),
         ([], "for help: --help"),
         (["--no-such-flag", "mail.log"], "for help: --help"),

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from mailtrace.indexing.lock import _folder, locked
+from mailtrace.indexing.lock import locked
+from mailtrace.stores import open_store
 
 DAYS = ["Dec 30", "Dec 31", "Jan  1", "Jan  2"]
 
@@ -90,10 +91,11 @@ def test_another_year_or_zone_than_before_is_refused(commands):
 def test_a_second_run_is_skipped_while_the_first_one_runs(commands):
     log = commands.folder / "mail.log"
     log.write_text(line(DAYS[0], 0))
-    with locked(f"{commands.folder}/store/mailtrace.db", wait=False):
-        done = commands.index("-y", 2019, log)
-        assert 0 == done.returncode
-        assert "another mailtrace-index is running on" in done.stderr
+    with locked(open_store(commands.store), wait=False):
+        for flags in ([], ["-q"]):
+            done = commands.index("-y", 2019, *flags, log)
+            assert 75 == done.returncode
+            assert "another mailtrace-index is running on" in done.stderr
         assert 2 == commands.search().returncode
         waiting = subprocess.Popen(
             [Path(sys.executable).parent / "mailtrace-index", "-q", "--wait", "-y", "2019", log],
@@ -107,16 +109,16 @@ def test_a_second_run_is_skipped_while_the_first_one_runs(commands):
 
 def test_the_lock_dies_with_its_process(commands):
     code = (
-        f"from mailtrace.indexing.lock import locked; import time\nwith locked({str(commands.folder)!r}, wait=False):"
+        "from mailtrace.indexing.lock import locked; from mailtrace.stores import open_store; import time\n"
+        f"with locked(open_store({commands.store!r}), wait=False): print(1, flush=True); time.sleep(60)"
     )
-    code += " print(1, flush=True); time.sleep(60)"
     holder = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
     assert holder.stdout is not None
     holder.stdout.readline()
     holder.send_signal(signal.SIGKILL)
     holder.communicate()
-    with locked(str(commands.folder), wait=False):
-        assert _folder().is_dir()
+    with locked(open_store(commands.store), wait=False):
+        pass
 
 
 def test_old_documents_expire_and_recently_indexed_ones_stay(commands):

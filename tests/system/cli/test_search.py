@@ -108,7 +108,7 @@ def test_hours_and_days_are_in_the_zone_and_in_order(indexed):
         line.split()[-1] for line in indexed.search("--by", "day", *madrid).stdout.splitlines()[1:]
     ]
     done = indexed.search("--by", "hour", *madrid, "-r", 1, "--oldest-first")
-    assert "transactions  hour\n           1  2011-12-14 23:00+01:00\n" == done.stdout
+    assert "transactions  hour\n           1  2011-12-14 23:00\n" == done.stdout
 
 
 def test_csv_has_a_line_for_each_recipient(indexed):
@@ -164,7 +164,13 @@ def test_groups_have_bars_on_a_terminal(indexed):
 
 def test_long_shows_all_known_fields(indexed):
     shown = indexed.search("--long", "-q", "pBFERI8l019936").stdout
-    for line in ("size:   1234", "nrcpt:  1", "mta:    sendmail", "removed: yes", "        dsn:    2.0.0"):
+    for line in (
+        "size:        1234",
+        "nrcpt:       1",
+        "mta:         sendmail",
+        "removed:     yes",
+        "             dsn:       2.0.0",
+    ):
         assert f"{line}\n" in shown
 
 

@@ -61,6 +61,15 @@ def test_the_wheel_holds_the_package_and_what_admins_expect(packages):
     assert {"man/man1/mailtrace-index.1", "man/man1/mailtrace-search.1", "man/man5/mailtrace.toml.5"} <= data
     given = {f"mailtrace/{path.removeprefix('contrib/')}" for path in files("contrib/**/*")}
     assert given | {f"doc/mailtrace/{Path(path).name}" for path in files("docs/*.md")} <= data
+    assert {
+        f"{shell}/{Path(path).name}"
+        for name, shell in (
+            ("bash", "bash-completion/completions"),
+            ("zsh", "zsh/site-functions"),
+            ("fish", "fish/vendor_completions.d"),
+        )
+        for path in files(f"completions/{name}/*")
+    } <= data
     assert any(name.endswith(".dist-info/licenses/LICENSE") for name in names)
 
 
@@ -68,7 +77,14 @@ def test_the_source_archive_is_whole(packages):
     with tarfile.open(packages[0]) as archive:
         names = {member.name.partition("/")[2] for member in archive if member.isfile()}
     expected = files(
-        "mailtrace/**/*.py", "docs/*", "man/*", "contrib/**/*", "tools/*.py", "tests/**/*.py", "sample_logs/*"
+        "mailtrace/**/*.py",
+        "docs/*",
+        "man/*",
+        "contrib/**/*",
+        "completions/*/*",
+        "tools/*.py",
+        "tests/**/*.py",
+        "sample_logs/*",
     )
     assert (
         expected

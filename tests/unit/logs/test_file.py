@@ -4,13 +4,17 @@ import bz2
 import gzip
 import lzma
 import os
+import re
 
 import pytest
 import zstandard
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mailtrace.errors import LogError
 from mailtrace.logs.file import MAX_LINE, LogFile, digest, mark_of
 from mailtrace.logs.recognition import checkpoint_of, resume_point
+from mailtrace.syslog.text import decoded
 
 LINES = b"".join(b"line %d\n" % i for i in range(1000))
 
@@ -140,3 +144,33 @@ def test_the_mark_is_whole_lines_of_the_first_bytes():
     assert b"a\n" == mark_of(b"a\nb")
     assert 4096 == len(mark_of(b"x" * 9000))
     assert digest(mark_of(LINES)) == digest(mark_of(LINES + b"more\n"))
+
+
+# Which bytes a text stands for: those that are not UTF-8, and what looks like the escapes of these.
+PIECES = [b"\xe9", b"\\", b"x", b"\\x", b"e9", b"5c", b"E9", b"\\xe9", b"\\x5c", b"\xc3\xa9", b"\xff", b"a", b"\\x7f"]
+
+
+def encoded(text: str) -> bytes:
+    """Return the bytes that a decoded text stands for."""
+    return re.sub(
+        rb"\\x([89a-f][0-9a-f]|5c)", lambda found: bytes.fromhex(found[1].decode()), text.encode("utf-8", "strict")
+    )
+
+
+@given(st.lists(st.sampled_from(PIECES) | st.binary(max_size=3), max_size=8).map(b"".join))
+def test_different_bytes_are_different_text(data):
+    assert data == encoded(decoded(data))
+
+
+@pytest.mark.parametrize(
+    "data, text",
+    [
+        (b"\\xe9", "\\x5cxe9"),
+        (b"\xe9", "\\xe9"),
+        (b"\\x5cxe9", "\\x5cx5cxe9"),
+        (b"C:\\xfer DOM\\user \\x41 \\n", "C:\\x5cxfer DOM\\user \\x41 \\n"),
+        ("\\é €".encode(), "\\é €"),
+    ],
+)
+def test_a_backslash_is_escaped_only_where_it_begins_an_escape(data, text):
+    assert text == decoded(data)

@@ -13,7 +13,7 @@ from mailtrace.output.documents_csv import csv_lines
 from mailtrace.output.documents_json import document_json
 from mailtrace.output.documents_text import Style, document_text
 from mailtrace.output.escape import safe
-from mailtrace.output.groups import groups_csv, groups_text
+from mailtrace.output.groups import groups_csv, groups_json, groups_text
 from mailtrace.search.groups import BY, Group, Grouping
 
 CET = timezone(timedelta(hours=1))
@@ -81,6 +81,44 @@ def test_no_control_character_reaches_a_terminal():
     assert not set("\x1b\r\x07\x9b\u202e\u2028") & set(shown)
 
 
+UNSAFE = [
+    "\x7f",
+    "\x80",
+    "\x9b",
+    "\u061c",
+    "\u200b",
+    "\u200f",
+    "\u2028",
+    "\u202e",
+    "\u2066",
+    "\u2069",
+    "\ufeff",
+    "\U000e0041",
+]
+
+
+@pytest.mark.parametrize("character", UNSAFE, ids=ascii)
+def test_json_has_no_control_character_and_the_same_values(character):
+    """Whoever prints it on a terminal is safe, and whoever reads it gets what was logged."""
+    text = f"é {character}evil\\x9b €"
+    shown = document_json({**example(), "from": text}, CET)
+    assert character not in shown.decode()
+    assert 1 == shown.count(b"\n")
+    assert "é ".encode() in shown
+    assert text == orjson.loads(shown)["from"]
+    (group,) = groups_json([Group(text, 1, None, None)], Grouping("from", CET))
+    assert character not in group
+    assert text == orjson.loads(group)["value"]
+
+
+@pytest.mark.parametrize("character", UNSAFE, ids=ascii)
+def test_text_and_csv_show_control_characters_escaped(character):
+    text = f"{character}evil"
+    shown = document_text({**example(), "from": text}, CET) + "".join(csv_lines([{**example(), "from": text}], CET))
+    assert character not in shown
+    assert 2 == shown.count(safe(text))
+
+
 def test_outcomes_are_shown_with_attempts_and_delay():
     entry = {**example()["to"][0], "attempts": 3, "delay": 7500.0}
     shown = document_text({**example(), "to": [entry]}, CET, Style(outcomes=True))
@@ -97,7 +135,7 @@ def test_long_shows_every_known_field():
     for value in [*document.values(), *document["to"][0].values()]:
         if isinstance(value, str) and "T14:27" not in value:
             assert value in shown
-    assert "date:   2011-12-15 15:27:20" in shown
+    assert "date:      2011-12-15 15:27:20" in shown
 
 
 HOSTILE = (*"=+-@", "\t=1", "\r=1", "\n", "\x1b[2J", '"', "a,b", "\uff1d1", "\u202e")

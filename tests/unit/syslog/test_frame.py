@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mailtrace.syslog.frame import Frames, Record, Unframed
+from mailtrace.syslog.text import decoded
 from mailtrace.syslog.timezones import zone_of
 
 SEVERAL = "several messages in one line"
@@ -332,3 +333,14 @@ def test_long_hostile_lines_take_no_long_time(part):
     for start in starts:
         frames.record(start + filler)
     assert process_time() - began < 1
+
+
+def test_text_that_looks_like_an_escaped_byte_is_the_same_in_json_as_alone():
+    header = "2025-03-18T09:00:00Z mx postfix/smtp[12]: "
+    event = {"@timestamp": "2025-03-18T09:00:00Z", "hostname": "mx", "program": "postfix/smtp", "pid": "12"}
+    for text in ("to=<ren\\xe9@example.net>", "to=<ren\\\\x5c@example.net>", "to=<ren\\x41>"):
+        lines = [f"{header}{text}", json.dumps({**event, "message": text})]
+        plain, wrapped = (Frames(timezone.utc, None).record(decoded(line.encode())) for line in lines)
+        assert isinstance(plain, Record)
+        assert isinstance(wrapped, Record)
+        assert plain.text == wrapped.text

@@ -1,0 +1,113 @@
+"""Hints below "nothing found": how to search for a part of a value, and which dates the store covers."""
+
+import re
+from argparse import Namespace
+from collections.abc import Iterator
+from datetime import tzinfo
+from itertools import islice
+from typing import Final
+
+from mailtrace.output.times import local_time
+from mailtrace.search.comparisons import host_names
+from mailtrace.search.groups import Grouping
+from mailtrace.search.patterns import ip_key, normal_ip
+from mailtrace.search.query import Query, microseconds
+from mailtrace.stores.base import Store
+
+_MOST: Final = 4
+"""Hints to show."""
+_ADDRESSES: Final = (("-f", "senders"), ("-t", "recipients"))
+_NAMES: Final = (("-m", "msgids"), ("-c", "clients"), ("--login", "logins"), ("--relay", "relays"))
+_has_pattern = re.compile(r"[@*?/<>]").search
+_has_wildcard = re.compile(r"[*?]").search
+_WAITS: Final = ("deferred", "held")
+"""Outcomes that another one usually follows."""
+
+
+def hints_of(arguments: Namespace, query: Query, store: Store, zone: tzinfo, now: float) -> list[str]:
+    """Return what the user may have meant, most likely first; empty if nothing is known."""
+    hints = [
+        *_of_addresses(arguments),
+        *_of_words(arguments),
+        *_of_exact_values(arguments),
+        *_of_hosts(arguments, store, zone),
+        *_of_outcomes(arguments),
+        *_of_dates(arguments, query, store, zone, now),
+    ]
+    return list(islice(dict.fromkeys(hints), _MOST))
+
+
+def _of_addresses(arguments: Namespace) -> Iterator[str]:
+    given = vars(arguments)
+    for flag, name in (*_ADDRESSES, *_NAMES):
+        for value in map(str.strip, given[name]):
+            yield from _of_value(flag, value, is_address=(flag, name) in _ADDRESSES)
+
+
+def _of_words(arguments: Namespace) -> Iterator[str]:
+    """Hints for words; one with a digit and no dot is rather an ID."""
+    for value in map(str.strip, arguments.words):
+        if "," in value.strip(",") or "." in value or not any(map(str.isdigit, value)):
+            yield from _of_value("", value, is_address=True)
+
+
+def _of_value(flag: str, value: str, *, is_address: bool) -> Iterator[str]:
+    """Hints for a value of a flag, or for a word if `flag` is empty."""
+    parts = [part.strip() for part in value.split(",") if part.strip()]
+    if len(parts) > 1:
+        several = " ".join(f"{flag or '-t'} {part}" for part in parts)
+        yield f"{value} is one value: for several, write {several}"
+    elif value.startswith((".", "@.")):
+        yield f"{value} was matched whole: write '*{value.removeprefix('@')}' for all names that end with it"
+    elif value.endswith("@") and len(value) > 1:
+        yield f"{value} was matched whole: write '{value}*' for this name in every domain"
+    elif not _has_pattern(value) and not ip_key(normal_ip(value)):
+        domain = f"@{value} for the domain, or " if "." in value and is_address else ""
+        yield f"{value} was matched whole: write {domain}'*{value}*' to match part of it"
+
+
+def _of_exact_values(arguments: Namespace) -> Iterator[str]:
+    for value in arguments.queue_ids:
+        if _has_wildcard(value):
+            yield f"-q {value}: queue IDs match exactly, not by pattern: write the whole queue ID"
+        elif value.islower():
+            yield f"-q {value}: queue IDs match exactly: upper and lower case differ"
+    for value in arguments.statuses:
+        if _has_wildcard(value):
+            yield f"--status {value}: this is plain text, not a pattern: write only a part of the status"
+
+
+def _of_hosts(arguments: Namespace, store: Store, zone: tzinfo) -> Iterator[str]:
+    """The names of hosts in the store, if one that was given is longer, shorter or a part of one."""
+    if not arguments.hosts:
+        return
+    known = [group.value for group in store.group(Query(), Grouping("host", zone)) if group.value]
+    for given in (value.strip().lower() for value in arguments.hosts):
+        short = given.partition(".")[0]
+        near = [host for host in known if short in host_names(host) or (short and short in host)]
+        if near and given not in (name for host in known for name in host_names(host)):
+            yield f"-h {given}: the logs have {', '.join(near[:_MOST])}: write -h {near[0]}"
+
+
+def _of_outcomes(arguments: Namespace) -> Iterator[str]:
+    for outcome in map(str.lower, arguments.outcomes):
+        if outcome in _WAITS and not arguments.ever:
+            yield f"-s {outcome} is what finally became of a recipient: write --ever {outcome} for any attempt"
+
+
+def _of_dates(arguments: Namespace, query: Query, store: Store, zone: tzinfo, now: float) -> Iterator[str]:
+    """Whether the store has anything from the dates that were asked for."""
+    begin = f"-d {arguments.since}" if arguments.since is not None else f"--last {arguments.last}"
+    if query.since is not None and query.since > now * 1_000_000:
+        yield f"{begin} is in the future"
+    newest = next(iter(store.search(Query(limit=1))), None)
+    if newest is None:
+        yield "the store has no transactions yet"
+        return
+    if query.since is not None and microseconds(newest["date"]) < query.since:
+        yield f"the newest transaction in the store is of {local_time(newest['date'], zone)}, before {begin}"
+    if query.until is not None:
+        oldest = next(iter(store.search(Query(limit=1, oldest_first=True))), newest)
+        if microseconds(oldest["date"]) > query.until:
+            date = local_time(oldest["date"], zone)
+            yield f"the oldest transaction in the store is of {date}, after -D {arguments.until}"

@@ -1,0 +1,59 @@
+"""`--jobs`: how many processes index."""
+
+import os
+from argparse import ArgumentTypeError
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from mailtrace.indexing.writer import Writer, Writes
+from mailtrace.stores.base import Store
+
+_MANY_BYTES: Final = 64 << 20
+"""For less, a second process is not worth its start."""
+_MOST: Final = 2
+HELP: Final = (
+    "processes: with 2 one reads while the other writes (default: 2 for more than 64 MiB of logs where there are two"
+    " processors, else 1)"
+)
+
+
+def jobs(text: str) -> int:
+    """Return the number of processes.
+
+    Raises:
+        ArgumentTypeError: this is not 1 or more.
+    """
+    if not (text.isascii() and text.isdecimal() and int(text)):
+        raise ArgumentTypeError(f"{text!r}: give a number of processes, such as 2")
+    return int(text)
+
+
+def usual_jobs(files: Sequence[str]) -> int:
+    """Return how many processes index these files best."""
+    processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(processors, _MOST) if sum(map(_size, files)) > _MANY_BYTES else 1
+
+
+def _size(path: str) -> int:
+    try:
+        return Path(path).stat().st_size
+    except (OSError, ValueError):
+        return 0
+
+
+@contextmanager
+def writer_of(count: int, store: Store, open_store: Callable[[], Store]) -> Iterator[Writes]:
+    """Yield the writer for so many processes. Enter it before the store is opened."""
+    if count < _MOST:
+        yield Writer(store)
+        return
+    # Imported here, because most runs need no other process.
+    from mailtrace.indexing.writer_process import WriterProcess  # noqa: PLC0415
+
+    process = WriterProcess(open_store)
+    try:
+        yield process
+    finally:
+        process.close()

@@ -1,0 +1,50 @@
+"""Messages whose lines were only collected: they become transactions when they are written."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+from mailtrace.indexing.classify import counted
+from mailtrace.indexing.report import Report
+from mailtrace.message.part import Collected, Part, record_of
+from mailtrace.message.replay import events_of
+from mailtrace.message.transaction import Key, Transaction
+from mailtrace.message.whole import whole_of
+
+_MTA: Final = "postfix"
+
+
+@dataclass(frozen=True, slots=True)
+class RemovedMessage:
+    """A message that has been removed, and its lines, which have not been parsed or counted."""
+
+    key: Key
+    lines: Sequence[Collected]
+
+
+Popped: TypeAlias = Part | RemovedMessage
+"""What the reducer gives away to be written."""
+
+
+def parts_of(popped: Iterable[Popped], report: Report) -> list[Part]:
+    """Return the transactions, those of collected lines too, whose lines are counted in the report."""
+    return [_part_of(one, report) if isinstance(one, RemovedMessage) else one for one in popped]
+
+
+def _part_of(removed: RemovedMessage, report: Report) -> Part:
+    whole = whole_of(*removed.key, removed.lines)
+    if whole is None:
+        return transaction_of_collected(removed.key, removed.lines, report)
+    report.used += len(removed.lines)
+    return whole
+
+
+def transaction_of_collected(key: Key, lines: Iterable[Collected], report: Report) -> Transaction:
+    """Return the transaction of lines that were only collected, and count them."""
+    found = Transaction(*key, _MTA)
+    for collected in lines:
+        line = record_of(key[1], *collected)
+        if parsed := counted(line, report):
+            for event in events_of(parsed[1]):
+                found.add(line.time, event.fact, (line,))
+    return found

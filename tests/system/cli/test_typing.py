@@ -1,0 +1,214 @@
+"""What a person types: long flags, typing errors, flags that cannot be combined, and hints when nothing is found."""
+
+import pytest
+
+from helpers.mail_log import many, to_a_list
+
+
+@pytest.fixture
+def indexed(commands):
+    (commands.folder / "mail.log").write_text(to_a_list(strangers=2) + many(3))
+    assert 0 == commands.index("mail.log").returncode
+    return commands
+
+
+def error_of(done) -> str:
+    assert (2, "", 1) == (done.returncode, done.stdout, done.stderr.count("\n")), done.stderr
+    return done.stderr
+
+
+@pytest.mark.parametrize(
+    "short, long, value",
+    [
+        ("-f", "--from", "news@example.net"),
+        ("-t", "--to", "@example.org"),
+        ("-m", "--msgid", "4A00000001@example.net"),
+        ("-q", "--queue-id", "4A00000001"),
+        ("-c", "--client", "192.0.2.9"),
+        ("-h", "--host", "mx1"),
+        ("-s", "--outcome", "bounced"),
+        ("-d", "--since", "2026-11-20 11:00"),
+        ("-D", "--until", "2026-11-20 10:30"),
+        ("-r", "--limit", "2"),
+    ],
+)
+def test_every_short_flag_has_a_long_form(indexed, short, long, value):
+    found = indexed.search(short, value).stdout
+    assert found
+    assert found == indexed.search(long, value).stdout == indexed.search(f"{long}={value}").stdout
+
+
+def test_the_indexer_has_long_forms_too(commands):
+    (commands.folder / "mail.log").write_text(many(1).replace("2026-11-20T", "Nov 20 ").replace("+00:00", ""))
+    assert (0, "") == ((done := commands.index("--quiet", "--year", 2026, "mail.log")).returncode, done.stderr)
+
+
+@pytest.mark.parametrize(
+    "flags, words",
+    [
+        (["--frm", "x"], "--frm: unknown flag; did you mean --from?"),
+        (["--outcom=sent"], "--outcom: unknown flag; did you mean --outcome?"),
+        (["--recipient", "x"], "--recipient: unknown flag; did you mean --to?"),
+        (["--sender", "x"], "--sender: unknown flag; did you mean --from?"),
+        (["--all_recipients"], "--all_recipients: unknown flag; did you mean --all-recipients?"),
+        (["-R", "5"], "-R: unknown flag; did you mean -r?"),
+        (["-x"], "-x: unknown flag; for help: --help"),
+        (["--xyzzyqwert"], "--xyzzyqwert: unknown flag; for help: --help"),
+        (["-10"], "-10: unknown flag; write -r 10"),
+        (["bob@foo.com", "-5"], "-5: unknown flag; write -r 5"),
+        (["-from", "bob@foo.com"], "-from: unknown flag; write --from"),
+        (["-help"], "-help: unknown flag; write --help"),
+        (["-host", "mx1"], "-host: unknown flag; write --host"),
+    ],
+)
+def test_an_unknown_flag_suggests_the_nearest(indexed, flags, words):
+    assert words in error_of(indexed.search(*flags))
+
+
+def test_the_indexer_suggests_too(commands):
+    assert "--folow: unknown flag; did you mean --follow?" in error_of(commands.index("--folow", "mail.log"))
+    assert "-10: unknown flag; for help: --help" in error_of(commands.index("-10", "mail.log"))
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        *(["--trace", other] for other in ("--count", "--all-recipients")),
+        *(["--trace", "--format", form] for form in ("csv", "table")),
+        ["--trace", "--columns", "date"],
+        ["--by", "to", "--trace"],
+        *(["--long", "--format", form] for form in ("csv", "json", "table")),
+        ["--long", "--count"],
+        ["--long", "--by", "relay"],
+        ["--count", "-r", "5"],
+        ["--count", "--oldest-first"],
+        ["--count", "--all-recipients"],
+        ["--count", "--columns", "date"],
+        ["--by", "to", "--oldest-first"],
+        ["--by", "to", "--columns", "date"],
+        ["--by", "hour", "--all-recipients"],
+        ["--columns", "date"],
+        ["--columns", "date", "--format", "json"],
+    ],
+)
+def test_flags_that_do_not_go_together_are_an_error(indexed, flags):
+    words = error_of(indexed.search(*flags))
+    assert "cannot be combined: " in words
+    for flag in flags:
+        assert not flag.startswith("--") or flag == "--format" or flag in words
+
+
+def test_a_configured_format_is_named_with_its_source(indexed):
+    file = indexed.folder / "mailtrace.toml"
+    file.write_text('format = "csv"\n')
+    assert f'--trace and format = "csv" ({file}) cannot be combined' in error_of(indexed.search("--trace"))
+    assert 'format = "table" (MAILTRACE_FORMAT)' in error_of(indexed.search("--trace", MAILTRACE_FORMAT="table"))
+    assert 0 == indexed.search("--trace", "--format", "text").returncode
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        ["--check", "--explain"],
+        ["--check", "--follow"],
+        ["--check", "--from-start"],
+        ["--check", "-y", "2026"],
+        ["--explain", "--follow", "mail.log"],
+        ["--explain", "--from-start", "mail.log"],
+    ],
+)
+def test_flags_of_the_indexer_that_do_not_go_together_are_an_error(commands, flags):
+    assert "cannot be combined: " in error_of(commands.index(*flags))
+
+
+@pytest.mark.parametrize("flags", [["--by", "hour", "--oldest-first"], ["--long", "--trace"], ["--trace", "-r", "1"]])
+def test_these_go_together(indexed, flags):
+    assert 0 == indexed.search(*flags).returncode
+
+
+def test_long_journeys_show_every_known_field(indexed):
+    shown = indexed.search("--long", "--trace", "-t", "cat@example.org").stdout
+    for line in (
+        "│  size:        1000",
+        "│        dsn:       2.0.0",
+        "│        relay:     mx.example.org[192.0.2.3]:25",
+    ):
+        assert f"{line}\n" in shown
+
+
+PART = "was matched whole: write"
+
+
+@pytest.mark.parametrize(
+    "flags, hint",
+    [
+        (["-f", "news@"], f"news@ {PART} 'news@*' for this name in every domain"),
+        (["-t", ".example.org"], f".example.org {PART} '*.example.org' for all names that end with it"),
+        (["-t", "@.org"], f"@.org {PART} '*.org' for all names that end with it"),
+        (["-t", "a@x.test,b@y.test"], "a@x.test,b@y.test is one value: for several, write -t a@x.test -t b@y.test"),
+        (["a@x.test, b@y.test"], "is one value: for several, write -t a@x.test -t b@y.test"),
+        (["-m", "4A0"], f"4A0 {PART} '*4A0*' to match part of it"),
+        (["-c", "list"], f"list {PART} '*list*' to match part of it"),
+        (["-c", ".example.net"], f".example.net {PART} '*.example.net'"),
+        (["--relay", "mx.example"], f"mx.example {PART} '*mx.example*' to match part of it"),
+        (["--login", "bo"], f"bo {PART} '*bo*' to match part of it"),
+        (["-q", "4A*"], "-q 4A*: queue IDs match exactly, not by pattern"),
+        (["-q", "4a00000001"], "-q 4a00000001: queue IDs match exactly: upper and lower case differ"),
+        (["--status", "450 *"], "--status 450 *: this is plain text, not a pattern"),
+        (["-h", "mx1.example.net"], "-h mx1.example.net: the logs have mx1: write -h mx1"),
+        (["-h", "mx"], "-h mx: the logs have mx1: write -h mx1"),
+        (["-s", "deferred"], "-s deferred is what finally became of a recipient: write --ever deferred"),
+        (["-d", "2099-01-01"], "-d 2099-01-01 is in the future"),
+        (["-d", "2026-11-21"], "the newest transaction in the store is of 2026-11-20 11:00:02, before -d 2026-11-21"),
+        (["-D", "last year"], "the oldest transaction in the store is of 2026-11-20 10:00:00, after -D last year"),
+    ],
+)
+def test_nothing_found_hints_at_what_may_be_meant(indexed, flags, hint):
+    done = indexed.search(*flags)
+    assert (1, "") == (done.returncode, done.stdout)
+    assert hint in done.stderr
+
+
+def test_a_long_host_name_in_the_log_is_found_by_its_short_one_and_hinted_at(commands):
+    (commands.folder / "mail.log").write_text(many(1).replace(" mx1 ", " mx1.example.net "))
+    assert 0 == commands.index("mail.log").returncode
+    assert "1\n" == commands.search("--count", "-h", "mx1").stdout
+    hint = "-h mx1.example.org: the logs have mx1.example.net: write -h mx1.example.net\n"
+    assert hint in commands.search("-h", "mx1.example.org").stderr
+
+
+def test_an_empty_store_says_so(commands):
+    (commands.folder / "mail.log").write_text("2026-11-20T10:00:00+00:00 mx1 postfix/qmgr[1]: 4A00000001: removed\n")
+    commands.index("mail.log")
+    assert "the store has no transactions yet" in commands.search("-f", "<>").stderr
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        ["-q", "4A00000001:"],
+        ["4A00000001:"],
+        ["-f", "<news@example.net>,"],
+        ["-m", "<4A00000001@example.net>"],
+        ["-t", "<cat@example.org>,"],
+        ["-c", "192.0.2.9,", "-s", "bounced"],
+        ["-h", "mx1:", "-t", "cat@example.org"],
+    ],
+)
+def test_what_surrounds_a_value_in_a_log_is_stripped(indexed, flags):
+    assert "1\n" == indexed.search("--count", *flags).stdout
+
+
+def test_a_status_keeps_its_punctuation(indexed):
+    assert "0\n" == indexed.search("--count", "--status", "ok,").stdout
+    assert "0\n" == indexed.search("--count", "--status", "550:").stdout
+
+
+def test_hours_have_an_offset_only_where_the_clock_shows_them_twice(commands):
+    log = "".join(many(1).replace("2026-11-20T11", f"2026-10-25T0{hour}").replace("4B0", f"4B{hour}") for hour in "012")
+    (commands.folder / "mail.log").write_text(log)
+    assert 0 == commands.index("mail.log").returncode
+    lines = commands.search("--by", "hour", "--tz", "Europe/Madrid").stdout.splitlines()
+    assert ["2026-10-25 03:00", "2026-10-25 02:00+01:00", "2026-10-25 02:00+02:00"] == [
+        " ".join(line.split()[1:]) for line in lines[1:]
+    ]
