@@ -2,13 +2,14 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta, timezone
+from itertools import pairwise
 from typing import Final, NamedTuple
 
 from mailtrace.output.escape import safe
 from mailtrace.output.times import duration
 from mailtrace.search.overview import MOST, UNLIKE, Overview
 from mailtrace.search.query import OUTCOMES
-from mailtrace.search.tally import AGES, DELAYS, SECOND, Span
+from mailtrace.search.tally import AGES, DELAYS, SECOND, Span, Totals
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _UNITS: Final = ("B", "kB", "MB", "GB", "TB")
@@ -78,31 +79,25 @@ def number(value: int) -> str:
     return f"{value:,}"
 
 
-def classes(limits: Sequence[int]) -> list[str]:
-    """Return the names of classes with these upper limits, in microseconds, and of the one above them."""
-    names = [duration(limit / SECOND) for limit in limits]
-    return [*(f"under {name}" for name in names), f"{names[-1]} or more"]
-
-
 def _volume(overview: Overview) -> Section:
-    now, before = overview.now, overview.before
-    rows = [("messages received", now.received, before and before.received, number)]
-    rows += [("bytes received", now.bytes_in, before and before.bytes_in, size)]
-    rows += [("refusals without a queue ID", now.refused, before and before.refused, number)]
-    rows += [("bytes of messages sent", now.bytes_out, before and before.bytes_out, size)]
-    rows += [
-        (f"recipients: {outcome}", now.outcomes[outcome], before and before.outcomes[outcome], number)
-        for outcome in outcomes_of(overview)
-    ]
-    shown = [(form(one), "-" if other is None else form(other), name) for name, one, other, form in rows]
-    return Section("Volume", ("now", "before", ""), shown)
+    now, before = _numbers(overview, overview.now), overview.before and _numbers(overview, overview.before)
+    rows = [(shown, "-" if before is None else before[name], name) for name, shown in now.items()]
+    return Section("Volume", ("now", "before", ""), rows)
+
+
+def _numbers(overview: Overview, totals: Totals) -> dict[str, str]:
+    return {
+        "messages received": number(totals.received),
+        "bytes received": size(totals.bytes_in),
+        "refusals without a queue ID": number(totals.refused),
+        "bytes of messages sent": size(totals.bytes_out),
+        **{f"recipients: {outcome}": number(totals.outcomes[outcome]) for outcome in outcomes_of(overview)},
+    }
 
 
 def _unlike(overview: Overview) -> Section:
     title = f"Unlike the same time before: {UNLIKE} times as many, or more"
-    rows = [
-        (number(one.now), number(one.before), f"{_KINDS[one.kind]} {_value(one.value)}") for one in overview.unlike
-    ]
+    rows = [(number(one.now), number(one.before), f"{_KINDS[one.kind]} {_value(one.value)}") for one in overview.unlike]
     return Section(title, ("now", "before", ""), rows)
 
 
@@ -111,22 +106,19 @@ def _queue(overview: Overview) -> Iterator[Section]:
     title = f"Waiting recipients, of messages since {moment(queue.since, span)}"
     rows = [(number(queue.outcomes[one]), one) for one in OUTCOMES if one in queue.outcomes]
     rows += [
-        (number(found), f"for {name}")
-        for found, name in zip(queue.ages, _between(AGES), strict=True)
-        if found and queue.number
+        (number(found), f"waiting {name}") for found, name in zip(queue.ages, _between(AGES), strict=True) if found
     ]
     yield Section(title, ("recipients", ""), rows)
     domains = [
-        (number(one.number), duration((span.until - one.oldest) // SECOND), _value(one.domain))
-        for one in queue.domains
+        (number(one.number), duration((span.until - one.oldest) // SECOND), _value(one.domain)) for one in queue.domains
     ]
-    yield Section("Where it waits for", ("recipients", "oldest", "domain"), domains)
+    yield Section("Waiting by domain", ("recipients", "oldest", "domain"), domains)
 
 
 def _between(limits: Sequence[int]) -> list[str]:
     """Return the names of classes for people: `under 1 h`, `1 h to 4 h`, `3 d or more`."""
     names = [duration(limit / SECOND) for limit in limits]
-    middle = [f"{one} to {other}" for one, other in zip(names, names[1:], strict=False)]
+    middle = [f"{one} to {other}" for one, other in pairwise(names)]
     return [f"under {names[0]}", *middle, f"{names[-1]} or more"]
 
 
