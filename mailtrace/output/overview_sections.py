@@ -80,7 +80,7 @@ def number(value: int) -> str:
 
 
 def _volume(overview: Overview) -> Section:
-    now, before = _numbers(overview, overview.now), overview.before and _numbers(overview, overview.before)
+    now, before = _numbers(overview, overview.now), _numbers(overview, overview.before) if overview.before else None
     rows = [(shown, "-" if before is None else before[name], name) for name, shown in now.items()]
     return Section("Volume", ("now", "before", ""), rows)
 

@@ -6,10 +6,11 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, timedelta
+from heapq import nsmallest
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from mailtrace.search.groups import percentile
-from mailtrace.search.tally import AGES, DELAYS, REASONED, SECOND, Span, Tally, Totals
+from mailtrace.search.tally import AGES, COMPARED, DELAYS, REASONED, SECOND, Span, Tally, Totals
 
 if TYPE_CHECKING:  # keeps `--help` quick
     from mailtrace.message.document import Document
@@ -127,7 +128,7 @@ def finished(tally: Tally) -> Overview:
     """Return the overview of what has been counted."""
     now, before = tally.now, tally.before
     is_known = bool(before.received or before.refused)
-    top = {by: _top(now.numbers[by], tally.bytes[by]) for by in tally.bytes}
+    top = {by: _top(tally.numbers[by], tally.bytes[by]) for by in tally.bytes}
     return Overview(
         tally.span,
         now,
@@ -138,14 +139,14 @@ def finished(tally: Tally) -> Overview:
         _slowest(tally),
         _distribution(tally),
         _queue(tally),
-        list(_changes(now, before)) if is_known else [],
+        list(_changes(tally)) if is_known else [],
     )
 
 
 def _largest(numbers: Mapping[str | None, int]) -> list[tuple[str, int]]:
     """Return the most frequent known values, the largest number first, then in the order of the values."""
     known = [(value, number) for value, number in numbers.items() if value is not None]
-    return sorted(known, key=lambda pair: (-pair[1], pair[0]))[:MOST]
+    return nsmallest(MOST, known, key=lambda pair: (-pair[1], pair[0]))
 
 
 def _top(numbers: Mapping[str | None, int], sizes: Mapping[str | None, int]) -> list[Ranked]:
@@ -190,16 +191,17 @@ def _queue(tally: Tally) -> Queue:
     return Queue(tally.span.waiting.since, sum(ages), dict(waiting.outcomes), ages, oldest, domains)
 
 
-def _changes(now: Totals, before: Totals) -> Iterator[Change]:
+def _changes(tally: Tally) -> Iterator[Change]:
     """Yield what is unlike before, the largest numbers of each kind first."""
-    for kind, its, earlier in (
-        ("login", now.numbers["login"], before.numbers["login"]),
-        ("client", now.numbers["client"], before.numbers["client"]),
-        ("deferring", now.deferring, before.deferring),
-    ):
-        risen = {value: number for value, number in its.items() if number >= UNLIKE * max(1, earlier[value])}
+    deferring = "deferring", tally.now.deferring, tally.before.deferring
+    for kind, now, before in (*((by, tally.numbers[by], tally.numbers_before[by]) for by in COMPARED), deferring):
+        risen = {
+            value: number
+            for value, number in now.items()
+            if number >= UNLIKE and number >= UNLIKE * before.get(value, 0)
+        }
         for value, number in _largest(risen):
-            yield Change(kind, value, earlier[value], number)
+            yield Change(kind, value, before[value], number)
 
 
 def _periods(tally: Tally) -> Iterator[Period]:

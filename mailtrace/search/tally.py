@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone, tzinfo
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -35,7 +36,9 @@ AGES: Final = (_HOUR, 4 * _HOUR, _DAY, 3 * _DAY)
 DELAYS: Final = (SECOND, 10 * SECOND, 60 * SECOND, 600 * SECOND, _HOUR, 4 * _HOUR, _DAY)
 """The limits of the classes of delivery delays, likewise."""
 OF_DOCUMENTS: Final = ("from", "client", "login")
-"""The fields whose most frequent values are shown."""
+"""The fields of what was received whose most frequent values are shown."""
+COMPARED: Final = ("login", "client")
+"""Those whose values are compared with the span before."""
 
 
 class Span(NamedTuple):
@@ -96,8 +99,6 @@ class Totals:
     """The sizes of the messages that were sent to at least one recipient."""
     outcomes: Counter[str] = field(default_factory=Counter)
     """Recipients by their final outcome."""
-    numbers: dict[str, Counter[str | None]] = field(default_factory=lambda: {by: Counter() for by in OF_DOCUMENTS})
-    """What was received, by the value of each field in `OF_DOCUMENTS`."""
     deferring: Counter[str | None] = field(default_factory=Counter)
     """Recipient results that were deferred, final or not, by the domain of the recipient."""
 
@@ -129,7 +130,9 @@ class Tally:
         """By period."""
         self.outcomes: Counter[tuple[str, str]] = Counter()
         """Recipients by period and final outcome."""
-        self.bytes: dict[str, Counter[str | None]] = {by: Counter() for by in OF_DOCUMENTS}
+        self.numbers, self.bytes = _counters(OF_DOCUMENTS), _counters(OF_DOCUMENTS)
+        """What was received, and its size, by the value of each field."""
+        self.numbers_before = _counters(COMPARED)
         self.domains: Counter[str | None] = Counter()
         """Recipients of what was received, by domain."""
         self.domain_bytes: Counter[str | None] = Counter()
@@ -152,6 +155,7 @@ class Tally:
             self._add_details(document, results, self.span.period(date))
         elif self.span.before.has(date):
             self._add_totals(self.before, document, results)
+            _count_values(self.numbers_before, document)
         if self.span.waiting.has(date) and not document["removed"]:
             self._add_waiting(results, date)
 
@@ -167,8 +171,6 @@ class Tally:
             return
         totals.received += 1
         totals.bytes_in += size
-        for by in OF_DOCUMENTS:
-            totals.numbers[by][folded(document[by])] += 1
 
     def _add_details(self, document: Document, results: list[RecipientResult], period: str) -> None:
         final, size = [result for result in results if result["last"]], document["size"] or 0
@@ -177,6 +179,7 @@ class Tally:
             domains = [domain_of(result["recipient"]) for result in final]
             self.domains.update(domains)
             self.domain_bytes.update(dict.fromkeys(domains, size))
+            _count_values(self.numbers, document)
             for by in OF_DOCUMENTS:
                 self.bytes[by][folded(document[by])] += size
         for result in final:
@@ -191,6 +194,17 @@ class Tally:
                 self.waiting.outcomes[result["outcome"]] += 1
                 self.waiting.ages[age_class(self.span.until - date)] += 1
                 self.waiting.add(domain_of(result["recipient"]), 1, date)
+
+
+def _counters(names: Iterable[str]) -> dict[str, Counter[str | None]]:
+    return {name: Counter() for name in names}
+
+
+def _count_values(numbers: dict[str, Counter[str | None]], document: Document) -> None:
+    """Count the values of a document, unless it is a refusal without a queue ID."""
+    if document["transaction"] != NOQUEUE:
+        for by, counter in numbers.items():
+            counter[folded(document[by])] += 1
 
 
 def reasons_of(results: list[RecipientResult]) -> list[tuple[str, str]]:

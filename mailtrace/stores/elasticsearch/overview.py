@@ -8,7 +8,18 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final, TypeAlias
 
 from mailtrace.search.query import Query
-from mailtrace.search.tally import AGES, NOQUEUE, OF_DOCUMENTS, REASONED, WAITING, Span, Tally, Totals, of_attempts
+from mailtrace.search.tally import (
+    AGES,
+    COMPARED,
+    NOQUEUE,
+    OF_DOCUMENTS,
+    REASONED,
+    WAITING,
+    Span,
+    Tally,
+    Totals,
+    of_attempts,
+)
 from mailtrace.stores.elasticsearch.errors import AnswerError
 from mailtrace.stores.elasticsearch.query import Conditions
 from mailtrace.stores.elasticsearch.searches import Searches, is_too_complex
@@ -23,6 +34,7 @@ _OLDEST: Final = {"message": {"reverse_nested": {}, "aggs": {"oldest": {"min": {
 
 _Clause: TypeAlias = dict[str, Any]
 _Bucket: TypeAlias = dict[str, Any]
+_Counts: TypeAlias = "Counter[str | None]"
 _Take: TypeAlias = Callable[[_Bucket], None]
 """Adds a bucket to a tally."""
 
@@ -62,7 +74,8 @@ class _Counting:
         """Count by the server, and the packed documents here."""
         span, tally = self._span, self._tally
         self._count(span, {**self._totals(tally.now), **self._details()})
-        self._count(span.before, self._totals(tally.before))
+        before = {by: self._of_documents(by, tally.numbers_before[by], Counter()) for by in COMPARED}
+        self._count(span.before, {**self._totals(tally.before), **before})
         self._count(span.waiting, self._waiting())
         for document in self._searches.documents(span.whole.of(self._query), packed=True):
             tally.add(self._query, document)
@@ -94,7 +107,6 @@ class _Counting:
 
         deferred = [*self._matching, _term("to.outcome", "deferred")]
         return {
-            **{by: self._of_documents(by, totals) for by in OF_DOCUMENTS},
             "received": _Part({"filter": _RECEIVED, "aggs": _SIZE}, received),
             "refused": _Part({"filter": _term("transaction", NOQUEUE)}, refused),
             "sent": _Part({"filter": _having([*self._final, _term("to.outcome", "sent")]), "aggs": _SIZE}, sent),
@@ -115,18 +127,17 @@ class _Counting:
 
         reasoned = [*self._matching, {"terms": {"to.outcome": REASONED}}]
         return {
+            **{by: self._of_documents(by, tally.numbers[by], tally.bytes[by]) for by in OF_DOCUMENTS},
             "domains": self._domains(),
             "periods": self._periods(),
             "hops": _paged_results(sent, hops, {}, hop),
             "reasons": _paged_results(reasoned, {"outcome": "to.outcome", "reason": "to.search.reason"}, {}, reason),
         }
 
-    def _of_documents(self, by: str, totals: Totals) -> "_Part":
-        sizes = self._tally.bytes[by] if totals is self._tally.now else Counter()
-
+    def _of_documents(self, by: str, numbers: _Counts, sizes: _Counts) -> "_Part":
         def take(bucket: _Bucket) -> None:
             value = bucket["key"]["value"]
-            totals.numbers[by][value] += bucket["doc_count"]
+            numbers[value] += bucket["doc_count"]
             sizes[value] += int(bucket["size"]["value"])
 
         paged = _composite({"value": f"search.{by}"}, _SIZE)
