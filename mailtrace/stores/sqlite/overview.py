@@ -42,7 +42,7 @@ def tally_of_blocks(query: Query, span: Span, blocks: Iterable[Block]) -> Tally:
 
 
 class _Sums:
-    """What has very many distinct values, so that each is handled once: numbers and sizes are added up in one integer."""
+    """What has very many distinct values: numbers and sizes are added up in one integer, so each is handled once."""
 
     def __init__(self) -> None:
         self.fields: dict[str, dict[str | None, int]] = {name: {} for name in OF_DOCUMENTS}
