@@ -25,8 +25,11 @@ class Browser:
 
     def __init__(self, folder: Path, scheme: str = LIGHT) -> None:
         self._folder = folder
+        program = shutil.which("chromium")
+        if program is None:
+            lacking("no chromium: run tests/servers/debian.sh")
         self._command = [
-            *(shutil.which("chromium") or lacking("no chromium: run tests/servers/debian.sh"), "--headless"),
+            *(str(program), "--headless"),
             *("--no-sandbox", "--disable-gpu", "--hide-scrollbars", f"--user-data-dir={folder}/profile"),
             f"--blink-settings=preferredColorScheme={scheme}",
         ]

@@ -28,14 +28,17 @@ def tally_of_blocks(query: Query, span: Span, blocks: Iterable[Block]) -> Tally:
     tally, sums = Tally(span), _Sums()
     now, before, waiting = (_Window(query, each) for each in (span, span.before, span.waiting))
     for block in blocks:
+        known = None
         if part := before.part(block):
+            known = part
             part.add_totals(tally.before)
             part.add_numbers(tally)
         if part := now.part(block):
+            known = part
             part.add_totals(tally.now)
             part.add_details(tally)
             part.add_sums(sums)
-        if part := waiting.part(block):
+        if part := waiting.part(block, known):
             part.add_waiting(tally)
     sums.finish(tally)
     return tally
@@ -68,10 +71,12 @@ class _Window:
         self._span = span
         self._rows, self._results = Filter(span.of(query)), Filter(span.of(of_attempts(query)))
 
-    def part(self, block: Block) -> "_Part | None":
-        """Return these documents of a block; None if it has none."""
+    def part(self, block: Block, known: "_Part | None" = None) -> "_Part | None":
+        """Return these documents of a block; None if it has none. `known` are those of a span within this one."""
         if block.until < self._span.since or block.since > self._span.until:
             return None
+        if known and known.is_whole_block:
+            return known
         rows = self._rows.rows(block)
         return _Part(block, rows, self._results.counted(block, rows)) if rows else None
 
@@ -83,6 +88,11 @@ class _Part:
         self._block, self._rows, self._results = block, rows, results
         self._final = results & is_last(block)
         self._received = rows & ~self._refused()
+
+    @property
+    def is_whole_block(self) -> bool:
+        """Whether a longer span has no more rows of the block."""
+        return self._rows.bit_count() == self._block.documents
 
     def _refused(self) -> Mask:
         if not self._block.has("transaction", _NOQUEUE):
@@ -117,7 +127,8 @@ class _Part:
         totals.received += received.bit_count()
         totals.refused += (self._rows & ~received).bit_count()
         totals.bytes_in += sum(selected(received, sizes))
-        totals.bytes_out += sum(selected(self._block.rows_of(self._with_outcome(self._final, "sent")), sizes))
+        sent = set(selected(self._with_outcome(self._final, "sent"), self._block.result_rows))
+        totals.bytes_out += sum(map(sizes.__getitem__, sent))
         _add(totals.outcomes, ((outcome, found.bit_count()) for outcome, found in self._by_outcome(self._final)))
         if deferred := self._with_outcome(self._results, "deferred"):
             counted = self._counted("to.recipient", deferred)
