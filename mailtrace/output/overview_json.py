@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import orjson
 
+from mailtrace.output.escape import safe_json
 from mailtrace.search.overview import Overview, Queue
 from mailtrace.search.tally import AGES, DELAYS, SECOND, Span, Totals
 
@@ -28,7 +29,7 @@ def overview_json(overview: Overview) -> bytes:
         "queue": _queue(overview.queue, span),
         "unlike": [change._asdict() for change in overview.unlike],
     }
-    return orjson.dumps(shown) + b"\n"
+    return safe_json(orjson.dumps(shown)) + b"\n"
 
 
 def time_of(date: int, span: Span) -> str:

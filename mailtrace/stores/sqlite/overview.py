@@ -11,7 +11,7 @@ from mailtrace.search.groups import delay_of, domain_of
 from mailtrace.search.query import Query
 from mailtrace.search.tally import NOQUEUE, OF_DOCUMENTS, REASONED, WAITING, Span, Tally, Totals, age_class, of_attempts
 from mailtrace.stores.sqlite.block import Block, Mask, selected
-from mailtrace.stores.sqlite.columns import REASON
+from mailtrace.stores.sqlite.columns import REASON, typecode
 from mailtrace.stores.sqlite.filter import Filter, is_last
 
 _SIZE_BITS: Final = 64
@@ -177,12 +177,12 @@ class _Part:
             return
         minutes = array("q", [date // _MINUTE for date in block.dates])
         periods = {minute: span.period(minute * _MINUTE) for minute in set(selected(self._rows, minutes))}
-        codes = {period: code for code, period in enumerate(dict.fromkeys(periods.values()), 1)}
+        codes = {period: code for code, period in enumerate(dict.fromkeys(periods.values()))}
         code_of = {minute: codes[period] for minute, period in periods.items()}
-        of_rows = array("H", [code_of.get(minute, 0) for minute in minutes])
-        of_results = array("H", map(of_rows.__getitem__, block.result_rows))
+        of_rows = array(typecode(len(codes)), [code_of.get(minute, 0) for minute in minutes])
+        of_results = array(of_rows.typecode, map(of_rows.__getitem__, block.result_rows))
         for period, code in codes.items():
-            yield period, _equal(of_rows, code), _equal(of_results, code)
+            yield period, _equal(of_rows, code) & self._rows, _equal(of_results, code)
 
     def add_sums(self, sums: _Sums) -> None:
         """Add numbers and sizes of what was received, and next hops and delays of what was sent."""
@@ -223,7 +223,10 @@ def _add(counter: dict[Any, int], counts: Iterable[tuple[Any, int]]) -> None:
 
 
 def _equal(codes: "array[int]", code: int) -> Mask:
-    return int.from_bytes(bytes(map(code.__eq__, codes)), "little")
+    """Return the mask of the rows, or recipient results, with a code."""
+    if codes.typecode != "B":
+        return int.from_bytes(bytes(map(code.__eq__, codes)), "little")
+    return int.from_bytes(codes.tobytes().translate(bytes(code == each for each in range(1 << 8))), "little")
 
 
 def _sums(values: Sequence[Any], pairs: Iterable[tuple[int, int]]) -> Iterable[tuple[Any, int]]:
