@@ -11,7 +11,9 @@ from mailtrace.message.part import Part
 from mailtrace.message.transaction import Key, TimeSpan
 from mailtrace.mta.version import GRAMMAR_VERSION
 from mailtrace.search.groups import Group, Grouping
+from mailtrace.search.overview import Overview, overview_of
 from mailtrace.search.query import Query
+from mailtrace.search.tally import Span
 from mailtrace.stores.base import Removal, Replacement, Row, Stored, WriteResult
 
 
@@ -104,6 +106,10 @@ class Counting:
 
     def set_grammar(self, version: int) -> None:
         """Do nothing."""
+
+    def overview(self, query: Query, span: Span) -> Overview:
+        """Return the overview of nothing: the store is empty."""
+        return overview_of(query, span, [])
 
     def expire(self, _before: float) -> int:
         """Return nothing: the store is empty."""

@@ -36,6 +36,11 @@ OF_SEARCHES: Final = (
     Conflict("--by", "--columns"),
     Conflict("--by", "--all-recipients"),
     *(
+        Conflict("--overview", other)
+        for other in ("--trace", "--long", "--columns", "--all-recipients", "--oldest-first", "-r")
+    ),
+    *(Conflict("--overview", f"--format {form}", "use --format text, json or html") for form in ("csv", "table")),
+    *(
         Conflict(f"--by {by}", "--oldest-first", "only hours and days have an order in time")
         for by in BY
         if by not in OF_TIMES

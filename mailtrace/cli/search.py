@@ -12,10 +12,11 @@ from itertools import chain
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from mailtrace.cli.conflicts import OF_SEARCHES, refuse
+from mailtrace.cli.overview import laid_out, overview_of_search, with_quiet
 from mailtrace.cli.parser import run, store_from
 from mailtrace.cli.search_flags import grouping_of, parser, query_of
 from mailtrace.cli.terminal import Terminal
-from mailtrace.errors import ExitStatus
+from mailtrace.errors import ExitStatus, UsageError
 from mailtrace.search.query import Query, matched_results, shown_results
 from mailtrace.search.queue import Ages, has_ages, queue_groups
 from mailtrace.syslog.timezones import zone_of
@@ -52,14 +53,27 @@ class _Search(NamedTuple):
 
 def _search(argv: Sequence[str]) -> ExitStatus:
     flags = parser()
-    arguments = flags.parse_args(argv)
+    arguments = flags.parse_args(with_quiet(argv))
     refuse(flags, arguments, OF_SEARCHES)
     zone, now = zone_of(arguments.tz), time.time()
     query = query_of(arguments, zone, now)
     store = store_from(arguments, notify=_notify)
     search = _Search(store, query, zone, now, arguments, Terminal(arguments, _notify))
+    if arguments.format == "html" and not arguments.overview:
+        raise UsageError("--format html is a page of an overview: add --overview")
+    if arguments.overview:
+        return _overview(search)
     answer = _count if arguments.count else _group if arguments.by else _trace if arguments.trace else _documents
     return ExitStatus.OK if answer(search) else _nothing_found(search)
+
+
+def _overview(search: _Search) -> ExitStatus:
+    """Print the overview; with `-q` nothing at all if there is nothing in it."""
+    found = overview_of_search(search.store, search.query, search.zone, search.now)
+    if found is None:
+        return ExitStatus.NOTHING_FOUND if search.arguments.quiet else _nothing_found(search)
+    search.terminal.write(laid_out(found, search.arguments.format))
+    return ExitStatus.OK
 
 
 def _documents(search: _Search) -> bool:

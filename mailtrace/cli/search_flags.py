@@ -26,6 +26,7 @@ examples:
   mailtrace-search -t @bar.com -s bounced -d yesterday
   mailtrace-search --trace -q pBFERI8l019936
   mailtrace-search --ever deferred --by status
+  mailtrace-search --overview --last 1d --format html > day.html
 
 exit status: 0 found, 1 nothing found, 2 error, 130 interrupted
 """
@@ -105,6 +106,12 @@ def _add_limits(group: argparse._ArgumentGroup) -> None:
     option("--oldest-first", action="store_true", help="oldest first")
     what = group.add_mutually_exclusive_group()
     what.add_argument("--count", action="store_true", help="print only the number of transactions")
+    what.add_argument(
+        "--overview",
+        action="store_true",
+        help="print an overview of --last 1d, or of other dates; with -q, print nothing if nothing came",
+    )
+    option("--quiet", action="store_true", help=argparse.SUPPRESS)
     about = f"count by {', '.join(BY)}; given twice, by both"
     what.add_argument("--by", metavar="WHAT", choices=BY, action="append", help=about)
     option(
@@ -118,9 +125,10 @@ def _add_output(group: argparse._ArgumentGroup) -> None:
     option = group.add_argument
     option(
         *("--format",),
-        choices=("text", "table", "json", "csv"),
+        choices=("text", "table", "json", "csv", "html"),
         default="text",
-        help="text (default), table or csv (one line per recipient result), or json (one object per line)",
+        help="text (default), table or csv (one line per recipient result), json (one object per line), or html (only"
+        " of an --overview)",
     )
     option(
         "--columns",

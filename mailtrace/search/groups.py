@@ -204,7 +204,7 @@ class GroupCounter:
         delays = sorted(self._delays.get(key, {}).items())
         size = self._bytes[key] if self._grouping.has_bytes else None
         second = key[1] if len(key) > 1 else None
-        return Group(key[0], self._counts[key], _percentile(delays, 50), _percentile(delays, 95), size, second)
+        return Group(key[0], self._counts[key], percentile(delays, 50), percentile(delays, 95), size, second)
 
 
 def in_order(groups: Iterable[Group], grouping: Grouping) -> list[Group]:
@@ -235,8 +235,8 @@ def _begin(group: Group) -> datetime:
     return datetime.fromisoformat(str(group.value))
 
 
-def _percentile(delays: list[tuple[int, int]], percent: int) -> float | None:
-    """The percentile in seconds, by the nearest rank, of sorted delays in microseconds with their numbers."""
+def percentile(delays: list[tuple[int, int]], percent: int) -> float | None:
+    """Return the percentile in seconds, by the nearest rank, of sorted delays in microseconds with their numbers."""
     rank = -(-sum(number for _, number in delays) * percent // 100)
     for delay, number in delays:
         rank -= number

@@ -13,7 +13,9 @@ from mailtrace.message.document import Document
 from mailtrace.message.part import Part
 from mailtrace.message.transaction import Key, TimeSpan, Transaction
 from mailtrace.search.groups import Group, Grouping
+from mailtrace.search.overview import Overview
 from mailtrace.search.query import Query
+from mailtrace.search.tally import Span
 
 RETENTION_DAYS: Final = 90
 """The default retention."""
@@ -156,6 +158,9 @@ class Store(Protocol):
 
     def set_grammar(self, version: int) -> None:
         """Record, with the next commit, that the grammar of this version made all documents."""
+
+    def overview(self, query: Query, span: Span) -> Overview:
+        """Return the overview of the documents that match, like `overview_of`; the query's dates do not count."""
 
     def expire(self, before: float) -> int:
         """Delete documents older than `before`, in seconds since 1970, and return their number."""

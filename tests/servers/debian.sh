@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# As root on Debian, installs the programs that tests run: Postfix, rsyslog, systemd's checkers, groff, shells. Prints a folder for
-# PATH that contains syslog-ng, which is unpacked there, because Debian's package replaces rsyslog.
+# As root on Debian, installs the programs that tests run: Postfix, rsyslog, systemd's checkers, groff, shells, Chromium. Prints a folder
+# for PATH that contains syslog-ng, which is unpacked there, because Debian's package replaces rsyslog.
 set -euo pipefail
 folder="${XDG_CACHE_HOME:-$HOME/.cache}/mailtrace-tests"
 mkdir -p "$folder/bin"
@@ -9,7 +9,8 @@ echo "$folder/bin"
 exec >&2
 PATH="$PATH:/usr/sbin:/sbin"
 declare -A packages=([postfix]=postfix [rsyslogd]=rsyslog [groff]=groff-base [systemd-analyze]=systemd [ip]=iproute2
-    [setpriv]=util-linux [less]=less [logrotate]=logrotate [zsh]=zsh [fish]=fish)
+    [setpriv]=util-linux [less]=less [logrotate]=logrotate [zsh]=zsh [fish]=fish
+    [chromium]=chromium)
 missing=()
 for program in "${!packages[@]}"; do
     command -v "$program" >/dev/null || missing+=("${packages[$program]}")

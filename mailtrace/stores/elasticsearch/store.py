@@ -16,7 +16,9 @@ from mailtrace.message.part import Part
 from mailtrace.message.transaction import Key, TimeSpan
 from mailtrace.mta.version import GRAMMAR_VERSION
 from mailtrace.search.groups import Group, Grouping
+from mailtrace.search.overview import Overview, finished
 from mailtrace.search.query import Query
+from mailtrace.search.tally import Span
 from mailtrace.stores.access import Access
 from mailtrace.stores.base import Description, Notify, Refused, Removal, Replacement, Row, Stored, WriteResult
 from mailtrace.stores.elasticsearch.bulk import Answer, Bulk, Operation
@@ -26,6 +28,7 @@ from mailtrace.stores.elasticsearch.client import Server
 from mailtrace.stores.elasticsearch.errors import advice, is_document_error
 from mailtrace.stores.elasticsearch.groups import groups_of_matching
 from mailtrace.stores.elasticsearch.indices import Indices
+from mailtrace.stores.elasticsearch.overview import tally_of_searches
 from mailtrace.stores.elasticsearch.rows import LINES, day_of, source, stored
 from mailtrace.stores.elasticsearch.searches import Searches
 from mailtrace.stores.elasticsearch.setup import Setup
@@ -296,6 +299,11 @@ class ElasticsearchStore:
         """Raise an error if a newer version made the documents."""
         if self._checkpoints.grammar() > GRAMMAR_VERSION:
             raise StoreError(f"{self.name} was written by a newer mailtrace: install that version here too")
+
+    def overview(self, query: Query, span: Span) -> Overview:
+        """Return the overview of what matches; the query's dates do not count."""
+        self._setup.report_closed()
+        return finished(tally_of_searches(self._searches, query, span))
 
     def expire(self, before: float) -> int:
         """Delete checkpoints older than `before`, and the expired indices of a server that does not delete them itself.

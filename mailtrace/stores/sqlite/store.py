@@ -21,7 +21,9 @@ from mailtrace.message.document import Document
 from mailtrace.message.part import Part
 from mailtrace.message.transaction import Key, TimeSpan, starts_near, time_span_of
 from mailtrace.search.groups import Group, Grouping, groups_together
+from mailtrace.search.overview import Overview, finished
 from mailtrace.search.query import Query
+from mailtrace.search.tally import Span
 from mailtrace.stores import make_folder
 from mailtrace.stores.base import Notify, Removal, Replacement, Row, Stored, WriteResult
 from mailtrace.stores.sqlite.block import numbers_of
@@ -29,6 +31,7 @@ from mailtrace.stores.sqlite.exact_terms import queue_id_term
 from mailtrace.stores.sqlite.filter import Filter
 from mailtrace.stores.sqlite.groups import groups_of_blocks
 from mailtrace.stores.sqlite.new_blocks import NewBlocks, delete, expire_chunk, last_indexed
+from mailtrace.stores.sqlite.overview import tally_of_blocks
 from mailtrace.stores.sqlite.reader import Reader
 from mailtrace.stores.sqlite.rows import FIELDS, HEADLESS, SETTLED, stored
 from mailtrace.stores.sqlite.schema import (
@@ -269,6 +272,13 @@ class SqliteStore:
             return groups_together(query, groupings, self.search(replace(query, limit=None)))
         with self._reading() as reader:
             return reader.read(lambda connection: groups_of_blocks(query, groupings, blocks_of(connection, query)))
+
+    def overview(self, query: Query, span: Span) -> Overview:
+        """Return the overview of the documents that match; the query's dates do not count."""
+        every = span.whole.of(query)
+        with self._reading() as reader:
+            tally = reader.read(lambda connection: tally_of_blocks(query, span, blocks_of(connection, every)))
+        return finished(tally)
 
     @staticmethod
     def _next(reader: Reader, results: Results) -> list[Document]:

@@ -1,0 +1,63 @@
+"""`mailtrace-search --overview`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import tzinfo
+from typing import TYPE_CHECKING, Final
+
+from mailtrace.errors import UsageError
+from mailtrace.search.tally import SECOND, Span
+
+if TYPE_CHECKING:  # keeps `--help` quick
+    from mailtrace.search.overview import Overview
+    from mailtrace.search.query import Query
+    from mailtrace.stores.base import Store
+
+_DAY: Final = 86_400 * SECOND
+"""The length of a span whose begin is not given."""
+
+
+def overview_of_search(store: Store, query: Query, zone: tzinfo, now: float) -> Overview | None:
+    """Return the overview of the dates of a query, until now unless it ends before; None if there is nothing in it.
+
+    Raises:
+        UsageError: the dates are in the future.
+    """
+    latest = round(now * SECOND)
+    until = latest if query.until is None else min(query.until, latest)
+    since = until - _DAY if query.since is None else query.since
+    if since > until:
+        raise UsageError("--overview: these dates are in the future")
+    found = store.overview(query, Span(since, until, zone))
+    return None if found.is_empty else found
+
+
+def laid_out(overview: Overview, form: str) -> Iterator[bytes]:
+    """Return an overview as text, json or html."""
+    if form == "json":
+        from mailtrace.output.overview_json import overview_json  # noqa: PLC0415 # import only what is used
+
+        return iter([overview_json(overview)])
+    if form == "html":
+        from mailtrace.output.overview_html import overview_html  # noqa: PLC0415
+
+        return _encoded(overview_html(overview))
+    from mailtrace.output.overview_text import overview_text  # noqa: PLC0415
+
+    return _encoded(overview_text(overview))
+
+
+def _encoded(lines: Iterator[str]) -> Iterator[bytes]:
+    return (line.encode("utf-8", "backslashreplace") for line in lines)
+
+
+def with_quiet(argv: Sequence[str]) -> list[str]:
+    """Return arguments with `--quiet` for the `-q` of an overview: in a search, a value follows `-q`, the queue ID."""
+    found = list(argv)
+    if "--overview" not in found:
+        return found
+    after = [*found[1:], "-"]
+    return [
+        "--quiet" if one == "-q" and other.startswith("-") else one for one, other in zip(found, after, strict=True)
+    ]
