@@ -55,7 +55,16 @@ def test_a_message_without_a_result_is_queued_and_a_requeued_one_is_not_deferred
     assert [requeued] == found(store, Query(links=("16F49228B8B",)))
 
 
-@pytest.mark.parametrize("by", [*((by, None) for by in BY), *list(permutations(BY, 2))[::7]])
+_PAIRS = [
+    *list(permutations(BY, 2))[::7],
+    ("ever", "relay"),
+    ("ever", "to-domain"),
+    ("relay", "outcome"),
+    ("from", "ever"),
+]
+
+
+@pytest.mark.parametrize("by", [*((by, None) for by in BY), *dict.fromkeys(_PAIRS)])
 def test_groups_are_those_of_groups_of(store, by):
     random = Random(str(by))
     transactions = random_transactions(random, 100)
@@ -74,10 +83,12 @@ def test_groups_are_those_of_groups_of(store, by):
 def test_several_groupings_are_found_together(store):
     transactions = random_transactions(Random(1), 100)
     put(store, *transactions)
-    query, documents = Query(recipients=(Pattern.of("*@foo.com"),)), newest_first(transactions)
-    groupings = [Grouping(by, zone_of("UTC")) for by in BY]
-    found = [each for each in documents if matches(query, each)]
-    assert store.groups(query, groupings) == [groups_of(query, grouping, found) for grouping in groupings]
+    documents, groupings = newest_first(transactions), [Grouping(by, zone_of("UTC")) for by in BY]
+    recipients = (Pattern.of("*@foo.com"),)
+    for query in (Query(recipients=recipients), Query(ever=("deferred",)), Query(queued=True)):
+        found = [each for each in documents if matches(query, each)]
+        assert found
+        assert store.groups(query, groupings) == [groups_of(query, grouping, found) for grouping in groupings]
 
 
 @pytest.mark.parametrize("sort", [None, *SORTS])

@@ -157,6 +157,23 @@ def test_the_size_of_a_transaction_counts_once_in_each_group():
     assert [None] == [group.bytes for group in groups_of(Query(), Grouping("host", UTC), documents)]
 
 
+def test_each_attempt_counts_in_a_pair_and_the_size_of_its_message_once():
+    late = entry("a@x", "deferred", attempts=3, delay=1.0, last=False, **HOP)
+    again = entry("a@x", "deferred", attempts=2, delay=9.0, last=False, **HOP)
+    mail = document(late, again, entry("a@x", delay=20.0, **HOP), size=10)
+    for pair in (("ever", "to-domain"), ("to-domain", "ever")):
+        grouping = Grouping(pair[0], UTC, pair[1], "p95")
+        found = {
+            group.value if pair[0] == "ever" else group.second: group for group in groups_of(Query(), grouping, [mail])
+        }
+        assert {"deferred": (5, 1.0, 9.0, 10), "sent": (1, 20.0, 20.0, 10)} == {
+            outcome: (group.number, group.median_delay, group.p95_delay, group.bytes)
+            for outcome, group in found.items()
+        }
+    groups = groups_of(Query(ever=("deferred",)), Grouping("outcome", UTC, "relay"), [mail])
+    assert [("sent", "mx.x", 1)] == [(group.value, group.second, group.number) for group in groups]
+
+
 def test_two_values_make_a_group():
     documents = [sized(1, "a@x", login=login, client=client) for login, client in (("b", "1"), ("b", None), ("b", "1"))]
     groups = groups_of(Query(), Grouping("login", UTC, "client"), documents)
