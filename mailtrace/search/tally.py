@@ -186,7 +186,7 @@ class Tally:
             self.outcomes[period, result["outcome"]] += 1
             if result["outcome"] == "sent":
                 self.delay(folded(result["relay_host"]), delay_of(result))
-        self.reasons.update(reasons_of(results))
+        self.reasons.update(reasons_of(document, results))
 
     def _add_waiting(self, results: list[RecipientResult], date: int) -> None:
         for result in results:
@@ -207,13 +207,11 @@ def _count_values(numbers: dict[str, Counter[str | None]], document: Document) -
             counter[folded(document[by])] += 1
 
 
-def reasons_of(results: list[RecipientResult]) -> list[tuple[str, str]]:
+def reasons_of(document: Document, results: list[RecipientResult]) -> list[tuple[str, str]]:
     """Return outcome and reason of each recipient result that needs one."""
-    from mailtrace.search.reasons import reason_of  # noqa: PLC0415 # keeps `--help` quick
+    from mailtrace.search.reasons import reason_in  # noqa: PLC0415 # keeps `--help` quick
 
-    return [
-        (result["outcome"], reason_of(result["status"] or "")) for result in results if result["outcome"] in REASONED
-    ]
+    return [(result["outcome"], reason_in(document, result)) for result in results if result["outcome"] in REASONED]
 
 
 def age_class(age: int) -> int:

@@ -33,10 +33,14 @@ def process_of(line):
 
 
 def announced(lines):
-    """Return where the log must not be cut: between a line without a queue ID and the line it belongs to."""
+    """Return where the log must not be cut: between a line without a queue ID and the line that it belongs to."""
     forbidden, waiting = set(), {}
+    has_entries = lines[0][:1].isdigit()
     for at, line in enumerate(lines):
         text = line.decode(errors="replace")
+        if has_entries and not text[:1].isdigit():
+            # The further lines of an entry of Exim's rejectlog have neither a stamp nor a message ID.
+            forbidden.add(at)
         process = process_of(text)
         if any(shape in text for shape in ANNOUNCING):
             waiting.setdefault(process, at)
