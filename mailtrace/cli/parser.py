@@ -86,7 +86,11 @@ class Parser(argparse.ArgumentParser):
         if misread := misread_flag(self, given):
             self._refuse_flag(misread)
         # Flags may be given between words and files.
-        arguments, unknown = super().parse_known_intermixed_args(given, namespace or not_given)
+        try:
+            arguments, unknown = super().parse_known_intermixed_args(given, namespace or not_given)
+        except AttributeError as error:
+            # What argparse makes of Ctrl-C while it parses.
+            raise (error.__context__ if isinstance(error.__context__, KeyboardInterrupt) else error) from None
         if unknown:
             self._refuse_flag(unknown[0])
         chosen = arguments.config or os.environ.get("MAILTRACE_CONFIG")

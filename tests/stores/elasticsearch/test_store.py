@@ -15,7 +15,7 @@ from mailtrace import __version__
 from mailtrace.logs.checkpoint import Checkpoint
 from mailtrace.message.document import document
 from mailtrace.message.transaction import SECOND, Transaction
-from mailtrace.mta.facts import Client, Envelope, MessageId
+from mailtrace.mta.facts import Envelope, MessageId
 from mailtrace.search.patterns import Pattern
 from mailtrace.search.query import Query
 from mailtrace.stores.elasticsearch.searches import Searches
@@ -164,7 +164,7 @@ def test_requests_are_split_for_a_proxy_that_accepts_only_short_ones(elasticsear
 
 def test_a_document_that_cannot_be_stored_is_refused_and_the_others_are_not(store_of):
     surrogate, number = mail(1), mail(2)
-    surrogate.facts[0] = (AT, Client("\ud800"))
+    surrogate.facts[1] = (AT, MessageId("\ud800"))
     number.facts[2] = (AT, Envelope("bob@foo.com", 10**30, 1))
     endless = mail(3, host="h" * 40_000)
     store = store_of()

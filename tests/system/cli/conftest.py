@@ -19,7 +19,7 @@ class Commands:
         self.folder = folder
         self.store = f"sqlite:{folder}/store/mailtrace.db"
         self.environment = {
-            **os.environ,
+            **{name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES")},
             "TZ": "UTC",
             "MAILTRACE_STORE": self.store,
             "XDG_CONFIG_HOME": str(folder),

@@ -29,6 +29,7 @@ def test_flags_precede_the_environment_the_file_and_the_defaults(commands):
     assert shown(commands.index("--show-config", "--tz", "UTC")) == {
         f'store = "{commands.store}"': "MAILTRACE_STORE",
         'tz = "UTC"': "--tz",
+        'host = ""': "default",
         "retention = 30": str(file),
         "wait = false": "default",
     }
@@ -41,7 +42,9 @@ def test_what_is_shown_is_a_configuration(commands):
     done = commands.index("--show-config", "--store", 'sqlite:/a "b"\\c\'\u00e9#', "--wait")
     again = commands.folder / "again.toml"
     again.write_text(done.stdout)
-    assert {"store": 'sqlite:/a "b"\\c\'\u00e9#', "tz": "", "wait": True} == load_toml(io.BytesIO(done.stdout.encode()))
+    assert {"store": 'sqlite:/a "b"\\c\'\u00e9#', "tz": "", "host": "", "wait": True} == load_toml(
+        io.BytesIO(done.stdout.encode())
+    )
     assert shown(done).keys() == shown(commands.index("--show-config", "--config", again, MAILTRACE_STORE="")).keys()
 
 

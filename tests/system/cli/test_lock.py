@@ -100,13 +100,13 @@ def test_a_lock_that_may_not_be_opened_is_said_with_advice(commands, log, store)
     )
 
 
-def test_a_folder_that_may_not_be_written_is_said_as_before(commands, log):
+def test_a_folder_that_may_not_be_written_is_said_with_its_owner(commands, log):
     folder = commands.folder / "store"
     folder.mkdir(mode=0o555)
     folder.chmod(0o555)
     done = commands.without_privileges("mailtrace-index", "-q", log)
     assert 2 == done.returncode
-    assert f"{folder}/mailtrace.db cannot be written (Permission denied): choose another file" in done.stderr
+    assert f"{folder}/mailtrace.db cannot be written by this user: {folder} belongs to root" in done.stderr
 
 
 @pytest.fixture

@@ -57,7 +57,7 @@ def test_the_wheel_holds_the_package_and_what_admins_expect(packages):
     names = set(zipfile.ZipFile(packages[1]).namelist())
     data = {name.partition(".data/data/share/")[2] for name in names if ".data/data/share/" in name}
     rest = {name for name in names if ".data/" not in name and ".dist-info/" not in name}
-    assert files("mailtrace/**/*.py") | {"mailtrace/py.typed"} == rest
+    assert files("mailtrace/**/*.py") | {"mailtrace/py.typed", "mailtrace/message/lines.dict"} == rest
     assert {"man/man1/mailtrace-index.1", "man/man1/mailtrace-search.1", "man/man5/mailtrace.toml.5"} <= data
     given = {f"mailtrace/{path.removeprefix('contrib/')}" for path in files("contrib/**/*")}
     assert given | {f"doc/mailtrace/{Path(path).name}" for path in files("docs/*.md")} <= data
