@@ -45,7 +45,7 @@ def tally_of_searches(searches: Searches, query: Query, span: Span) -> Tally:
     Raises:
         StoreError: as `Searches.documents`.
     """
-    if not query.words:
+    if not query.words and not of_attempts(query).compares_results:
         try:
             return _Counting(searches, query, span).tally()
         except _NotCountableError:
