@@ -46,10 +46,11 @@ class Reader:
             before = self._state()
             try:
                 result = self._read(work)
-            except sqlite3.DatabaseError:
+            except sqlite3.DatabaseError as error:
                 has_changed |= self._state() != first
                 # A write-ahead log is no proof of a writer: one that was killed leaves it.
                 if not has_changed and (retries >= _RETRIES_UNCHANGED or not before[0]):
+                    self._explain(error)
                     raise
             else:
                 if self._immutable in (None, self._state()):
@@ -81,16 +82,20 @@ class Reader:
     def _connected(self) -> sqlite3.Connection:
         try:
             return self._with("mode=ro")
-        except sqlite3.OperationalError as error:
+        except sqlite3.OperationalError:
             self._immutable = self._state()
-            if self._immutable[0] and not self._path.with_name(self._path.name + "-shm").exists():
-                raise StoreError(
-                    f"{self._path} cannot be used: its last writer was killed, and this user may not complete it:"
-                    " run mailtrace-index once; what is stored is not lost"
-                ) from error
             if self._immutable[0]:
                 raise
         return self._with("immutable=1")
+
+    def _explain(self, error: sqlite3.DatabaseError) -> None:
+        """Raise a better error if the index of the write-ahead log is lost, which only a writer can make again."""
+        is_unable = isinstance(error, sqlite3.OperationalError) and self._state()[0]
+        if is_unable and not self._path.with_name(self._path.name + "-shm").exists():
+            raise StoreError(
+                f"{self._path} cannot be used: its last writer was killed, and this user may not complete it:"
+                " run mailtrace-index once; what is stored is not lost"
+            ) from error
 
     def _with(self, mode: str) -> sqlite3.Connection:
         uri = f"{self._path.resolve().as_uri()}?{mode}"
