@@ -82,7 +82,7 @@ def _parser() -> Parser:
     option(
         "--replace",
         action="store_true",
-        help="take what these logs gave out of the store and read them anew: if -y, --tz or --host was wrong",
+        help="remove from the store what these logs gave, and read them again: if -y, --tz or --host was wrong",
     )
     option("--rebuild", action="store_true", help="derive all documents again from the log lines that the store keeps")
     option("--check", action="store_true", help="show the state of the store and its problems; write nothing")

@@ -1,4 +1,4 @@
-"""Take logs that were read with a wrong year or time zone out of the store, so that they can be read anew.
+"""Take logs that were read with a wrong year or time zone out of the store, so that they can be read again.
 
 The checkpoint of a log knows the year and the zone with which it was read, so reading it so again gives the lines to
 take out (`subtract.py`). Only when all of them are, the checkpoints are deleted; until then the same can be repeated.

@@ -273,12 +273,12 @@ def _check(plan: Planned, calendar: Calendar, state: dict[str, Any]) -> None:
     if calendar.host and _host(state) not in ("", calendar.host):
         raise LogError(
             f"{path} was indexed with --host {_host(state)}, now with {calendar.host}:"
-            " omit --host, or add --replace to read it anew"
+            " omit --host, or add --replace to read it again"
         )
     if without_year and begin["latest"] is None and plan.year not in (None, begin["year"], state.get("given")):
         raise LogError(
             f"{path} was indexed with the year {begin['year']}, now with {plan.year}:"
-            f" omit -y, or add --replace to read it anew with -y {plan.year}"
+            f" omit -y, or add --replace to read it again with -y {plan.year}"
         )
     instant = frames["latest"] if without_year else frames["dated"]
     if instant is None or (state["zone"] and not calendar.zone_name):
@@ -289,7 +289,7 @@ def _check(plan: Planned, calendar: Calendar, state: dict[str, Any]) -> None:
         now = f"--tz {calendar.zone_name}" if calendar.zone_name else "the machine's time zone"
         raise LogError(
             f"{path} was indexed with {name} ({_shown(before)}), now with {now} ({_shown(after)}):"
-            " use the earlier zone with --tz, or add --replace to read it anew"
+            " use the earlier zone with --tz, or add --replace to read it again"
         )
 
 

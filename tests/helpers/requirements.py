@@ -10,3 +10,9 @@ def lacking(reason: str) -> None:
     if os.environ.get("CI") == "true":
         pytest.fail(reason)
     pytest.skip(reason)
+
+
+def need_root() -> None:
+    """Skip a test that only root can run, since it makes files of other users or becomes one."""
+    if os.geteuid():
+        lacking("only root can become another user")

@@ -15,7 +15,7 @@ from mailtrace.stores.sqlite.filter import Filter
 _MINUTE: Final = 60_000_000
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _MOST: Final = 100_000
-"""How many values, or pairs of a key and a delay, are in memory before they are counted, or made anew."""
+"""How many values, or pairs of a key and a delay, are in memory before they are counted, or made again."""
 
 
 def groups_of_blocks(query: Query, groupings: Sequence[Grouping], blocks: Iterable[Block]) -> list[list[Group]]:

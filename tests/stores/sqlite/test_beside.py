@@ -14,6 +14,7 @@ from threading import Barrier, Thread
 
 import pytest
 
+from helpers.requirements import need_root
 from helpers.stores import other_process
 from helpers.stores.contents import found, put
 from helpers.stores.other_process import mail, pieces
@@ -40,14 +41,12 @@ def other(path: Path, action: str, seed: int = 0) -> "subprocess.Popen[str]":
 
 @contextmanager
 def as_nobody() -> Iterator[None]:
+    need_root()
     os.seteuid(NOBODY)
     try:
         yield
     finally:
         os.seteuid(0)
-
-
-needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
 
 
 @pytest.fixture
@@ -60,7 +59,6 @@ def path() -> Iterator[Path]:
         yield made
 
 
-@needs_root
 def test_a_reader_that_may_not_write_never_finds_a_whole_store_damaged(path):
     """Indexers come and go: each creates the files beside the store, and deletes them when it closes the store."""
     writer, store = other(path, "come"), SqliteStore(str(path))
@@ -80,7 +78,6 @@ def test_a_reader_that_may_not_write_never_finds_a_whole_store_damaged(path):
     assert answers > 0
 
 
-@needs_root
 @pytest.mark.parametrize("expires", [False, True])
 def test_a_search_that_began_when_nobody_wrote_goes_on_when_somebody_does(path, expires):
     store = SqliteStore(str(path), now=lambda: AT / SECOND)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from helpers.requirements import lacking
 from helpers.stores.contents import found, put
 from helpers.stores.transactions import transaction, whole
 from mailtrace.errors import StoreError, StoreMissingError
@@ -50,8 +51,9 @@ def test_closing_discards_uncommitted_writes_and_lets_others_write(tmp_path):
     other.close()
 
 
-@pytest.mark.skipif(not OPEN_FILES.is_dir(), reason="only Linux tells which files a process has open")
 def test_a_closed_store_and_a_finished_search_leave_no_file_open(tmp_path):
+    if not OPEN_FILES.is_dir():
+        lacking("only Linux tells which files a process has open")
     store = SqliteStore(str(tmp_path / "mailtrace.db"))
     put(store, transaction("KEPT", whole()))
     assert 1 == store.count(Query())

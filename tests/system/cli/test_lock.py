@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from helpers.requirements import need_root
 from mailtrace.indexing.lock import BusyError, lock_path, locked
 from mailtrace.stores import open_store
 
@@ -61,16 +62,16 @@ def test_only_those_who_write_the_store_can_lock_it(store, mode, expected):
     assert expected == stat.S_IMODE(lock_path(store).stat().st_mode)
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can index for another user")
 def test_a_lock_that_root_made_is_the_stores_owners(store):
+    need_root()
     os.chown(store, 65534, 65533)
     assert not is_locked(store)
     found = lock_path(store).stat()
     assert (65534, 65533) == (found.st_uid, found.st_gid)
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder away")
 def test_the_lock_of_a_store_that_is_still_missing_is_its_folders_owners(store):
+    need_root()
     store.unlink()
     os.chown(store.parent, 65534, 65533)
     assert not is_locked(store)

@@ -1,4 +1,4 @@
-"""mailtrace-index --replace: logs that were read with a wrong year or time zone are read anew."""
+"""mailtrace-index --replace: logs that were read with a wrong year or time zone are read again."""
 
 import os
 from pathlib import Path
@@ -87,7 +87,7 @@ def test_a_log_that_was_read_with_a_wrong_host_is_replaced(commands, wrong):
     file.write_text(EXIM)
     assert 0 == commands.index("-q", "--tz", "UTC", *wrong, file).returncode
     refused = commands.index("-q", "--tz", "UTC", "--host", "mx2", file)
-    assert (2, True) == (refused.returncode, refused.stderr.endswith("or add --replace to read it anew\n"))
+    assert (2, True) == (refused.returncode, refused.stderr.endswith("or add --replace to read it again\n"))
     assert 0 == commands.index("-q", "--replace", "--tz", "UTC", "--host", "mx2", file).returncode
     assert expected(commands, "--tz", "UTC", "--host", "mx2", file) == everything(commands)
 

@@ -10,6 +10,7 @@ import time
 import pytest
 
 from helpers.mail_log import many
+from helpers.requirements import need_root
 from helpers.terminal import Terminal
 from mailtrace.indexing.lock import locked
 from mailtrace.stores import open_store
@@ -168,8 +169,7 @@ def error_of(done) -> str:
 @pytest.fixture
 def closed(commands, log):
     """A store that only another user and the group adm may read."""
-    if os.geteuid():
-        pytest.skip("only root can make files of another user")
+    need_root()
     assert 0 == commands.index("-q", log).returncode
     folder = commands.folder / "store"
     for path in (folder, *folder.iterdir()):
