@@ -2,9 +2,10 @@
 
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from functools import lru_cache, partial
+from functools import cached_property, partial
 from operator import itemgetter
 from pathlib import Path
+from threading import local
 from typing import Any, Final, TypeAlias
 
 import orjson
@@ -32,7 +33,7 @@ def packed(lines: Iterable[Line], document: Document | None = None) -> bytes:
 
     A document repeats what its lines say, so it adds little to them, and a search need not parse the lines.
     """
-    return _codec()[0](values_of(lines, document))
+    return _codec.functions[0](values_of(lines, document))
 
 
 def values_of(lines: Iterable[Line], document: Document | None) -> bytes:
@@ -42,13 +43,13 @@ def values_of(lines: Iterable[Line], document: Document | None) -> bytes:
 
 def unpacked(host: str, data: bytes) -> list[Record]:
     """Return the lines of a host from what `packed` returned."""
-    return [Record(time, host, *rest) for time, *rest in orjson.loads(_codec()[1](data))[1:]]
+    return [Record(time, host, *rest) for time, *rest in orjson.loads(_codec.functions[1](data))[1:]]
 
 
 def document_in(data: bytes, *, with_lines: bool = False) -> Document | None:
     """Return the document from what `packed` returned, if wanted with the member `lines` (`shown`)."""
     found: Document | None
-    found, *lines = orjson.loads(_codec()[1](data))
+    found, *lines = orjson.loads(_codec.functions[1](data))
     if found is not None and with_lines:
         found["lines"] = shown(Record(time, found["host"], *rest) for time, *rest in lines)
     return found
@@ -79,17 +80,27 @@ def kept_line(host: str, time: int, values: Sequence[Any], line: str = "") -> Re
     return Record(time, host, kept_facts.PROGRAM, line, kept_facts.text_of(values))
 
 
-@lru_cache(maxsize=1)
-def _codec() -> tuple[_Convert, _Convert]:
-    """Return the functions that compress and decompress, made at the first use: many searches need neither."""
-    data = DICTIONARY.read_bytes()
-    if sys.version_info >= (3, 14):
-        from compression.zstd import ZstdDict, compress, decompress  # noqa: PLC0415
+class _Codec(local):
+    """What compresses and decompresses, made at the first use: many searches need neither.
 
-        known = ZstdDict(data)
-        return partial(compress, level=_LEVEL, zstd_dict=known.as_digested_dict), partial(decompress, zstd_dict=known)
-    from zstandard import ZstdCompressionDict, ZstdCompressor, ZstdDecompressor  # noqa: PLC0415
+    Each thread has its own: an object of Zstandard must not be used by two at a time.
+    """
 
-    dictionary = ZstdCompressionDict(data)
-    dictionary.precompute_compress(level=_LEVEL)
-    return ZstdCompressor(_LEVEL, dictionary).compress, ZstdDecompressor(dictionary).decompress
+    @cached_property
+    def functions(self) -> tuple[_Convert, _Convert]:
+        """The functions that compress and decompress."""
+        data = DICTIONARY.read_bytes()
+        if sys.version_info >= (3, 14):
+            from compression.zstd import ZstdDict, compress, decompress  # noqa: PLC0415
+
+            known = ZstdDict(data)
+            packing = partial(compress, level=_LEVEL, zstd_dict=known.as_digested_dict)
+            return packing, partial(decompress, zstd_dict=known)
+        from zstandard import ZstdCompressionDict, ZstdCompressor, ZstdDecompressor  # noqa: PLC0415
+
+        dictionary = ZstdCompressionDict(data)
+        dictionary.precompute_compress(level=_LEVEL)
+        return ZstdCompressor(_LEVEL, dictionary).compress, ZstdDecompressor(dictionary).decompress
+
+
+_codec: Final = _Codec()

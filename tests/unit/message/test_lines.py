@@ -1,6 +1,8 @@
 """Lines as a store keeps them and as a document shows them."""
 
-from mailtrace.message.lines import Line, document_in, kept_line, packed, shown
+from concurrent.futures import ThreadPoolExecutor
+
+from mailtrace.message.lines import Line, document_in, kept_line, packed, shown, unpacked
 from mailtrace.mta.facts import Client, Removed
 from mailtrace.mta.kept_facts import values_of
 from mailtrace.syslog.records import Record
@@ -42,3 +44,13 @@ def test_a_refusal_without_a_queue_id_was_kept_with_its_line():
     facts = [values_of(Client("unknown [192.0.2.1]")), values_of(Removed("removed"))]
     (only,) = shown(kept_line("mx", SECOND, values, line) for values in facts)
     assert ("mailtrace/kept-fact", "7", line[2:]) == (only["program"], only["pid"], only["text"])
+
+
+def test_threads_do_not_disturb_each_other():
+    lines = [[(n, "postfix/smtp", str(n), f"{n}: to=<{'x' * (n % 500)}@example.org>")] for n in range(3_000)]
+
+    def survive(some):
+        return [unpacked("mx", packed(each)) == [Record(each[0][0], "mx", *each[0][1:])] for each in some]
+
+    with ThreadPoolExecutor(8) as pool:
+        assert all(all(found) for found in pool.map(survive, [lines] * 16))
