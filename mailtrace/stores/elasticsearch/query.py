@@ -37,6 +37,8 @@ _LONGEST: Final = 32_766
 """The most bytes of a term in UTF-8 (Lucene, `IndexWriter.MAX_TERM_LENGTH`)."""
 
 _ALL_IPV4: Final = "0.0.0.0/0"
+_MAPPED: Final = f"6{'ffff':0>24}"
+"""The beginning of the key of an IPv4 address in one of IPv6."""
 _IS_PACKED: Final[Clause] = {"term": {"is_packed": True}}
 _IS_EARLY: Final[Clause] = {"term": {"to.last": False}}
 
@@ -186,6 +188,8 @@ def _not_empty(pattern: Pattern) -> Pattern:
 def _network(field: _Field, network: str) -> Clause:
     first, last = network_keys(network)
     keys: Clause = {"range": {field.ips: {"gte": first, "lte": last}}}
+    if first.startswith(_MAPPED) and last.startswith(_MAPPED):
+        return keys  # such an address is stored by its key only
     others: list[Clause] = [{"exists": {"field": field.ips}}]
     if ":" in network:
         # For the server, IPv4 addresses are within `::/0` too.

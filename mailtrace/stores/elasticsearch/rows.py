@@ -13,7 +13,14 @@ from mailtrace.message.part import Part, lines_to_keep
 from mailtrace.message.replay import transaction_of
 from mailtrace.stores.base import Row, Stored
 from mailtrace.stores.elasticsearch.periods import DAY
-from mailtrace.stores.elasticsearch.values import members_of, merged_results, restored, with_all_values
+from mailtrace.stores.elasticsearch.values import (
+    are_compared_so,
+    compared_members_of,
+    members_of,
+    merged_results,
+    restored,
+    with_all_values,
+)
 from mailtrace.syslog.records import Record
 
 LINES: Final = ["transaction", "host", "mta", "line", "lines", "facts"]
@@ -36,27 +43,36 @@ def source(row: Row, *, is_earlier: bool = False) -> bytes:
     """
     members = _members(row, is_earlier=is_earlier)
     source = orjson.dumps(members)
-    if len(source) > _BIG and row.document is not None:
-        source = orjson.dumps(_merged(row.document, members, is_earlier=is_earlier))
+    document = row.document
+    if document is None:
+        return source
+    if not is_earlier and not are_compared_so(document, source):
+        compared = compared_members_of(document, row.transaction.first)
+        members = {**compared, **_private(row), "packed": _pack(document)}
+        source = orjson.dumps(members)
+    if len(source) > _BIG:
+        source = orjson.dumps(_merged(document, members, is_earlier=is_earlier))
     return source
 
 
 def _members(row: Row, *, is_earlier: bool) -> dict[str, Any]:
     """Return the public members, the values that searches compare, and the private members."""
-    _, transaction, document = row
-    if document is None:
-        members = _stub(transaction)
-    elif is_earlier:
-        members = with_all_values(document, transaction.first)
+    if row.document is None:
+        members = _stub(row.transaction)
     else:
-        members, is_own = members_of(document, transaction.first)
-        if not is_own:
-            members["packed"] = _pack(document)
-    members["id"] = row.id
-    members["stub"] = document is None
+        members = (with_all_values if is_earlier else members_of)(row.document, row.transaction.first)
+    return {**members, **_private(row)}
+
+
+def _private(row: Row) -> dict[str, Any]:
+    transaction = row.transaction
+    members = {
+        "id": row.id,
+        "stub": row.document is None,
+        "lines": b64encode(packed(lines_to_keep(transaction))).decode(),
+    }
     if transaction.may_lack_beginning:
         members["headless"] = True
-    members["lines"] = b64encode(packed(lines_to_keep(transaction))).decode()
     return members
 
 

@@ -4,6 +4,7 @@ Every run repeats this. What an administrator has changed stays as it is.
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
 from typing import Any, Final
 
 from mailtrace.errors import StoreError
@@ -41,12 +42,25 @@ class Setup:
     def __init__(
         self, server: Server, prefix: str, retention_days: int | None, period: str | None, notify: Notify
     ) -> None:
-        self.lifecycle: Lifecycle | None = None
-        """What deletes expired indices on the server; known after `prepare`. If None, mailtrace deletes them itself."""
         self.periods = Periods(period or "day")
         self._server, self._prefix, self._notify = server, prefix, notify
         self._retention_days, self._period = retention_days, period
         self._reported_closed = False
+
+    @cached_property
+    def lifecycle(self) -> Lifecycle | None:
+        """What deletes expired indices on the server. If None, mailtrace deletes them itself.
+
+        A process that only writes asks for it when it creates an index, without `prepare`.
+        """
+        lifecycle = self.management()
+        try:
+            lifecycle.read({"day"})
+        except AnswerError as error:
+            if not error.is_of_unknown_path:
+                raise
+            return None
+        return lifecycle
 
     def prepare(self, checkpoints: str) -> None:
         """Create what is missing; update an older version's template, and add its new fields to existing indices.
@@ -69,18 +83,13 @@ class Setup:
 
     def _prepare_policy(self, periods: set[str]) -> None:
         """Create the policy; change an existing one only for a new retention, and only if mailtrace set it."""
-        lifecycle = self.management()
-        try:
-            found = lifecycle.read(periods)
-            if found is None:
-                lifecycle.write(self._retention_days or RETENTION_DAYS, periods, None)
-            elif (days := self._days(found)) is not None:
-                lifecycle.write(days, periods, found)
-        except AnswerError as error:
-            if not error.is_of_unknown_path:
-                raise
-        else:
-            self.lifecycle = lifecycle
+        if self.lifecycle is None:
+            return
+        found = self.lifecycle.read(periods)
+        if found is None:
+            self.lifecycle.write(self._retention_days or RETENTION_DAYS, periods, None)
+        elif (days := self._days(found)) is not None:
+            self.lifecycle.write(days, periods, found)
 
     def management(self) -> Lifecycle:
         """Return the management of policies that belongs to the server's product, which may lack it."""

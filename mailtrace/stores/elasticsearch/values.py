@@ -27,18 +27,30 @@ _RESULT_FOLDED: Final = ("recipient", "orig_to", "relay", "relay_host", "status"
 _IPS: Final = ("client_ip", "relay_ip")
 
 
-def members_of(document: Document, date: int) -> tuple[dict[str, Any], bool]:
-    """Return the members that searches compare and show, and whether they are the document's own.
+def members_of(document: Document, date: int) -> dict[str, Any]:
+    """Return the members that searches compare and show; `date` is in microseconds since 1970."""
+    return _members(document, document, date)
 
-    `date` is in microseconds since 1970.
-    """
-    is_own = _is_compared_as_it_is(document)
-    shown = document if is_own else _as_compared(document)
+
+def are_compared_so(document: Document, source: bytes) -> bool:
+    """Return whether the server compares public members as `matches` does, given the JSON that contains them."""
+    return source.isascii() and all(
+        map(_is_usual_ip, [document["client_ip"], *(one["relay_ip"] for one in document["to"])])
+    )
+
+
+def compared_members_of(document: Document, date: int) -> dict[str, Any]:
+    """Return the members of a document that the server would compare in another way, as searches compare them."""
+    to = [_compared(result, _RESULT_FOLDED) for result in document["to"]]
+    return _members(document, {**_compared(document, _FOLDED), "to": to}, date)
+
+
+def _members(document: Document, shown: Document, date: int) -> dict[str, Any]:
     members = _without_null(shown)
     to = zip(document["to"], shown["to"], strict=True)
     members["to"] = [_result(document, result, its_members) for result, its_members in to]
     members["search"] = _values(document, shown, date)
-    return members, is_own
+    return members
 
 
 def restored(kept: dict[str, Any]) -> Document:
@@ -126,16 +138,6 @@ def _others(name: str, names: frozenset[str], copied: Iterable[str | None], ip: 
     return found
 
 
-def _is_compared_as_it_is(document: Document) -> bool:
-    """Return whether the server compares the public members as `matches` does."""
-    return (
-        # A lone surrogate or a huge integer is an error here.
-        orjson.dumps(document).isascii()
-        and _is_usual_ip(document["client_ip"])
-        and all(_is_usual_ip(result["relay_ip"]) for result in document["to"])
-    )
-
-
 @lru_cache(maxsize=4096)
 def _is_usual_ip(ip: str | None) -> bool:
     """Return whether the server takes an IP address for what `ip_key` does, and its spelling is the usual one.
@@ -143,12 +145,6 @@ def _is_usual_ip(ip: str | None) -> bool:
     An IPv4 address in one of IPv6 is the same for the server as the IPv4 address.
     """
     return ip is None or (bool(ip_key(ip)) and normal_ip(ip) == ip and not ip.startswith("::ffff:"))
-
-
-def _as_compared(document: Document) -> Document:
-    """Return a document whose members the server compares as `matches` compares those of this one."""
-    to = [_compared(result, _RESULT_FOLDED) for result in document["to"]]
-    return {**_compared(document, _FOLDED), "to": to}
 
 
 def _compared(values: dict[str, Any], folded: Iterable[str]) -> dict[str, Any]:
