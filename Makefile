@@ -63,7 +63,7 @@ bench: $(VENV)/.test-extras
 
 # Ten million lines and ten million transactions. Takes an hour and 40 GB of disk.
 bench-large: $(VENV)/.test-extras
-	$(BIN)/python -m bench --only memory,growth,searches
+	$(BIN)/python -m bench --only memory,growth,rebuild,searches
 
 # Kills the indexer 50 times per store, and rotates a log in a thousand ways. Takes about ten minutes.
 bench-reliability: $(VENV)/.test-extras

@@ -116,8 +116,9 @@ class Counting:
         return 0
 
     def close(self) -> None:
-        """Print the number of documents."""
-        print(orjson.dumps({"documents": self.documents}).decode())
+        """Print the number of documents, in the process that writes."""
+        if self.documents:
+            print(orjson.dumps({"documents": self.documents}).decode())
 
 
 class Bodies(Counting):
