@@ -47,9 +47,10 @@ format: $(VENV)/.test-extras
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-# Writes flags, settings and fields from the code into the documentation, and the shell completions.
+# Writes flags, settings and fields from the code into the documentation, the shell completions, and the dashboards.
 docs: $(BIN)/mailtrace-index
 	$(BIN)/python tools/docs.py
+	$(BIN)/python tools/dashboards.py
 
 package: $(VENV)/.test-extras
 	$(BIN)/python -m build --outdir dist .

@@ -48,7 +48,8 @@ def take_out(store: Store, paths: Sequence[str], own_host: str = "") -> Taken:
     store.commit([])
     logs, wrong = readable(paths)
     wrong += [
-        f"{log.path}: a stream leaves no checkpoint, so --replace does not know what it gave: index into a new --store"
+        f"{log.path}: a stream leaves no checkpoint, so --replace does not know what it gave:"
+        " index the same lines as a file in the same way, then replace that"
         for log in logs
         if log.is_stream
     ]

@@ -1,6 +1,7 @@
 """mailtrace-index --replace: logs that were read with a wrong year or time zone are read again."""
 
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -130,6 +131,17 @@ def test_a_stream_cannot_be_replaced(commands):
     done = commands.index("--replace", "-", given=LOG.encode())
     assert 2 == done.returncode
     assert done.stderr.startswith("mailtrace-index: -: a stream leaves no checkpoint, so --replace does not know")
+
+
+def test_what_a_stream_gave_with_a_wrong_year_is_replaced_as_the_message_says(commands, log):
+    said = commands.index("-q", "--tz", "UTC", "-", given=LOG.encode()).stderr
+    year = re.search(r"using (\d+) for the first; .* as a file with -y (\d+), then with --replace -y YEAR\n", said)
+    assert year[1] == year[2]
+    before = everything(commands)
+    assert 0 == commands.index("-q", "--tz", "UTC", "-y", year[1], log).returncode
+    assert before == everything(commands)
+    assert 0 == commands.index("-q", "--tz", "UTC", "--replace", "-y", 2010, log).returncode
+    assert expected(commands, "--tz", "UTC", "-y", 2010, log) == everything(commands)
 
 
 def test_it_is_not_combined_with_other_ways_to_read(commands, log):
