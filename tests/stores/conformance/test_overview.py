@@ -8,6 +8,7 @@ from helpers.stores.contents import put
 from helpers.stores.queries import random_queries
 from helpers.stores.transactions import AT, newest_first, random_transactions, transaction
 from mailtrace.mta.facts import Client
+from mailtrace.output.overview_json import overview_json
 from mailtrace.search.overview import overview_of
 from mailtrace.search.query import Query, matches, microseconds
 from mailtrace.search.tally import Span
@@ -38,6 +39,8 @@ def test_overviews_are_those_of_overview_of(store, seed):
         for query in queries:
             asked = span.whole.of(query)
             wanted = overview_of(query, span, (each for each in documents if matches(asked, each)))
-            assert store.overview(query, span) == wanted, (query, span)
+            found = store.overview(query, span)
+            assert found == wanted, (query, span)
+            assert overview_json(found) == overview_json(wanted), (query, span)
             seen += bool(wanted.top["from"]) + bool(wanted.reasons) + bool(wanted.queue.number) + bool(wanted.before)
     assert seen > 20
