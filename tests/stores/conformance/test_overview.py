@@ -10,6 +10,7 @@ from helpers.stores.transactions import AT, newest_first, random_transactions, t
 from mailtrace.mta.facts import Client
 from mailtrace.output.overview_json import overview_json
 from mailtrace.search.overview import overview_of
+from mailtrace.search.patterns import Pattern
 from mailtrace.search.query import Query, matches, microseconds
 from mailtrace.search.tally import Span
 from mailtrace.syslog.timezones import zone_of
@@ -34,7 +35,8 @@ def test_overviews_are_those_of_overview_of(store, seed):
     put(store, *transactions, transaction("ABCDE0FFFF", [(AT, Client("bob.desktop [10.10.10.10]"))]))
     documents = newest_first(transactions)
     seen = 0
-    queries = [Query(), *random.sample(list(random_queries(random, transactions)), 12)]
+    in_queue = Query(queued=True), Query(queued=True, recipients=(Pattern.of("*@bar.com"),))
+    queries = [Query(), *in_queue, *random.sample(list(random_queries(random, transactions)), 12)]
     for span in spans(random, documents):
         for query in queries:
             asked = span.whole.of(query)
