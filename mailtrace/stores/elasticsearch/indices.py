@@ -13,6 +13,7 @@ from mailtrace.errors import StoreError
 from mailtrace.stores.elasticsearch.client import Server
 from mailtrace.stores.elasticsearch.periods import DaySpan, day_span_of, name_of, periods_of
 from mailtrace.stores.elasticsearch.setup import MOST_NAMES, Setup, create
+from mailtrace.stores.elasticsearch.template import has_fields
 
 _HOUR: Final = 3_600_000
 _DAY: Final = 86_400_000
@@ -72,9 +73,26 @@ class Indices:
         else:
             body = {"mappings": {"_meta": {"origination": origination}}}
         if create(self._server, index, body):
+            self._require_fields(index)
             return origination
         self._set_missing_originations([index])
         return self._read_originations(index).get(index, origination)
+
+    def _require_fields(self, index: str) -> None:
+        """Check that a new index has the fields of the template; otherwise delete it, since no search could use it.
+
+        Raises:
+            StoreError: another template applies, or an administrator has deleted ours.
+        """
+        found = self._server.ask_until_answered("GET", f"/{index}/_mapping")
+        if has_fields(found[index]["mappings"]):
+            return
+        self.delete(index)
+        raise StoreError(
+            f"{self._server.name}: {index} would not get the fields of the index template {self.prefix}: it is missing,"
+            f" or another one has a higher priority (POST /_index_template/_simulate_index/{index} tells which); change"
+            " that, then run mailtrace-index again"
+        )
 
     def _origination_of_new(self, index: str) -> int:
         return max(_end(self._span(index)), self._milliseconds())
