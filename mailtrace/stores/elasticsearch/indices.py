@@ -101,11 +101,14 @@ class Indices:
         """Set the origination date of indices that a write created by itself, after they had been deleted."""
         if not indices or not self._server.dialect.writes_create_indices:
             return
+        # Each index has `dynamic`, so that one that is not found has been deleted.
+        kept = "*.mappings._meta,*.mappings.dynamic"
         found = self._server.ask_until_answered(
-            "GET", f"/{self._path_of(indices)}/_mapping", ignore_unavailable=True, filter_path="*.mappings._meta"
+            "GET", f"/{self._path_of(indices)}/_mapping", ignore_unavailable=True, filter_path=kept
         )
-        for index in set(indices) - found.keys():
-            self._set_origination(index, self._origination_of_new(index))
+        for index in set(indices) & found.keys():
+            if "origination" not in found[index]["mappings"].get("_meta", {}):
+                self._set_origination(index, self._origination_of_new(index))
 
     def _span(self, index: str) -> DaySpan:
         span = day_span_of(index.removeprefix(f"{self.prefix}-"))
