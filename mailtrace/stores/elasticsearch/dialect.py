@@ -12,7 +12,8 @@ from mailtrace.stores.elasticsearch.errors import AnswerError, Reply
 Request: TypeAlias = tuple[str, str, Any]
 """Method, path and body."""
 
-_MEMBERS: Final = tuple(field.name for field in DOCUMENT)
+_MEMBERS: Final = (*(field.name for field in DOCUMENT), "lines")
+"""The members of a document, and last its log lines, if these were asked for."""
 _RESULT_MEMBERS: Final = tuple(field.name for field in RECIPIENT_RESULT)
 
 

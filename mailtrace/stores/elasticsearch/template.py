@@ -169,6 +169,11 @@ def is_newer(found: dict[str, Any]) -> bool:
     return _version_in(found.get("_meta") or {}) > _version(__version__)
 
 
+def has_fields(found: dict[str, Any]) -> bool:
+    """Return whether the mapping of an index is that of a template of mailtrace, of whatever version."""
+    return bool(found.get("properties", {}).get("to", {}).get("type") == "nested")
+
+
 def _version_in(meta: dict[str, Any]) -> tuple[int, ...]:
     return _version(str(meta.get("mailtrace", "0")))
 

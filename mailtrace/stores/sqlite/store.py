@@ -21,7 +21,7 @@ from mailtrace.message.document import Document
 from mailtrace.message.part import Part
 from mailtrace.message.transaction import Key, TimeSpan, starts_near, time_span_of
 from mailtrace.search.groups import Group, Grouping, groups_together
-from mailtrace.search.overview import Overview, finished
+from mailtrace.search.overview import Overview, finished, overview_of
 from mailtrace.search.query import Query
 from mailtrace.search.tally import Span
 from mailtrace.stores import make_folder
@@ -280,6 +280,8 @@ class SqliteStore:
     def overview(self, query: Query, span: Span) -> Overview:
         """Return the overview of the documents that match; the query's dates do not count."""
         every = span.whole.of(query)
+        if query.queued:
+            return overview_of(query, span, self.search(every))
         with self._reading() as reader:
             tally = reader.read(lambda connection: tally_of_blocks(query, span, blocks_of(connection, every)))
         return finished(tally)

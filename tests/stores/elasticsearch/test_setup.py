@@ -121,6 +121,27 @@ def test_an_index_that_cannot_take_the_new_fields_is_named_and_tried_again(clien
     store_of()
 
 
+@pytest.mark.parametrize("reason", ["another template", "no template"])
+def test_an_index_without_the_fields_of_the_template_is_not_written(client, store_of, elasticsearch_prefix, reason):
+    prefix, store = elasticsearch_prefix, store_of()
+    put(store, mail(at=AT - DAY * SECOND))
+    other = f"{prefix}-of-others"
+    if reason == "another template":
+        client.indices.put_index_template(name=other, index_patterns=[f"{prefix}*"], priority=1000)
+    else:
+        client.indices.delete_index_template(name=prefix)
+    try:
+        with pytest.raises(
+            StoreError, match=rf"{prefix}-2011.12.15 would not get .*_simulate_index/{prefix}-2011.12.15"
+        ):
+            put(store, mail())
+        assert list(client.indices.get(index=f"{prefix}-*")) == [f"{prefix}-2011.12.14"]
+    finally:
+        client.options(ignore_status=404).indices.delete_index_template(name=other)
+    put(store_of(), mail())
+    assert store_of().count(Query()) == 2
+
+
 def count(client, index, query):
     return client.count(index=index, query=query)["count"]
 
