@@ -75,6 +75,28 @@ fetch_distribution() {
   echo "$home"
 }
 
+# discovery_settings PORT CLUSTER SETTING: prints how the node with this HTTP port finds the others, as lines of its
+# configuration file. CLUSTER is the value of --cluster; SETTING names those that elect the first master.
+discovery_settings() {
+  local port=$1 setting=$3 nodes node names=() seeds=() transport=''
+  echo "node.name: test-$port"
+  if [[ -z $2 ]]; then
+    printf '%s\n' 'discovery.type: single-node' 'transport.port: 0'
+    return
+  fi
+  IFS=, read -ra nodes <<<"$2"
+  for node in "${nodes[@]}"; do
+    names+=("test-${node%:*}") seeds+=("127.0.0.1:${node#*:}")
+    [[ ${node%:*} != "$port" ]] || transport=${node#*:}
+  done
+  [[ -n $transport ]] || die "--cluster $2 lacks port $port"
+  echo "transport.port: $transport"
+  (
+    IFS=,
+    printf '%s: [%s]\n' discovery.seed_hosts "${seeds[*]}" "$setting" "${names[*]}"
+  )
+}
+
 # stop_server DEFAULT_PORT [--port N] [--keep]: what stop.sh does. `running` and `run_dir` are those of lib.sh.
 stop_server() {
   local port=$1 keep='' run pid i

@@ -2,7 +2,7 @@
 # Starts one OpenSearch node for tests, from the distribution on Maven Central, and waits until it answers.
 #
 #   start.sh [--version V] [--port N] [--heap SIZE] [--data FOLDER]
-#            [--setting KEY=VALUE]... [--jvm OPTION]... [--timeout SECONDS]
+#            [--cluster PORTS] [--setting KEY=VALUE]... [--jvm OPTION]... [--timeout SECONDS]
 #
 # On success it prints these variables for a shell's eval, and saves them in the file `env` of the run folder:
 #   OPENSEARCH_URL, OPENSEARCH_PID, OPENSEARCH_RUN_DIR
@@ -11,6 +11,8 @@
 #   --port N             its HTTP port on 127.0.0.1 (9230)
 #   --heap SIZE          the server's heap (1g)
 #   --data FOLDER        keep the data in this folder; without it each start begins empty
+#   --cluster PORTS      be a node of a cluster: the HTTP and transport ports of all its nodes, such as
+#                        9230:9330,9231:9331,9232:9332. A node of a new cluster answers once most of them have started
 #   --setting KEY=VALUE  another line of opensearch.yml
 #   --jvm OPTION         another option for the JVM: -XX:TieredStopAtLevel=1 starts faster, then runs slower
 #   --timeout SECONDS    how long to wait for the first answer (120)
@@ -30,7 +32,7 @@ usage() {
   sed -n '/^#!/d; /^#/!q; s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"
 }
 
-version=$DEFAULT_VERSION port=9230 heap=1g data='' timeout=120
+version=$DEFAULT_VERSION port=9230 heap=1g data='' cluster='' timeout=120
 settings=() jvm=()
 while (($#)); do
   case $1 in
@@ -38,13 +40,14 @@ while (($#)); do
       usage
       exit
       ;;
-    --version | --port | --heap | --data | --setting | --jvm | --timeout)
+    --version | --port | --heap | --data | --cluster | --setting | --jvm | --timeout)
       (($# > 1)) || die "$1 needs a value"
       case $1 in
         --version) version=$2 ;;
         --port) port=$2 ;;
         --heap) heap=$2 ;;
         --data) data=$2 ;;
+        --cluster) cluster=$2 ;;
         --setting) settings+=("${2%%=*}: ${2#*=}") ;;
         --jvm) jvm+=("$2") ;;
         --timeout) timeout=$2 ;;
@@ -101,16 +104,14 @@ data=$(cd "$data" && pwd -P)
 {
   cat <<YML
 cluster.name: mailtrace-test
-node.name: test-$port
-discovery.type: single-node
 network.host: 127.0.0.1
 http.port: $port
-transport.port: 0
 path.data: "$data"
 path.logs: "$run/logs"
 node.store.allow_mmap: false
 cluster.routing.allocation.disk.threshold_enabled: false
 YML
+  discovery_settings "$port" "$cluster" cluster.initial_cluster_manager_nodes
   if ((${#settings[@]})); then
     printf '%s\n' "${settings[@]}"
   fi
