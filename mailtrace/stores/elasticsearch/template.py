@@ -1,11 +1,12 @@
 """The index template, lifecycle policy and checkpoint index that mailtrace creates on a server.
 
 A stored document has the public members under their own names, and beside them private members, which searches do not
-return: `id`, `stub`, `headless`, `start`, `line`, `facts`, `packed` (the whole document, if it is too big for fields of
-its own; `is_packed` marks it), and in `search` the values that queries compare and group by. Python folds these values,
-as `search.query.matches` does, because Elasticsearch folds some characters differently (a capital sigma at the end of a
-word, a dotted capital I). The public members are for people's own queries, in Kibana for example. Some are also
-available under their names in the Elastic Common Schema (reference, "Email", "Source" and "Host" fields).
+return: `id`, `stub`, `headless`, `start`, `line`, `facts`, `mark` (which write it is from), `packed` (the whole
+document, if it is too big for fields of its own; `is_packed` marks it), and in `search` the values that queries
+compare and group by. Python folds these values, as `search.query.matches` does, because Elasticsearch folds some
+characters differently (a capital sigma at the end of a word, a dotted capital I). The public members are for people's
+own queries, in Kibana for example. Some are also available under their names in the Elastic Common Schema (reference,
+"Email", "Source" and "Host" fields).
 """
 
 from typing import Any, Final
@@ -23,7 +24,7 @@ UNFINISHED: Final = "unfinished"
 GRAMMAR: Final = "grammar"
 """A member of the `_meta` of the index of checkpoints: the version of the grammar that made the documents."""
 
-PRIVATE: Final = ("id", "stub", "headless", "start", "line", "lines", "facts", "search", "to.search")
+PRIVATE: Final = ("id", "stub", "headless", "start", "line", "lines", "facts", "mark", "search", "to.search")
 """The members that are not part of the public document, which searches leave out."""
 
 PRIORITY: Final = 500
