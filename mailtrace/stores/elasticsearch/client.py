@@ -27,6 +27,7 @@ from mailtrace.stores.elasticsearch.errors import (
     cause_of,
     error_of,
     is_too_old,
+    missing_in,
     opensearch_version,
     unsupported,
 )
@@ -177,6 +178,8 @@ class Server:
                 raise self._refusal(reply)
             if reply.content and not reply.is_json:
                 raise ValueError
+            if missing := missing_in(reply.body):
+                raise BusyError(f"{self.name} has only a part of the answer ({missing})", 503)
             return reply.body
 
     def _exchange(self, method: str, target: str, content: bytes | None, *, is_bulk: bool) -> Reply:
