@@ -123,10 +123,10 @@ class Cluster:
         with ThreadPoolExecutor(len(nodes)) as pool:
             list(pool.map(lambda node: node.start(self._ports), nodes))
 
-    def restart_if_ended(self, node: Node) -> None:
-        """Start a node again that has ended by itself."""
-        if not node.is_running:
-            self.start([node])
+    def restart_ended(self) -> None:
+        """Start the nodes again that have ended."""
+        if ended := [node for node in self.nodes if not node.is_running]:
+            self.start(ended)
 
     def ask(self, path: str, body: Any = None, method: str = "GET") -> Any:
         """Return the answer of the first node that answers."""

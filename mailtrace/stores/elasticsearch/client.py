@@ -34,14 +34,19 @@ from mailtrace.stores.elasticsearch.errors import (
 
 _PAUSES: Final = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
 """Seconds before each retry while the server is busy or restarting."""
+_RETRY_SECONDS: Final = 60
+"""No more than one retry begins later than this: a node without a master takes half a minute to refuse a request."""
 _UNREPORTED_TRIES: Final = 3
 """Retries of one request before the outage is reported: about two seconds."""
 _QUIET_SECONDS: Final = 600
 """A server that is busy or slow again and again is reported once in this time."""
 _SLOW_SECONDS: Final = 2
 """A request that has no answer after this time is reported."""
-_READ_SECONDS: Final = 15
-"""How long to wait for what a node has in memory: its version, templates, names of indices."""
+_READ_SECONDS: Final = 35
+"""How long to wait for what a node has in memory: its version, templates, names of indices.
+
+After 30 seconds a node without a master says so.
+"""
 _SEARCH_SECONDS: Final = 60
 _WRITE_SECONDS: Final = 120
 """How long to wait for a write: a document of 100,000 recipients takes long."""
@@ -169,6 +174,8 @@ class Server:
 
     def attempt(self, method: str, path: str, body: Any = None, /, **parameters: Any) -> Any:
         """Send a request once, as `ask` does, for a caller that retries and reports the outage itself."""
+        if "filter_path" in parameters:  # it also leaves out why a request fails
+            parameters["filter_path"] += ",error"
         mark = "&" if "?" in path else "?"
         target = f"{path}{mark}{_encoded(parameters)}" if parameters else path
         with self._as_store_error():
@@ -258,19 +265,23 @@ class Server:
         pauses: Sequence[float],
         retried: type[RetryableError],
     ) -> Any:
+        began = time.monotonic()
         with self.outage.reported_with_error():
             for tries in range(len(pauses)):
                 try:
                     return self.attempt(*request, **parameters)
                 except retried as error:
-                    if not self.pause(tries, error):
+                    if not self.pause(tries, error, began):
                         break
             return self.attempt(*request, **parameters)
 
-    def pause(self, tries: int, error: RetryableError) -> bool:
-        """Wait before the next retry of a request; return False, at once, if the connections have been closed."""
+    def pause(self, tries: int, error: RetryableError, began: float) -> bool:
+        """Wait before the next retry of a request that began at a monotonic time.
+
+        Return False, at once, if that was too long ago or the connections have been closed.
+        """
         self.outage.failed(error, tries)
-        return not self._closed.wait(self.pauses[tries])
+        return time.monotonic() - began < _RETRY_SECONDS and not self._closed.wait(self.pauses[tries])
 
     def close(self) -> None:
         """Close the connections."""

@@ -32,6 +32,15 @@ PRIORITY: Final = 500
 _OBJECTS: Final = 1_000_000
 """The most objects, and so the most recipient results, in a document; the default of 10,000 is too few."""
 
+_ADJUSTABLE: Final = (
+    "index.auto_expand_replicas",
+    "index.number_of_",
+    "index.refresh_interval",
+    "index.routing.",
+    "index.translog.",
+)
+"""What the names of settings begin with that depend on the cluster."""
+
 _EXACT: Final = {"type": "keyword"}
 _COMPARED: Final = {"type": "keyword", "doc_values": False}
 """For what queries compare: documents cut values at 8,191 characters, which fit in a term in any script."""
@@ -148,6 +157,12 @@ def template(prefix: str, meta: dict[str, Any], *, lifecycle: bool, array_object
         "template": {"settings": settings, "mappings": mapping()},
         "_meta": {"mailtrace": __version__, **meta},
     }
+
+
+def adjusted_settings(found: dict[str, Any]) -> dict[str, Any]:
+    """Return the settings of a template that are for an administrator to choose, so that a new version keeps them."""
+    settings = found.get("template", {}).get("settings", {})
+    return {name: value for name, value in settings.items() if name.startswith(_ADJUSTABLE)}
 
 
 def mapping() -> dict[str, Any]:

@@ -37,7 +37,7 @@ def test_a_server_that_never_answers(commands):
     with hung_server() as hung, socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         away = f"http://127.0.0.1:{unused.getsockname()[1]}"
-        late = "did not answer within 15 seconds"
+        late = "did not answer within 35 seconds"
         ends = {
             ("mailtrace-index", "--store", hung, "mail.log"): late,
             ("mailtrace-index", "--store", hung, "--check"): late,
@@ -50,11 +50,11 @@ def test_a_server_that_never_answers(commands):
         began = time.monotonic()
         runs = {command: started(commands, *command) for command in ends}
         for (name, _, url, *_), run in runs.items():
-            slow = "has not answered for 2 seconds: waiting up to 15 seconds"
+            slow = "has not answered for 2 seconds: waiting up to 35 seconds"
             assert run.stderr.readline() == f"{name}: {url} {slow}\n"
             assert 2 <= time.monotonic() - began < 12, run.args
         for command, run in runs.items():
             name, _, url, *_ = command
             assert run.communicate() == ("", f"{name}: {url} {ends[command]}\n")
             assert run.returncode == 2
-        assert time.monotonic() - began < 40
+        assert time.monotonic() - began < 70

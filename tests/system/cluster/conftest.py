@@ -29,6 +29,7 @@ def running_cluster() -> Iterator[Cluster]:
 @pytest.fixture
 def cluster(running_cluster):
     """Return the cluster, whole and without any mail."""
+    running_cluster.restart_ended()  # those that a failed test has left
     until(running_cluster.is_whole, 300)
     running_cluster.empty()
     return running_cluster

@@ -220,7 +220,7 @@ def test_the_disk_of_a_node_is_full(cluster, runs, tmp_path):
         meanwhile = runs.search("--count")
     counted(meanwhile)
     # The node may have ended itself.
-    cluster.restart_if_ended(cluster.nodes[2])
+    cluster.restart_ended()
     cluster.ask("/_cluster/reroute?retry_failed=true", {}, "POST")
     until(lambda: runs.search(*JSON)[:2] == (0, expected))
     messages = finish(following)
