@@ -33,6 +33,8 @@ class Stored(NamedTuple):
     transaction: Transaction
     version: Any
     """Passed back in the condition of a replacement or removal; only the store knows its meaning."""
+    mark: str = ""
+    """The mark of the row that was written last, if the store keeps it."""
 
 
 class Row(NamedTuple):
@@ -42,6 +44,8 @@ class Row(NamedTuple):
     transaction: Part
     document: Document | None
     """None for a stub."""
+    mark: str = ""
+    """Which write this is. A remote store keeps it, since the answer to a write can be lost after it was done."""
 
 
 class Replacement(NamedTuple):
