@@ -71,7 +71,7 @@ bench: $(VENV)/.test-extras
 bench-large: $(VENV)/.test-extras
 	$(BIN)/python -m bench --only memory,growth,rebuild,searches
 
-# Kills the indexer 50 times per store, and rotates a log in a thousand ways. Takes about ten minutes.
+# Kills the indexer 150 times per store, and rotates a log in a thousand ways. Takes about half an hour.
 bench-reliability: $(VENV)/.test-extras
 	MAILTRACE_KILLS=50 MAILTRACE_ROTATIONS=1000 MAILTRACE_OPEN_TRANSACTIONS=5000000 MAILTRACE_MANY_DOCUMENTS=50000 \
 	$(BIN)/python -m pytest -s --timeout 3600 tests/system/reliability tests/stores/elasticsearch/test_searches.py
