@@ -3,18 +3,19 @@
 from array import array
 from bisect import bisect_right
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache, cached_property
 from itertools import compress, count, pairwise, repeat
 from typing import Any, Final, TypeAlias
 
-from mailtrace.search.groups import domain_of, microseconds_of
+from mailtrace.search.groups import domain_of, domains_of, microseconds_of
 from mailtrace.search.overview import frequent, largest
 from mailtrace.search.query import Query
 from mailtrace.search.tally import NOQUEUE, OF_DOCUMENTS, REASONED, WAITING, Span, Tally, Totals, age_class, of_attempts
 from mailtrace.stores.sqlite.block import Block, Mask, everything, selected
 from mailtrace.stores.sqlite.columns import REASON, typecode
 from mailtrace.stores.sqlite.filter import Filter, is_last
+from mailtrace.stores.sqlite.groups import add_by_row
 
 _MINUTE: Final = 60_000_000
 _QUARTER: Final = 15 * _MINUTE
@@ -172,9 +173,7 @@ class _Part:
     @cached_property
     def _domains(self) -> list[str | None]:
         """The domain of each distinct recipient."""
-        # Nearly all are addresses in lower case, for which this is the same as `domain_of`, and faster.
-        values = self._block.column("to.recipient").values
-        return [value.rpartition("@")[2] if value and "@" in value else domain_of(value) for value in values]
+        return domains_of(self._block.column("to.recipient").values)
 
     def add_totals(self, totals: Totals) -> None:
         """Add what is counted of both spans."""
@@ -226,7 +225,8 @@ class _Part:
         codes = selected(results, self._block.column("to.recipient").codes)
         of_results, names = list(map(codes_of_domains.__getitem__, codes)), list(code_of)
         _add(tally.domains, ((names[code], number) for code, number in Counter(of_results).items()))
-        sums = _sums_by_row(of_results, selected(results, self._result_rows), self._sizes, len(names))
+        sums = [0] * len(names)
+        add_by_row(sums, of_results, selected(results, self._result_rows), self._sizes)
         _add(tally.domain_bytes, zip(names, sums, strict=True))
 
     def add_periods(self, tally: Tally, period: Callable[[int], str]) -> None:
@@ -300,19 +300,3 @@ def _equal(codes: "array[int]", code: int) -> Mask:
     if codes.typecode != "B":
         return int.from_bytes(bytes(map(code.__eq__, codes)), "little")
     return int.from_bytes(codes.tobytes().translate(_IS_CODE[code]), "little")
-
-
-def _sums_by_row(codes: Iterable[int], rows: Iterable[int], sizes: Sequence[int], number: int) -> list[int]:
-    """Return for each of `number` codes the sum of the sizes of its rows, each once; equal rows follow each other."""
-    sums, last, first = [0] * number, -1, -1
-    others: set[int] = set()
-    for code, row in zip(codes, rows, strict=True):
-        if row != last:
-            last, first = row, code
-            if others:
-                others = set()
-            sums[code] += sizes[row]
-        elif code != first and code not in others:
-            others.add(code)
-            sums[code] += sizes[row]
-    return sums
