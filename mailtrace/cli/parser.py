@@ -56,8 +56,8 @@ class Parser(argparse.ArgumentParser):
             "--store",
             metavar="STORE",
             action=_Store,
-            help="sqlite:PATH, http(s)://HOST:9200, or elasticsearch for http://localhost:9200"
-            " (default: the embedded store of this machine)",
+            help="sqlite:PATH, http(s)://HOST:9200 (nodes of a cluster: URL,URL), or elasticsearch for"
+            " http://localhost:9200 (default: the embedded store of this machine)",
         )
         self.add_argument(
             "--tz",

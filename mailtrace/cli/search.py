@@ -197,7 +197,7 @@ def _group(search: _Search) -> bool:
     if not groups:
         return False
     if grouping.is_of_times and grouping.sort is None and query.oldest_first:
-        groups.reverse()
+        groups = groups[::-1]
     shown = groups[: query.limit or _DEFAULT_GROUPS]
     if search.arguments.format == "json":
         lines = groups_json(shown, grouping)

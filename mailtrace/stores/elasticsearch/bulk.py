@@ -4,6 +4,7 @@ Requests run in threads while the caller makes the next documents. At most `_CON
 memory stays bounded.
 """
 
+import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
@@ -85,10 +86,11 @@ class Bulk:
             return self._with_retries(operations)
 
     def _with_retries(self, operations: Sequence[Operation]) -> list[Answer]:
+        began = time.monotonic()
         answers = self._attempt(operations)
         for tries in range(len(self._server.pauses)):
             busy = [i for i, answer in enumerate(answers) if answer.status in BUSY]
-            if not busy or not self._server.pause(tries, self._error(answers[busy[0]])):
+            if not busy or not self._server.pause(tries, self._error(answers[busy[0]]), began):
                 break
             for i, answer in zip(busy, self._attempt([operations[i] for i in busy]), strict=True):
                 answers[i] = answer

@@ -149,6 +149,17 @@ def error_of(name: str, reply: Reply) -> StoreError:
     )
 
 
+def missing_in(body: Any) -> str:
+    """Return why an answer is only a part of the whole one: shards that failed, a time-out; empty if it is whole."""
+    if not isinstance(body, dict):
+        return ""
+    shards = body.get("_shards") or {}
+    if failed := shards.get("failed"):
+        reason = reason_in({"error": {"failed_shards": (shards.get("failures") or [])[:1]}})
+        return f"{failed} of {shards['total']} shards failed{reason and f': {reason}'}"
+    return "a time-out of the cluster has ended the search" if body.get("timed_out") is True else ""
+
+
 def is_too_old(reply: Reply) -> bool:
     """Return whether Elasticsearch refuses the media type of the request, as version 7 does."""
     return reply.status == 406 or _kind_of(reply.body) == "media_type_header_exception"

@@ -16,7 +16,7 @@ from mailtrace.stores.elasticsearch.periods import DAY
 from mailtrace.stores.elasticsearch.query import document_values, result_values
 from mailtrace.syslog.records import Record
 
-LINES: Final = ["transaction", "host", "mta", "line", "lines", "facts"]
+LINES: Final = ["transaction", "host", "mta", "line", "lines", "facts", "mark"]
 """The members from which `stored` restores a transaction."""
 
 _BIG: Final = 1_000_000
@@ -41,7 +41,7 @@ def source(row: Row) -> bytes:
 
 def _members(row: Row) -> dict[str, Any]:
     """Return the public members with the values that searches compare, and the private members."""
-    _, transaction, document = row
+    _, transaction, document, _ = row
     members: dict[str, Any] = (
         _stub(transaction)
         if document is None
@@ -55,6 +55,8 @@ def _members(row: Row) -> dict[str, Any]:
     members["stub"] = document is None
     members["headless"] = transaction.may_lack_beginning
     members["start"] = transaction.start
+    if row.mark:
+        members["mark"] = row.mark
     members["lines"] = b64encode(packed(lines_to_keep(transaction))).decode()
     return members
 
@@ -105,7 +107,7 @@ def document_of(hit: dict[str, Any], *, with_lines: bool = False) -> Document:
     found: Document = _unpack(kept["packed"]) if "packed" in kept else kept
     if with_lines:
         found["lines"] = shown(_lines(found["host"], kept))
-        for name in ("facts", "line"):
+        for name in ("facts", "line", "mark"):
             found.pop(name, None)
     return found
 
@@ -116,7 +118,7 @@ def stored(hit: dict[str, Any]) -> Stored:
     host, queue_id, mta = kept["host"], kept["transaction"], kept["mta"]
     transaction = transaction_of(host, queue_id, mta, _lines(host, kept))
     transaction.written = True
-    return Stored(hit["_id"], transaction, (hit["_index"], hit["_seq_no"], hit["_primary_term"]))
+    return Stored(hit["_id"], transaction, (hit["_index"], hit["_seq_no"], hit["_primary_term"]), kept.get("mark", ""))
 
 
 def _lines(host: str, kept: dict[str, Any]) -> list[Record]:

@@ -15,6 +15,7 @@ from mailtrace.stores.elasticsearch.periods import Periods, day_span_of, periods
 from mailtrace.stores.elasticsearch.template import (
     ARRAY_OBJECTS,
     UNFINISHED,
+    adjusted_settings,
     checkpoints_index,
     is_current,
     is_newer,
@@ -44,6 +45,8 @@ class Setup:
         self.periods = Periods(period or "day")
         self._server, self._prefix, self._notify = server, prefix, notify
         self._retention_days, self._period = retention_days, period
+        self._adjusted: dict[str, Any] = {}
+        """Settings of the template that an administrator may have chosen."""
         self._reported_closed = False
 
     def prepare(self, checkpoints: str) -> None:
@@ -108,6 +111,7 @@ class Setup:
                 )
             self._change_period(self._period)
             found["_meta"] = {UNFINISHED: True}
+        self._adjusted = adjusted_settings(found)
         limited = ARRAY_OBJECTS in found.get("template", {}).get("settings", {})
         if found and is_current(found):
             if not limited and self._server.dialect.has_array_limit and not is_newer(found):
@@ -173,6 +177,7 @@ class Setup:
     def _put(self, *, array_objects: bool, unfinished: bool = False) -> None:
         meta = {**self.periods.to_json(), **({UNFINISHED: True} if unfinished else {})}
         body = template(self._prefix, meta, lifecycle=self.keeps_origination, array_objects=array_objects)
+        body["template"]["settings"] |= self._adjusted
         self._server.ask("PUT", f"/_index_template/{self._prefix}", self._server.dialect.template(body))
 
     def _add_fields(self, indices: list[str]) -> None:

@@ -1,11 +1,12 @@
 """The index template, lifecycle policy and checkpoint index that mailtrace creates on a server.
 
 A stored document has the public members under their own names, and beside them private members, which searches do not
-return: `id`, `stub`, `headless`, `start`, `line`, `facts`, `packed` (the whole document, if it is too big for fields of
-its own; `is_packed` marks it), and in `search` the values that queries compare and group by. Python folds these values,
-as `search.query.matches` does, because Elasticsearch folds some characters differently (a capital sigma at the end of a
-word, a dotted capital I). The public members are for people's own queries, in Kibana for example. Some are also
-available under their names in the Elastic Common Schema (reference, "Email", "Source" and "Host" fields).
+return: `id`, `stub`, `headless`, `start`, `line`, `facts`, `mark` (which write it is from), `packed` (the whole
+document, if it is too big for fields of its own; `is_packed` marks it), and in `search` the values that queries
+compare and group by. Python folds these values, as `search.query.matches` does, because Elasticsearch folds some
+characters differently (a capital sigma at the end of a word, a dotted capital I). The public members are for people's
+own queries, in Kibana for example. Some are also available under their names in the Elastic Common Schema (reference,
+"Email", "Source" and "Host" fields).
 """
 
 from typing import Any, Final
@@ -23,13 +24,22 @@ UNFINISHED: Final = "unfinished"
 GRAMMAR: Final = "grammar"
 """A member of the `_meta` of the index of checkpoints: the version of the grammar that made the documents."""
 
-PRIVATE: Final = ("id", "stub", "headless", "start", "line", "lines", "facts", "search", "to.search")
+PRIVATE: Final = ("id", "stub", "headless", "start", "line", "lines", "facts", "mark", "search", "to.search")
 """The members that are not part of the public document, which searches leave out."""
 
 PRIORITY: Final = 500
 """Above Elasticsearch's built-in templates, which have 100 to 200 (manual, "Index templates")."""
 _OBJECTS: Final = 1_000_000
 """The most objects, and so the most recipient results, in a document; the default of 10,000 is too few."""
+
+_ADJUSTABLE: Final = (
+    "index.auto_expand_replicas",
+    "index.number_of_",
+    "index.refresh_interval",
+    "index.routing.",
+    "index.translog.",
+)
+"""What the names of settings begin with that depend on the cluster."""
 
 _EXACT: Final = {"type": "keyword"}
 _COMPARED: Final = {"type": "keyword", "doc_values": False}
@@ -147,6 +157,12 @@ def template(prefix: str, meta: dict[str, Any], *, lifecycle: bool, array_object
         "template": {"settings": settings, "mappings": mapping()},
         "_meta": {"mailtrace": __version__, **meta},
     }
+
+
+def adjusted_settings(found: dict[str, Any]) -> dict[str, Any]:
+    """Return the settings of a template that are for an administrator to choose, so that a new version keeps them."""
+    settings = found.get("template", {}).get("settings", {})
+    return {name: value for name, value in settings.items() if name.startswith(_ADJUSTABLE)}
 
 
 def mapping() -> dict[str, Any]:

@@ -266,11 +266,11 @@ class SqliteStore:
         with self._reading() as reader:
             return reader.read(lambda connection: sum(map(filter_.number, blocks_of(connection, query))))
 
-    def group(self, query: Query, grouping: Grouping) -> list[Group]:
+    def group(self, query: Query, grouping: Grouping) -> Sequence[Group]:
         """Return the groups of the documents that match."""
         return self.groups(query, [grouping])[0]
 
-    def groups(self, query: Query, groupings: Sequence[Grouping]) -> list[list[Group]]:
+    def groups(self, query: Query, groupings: Sequence[Grouping]) -> Sequence[Sequence[Group]]:
         """Return the groups of several groupings, found in one pass."""
         if query.queued:
             return groups_together(query, groupings, self.search(replace(query, limit=None)))
