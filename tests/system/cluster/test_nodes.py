@@ -137,10 +137,12 @@ def test_a_rolling_restart_while_a_log_is_followed_and_searched(cluster, runs, t
     log = log_of("mx1,mx2", 3000, 4)
     expected = documents_of(tmp_path, log)
     followed = tmp_path / "followed.log"
-    followed.touch()
+    growing = Appended(followed, log)
+    growing.append()
     following = runs.start("index", "--follow", followed)
+    until(lambda: runs.search("--count")[0] == 0)
     with ThreadPoolExecutor(2) as pool, Meanwhile(pool) as meanwhile:
-        appended = meanwhile.repeat(Appended(followed, log).append)
+        appended = meanwhile.repeat(growing.append)
         searched = meanwhile.repeat(lambda: runs.search("--count"))
         for node in cluster.nodes:
             node.end(signal.SIGTERM)
