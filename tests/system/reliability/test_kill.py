@@ -29,13 +29,21 @@ def start(store: str, path: Path, *, processes: int) -> "subprocess.Popen[bytes]
 def kill(run: "subprocess.Popen[bytes]", victim: str) -> bool:
     """Kill a process of a run, and wait for its end; return whether the run was disturbed."""
     if victim == "writer":
-        children = Path(f"/proc/{run.pid}/task/{run.pid}/children")
-        with suppress(FileNotFoundError, ProcessLookupError):
-            for child in children.read_text().split():
-                os.kill(int(child), signal.SIGKILL)
+        while run.poll() is None and not (writers := children_of(run.pid)):
+            time.sleep(0.01)
+        with suppress(ProcessLookupError):
+            if run.poll() is None:
+                os.kill(writers[0], signal.SIGKILL)
     else:
         run.kill()
     return run.wait(timeout=60) != 0
+
+
+def children_of(pid: int) -> list[int]:
+    try:
+        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except (FileNotFoundError, ProcessLookupError):
+        return []
 
 
 def seconds_of_a_run(lines: list[bytes], folder: Path, processes: int) -> float:
