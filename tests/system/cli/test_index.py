@@ -34,6 +34,7 @@ def complaint(done) -> str:
     [
         (["missing.log"], "missing.log: no such file"),
         (["."], "is a folder"),
+        ([""], "'' is no name of a file: name a log file, or - for standard input"),
         (["-y", "11", "mail.log"], "is not a year"),
         (["-y", "soon", "mail.log"], "is not a year"),
         (["--tz", "Mars/Base", "mail.log"], "no such time zone"),
