@@ -11,6 +11,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final, NamedTuple, TypeAlias
 
+from mailtrace.search.query import OUTCOMES
+
 _Json: TypeAlias = dict[str, Any]
 
 CONTRIB: Final = Path(__file__).parent.parent / "contrib"
@@ -143,17 +145,32 @@ def _aggregations(panel: Panel) -> _Json:
 
 def _over_time(panel: Panel, values: str) -> _Json:
     number, mark = ("value", "line") if panel.has_percentiles else ("doc_count", "bar")
+    color: _Json = {"field": "group.key", "type": "nominal", "title": None}
+    if not panel.has_percentiles:
+        color["scale"] = {"domain": list(_COLORS), "range": list(_COLORS.values())}
     return {
         "transform": [{"flatten": [values], "as": ["group"]}],
         "mark": {"type": mark, "tooltip": True},
         "encoding": {
             "x": {"field": "key", "type": "temporal", "title": None},
             "y": {"field": f"group.{number}", "type": "quantitative", "title": None},
-            "color": {"field": "group.key", "type": "nominal", "title": None},
+            "color": color,
         },
     }
 
 
+_GREY: Final = "#98a2b3"
+_COLORS: Final = {
+    **dict.fromkeys(OUTCOMES, _GREY),
+    "sent": "#54b399",
+    "deferred": "#d6bf57",
+    "held": "#b9a888",
+    "queued": "#6092c0",
+    "bounced": "#e7664c",
+    "expired": "#aa6556",
+    "rejected": "#9170b8",
+}
+"""Kibana's own colours, none of them for a failure that looks like success."""
 _BARS: Final[_Json] = {
     "mark": {"type": "bar", "tooltip": True},
     "encoding": {
