@@ -53,6 +53,16 @@ def test_invalid_input_is_an_error_of_one_line(commands, arguments, words):
     assert words in complaint(done)
 
 
+@pytest.mark.parametrize("flags", [["--explain", "josé.log"], ["--check"], ["--show-config"]])
+def test_what_the_terminal_cannot_encode_is_escaped(commands, flags):
+    (commands.folder / "josé.log").write_text(line(1).decode().replace(" mx ", " josé ") + "\n")
+    store = f"sqlite:{commands.folder}/josé.db"
+    assert 0 == commands.index("-q", "--store", store, "josé.log").returncode
+    done = commands.index("--store", store, *flags, PYTHONIOENCODING="ascii")
+    assert (0, "") == (done.returncode, done.stderr)
+    assert "jos\\xe9" in done.stdout
+
+
 def test_an_unreadable_file_is_an_error(commands):
     log = commands.folder / "mail.log"
     log.write_bytes(line(1) + b"\n")
