@@ -90,6 +90,8 @@ class LogFile:
             if getattr(sys, "stdin", None) is None:
                 raise LogError("-: standard input is closed: name a log file, or read from a pipe")
             return
+        if not self.path:  # as of a shell variable that is not set
+            raise LogError("'' is no name of a file: name a log file, or - for standard input")
         with _explained_errors(self.path):
             kind = Path(self.path).stat().st_mode
         if stat.S_ISDIR(kind):

@@ -118,6 +118,9 @@ def test_a_configured_format_is_named_with_its_source(indexed):
         ["--check", "-y", "2026"],
         ["--explain", "--follow", "mail.log"],
         ["--explain", "--from-start", "mail.log"],
+        ["--jobs", "2", "--check"],
+        *(["--jobs", "2", other, "mail.log"] for other in ("--explain", "--follow")),
+        ["--jobs", "2", "--rebuild"],
     ],
 )
 def test_flags_of_the_indexer_that_do_not_go_together_are_an_error(commands, flags):
