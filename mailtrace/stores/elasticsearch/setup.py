@@ -227,23 +227,23 @@ class Setup:
         names = (each["name"] for each in found["indices"])
         return sorted(name for name in names if day_span_of(name.removeprefix(f"{self._prefix}-")) is not None)
 
-    def report_closed(self) -> None:
-        """Report, once, the closed indices: the server leaves them out of searches without a word."""
-        closed = [] if self._reported_closed else self.indices("closed")
+    def closed(self) -> list[str]:
+        """Return a message for each closed index, which the server leaves out of searches without a word."""
         self._reported_closed = True
-        for index in closed:
-            self._notify(closed_message(index))
+        return [
+            f"{index} is closed and not searched: open it with POST /{index}/_open" for index in self.indices("closed")
+        ]
+
+    def report_closed(self) -> None:
+        """Report the closed indices, unless the caller has been told of them."""
+        for message in [] if self._reported_closed else self.closed():
+            self._notify(message)
 
 
 def _for_paths(indices: Sequence[str]) -> Iterator[str]:
     """Yield the names of indices, in strings that fit into the path of a request."""
     for at in range(0, len(indices), MOST_NAMES):
         yield ",".join(indices[at : at + MOST_NAMES])
-
-
-def closed_message(index: str) -> str:
-    """Return the message about a closed index."""
-    return f"{index} is closed and not searched: open it with POST /{index}/_open"
 
 
 def create(server: Server, index: str, body: dict[str, Any]) -> bool:
