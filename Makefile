@@ -52,9 +52,10 @@ format: $(VENV)/.test-extras
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-# Writes flags, settings and fields from the code into the documentation, and the shell completions.
+# Writes flags, settings and fields from the code into the documentation, the shell completions, and the dashboards.
 docs: $(BIN)/mailtrace-index
 	$(BIN)/python tools/docs.py
+	$(BIN)/python tools/dashboards.py
 
 package: $(VENV)/.test-extras
 	$(BIN)/python -m build --outdir dist .
@@ -68,9 +69,9 @@ bench: $(VENV)/.test-extras
 
 # Ten million lines and ten million transactions. Takes an hour and 40 GB of disk.
 bench-large: $(VENV)/.test-extras
-	$(BIN)/python -m bench --only memory,growth,searches
+	$(BIN)/python -m bench --only memory,growth,rebuild,searches
 
-# Kills the indexer 50 times per store, and rotates a log in a thousand ways. Takes about ten minutes.
+# Kills the indexer 150 times per store, and rotates a log in a thousand ways. Takes about half an hour.
 bench-reliability: $(VENV)/.test-extras
 	MAILTRACE_KILLS=50 MAILTRACE_ROTATIONS=1000 MAILTRACE_OPEN_TRANSACTIONS=5000000 MAILTRACE_MANY_DOCUMENTS=50000 \
 	$(BIN)/python -m pytest -s --timeout 3600 tests/system/reliability tests/stores/elasticsearch/test_searches.py

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from getpass import getpass
+from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
@@ -235,6 +236,9 @@ def count(text: str) -> int:
 def run(prog: str, command: Callable[[Sequence[str]], ExitStatus], argv: Sequence[str] | None) -> int:
     """Run a command and return its exit status; print an error as one line on stderr, and ignore a closed pipe."""
     _open_closed_streams()
+    if isinstance(sys.stdout, TextIOWrapper):
+        # What its encoding lacks, such as an é in ASCII, is escaped, as Python does for standard error.
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         status = command(sys.argv[1:] if argv is None else argv)
         sys.stdout.flush()
