@@ -112,18 +112,21 @@ class _Totals:
 
     def groups(self) -> Groups:
         """Return the groups."""
-        every: list[tuple[int, ...]] = list(self._pairs) if self._grouping.then else [*zip(range(len(self._numbers)))]
-        found = [code for code, number in enumerate(self._numbers) if number]
-        names = [list(each.known) for each in self._names]
-        numbers = [self._numbers[code] for code in found]
-        sizes = [self._sizes[code] for code in found] if self._grouping.has_bytes else []
+        # There is a value without a number if none of its rows or results match.
+        found = [code for code, number in enumerate(self._numbers) if number] if 0 in self._numbers else None
+        numbers, sizes = (
+            values if found is None or not values else [values[code] for code in found]
+            for values in (self._numbers, self._sizes)
+        )
+        names, pairs = [list(each.known) for each in self._names], list(self._pairs)
 
         def key(at: int) -> Key:
-            return tuple([known[number] for known, number in zip(names, every[found[at]], strict=True)])
+            code = at if found is None else found[at]
+            return (names[0][code],) if not pairs else (names[0][pairs[code][0]], names[1][pairs[code][1]])
 
         def group(at: int) -> Group:
             (value, second), size = (*key(at), None)[:2], sizes[at] if sizes else None
-            return Group(value, numbers[at], *self._median_and_p95(found[at]), size, second)
+            return Group(value, numbers[at], *self._median_and_p95(at if found is None else found[at]), size, second)
 
         return Groups(self._grouping, numbers, sizes, key, group)
 
