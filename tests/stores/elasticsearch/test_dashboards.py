@@ -12,6 +12,7 @@ from helpers.reliability.rotated_log import generated
 from mailtrace.indexing.indexer import Indexer
 from mailtrace.logs.rotation import Calendar
 from mailtrace.search.query import Query
+from mailtrace.search.reasons import reason_in
 
 REQUESTS = [*kibana_requests(), *grafana_requests("mailtrace-*")]
 CHOSEN = {
@@ -36,7 +37,12 @@ def counted(request: Request, documents: list[dict]) -> list[dict]:
     if not is_of_results(request):
         return documents
     outcomes = outcomes_of(request)
-    results = (result for document in documents for result in document["to"] if result["last"])
+    results = (
+        {**result, "reason": reason_in(document, result)}
+        for document in documents
+        for result in document["to"]
+        if result["last"]
+    )
     return [result for result in results if outcomes is None or result["outcome"] in outcomes]
 
 
@@ -59,7 +65,8 @@ def field_of(request: Request, kind: str) -> str:
 
 def require_terms(request: Request, answer: dict, documents: list[dict]) -> None:
     name = field_of(request, "terms")
-    wanted = Counter(each[name].lower() for each in counted(request, documents) if each[name] is not None)
+    spelled = str if name == "reason" else str.lower
+    wanted = Counter(spelled(each[name]) for each in counted(request, documents) if each[name] is not None)
     found, others = Counter(), 0
     for terms in aggregations(answer, "sum_other_doc_count"):
         found.update({bucket["key"]: bucket["doc_count"] for bucket in terms["buckets"]})
