@@ -29,6 +29,7 @@ OF_SEARCHES: Final = (
     Conflict("--long", "--format json", "JSON has every field without --long"),
     Conflict("--long", "--count"),
     Conflict("--long", "--by"),
+    Conflict("--by", "--count", "--by counts what --count counts, for each value"),
     Conflict("--count", "-r", "--count has no limit: leave -r out"),
     Conflict("--count", "--oldest-first"),
     Conflict("--count", "--columns"),
@@ -37,7 +38,7 @@ OF_SEARCHES: Final = (
     Conflict("--by", "--all-recipients"),
     *(
         Conflict("--overview", other)
-        for other in ("--trace", "--long", "--columns", "--all-recipients", "--oldest-first", "-r")
+        for other in ("--by", "--count", "--trace", "--long", "--columns", "--all-recipients", "--oldest-first", "-r")
     ),
     *(Conflict("--overview", f"--format {form}", "use --format text, json or html") for form in ("csv", "table")),
     *(

@@ -17,6 +17,8 @@ if TYPE_CHECKING:  # keeps `--help` quick
 
 _bracketed = re.compile(r"<[^<>@]*@[^<>]*>|<[^<>]+>(?=:)").sub
 """Addresses, and what an access map of Postfix was asked about (smtpd_check.c): `<mx.foo.com[192.0.2.1]>: Helo ...`."""
+_domains = re.compile(r"@([^<>@\s.]{1,63}\.[^<>@\s]{1,255})>", re.ASCII).findall
+"""Domains of addresses: a reply to one recipient of a session is logged for the others too, so it need not be known."""
 _queue_id = re.compile(r"\b((?:queued|forwarded) as )\w+", re.ASCII).sub
 _has_quantity = re.compile(
     r"\d(?: ?(?:milli|secs?\b|second|min|hour|hrs?\b|byte|octet|[kKMGT]i?B\b|m?s\b|%)"
@@ -112,7 +114,7 @@ def reason_of(status: str, names: Callable[[], Collection[str]] = frozenset) -> 
     parts = _parts(status)
     if len(parts) == 1:
         return parts[0]
-    known = names()
+    known = {*names(), *(domain.lower() for domain in _domains(status))}
     return "".join([_host(part, known) if at % 2 else part for at, part in enumerate(parts)])
 
 

@@ -15,11 +15,16 @@ import orjson
 from mailtrace.stores.elasticsearch.client import Server
 from mailtrace.stores.elasticsearch.errors import BUSY, AnswerError, BusyError, RetryableError, reason_in
 
+_RETRIED: Final = BUSY | {500}
+"""Statuses after which an operation is sent again: a shard fails with 500 if its disk is full, and another copy takes
+over."""
 _BLOCKED: Final = "cluster_block_exception"
-_BYTES: Final = 5_000_000
+_BYTES: Final = 1_000_000
 """Bytes of documents in one request, unless a single document is bigger."""
-_OPERATIONS: Final = 125
-"""Operations in one request: four times as many are 4 % faster, but take a third more memory."""
+_OPERATIONS: Final = 1000
+"""Operations in one request: deletions have no document."""
+_BIG: Final = 5_000_000
+"""Bytes of a document that even an idle server may refuse."""
 _CONCURRENT: Final = 3
 """Requests that wait for an answer at the same time."""
 
@@ -89,13 +94,13 @@ class Bulk:
         began = time.monotonic()
         answers = self._attempt(operations)
         for tries in range(len(self._server.pauses)):
-            busy = [i for i, answer in enumerate(answers) if answer.status in BUSY]
+            busy = [i for i, answer in enumerate(answers) if answer.status in _RETRIED]
             if not busy or not self._server.pause(tries, self._error(answers[busy[0]]), began):
                 break
             for i, answer in zip(busy, self._attempt([operations[i] for i in busy]), strict=True):
                 answers[i] = answer
         for operation, answer in zip(operations, answers, strict=True):
-            if answer.status in BUSY:
+            if answer.status in _RETRIED:
                 return [self._final_answer(operation, answer, len(operations))]
         return answers
 
@@ -106,13 +111,13 @@ class Bulk:
         """
         if answer.kind == _BLOCKED:
             return Answer(403, answer.kind, answer.reason)
-        if answer.status == 429 and number == 1 and len(operation.source) > _BYTES:
+        if answer.status == 429 and number == 1 and len(operation.source) > _BIG:
             return Answer(413, answer.kind, answer.reason)
         raise self._error(answer)
 
     def _error(self, answer: Answer) -> RetryableError:
         """Return the error for an answer with a busy status."""
-        problem = "cannot write now" if answer.kind == _BLOCKED else "is overloaded"
+        problem = "cannot write now" if answer.kind == _BLOCKED or answer.status == 500 else "is overloaded"
         return answer.error or BusyError(f"{self._server.name} {problem} ({answer.reason})", answer.status)
 
     def _attempt(self, operations: Sequence[Operation]) -> list[Answer]:

@@ -9,7 +9,6 @@ from mailtrace.errors import StoreError
 from mailtrace.logs.checkpoint import Checkpoint
 from mailtrace.stores.elasticsearch.bulk import Bulk, Operation
 from mailtrace.stores.elasticsearch.client import Server
-from mailtrace.stores.elasticsearch.template import GRAMMAR
 
 _PAGE: Final = 1000
 _MEMBERS: Final = frozenset(field.name for field in fields(Checkpoint))
@@ -40,15 +39,15 @@ class Checkpoints:
         """Return all checkpoints; an empty list if the index does not exist."""
         return [_checkpoint(hit["_source"]["checkpoint"]) for hit in self._hits({"match_all": {}})]
 
-    def grammar(self) -> int:
-        """Return the version of the grammar that made the documents; 0 for mailtrace 0.1 or without an index."""
+    def versions(self) -> dict[str, Any]:
+        """Return the `_meta` with the versions of what is stored (`template.versions`); empty without an index."""
         answer = self._server.ask_with_retries("GET", f"/{self._index}/_mapping", ignore_unavailable=True)
-        found = (state["mappings"].get("_meta", {}).get(GRAMMAR, 0) for state in answer.values())
-        return next(map(int, found), 0)
+        found = (state["mappings"].get("_meta", {}) for state in answer.values())
+        return next(map(dict, found), {})
 
-    def set_grammar(self, version: int) -> None:
-        """Record the version of the grammar that made the documents."""
-        self._server.ask_until_answered("PUT", f"/{self._index}/_mapping", {"_meta": {GRAMMAR: version}})
+    def set_versions(self, versions: dict[str, Any]) -> None:
+        """Record the versions of what is stored."""
+        self._server.ask_until_answered("PUT", f"/{self._index}/_mapping", {"_meta": versions})
 
     def prune(self, before: float) -> None:
         """Delete checkpoints last saved before a time, in seconds since 1970, unless another run saves them again."""

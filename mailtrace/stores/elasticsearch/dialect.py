@@ -3,18 +3,12 @@
 What is the same on both, though only one of them would need it in this form, has a comment where it is written.
 """
 
-from typing import Any, Final, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
-from mailtrace.message.document import Document
-from mailtrace.message.fields import DOCUMENT, RECIPIENT_RESULT
 from mailtrace.stores.elasticsearch.errors import AnswerError, Reply
 
 Request: TypeAlias = tuple[str, str, Any]
 """Method, path and body."""
-
-_MEMBERS: Final = (*(field.name for field in DOCUMENT), "lines")
-"""The members of a document, and last its log lines, if these were asked for."""
-_RESULT_MEMBERS: Final = tuple(field.name for field in RECIPIENT_RESULT)
 
 
 class Dialect(Protocol):
@@ -48,9 +42,6 @@ class Dialect(Protocol):
 
     def template(self, body: dict[str, Any]) -> dict[str, Any]:
         """Return the index template as the server accepts it."""
-
-    def document(self, found: Document) -> Document:
-        """Return the document of a search hit with its members in the order in which they were stored."""
 
 
 class Elasticsearch:
@@ -86,10 +77,6 @@ class Elasticsearch:
         """Return the template as it is."""
         return body
 
-    def document(self, found: Document) -> Document:
-        """Return the document as it is: it is in order."""
-        return found
-
 
 class OpenSearch:
     """OpenSearch 2 and 3."""
@@ -124,9 +111,3 @@ class OpenSearch:
     def template(self, body: dict[str, Any]) -> dict[str, Any]:
         """Return the template without the member that OpenSearch does not know."""
         return {name: value for name, value in body.items() if name != "allow_auto_create"}
-
-    def document(self, found: Document) -> Document:
-        """Return the document with its members in order: OpenSearch shuffles them if some are left out."""
-        ordered = {name: found[name] for name in _MEMBERS if name in found}
-        ordered["to"] = [{name: result[name] for name in _RESULT_MEMBERS if name in result} for result in found["to"]]
-        return ordered

@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 from mailtrace.search.groups import LARGEST_SIZE, OF_TIMES, Group, GroupCounter, Grouping, Key, groups_of, query_for
 from mailtrace.search.query import Query
 from mailtrace.stores.elasticsearch.errors import AnswerError
-from mailtrace.stores.elasticsearch.query import Conditions
+from mailtrace.stores.elasticsearch.query import DELAYS, Conditions, delay_of_bucket
 from mailtrace.stores.elasticsearch.searches import Searches, is_too_complex
 
 _PAGE: Final = 10_000
@@ -25,7 +25,6 @@ _FIELDS: Final = {
     "ever": "to.outcome",
     "status": "to.search.reason",
 }
-_DELAY: Final = "to.search.delay"
 _QUARTER: Final = 900_000_000
 """Microseconds: in nearly every time zone, a quarter of an hour lies in one hour and one day."""
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
@@ -87,8 +86,8 @@ def _count_pass(counter: GroupCounter, grouping: Grouping, one: _Pass, searches:
             return False
         number = bucket["doc_count"]
         if one.counts:
-            counter.count(key, number * bucket["key"].get("attempts", 1))
-        if one.has_delays and (delay := bucket["key"]["delay"]) is not None:
+            counter.count(key, number * (bucket["key"].get("attempts") or 1))
+        if one.has_delays and (delay := delay_of_bucket(bucket["key"])) is not None:
             counter.delay(key, delay / 1_000_000, number)
         if one.has_bytes:
             counter.size(key, _bytes_in(bucket))
@@ -148,9 +147,9 @@ def _bytes(grouping: Grouping) -> dict[str, Any]:
 def _sources(grouping: Grouping, one: _Pass) -> list[dict[str, Any]]:
     sources: list[dict[str, Any]] = [{name: _source(name)} for name in grouping.names]
     if one.has_delays:
-        sources.append({"delay": {"terms": {"field": _DELAY, "missing_bucket": True}}})
+        sources += [{name: {"terms": {"field": field, "missing_bucket": True}}} for name, field in DELAYS.items()]
     if one.counts and grouping.counts_attempts:
-        sources.append({"attempts": {"terms": {"field": "to.attempts"}}})
+        sources.append({"attempts": {"terms": {"field": "to.attempts", "missing_bucket": True}}})
     return sources
 
 

@@ -32,6 +32,8 @@ class Indices:
         self._setup = setup
         self._now = now
         self._originations: dict[str, int] = {}
+        self._earlier: dict[str, bool] = {}
+        """For each index, whether an earlier mailtrace created it."""
         self._written: set[str] = set()
         self._unchecked: set[str] = set()
         """Written indices that may have been deleted before the write, and created by it."""
@@ -56,6 +58,12 @@ class Indices:
             self._originations[index] = self._create_or_read(index)
         return {index for index in indices if self._milliseconds() - self._originations[index] > _HOUR}
 
+    def is_earlier(self, index: str) -> bool:
+        """Return whether an index has the mapping of an earlier mailtrace."""
+        if index not in self._earlier:
+            self._earlier |= dict.fromkeys([index], False) | self._setup.earlier([index])
+        return self._earlier[index]
+
     def _reload_periods(self) -> None:
         """Read the periods again: another indexer may have changed them, and no day may be in two indices."""
         if found := self._setup.template():
@@ -64,6 +72,7 @@ class Indices:
     def forget(self, index: str) -> None:
         """Forget an index that was deleted, so that it is created again before the next document is written."""
         self._originations.pop(index, None)
+        self._earlier.pop(index, None)
 
     def _create_or_read(self, index: str) -> int:
         """Create an index, or read the existing one; return its origination date in milliseconds since 1970."""
@@ -74,6 +83,7 @@ class Indices:
             body = {"mappings": {"_meta": {"origination": origination}}}
         if create(self._server, index, body):
             self._require_fields(index)
+            self._earlier[index] = False
             return origination
         self._set_missing_originations([index])
         return self._read_originations(index).get(index, origination)

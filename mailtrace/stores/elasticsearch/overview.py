@@ -21,7 +21,7 @@ from mailtrace.search.tally import (
     of_attempts,
 )
 from mailtrace.stores.elasticsearch.errors import AnswerError
-from mailtrace.stores.elasticsearch.query import Conditions
+from mailtrace.stores.elasticsearch.query import DELAYS, Conditions, delay_of_bucket
 from mailtrace.stores.elasticsearch.searches import Searches, is_too_complex
 
 _VALUES: Final = 5_000
@@ -121,10 +121,10 @@ class _Counting:
     def _details(self) -> "dict[str, _Part]":
         tally = self._tally
         sent = [*self._final, _term("to.outcome", "sent")]
-        hops = {"relay": "to.search.relay", "delay": "to.search.delay"}
+        hops = {"relay": "to.search.relay", **DELAYS}
 
         def hop(bucket: _Bucket) -> None:
-            tally.delay(bucket["key"]["relay"], bucket["key"]["delay"], bucket["doc_count"])
+            tally.delay(bucket["key"]["relay"], delay_of_bucket(bucket["key"]), bucket["doc_count"])
 
         def reason(bucket: _Bucket) -> None:
             tally.reasons[bucket["key"]["outcome"], bucket["key"]["reason"]] += bucket["doc_count"]

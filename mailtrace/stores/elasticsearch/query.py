@@ -1,14 +1,12 @@
-"""Translate a query into Elasticsearch's query language, and compute the values in documents that it compares.
+"""Translate a query into Elasticsearch's query language.
 
 The meaning of a query is that of `search.query.matches`. Values reach the server as JSON values of term queries, or
 escaped in wildcard queries, so none is ever parsed as query syntax.
 """
 
 from collections.abc import Iterable, Sequence
-from functools import lru_cache
 from typing import Any, Final, NamedTuple, TypeAlias
 
-from mailtrace.message.document import Document
 from mailtrace.search.comparisons import (
     CLIENTS,
     EVER,
@@ -27,14 +25,10 @@ from mailtrace.search.comparisons import (
     SENDERS,
     STATUSES,
     Criterion,
-    client_names,
-    host_names,
-    relay_names,
 )
-from mailtrace.search.groups import LONGEST_DELAY, delay_of, domain_of, folded
-from mailtrace.search.patterns import Pattern, ip_key, network_keys
-from mailtrace.search.query import WAITING, WORD_CRITERIA, Query, Word, links_of
-from mailtrace.search.reasons import reason_in
+from mailtrace.search.groups import LONGEST_DELAY, microseconds_of
+from mailtrace.search.patterns import Pattern, network_keys
+from mailtrace.search.query import WAITING, WORD_CRITERIA, Query, Word
 
 Clause: TypeAlias = dict[str, Any]
 """A query of Elasticsearch, or a part of one, as JSON."""
@@ -42,6 +36,9 @@ Clause: TypeAlias = dict[str, Any]
 _LONGEST: Final = 32_766
 """The most bytes of a term in UTF-8 (Lucene, `IndexWriter.MAX_TERM_LENGTH`)."""
 
+_ALL_IPV4: Final = "0.0.0.0/0"
+_MAPPED: Final = f"6{'ffff':0>24}"
+"""The beginning of the key of an IPv4 address in one of IPv6."""
 _IS_PACKED: Final[Clause] = {"term": {"is_packed": True}}
 _IS_EARLY: Final[Clause] = {"term": {"to.last": False}}
 
@@ -53,75 +50,16 @@ def sort_of(query: Query) -> list[dict[str, Any]]:
     return [{field: {"order": direction, "unmapped_type": kind}} for field, kind in kinds.items()]
 
 
-def document_values(document: Document, date: int) -> dict[str, Any]:
-    """Return the values by which a document is found and grouped; `date` is in microseconds since 1970."""
-    sender, domain = _address(document["from"])
-    client = document["client"]
-    clients, client_ips = _clients(client, document["orig_client"])
-    return {
-        "date": date,
-        "from": sender,
-        "from_domain": domain,
-        "msgid": folded(document["msgid"]),
-        "links": sorted(links_of(document)),
-        "client": folded(client),
-        "login": folded(document["login"]),
-        "clients": clients,
-        "client_ips": client_ips,
-        "hosts": list(host_names(document["host"].lower())),
-    }
-
-
-def result_values(document: Document, result: dict[str, Any]) -> dict[str, Any]:
-    """Return the values by which a recipient result of a document is found and grouped."""
-    recipient, domain = _address(result["recipient"])
-    addresses, domains = [recipient], [domain]
-    if result["orig_to"] is not None:
-        original, its_domain = _address(result["orig_to"])
-        addresses.append(original)
-        domains.append(its_domain)
-    relays, relay_ips, relay = _relays(result["relay"], result["relay_host"], result["relay_ip"])
-    status = result["status"]
-    return {
-        "relays": relays,
-        "relay_ips": relay_ips,
-        "relay": relay,
-        "addresses": addresses if recipient is not None else addresses[1:],
-        "domains": domains if None not in domains else [one for one in domains if one is not None],
-        "recipient": recipient,
-        "domain": domain,
-        "status": folded(status),
-        "reason": reason_in(document, result),
-        "delay": delay_of(result),
-    }
-
-
-def _address(address: str | None) -> tuple[str | None, str | None]:
-    return folded(address), domain_of(address)
-
-
-@lru_cache(maxsize=4096)
-def _clients(client: str | None, orig_client: str | None) -> tuple[list[str], list[str]]:
-    names = client_names(client) | client_names(orig_client)
-    return sorted(names), _ip_keys(names)
-
-
-@lru_cache(maxsize=4096)
-def _relays(relay: str | None, host: str | None, ip: str | None) -> tuple[list[str], list[str], str | None]:
-    names = frozenset().union(*map(relay_names, filter(None, (relay, host, ip))))
-    return sorted(names), _ip_keys(names), folded(host)
-
-
-def _ip_keys(names: Iterable[str]) -> list[str]:
-    return sorted({key for name in names if (key := ip_key(name))})
-
-
 class _Field(NamedTuple):
-    """The fields that a criterion compares: its values, and their domains or IP addresses."""
+    """The fields that a criterion compares."""
 
     values: str
     domains: str = ""
+    """The domains of the values."""
+    ip: str = ""
+    """The IP address among the values."""
     ips: str = ""
+    """The keys (`ip_key`) of IP addresses, if `ip` is not all of them."""
 
 
 _FIELDS: Final = {
@@ -129,8 +67,8 @@ _FIELDS: Final = {
     RECIPIENTS: _Field("to.search.addresses", domains="to.search.domains"),
     MSGIDS: _Field("search.msgid"),
     LOGINS: _Field("search.login"),
-    CLIENTS: _Field("search.clients", ips="search.client_ips"),
-    RELAYS: _Field("to.search.relays", ips="to.search.relay_ips"),
+    CLIENTS: _Field("search.clients", ip="client_ip", ips="search.client_ips"),
+    RELAYS: _Field("to.search.relays", ip="to.relay_ip", ips="to.search.relay_ips"),
     HOSTS: _Field("search.hosts"),
     QUEUE_IDS: _Field("transaction"),
     LINKS: _Field("search.links"),
@@ -139,6 +77,18 @@ _FIELDS: Final = {
     OUTCOMES: _Field("to.outcome"),
     EVER: _Field("to.outcome"),
 }
+
+
+DELAYS: Final = {"delay": "to.search.delay", "seconds": "to.delay"}
+"""The fields with a recipient result's delay: in microseconds in indices of an earlier mailtrace, else in seconds."""
+
+
+def delay_of_bucket(key: dict[str, Any]) -> int | None:
+    """Return the delay in microseconds of a bucket that was made by both fields of `DELAYS`."""
+    if key["delay"] is None and key["seconds"] is not None:
+        return microseconds_of(key["seconds"])
+    found: int | None = key["delay"]
+    return found
 
 
 class Conditions:
@@ -184,8 +134,12 @@ class Conditions:
         query = self._query
         found = [_nested([clause]) for clause in self._clauses(query.of_recipients)]
         if query.min_delay is not None:
-            shortest = min(query.min_delay * 1_000_000, LONGEST_DELAY)
-            found.append(_any_of([_nested([{"range": {"to.search.delay": {"gte": shortest}}}]), _IS_PACKED]))
+            bounds = {
+                "to.delay": query.min_delay - 1,
+                "to.search.delay": min(query.min_delay * 1_000_000, LONGEST_DELAY),
+            }
+            is_as_long = [{"range": {field: {"gte": bound}}} for field, bound in bounds.items()]
+            found.append(_any_of([_nested([_any_of(is_as_long)]), _IS_PACKED]))
         if query.queued:
             is_waiting = _nested([{"term": {"to.last": True}}, _terms("to.outcome", sorted(WAITING))])
             has_several: Clause = {"range": {"nrcpt": {"gt": 1}}}
@@ -212,6 +166,8 @@ class Conditions:
 
     def _patterns(self, patterns: Sequence[Pattern], field: _Field) -> list[Clause]:
         """Return clauses that one of the patterns must match; null values are not indexed, so they never match."""
+        if field.ip:
+            patterns = [_not_empty(pattern) for pattern in patterns if pattern.text]
         wild = [pattern.text for pattern in patterns if pattern.kind == "glob"]
         if wild and not self._globs:
             return [{"match_all": {}}]
@@ -220,10 +176,25 @@ class Conditions:
             clauses.append(_terms(field.values, exact))
         if within := [pattern.text for pattern in patterns if pattern.kind == "domain"]:
             clauses.append(_terms(field.domains, within))
-        for network in (pattern.text for pattern in patterns if pattern.kind == "network"):
-            first, last = network_keys(network)
-            clauses.append({"range": {field.ips: {"gte": first, "lte": last}}})
+        clauses += [_network(field, pattern.text) for pattern in patterns if pattern.kind == "network"]
         return [_any_of(clauses)]
+
+
+def _not_empty(pattern: Pattern) -> Pattern:
+    """Return a pattern that an empty name, which a client or next hop is not found by, does not match."""
+    return pattern._replace(text="?*") if not pattern.text.strip("*") else pattern
+
+
+def _network(field: _Field, network: str) -> Clause:
+    first, last = network_keys(network)
+    keys: Clause = {"range": {field.ips: {"gte": first, "lte": last}}}
+    if first.startswith(_MAPPED) and last.startswith(_MAPPED):
+        return keys  # such an address is stored by its key only
+    others: list[Clause] = [{"exists": {"field": field.ips}}]
+    if ":" in network:
+        # For the server, IPv4 addresses are within `::/0` too.
+        others.append({"term": {field.ip: _ALL_IPV4}})
+    return _any_of([keys, {"bool": {"filter": {"term": {field.ip: network}}, "must_not": others}}])
 
 
 def _nested(clauses: list[Clause]) -> Clause:

@@ -13,7 +13,14 @@ from mailtrace.message.part import Part, lines_to_keep
 from mailtrace.message.replay import transaction_of
 from mailtrace.stores.base import Row, Stored
 from mailtrace.stores.elasticsearch.periods import DAY
-from mailtrace.stores.elasticsearch.query import document_values, result_values
+from mailtrace.stores.elasticsearch.values import (
+    are_compared_so,
+    compared_members_of,
+    members_of,
+    merged_results,
+    restored,
+    with_all_values,
+)
 from mailtrace.syslog.records import Record
 
 LINES: Final = ["transaction", "host", "mta", "line", "lines", "facts", "mark"]
@@ -28,36 +35,46 @@ def day_of(start: int) -> int:
     return start // DAY
 
 
-def source(row: Row) -> bytes:
-    """Return the document to store, as JSON.
+def source(row: Row, *, is_earlier: bool = False) -> bytes:
+    """Return the document to store, as JSON; `is_earlier` tells that an earlier mailtrace created its index.
 
     Raises:
-        TypeError: JSON cannot represent a value: a lone surrogate, or an integer of more than 64 bits.
+        JSONEncodeError: JSON cannot represent a value: a lone surrogate, or an integer of more than 64 bits.
     """
-    members = _members(row)
+    members = _members(row, is_earlier=is_earlier)
     source = orjson.dumps(members)
-    return source if len(source) <= _BIG else orjson.dumps(_packed(row, members))
+    document = row.document
+    if document is None:
+        return source
+    if not is_earlier and not are_compared_so(document, source):
+        compared = compared_members_of(document, row.transaction.first)
+        members = {**compared, **_private(row), "packed": _pack(document)}
+        source = orjson.dumps(members)
+    if len(source) > _BIG:
+        source = orjson.dumps(_merged(document, members, is_earlier=is_earlier))
+    return source
 
 
-def _members(row: Row) -> dict[str, Any]:
-    """Return the public members with the values that searches compare, and the private members."""
-    _, transaction, document, _ = row
-    members: dict[str, Any] = (
-        _stub(transaction)
-        if document is None
-        else {
-            **document,
-            "to": [{**result, "search": result_values(document, result)} for result in document["to"]],
-            "search": document_values(document, transaction.first),
-        }
-    )
-    members["id"] = row.id
-    members["stub"] = document is None
-    members["headless"] = transaction.may_lack_beginning
-    members["start"] = transaction.start
+def _members(row: Row, *, is_earlier: bool) -> dict[str, Any]:
+    """Return the public members, the values that searches compare, and the private members."""
+    if row.document is None:
+        members = _stub(row.transaction)
+    else:
+        members = (with_all_values if is_earlier else members_of)(row.document, row.transaction.first)
+    return {**members, **_private(row)}
+
+
+def _private(row: Row) -> dict[str, Any]:
+    transaction = row.transaction
+    members = {
+        "id": row.id,
+        "stub": row.document is None,
+        "lines": b64encode(packed(lines_to_keep(transaction))).decode(),
+    }
+    if transaction.may_lack_beginning:
+        members["headless"] = True
     if row.mark:
         members["mark"] = row.mark
-    members["lines"] = b64encode(packed(lines_to_keep(transaction))).decode()
     return members
 
 
@@ -67,30 +84,17 @@ def _stub(transaction: Part) -> dict[str, Any]:
     return {"transaction": queue_id, "host": host, "mta": transaction.mta, "date": iso_time(transaction.first)}
 
 
-def _packed(row: Row, members: dict[str, Any]) -> dict[str, Any]:
+def _merged(document: Document, members: dict[str, Any], *, is_earlier: bool) -> dict[str, Any]:
     """Replace the members of a very big document by compressed ones and the values that searches compare.
 
     Recipient results that differ only in their addresses are merged: searches find them just as well, and groups are
     counted from the unpacked document.
     """
-    if row.document is not None:
-        members["packed"] = _pack(row.document)
-        members["is_packed"] = True
-        members["to"] = _merged(members["to"])
-    return members
-
-
-def _merged(results: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    found: dict[bytes, dict[str, Any]] = {}
-    for result in results:
-        search = {name: result["search"][name] for name in ("relays", "relay_ips", "status")}
-        kept = {"outcome": result["outcome"], "last": result["last"], "search": search}
-        merged = found.setdefault(orjson.dumps(kept), kept)
-        for name in ("addresses", "domains"):
-            merged["search"].setdefault(name, {}).update(dict.fromkeys(result["search"][name]))
-    for merged in found.values():
-        merged["search"].update({name: list(merged["search"][name]) for name in ("addresses", "domains")})
-    return list(found.values())
+    results = merged_results(document)
+    if not is_earlier:
+        for result in results:
+            result["status"] = result["search"].pop("status")
+    return {**members, "to": results, "packed": _pack(document), "is_packed": True}
 
 
 def _pack(value: Any) -> str:
@@ -104,11 +108,9 @@ def _unpack(text: str) -> Any:
 def document_of(hit: dict[str, Any], *, with_lines: bool = False) -> Document:
     """Return the document of a search hit, unpacked if necessary, and with its lines if these were asked for."""
     kept = hit["_source"]
-    found: Document = _unpack(kept["packed"]) if "packed" in kept else kept
+    found: Document = _unpack(kept["packed"]) if "packed" in kept else restored(kept)
     if with_lines:
         found["lines"] = shown(_lines(found["host"], kept))
-        for name in ("facts", "line", "mark"):
-            found.pop(name, None)
     return found
 
 

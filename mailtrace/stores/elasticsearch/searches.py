@@ -14,9 +14,9 @@ from mailtrace.search.query import Query, matches
 from mailtrace.stores.elasticsearch.client import Server
 from mailtrace.stores.elasticsearch.errors import AnswerError
 from mailtrace.stores.elasticsearch.indices import Indices
+from mailtrace.stores.elasticsearch.mapping import PRIVATE
 from mailtrace.stores.elasticsearch.query import Clause, Conditions, of_keys, of_keys_lacking_beginning, sort_of
 from mailtrace.stores.elasticsearch.rows import LINES, document_of
-from mailtrace.stores.elasticsearch.template import PRIVATE
 
 _PAGE: Final = 1000
 _KEEP_ALIVE: Final = "5m"
@@ -133,8 +133,7 @@ class Searches:
             hits = self._ask(**body, size=limit)["hits"]["hits"]
         else:
             hits = self._all(body)
-        documents = map(partial(document_of, with_lines=query.with_lines), hits)
-        return map(self._server.dialect.document, documents)
+        return map(partial(document_of, with_lines=query.with_lines), hits)
 
     def _all(self, body: dict[str, Any]) -> Iterator[dict[str, Any]]:
         pit = self._open()

@@ -3,14 +3,17 @@
 Every run repeats this. What an administrator has changed stays as it is.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
 from typing import Any, Final
 
 from mailtrace.errors import StoreError
 from mailtrace.stores.base import RETENTION_DAYS, Notify
+from mailtrace.stores.elasticsearch import earlier
 from mailtrace.stores.elasticsearch.client import Server
 from mailtrace.stores.elasticsearch.errors import AnswerError, DeniedError
 from mailtrace.stores.elasticsearch.lifecycle import Found, Lifecycle, lifecycle_of
+from mailtrace.stores.elasticsearch.mapping import mapping
 from mailtrace.stores.elasticsearch.periods import Periods, day_span_of, periods_of
 from mailtrace.stores.elasticsearch.template import (
     ARRAY_OBJECTS,
@@ -19,7 +22,7 @@ from mailtrace.stores.elasticsearch.template import (
     checkpoints_index,
     is_current,
     is_newer,
-    mapping,
+    is_too_new,
     template,
 )
 
@@ -40,14 +43,27 @@ class Setup:
     def __init__(
         self, server: Server, prefix: str, retention_days: int | None, period: str | None, notify: Notify
     ) -> None:
-        self.lifecycle: Lifecycle | None = None
-        """What deletes expired indices on the server; known after `prepare`. If None, mailtrace deletes them itself."""
         self.periods = Periods(period or "day")
         self._server, self._prefix, self._notify = server, prefix, notify
         self._retention_days, self._period = retention_days, period
         self._adjusted: dict[str, Any] = {}
         """Settings of the template that an administrator may have chosen."""
         self._reported_closed = False
+
+    @cached_property
+    def lifecycle(self) -> Lifecycle | None:
+        """What deletes expired indices on the server. If None, mailtrace deletes them itself.
+
+        A process that only writes asks for it when it creates an index, without `prepare`.
+        """
+        lifecycle = self.management()
+        try:
+            lifecycle.read({"day"})
+        except AnswerError as error:
+            if not error.is_of_unknown_path:
+                raise
+            return None
+        return lifecycle
 
     def prepare(self, checkpoints: str) -> None:
         """Create what is missing; update an older version's template, and add its new fields to existing indices.
@@ -56,6 +72,8 @@ class Setup:
             StoreError: retention or period cannot be changed, or the user lacks a privilege.
         """
         found = self._read_template(self._server.ask)  # a server that is down is reported at once
+        if is_too_new(found.get("_meta") or {}):
+            raise StoreError(f"{self._server.name} was set up by a newer mailtrace: install that version here too")
         self._prepare_policy(self.periods_in_use(found))
         self._prepare_template(found)
         create(self._server, checkpoints, checkpoints_index())
@@ -68,18 +86,13 @@ class Setup:
 
     def _prepare_policy(self, periods: set[str]) -> None:
         """Create the policy; change an existing one only for a new retention, and only if mailtrace set it."""
-        lifecycle = self.management()
-        try:
-            found = lifecycle.read(periods)
-            if found is None:
-                lifecycle.write(self._retention_days or RETENTION_DAYS, periods, None)
-            elif (days := self._days(found)) is not None:
-                lifecycle.write(days, periods, found)
-        except AnswerError as error:
-            if not error.is_of_unknown_path:
-                raise
-        else:
-            self.lifecycle = lifecycle
+        if self.lifecycle is None:
+            return
+        found = self.lifecycle.read(periods)
+        if found is None:
+            self.lifecycle.write(self._retention_days or RETENTION_DAYS, periods, None)
+        elif (days := self._days(found)) is not None:
+            self.lifecycle.write(days, periods, found)
 
     def management(self) -> Lifecycle:
         """Return the management of policies that belongs to the server's product, which may lack it."""
@@ -180,12 +193,27 @@ class Setup:
         body["template"]["settings"] |= self._adjusted
         self._server.ask("PUT", f"/_index_template/{self._prefix}", self._server.dialect.template(body))
 
-    def _add_fields(self, indices: list[str]) -> None:
+    def earlier(self, indices: Sequence[str]) -> dict[str, bool]:
+        """Return for each of these indices that exist whether it has the mapping of an earlier mailtrace."""
+        found: dict[str, bool] = {}
+        for names in _for_paths(indices):
+            answer = self._server.ask_until_answered(
+                *("GET", f"/{names}/_mapping"), ignore_unavailable=True, filter_path=f"*.mappings.{earlier.MARK}"
+            )
+            found |= {index: earlier.is_earlier(state["mappings"]) for index, state in answer.items()}
+        return found
+
+    def _add_fields(self, indices: Sequence[str]) -> None:
         """Add to indices the fields that they lack; existing fields stay as they are."""
-        for at in range(0, len(indices), MOST_NAMES):
-            names = ",".join(indices[at : at + MOST_NAMES])
+        known = self.earlier(indices)
+        former = [index for index in indices if known.get(index)]
+        self._put_mapping(former, earlier.mapping())
+        self._put_mapping([index for index in indices if not known.get(index)], mapping())
+
+    def _put_mapping(self, indices: Sequence[str], body: dict[str, Any]) -> None:
+        for names in _for_paths(indices):
             try:
-                self._server.ask_until_answered("PUT", f"/{names}/_mapping", mapping())
+                self._server.ask_until_answered("PUT", f"/{names}/_mapping", body)
             except AnswerError as error:
                 raise StoreError(
                     f"{self._server.name}: the existing indices cannot take this version's fields ({error.reason}):"
@@ -205,6 +233,12 @@ class Setup:
         self._reported_closed = True
         for index in closed:
             self._notify(closed_message(index))
+
+
+def _for_paths(indices: Sequence[str]) -> Iterator[str]:
+    """Yield the names of indices, in strings that fit into the path of a request."""
+    for at in range(0, len(indices), MOST_NAMES):
+        yield ",".join(indices[at : at + MOST_NAMES])
 
 
 def closed_message(index: str) -> str:

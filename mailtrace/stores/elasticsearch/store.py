@@ -9,6 +9,8 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from itertools import islice
 from typing import Any, Final, NamedTuple
 
+import orjson
+
 from mailtrace.errors import StoreError
 from mailtrace.logs.checkpoint import Checkpoint
 from mailtrace.message.document import Document
@@ -32,6 +34,7 @@ from mailtrace.stores.elasticsearch.overview import tally_of_searches
 from mailtrace.stores.elasticsearch.rows import LINES, day_of, source, stored
 from mailtrace.stores.elasticsearch.searches import Searches
 from mailtrace.stores.elasticsearch.setup import Setup
+from mailtrace.stores.elasticsearch.template import COMPATIBLE, COMPATIBLE_MEMBER, GRAMMAR, is_too_new, versions
 
 _BATCH: Final = 1000
 """Rows that one request reads by their IDs."""
@@ -40,6 +43,8 @@ _SLICE: Final = 200
 _KEYS: Final = 500
 """Keys that one search looks up."""
 _NO_INDEX: Final = "index_not_found_exception"
+_OTHER_MAPPING: Final = "Cannot write to a field alias"
+"""The server's reason if a document for an earlier mapping meets the present one."""
 
 
 class _Sent(NamedTuple):
@@ -106,8 +111,10 @@ class ElasticsearchStore:
             StoreUnavailableError: the server does not answer.
             StoreError: it is not a supported server, or the user lacks a privilege.
         """
-        self._require_known_grammar()
+        versions = self._require_known_versions()
         self._setup.prepare(self._indices.checkpoints)
+        if versions and versions.get(COMPATIBLE_MEMBER) != COMPATIBLE:
+            self.set_grammar(versions.get(GRAMMAR, 0))
 
     def require_room(self, days: Collection[int]) -> None:
         """Check that the server has room for the new indices that these days, counted from 1970 in UTC, need.
@@ -173,10 +180,10 @@ class ElasticsearchStore:
 
         def operations() -> Iterator[Operation]:
             for row, action in actions:
-                if isinstance(document := _source(row), Refused):
-                    result.refused.append(document)
+                operation = self._operation(row, action)
+                if isinstance(operation, Refused):
+                    result.refused.append(operation)
                 else:
-                    operation = Operation(action, document)
                     sent.append(_Sent(row.id, row.transaction.queue_id, operation.index_name))
                     yield operation
 
@@ -185,12 +192,21 @@ class ElasticsearchStore:
             self._add_answer(result, row, answer)
         return result
 
+    def _operation(self, row: Row, action: dict[str, dict[str, Any]]) -> Operation | Refused:
+        """Return the operation that writes a row, or why JSON cannot represent it."""
+        (target,) = action.values()
+        try:
+            return Operation(action, source(row, is_earlier=self._indices.is_earlier(target["_index"])))
+        except orjson.JSONEncodeError as error:
+            return Refused(row.transaction.queue_id, f"JSON cannot represent it: {error}")
+
     def _add_answer(self, result: WriteResult, row: _Sent, answer: Answer) -> None:
         """Record the answer for a row; an error that is not the document's ends the run, and the next reads on."""
         if answer.status == 409:
             result.conflicts.add(row.id)
-        elif answer.kind == _NO_INDEX:
-            # The index was deleted: as in a conflict, what was read from it is outdated. It is created again.
+        elif answer.kind == _NO_INDEX or _OTHER_MAPPING in answer.reason:
+            # The index was deleted: as in a conflict, what was read from it is outdated. It is created again, or the
+            # write has created one with the present mapping in place of one with an earlier mapping.
             self._indices.forget(row.index_name)
             result.conflicts.add(row.id)
         elif is_document_error(answer.status, answer.kind):
@@ -284,25 +300,27 @@ class ElasticsearchStore:
         return (list(map(stored, page)) for page in self._searches.slices(self._setup.indices("open")))
 
     def grammar(self) -> int:
-        """Return the version of the grammar that made the documents."""
-        return self._checkpoints.grammar()
+        """Return the version of the grammar that made the documents; 0 for mailtrace 0.1."""
+        return int(self._checkpoints.versions().get(GRAMMAR, 0))
 
     def set_grammar(self, version: int) -> None:
         """Record the version of the grammar that made the documents."""
-        self._checkpoints.set_grammar(version)
+        self._checkpoints.set_versions(versions(version))
 
     def _prepare_search(self) -> None:
-        self._require_known_grammar()
+        self._require_known_versions()
         self._setup.report_closed()
 
-    def _require_known_grammar(self) -> None:
-        """Raise an error if a newer version made the documents."""
-        if self._checkpoints.grammar() > GRAMMAR_VERSION:
+    def _require_known_versions(self) -> dict[str, Any]:
+        """Return the versions of what is stored, and raise an error if it needs a newer mailtrace."""
+        found = self._checkpoints.versions()
+        if found.get(GRAMMAR, 0) > GRAMMAR_VERSION or is_too_new(found):
             raise StoreError(f"{self.name} was written by a newer mailtrace: install that version here too")
+        return found
 
     def overview(self, query: Query, span: Span) -> Overview:
         """Return the overview of what matches; the query's dates do not count."""
-        self._setup.report_closed()
+        self._prepare_search()
         return finished(tally_of_searches(self._searches, query, span))
 
     def expire(self, before: float) -> int:
@@ -328,10 +346,3 @@ def _unchanged(id_: str, version: tuple[str, int, int]) -> dict[str, Any]:
     """Return the target of an operation, with the condition that the document has not changed since it was read."""
     index, seq_no, primary_term = version
     return {"_index": index, "_id": id_, "if_seq_no": seq_no, "if_primary_term": primary_term}
-
-
-def _source(row: Row) -> bytes | Refused:
-    try:
-        return source(row)
-    except TypeError as error:
-        return Refused(row.transaction.queue_id, str(error))

@@ -1,19 +1,10 @@
-"""The index template, lifecycle policy and checkpoint index that mailtrace creates on a server.
-
-A stored document has the public members under their own names, and beside them private members, which searches do not
-return: `id`, `stub`, `headless`, `start`, `line`, `facts`, `mark` (which write it is from), `packed` (the whole
-document, if it is too big for fields of its own; `is_packed` marks it), and in `search` the values that queries
-compare and group by. Python folds these values, as `search.query.matches` does, because Elasticsearch folds some
-characters differently (a capital sigma at the end of a word, a dotted capital I). The public members are for people's
-own queries, in Kibana for example. Some are also available under their names in the Elastic Common Schema (reference,
-"Email", "Source" and "Host" fields).
-"""
+"""The index template, lifecycle policy and checkpoint index that mailtrace creates on a server."""
 
 from typing import Any, Final
 
 from mailtrace import __version__
-from mailtrace.message.fields import DOCUMENT, RECIPIENT_RESULT, Field
 from mailtrace.mta.version import GRAMMAR_VERSION
+from mailtrace.stores.elasticsearch.mapping import EXACT, UNCUT, UNSEARCHED, mapping
 
 ARRAY_OBJECTS: Final = "index.mapping.array_objects.limit"
 """A limit that Elasticsearch 9 has, and that 8.19 rejects as an unknown setting."""
@@ -24,8 +15,16 @@ UNFINISHED: Final = "unfinished"
 GRAMMAR: Final = "grammar"
 """A member of the `_meta` of the index of checkpoints: the version of the grammar that made the documents."""
 
-PRIVATE: Final = ("id", "stub", "headless", "start", "line", "lines", "facts", "mark", "search", "to.search")
-"""The members that are not part of the public document, which searches leave out."""
+SCHEMA: Final = 2
+"""The number of what is set up here. Raise it with every change of the mapping or the settings, and only then: a run
+that finds its own number needs no rights to set up."""
+
+COMPATIBLE: Final = 2
+"""The lowest number whose mailtrace can read and write what this one sets up. A version with a lower number refuses."""
+
+SCHEMA_MEMBER: Final = "schema"
+COMPATIBLE_MEMBER: Final = "compatible"
+"""Members with these numbers: both of the template's `_meta`, the latter of that of the index of checkpoints too."""
 
 PRIORITY: Final = 500
 """Above Elasticsearch's built-in templates, which have 100 to 200 (manual, "Index templates")."""
@@ -41,100 +40,6 @@ _ADJUSTABLE: Final = (
 )
 """What the names of settings begin with that depend on the cluster."""
 
-_EXACT: Final = {"type": "keyword"}
-_COMPARED: Final = {"type": "keyword", "doc_values": False}
-"""For what queries compare: documents cut values at 8,191 characters, which fit in a term in any script."""
-_GROUPED: Final = {"type": "keyword", "index": False}
-"""For what queries only group by."""
-_SHOWN: Final = {"type": "keyword", "index": False, "normalizer": "lowercase"}
-"""For what people group and filter by: without an index, filters read the column of values."""
-_UNCUT: Final = {"type": "keyword", "index": False, "ignore_above": 8191}
-"""The same for values that documents do not cut, and that only a forged line could make too long."""
-_UNSEARCHED: Final = {"type": "keyword", "index": False, "doc_values": False}
-_MICROSECONDS: Final = {"type": "date", "format": "epoch_millis"}
-"""Microseconds since 1970, stored as if they were milliseconds. The server can skip the shards that hold nothing of a
-time span only for dates, and its dates with nanoseconds end in 2262, while a forged line may have a later year."""
-_TIME: Final = {"type": "date_nanos", "ignore_malformed": True}
-_ADDRESS: Final = {"type": "ip", "ignore_malformed": True}
-_NUMBER: Final = {"type": "long", "ignore_malformed": True}
-
-
-def _alias(path: str) -> dict[str, str]:
-    """Return an alias of a field; Elasticsearch accepts one of a nested field only within that field, under `to`."""
-    return {"type": "alias", "path": path}
-
-
-def _within(**properties: dict[str, Any]) -> dict[str, Any]:
-    return {"properties": properties}
-
-
-_BY_KIND: Final[dict[str, dict[str, Any]]] = {
-    "date": _TIME,
-    "integer": _NUMBER,
-    "number": {"type": "float", "ignore_malformed": True},
-    "boolean": {"type": "boolean"},
-    "recipient results": {"type": "nested"},
-}
-_TEXTS: Final[dict[str, dict[str, Any]]] = {"folded": _SHOWN, "exact": _EXACT, "uncut": _UNCUT, "address": _ADDRESS}
-
-
-def _mapping_of(field: Field) -> dict[str, Any]:
-    """Return the mapping of a public member."""
-    return _TEXTS[field.kept] if field.kind == "text" else _BY_KIND[field.kind]
-
-
-_RESULT: Final[dict[str, Any]] = {
-    **{field.name: _mapping_of(field) for field in RECIPIENT_RESULT},
-    "search": {
-        "properties": {
-            "addresses": _COMPARED,
-            "domains": _COMPARED,
-            "recipient": _GROUPED,
-            "domain": _GROUPED,
-            "relays": _COMPARED,
-            "relay_ips": _COMPARED,
-            "relay": _GROUPED,
-            "status": _COMPARED,
-            "reason": _GROUPED,
-            "delay": {"type": "long", "index": False},
-        }
-    },
-    "email": _within(to=_within(address=_alias("to.recipient"))),
-    "destination": _within(domain=_alias("to.relay_host"), ip=_alias("to.relay_ip")),
-}
-_DOCUMENT: Final[dict[str, Any]] = {
-    **{field.name: _mapping_of(field) for field in DOCUMENT},
-    "host": {**_EXACT, "fields": {"name": _EXACT}},
-    "to": {"type": "nested", "properties": _RESULT},
-    "id": {"type": "keyword", "index": False},
-    "stub": {"type": "boolean"},
-    "headless": {"type": "boolean"},
-    "start": {"type": "long", "index": False},
-    "line": _UNSEARCHED,
-    "facts": {"type": "object", "enabled": False},  # of documents that version 0.1 wrote
-    "lines": {"type": "binary"},
-    "packed": _UNSEARCHED,
-    "is_packed": {"type": "boolean"},
-    "search": {
-        "properties": {
-            "date": _MICROSECONDS,
-            "from": _EXACT,
-            "from_domain": _EXACT,
-            "msgid": _COMPARED,
-            "links": _COMPARED,
-            "clients": _COMPARED,
-            "client_ips": _COMPARED,
-            "client": _GROUPED,
-            "login": _EXACT,
-            "hosts": _COMPARED,
-        }
-    },
-    "@timestamp": _alias("date"),
-    "email": _within(**{"from": _within(address=_alias("from")), "message_id": _alias("msgid")}),
-    "source": _within(address=_alias("client"), ip=_alias("client_ip")),
-}
-"""`host.name` is a subfield, since `host` is a value and cannot contain an alias."""
-
 
 def template(prefix: str, meta: dict[str, Any], *, lifecycle: bool, array_objects: bool) -> dict[str, Any]:
     """Return the index template; `lifecycle` and `array_objects` tell which settings the server knows.
@@ -144,6 +49,7 @@ def template(prefix: str, meta: dict[str, Any], *, lifecycle: bool, array_object
     settings: dict[str, Any] = {
         "index.number_of_shards": 1,
         "index.auto_expand_replicas": "0-1",
+        "index.codec": "best_compression",
         "index.mapping.nested_objects.limit": _OBJECTS,
     }
     if array_objects:
@@ -155,7 +61,7 @@ def template(prefix: str, meta: dict[str, Any], *, lifecycle: bool, array_object
         "priority": PRIORITY,
         "allow_auto_create": False,
         "template": {"settings": settings, "mappings": mapping()},
-        "_meta": {"mailtrace": __version__, **meta},
+        "_meta": {"mailtrace": __version__, SCHEMA_MEMBER: SCHEMA, COMPATIBLE_MEMBER: COMPATIBLE, **meta},
     }
 
 
@@ -165,24 +71,19 @@ def adjusted_settings(found: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in settings.items() if name.startswith(_ADJUSTABLE)}
 
 
-def mapping() -> dict[str, Any]:
-    """Return the mapping of a document."""
-    return {"dynamic": False, "properties": _DOCUMENT}
-
-
 def is_current(found: dict[str, Any]) -> bool:
-    """Return whether the server's template is complete, and of this version or a newer one."""
+    """Return whether the server's template is complete, and of this schema or a newer one."""
     if is_newer(found):
         return True
     meta = found.get("_meta") or {}
-    if meta.get(UNFINISHED) or _version_in(meta) < _version(__version__):
+    if meta.get(UNFINISHED) or _number(meta, SCHEMA_MEMBER) < SCHEMA:
         return False
     return _has(found["template"].get("mappings", {}), mapping())
 
 
 def is_newer(found: dict[str, Any]) -> bool:
-    """Return whether a template is of a newer version, which may have fields that this one does not know."""
-    return _version_in(found.get("_meta") or {}) > _version(__version__)
+    """Return whether a template is of a newer schema, which may have fields that this one does not know."""
+    return _number(found.get("_meta") or {}, SCHEMA_MEMBER) > SCHEMA
 
 
 def has_fields(found: dict[str, Any]) -> bool:
@@ -190,8 +91,15 @@ def has_fields(found: dict[str, Any]) -> bool:
     return bool(found.get("properties", {}).get("to", {}).get("type") == "nested")
 
 
-def _version_in(meta: dict[str, Any]) -> tuple[int, ...]:
-    return _version(str(meta.get("mailtrace", "0")))
+def is_too_new(meta: dict[str, Any]) -> bool:
+    """Return whether the `_meta` of a template, or of the index of checkpoints, asks for a newer mailtrace."""
+    return _number(meta, COMPATIBLE_MEMBER) > SCHEMA
+
+
+def _number(meta: dict[str, Any], name: str) -> int:
+    """Return a number from a `_meta`; 0 if it is missing, as in what the first versions set up."""
+    found = meta.get(name, 0)
+    return found if isinstance(found, int) else 0
 
 
 def _has(found: dict[str, Any], wanted: dict[str, Any]) -> bool:
@@ -201,10 +109,6 @@ def _has(found: dict[str, Any], wanted: dict[str, Any]) -> bool:
         for kind in ("properties", "fields")
         for name, field in wanted.get(kind, {}).items()
     )
-
-
-def _version(text: str) -> tuple[int, ...]:
-    return tuple(int(part) if part.isdecimal() else 0 for part in text.split("."))
 
 
 def policy(retention_days: int) -> dict[str, Any]:
@@ -240,13 +144,18 @@ def checkpoints_index() -> dict[str, Any]:
     return {
         "settings": {"index.number_of_shards": 1, "index.auto_expand_replicas": "0-1"},
         "mappings": {
-            "_meta": {GRAMMAR: GRAMMAR_VERSION},
+            "_meta": versions(GRAMMAR_VERSION),
             "dynamic": False,
             "properties": {
-                "log": _EXACT,
-                "path": _UNCUT,
+                "log": EXACT,
+                "path": UNCUT,
                 "saved": {"type": "double"},
-                "checkpoint": _UNSEARCHED,
+                "checkpoint": UNSEARCHED,
             },
         },
     }
+
+
+def versions(grammar: int) -> dict[str, int]:
+    """Return the `_meta` of the index of checkpoints, for documents that the grammar of this version made."""
+    return {GRAMMAR: grammar, COMPATIBLE_MEMBER: COMPATIBLE}

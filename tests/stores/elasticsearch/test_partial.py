@@ -6,10 +6,11 @@ from functools import partial
 
 import pytest
 
-from helpers.elasticsearch_transactions import AT, mail
+from helpers.elasticsearch_transactions import AT, DAY, mail
 from helpers.http_proxy import proxy
 from mailtrace.errors import StoreUnavailableError
 from mailtrace.indexing.merge import write
+from mailtrace.message.transaction import SECOND
 from mailtrace.search.groups import Grouping
 from mailtrace.search.query import Query
 
@@ -34,6 +35,13 @@ def questions(store):
         lambda: store.lacking_beginning([each.key for each in MAILS]),
         lambda: [list(rows) for rows in store.slices()],
     ]
+
+
+def test_a_row_in_a_shard_that_no_node_has(missing):
+    rows = [MAILS[0], mail(1, AT + 5 * DAY * SECOND)]
+    with pytest.raises(StoreUnavailableError, match=r"has only a part of the answer \(\S+-2011\.12\.20: "):
+        missing.read(rows)
+    assert len(missing.read(rows[:1])) == 1
 
 
 @pytest.fixture

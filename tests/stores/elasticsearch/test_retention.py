@@ -5,6 +5,7 @@ from datetime import datetime, timezone
 
 import pytest
 
+from helpers.commands import index as run_index
 from helpers.elasticsearch_server import (
     IS_OPENSEARCH,
     NoServerError,
@@ -32,6 +33,14 @@ def test_todays_index_counts_from_the_end_of_the_day(client, store_of, elasticse
     today = datetime.now(timezone.utc)
     end = today.replace(hour=0, minute=0, second=0, microsecond=0).timestamp() + DAY
     assert origination(client, f"{elasticsearch_prefix}-{today:%Y.%m.%d}") == end
+
+
+def test_a_process_that_only_writes_sets_the_origination_too(client, elasticsearch_url, commands_prefix, tmp_path):
+    log = tmp_path / "mail.log"
+    log.write_text("2011-12-15T15:27:19Z mx postfix/qmgr[1]: 5298B228B8B: from=<bob@foo.com>, size=1, nrcpt=1 (x)\n")
+    before = time.time()
+    assert run_index(elasticsearch_url, [log], "--jobs", "2").status == 0
+    assert before - 1 <= origination(client, f"{commands_prefix}-{INDEX}") <= time.time()
 
 
 def test_an_old_days_index_counts_from_now(client, store_of, elasticsearch_prefix):

@@ -12,7 +12,7 @@ from mailtrace.message.document import document
 from mailtrace.message.transaction import SECOND
 from mailtrace.mta.facts import Client
 from mailtrace.search.query import Query
-from mailtrace.stores.elasticsearch.template import UNFINISHED
+from mailtrace.stores.elasticsearch.template import COMPATIBLE, SCHEMA, UNFINISHED
 
 MINE = {"phases": {"delete": {"min_age": "365d", "actions": {"delete": {}}}}}
 NEW_FIELDS = {"email", "source", "@timestamp"}
@@ -77,7 +77,9 @@ def properties_of(client, index):
     return client.indices.get_mapping(index=index)[index]["mappings"]["properties"]
 
 
-@pytest.mark.parametrize("meta", [{"mailtrace": "0.0.9"}, {"mailtrace": __version__, UNFINISHED: True}, {}])
+@pytest.mark.parametrize(
+    "meta", [{"schema": SCHEMA - 1}, {"mailtrace": __version__}, {"schema": SCHEMA, UNFINISHED: True}, {}]
+)
 def test_indices_of_an_older_version_get_the_new_fields(client, store_of, elasticsearch_prefix, meta):
     prefix, name = elasticsearch_prefix, f"{elasticsearch_prefix}-2011.12.15"
     store = store_of()
@@ -90,7 +92,7 @@ def test_indices_of_an_older_version_get_the_new_fields(client, store_of, elasti
     assert properties.keys() >= NEW_FIELDS
     assert "destination" in properties["to"]["properties"]
     template = client.indices.get_index_template(name=prefix)["index_templates"][0]["index_template"]
-    assert template["_meta"] == {"mailtrace": __version__, "period": "day"}
+    assert template["_meta"] == {"mailtrace": __version__, "schema": SCHEMA, "compatible": COMPATIBLE, "period": "day"}
     assert count(client, name, {"term": {"email.from.address": "BOB@foo.com"}}) == 1
 
 
@@ -259,7 +261,7 @@ def test_a_change_of_the_period_leaves_every_transaction_in_one_index(client, st
 
 def test_the_period_of_a_newer_version_is_not_changed(client, store_of, elasticsearch_prefix):
     store_of()
-    older(client, elasticsearch_prefix, {"mailtrace": "999.0"})
+    older(client, elasticsearch_prefix, {"mailtrace": "999.0", "schema": SCHEMA + 1})
     with pytest.raises(StoreError, match="was set up by a newer mailtrace"):
         store_of(index_period="month")
     store_of(index_period="day")

@@ -221,22 +221,22 @@ def test_blocks_without_rows_are_deleted_and_those_with_a_stub_are_not(path):
     store.close()
 
 
-def test_rows_go_on_after_blocks_that_were_deleted_between_others(path):
-    """Their numbers are not used again while a block after them is there."""
+def test_blocks_are_not_joined_over_one_that_was_deleted(path):
     store = SqliteStore(path)
-    mails = [transaction(f"ID{n}", whole(NOON + n)) for n in range(3000)]
-    for first, end in ((0, 1), (1, 2600), (2600, 2601)):
+    mails = [transaction(f"ID{n}", whole(NOON + n)) for n in range(360)]
+    for first, end in ((0, 100), (100, 150), (150, 160)):
         put(store, *mails[first:end])
-    assert [1, 2599, 1] == sizes(path)
-    rows = store.read(mails[1:2600]).values()
+    assert [100, 50, 10] == sizes(path)
+    rows = store.read(mails[100:150]).values()
     store.remove([Removal(row.id, row.transaction.start, row.version) for row in rows])
     store.commit([])
-    put(store, *mails[2601:])
-    put(store, *mails[1:300])
-    assert {"ID0", *(f"ID{n}" for n in (*range(1, 300), *range(2600, 3000)))} == {
-        each["transaction"] for each in found(store)
-    }
-    assert 700 == store.count(Query())
+    assert [100, 10] == sizes(path)
+    put(store, *mails[160:])
+    put(store, *mails[100:110])
+    assert [100, 210, 10] == sizes(path)
+    wanted = [f"ID{n}" for n in (*range(110), *range(150, 360))]
+    assert wanted == [each["transaction"] for each in found(store, Query(oldest_first=True))]
+    assert 320 == store.count(Query())
     store.close()
 
 

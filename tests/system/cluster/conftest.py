@@ -41,13 +41,15 @@ class Runs:
     def __init__(self, store: str, folder: Path) -> None:
         self.store, self._folder = store, folder
         self._folder.mkdir()
+        self.started: list[subprocess.Popen[bytes]] = []
 
     def start(self, name: str, *arguments: object, store: str = "") -> "subprocess.Popen[bytes]":
         """Start a command, with all nodes unless a store is named."""
         command = [BIN / f"mailtrace-{name}", "--store", store or self.store, "--tz", "UTC", *map(str, arguments)]
         environment = {**os.environ, "XDG_CONFIG_HOME": str(self._folder), "XDG_DATA_HOME": str(self._folder)}
         pipe = subprocess.PIPE
-        return subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, env=environment)
+        self.started.append(subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, env=environment))
+        return self.started[-1]
 
     def search(self, *arguments: object, store: str = "") -> tuple[int, bytes, str]:
         """Return the exit status of a search, what it found, and its messages."""
@@ -57,6 +59,10 @@ class Runs:
 
 
 @pytest.fixture
-def runs(cluster: Cluster, tmp_path: Path) -> Runs:
+def runs(cluster: Cluster, tmp_path: Path) -> Iterator[Runs]:
     """Return runs with the cluster."""
-    return Runs(cluster.store, tmp_path / "runs")
+    runs = Runs(cluster.store, tmp_path / "runs")
+    yield runs
+    for run in runs.started:
+        run.kill()  # which a test that failed has left
+        run.communicate()

@@ -97,6 +97,16 @@ def test_a_node_is_killed_while_three_indexers_write(cluster, runs, tmp_path):
     assert sum(map(new_in, ends)) == expected.count(b"\n")
 
 
+def until_followed(following, runs, expected: bytes) -> None:
+    """Wait until a search finds what is expected, as long as the log is followed."""
+
+    def is_followed() -> bool:
+        assert following.poll() is None, following.communicate()[1].decode()
+        return runs.search(*JSON)[:2] == (0, expected)
+
+    until(is_followed)
+
+
 def finish(process) -> str:
     """End a run that follows a log, and return its messages."""
     process.send_signal(signal.SIGTERM)
@@ -112,7 +122,7 @@ def test_two_nodes_are_killed_while_a_log_is_followed(cluster, runs, tmp_path):
     followed = tmp_path / "followed.log"
     followed.write_bytes(first)
     following = runs.start("index", "--follow", followed)
-    until(lambda: runs.search(*JSON)[:2] == (0, before))
+    until_followed(following, runs, before)
     for node in cluster.nodes[1:]:
         node.end(signal.SIGKILL)
     with followed.open("ab") as file:
@@ -125,7 +135,7 @@ def test_two_nodes_are_killed_while_a_log_is_followed(cluster, runs, tmp_path):
     assert re.search(r": try again later$|running there\?$", given_up), given_up
     wholes = [assert_whole(answer, before) for answer in answers]
     cluster.start(cluster.nodes[1:])
-    until(lambda: runs.search(*JSON)[:2] == (0, expected))
+    until_followed(following, runs, expected)
     messages = finish(following)
     report("two nodes killed", expected, [messages])
     print(f"searches meanwhile: {sum(wholes)} answered from what was left, {wholes.count(False)} said what was missing")
@@ -137,10 +147,12 @@ def test_a_rolling_restart_while_a_log_is_followed_and_searched(cluster, runs, t
     log = log_of("mx1,mx2", 3000, 4)
     expected = documents_of(tmp_path, log)
     followed = tmp_path / "followed.log"
-    followed.touch()
+    growing = Appended(followed, log)
+    growing.append()
     following = runs.start("index", "--follow", followed)
+    until(lambda: runs.search("--count")[0] == 0)
     with ThreadPoolExecutor(2) as pool, Meanwhile(pool) as meanwhile:
-        appended = meanwhile.repeat(Appended(followed, log).append)
+        appended = meanwhile.repeat(growing.append)
         searched = meanwhile.repeat(lambda: runs.search("--count"))
         for node in cluster.nodes:
             node.end(signal.SIGTERM)
@@ -149,7 +161,7 @@ def test_a_rolling_restart_while_a_log_is_followed_and_searched(cluster, runs, t
     assert len(appended.result()) > 10
     with followed.open("ab") as file:
         file.write(log[followed.stat().st_size :])
-    until(lambda: runs.search(*JSON)[:2] == (0, expected))
+    until_followed(following, runs, expected)
     messages = finish(following)
     report("a rolling restart", expected, [messages])
     counts = [int(answer[1]) for answer in searched.result() if counted(answer)]
@@ -222,7 +234,7 @@ def test_the_disk_of_a_node_is_full(cluster, runs, tmp_path):
     # The node may have ended itself.
     cluster.restart_ended()
     cluster.ask("/_cluster/reroute?retry_failed=true", {}, "POST")
-    until(lambda: runs.search(*JSON)[:2] == (0, expected))
+    until_followed(following, runs, expected)
     messages = finish(following)
     report("a full disk", expected, [messages])
     assert found_by_each_node(cluster, runs) == [(0, expected)] * 3
