@@ -63,7 +63,7 @@ class Transaction:
     host: str
     queue_id: str
     mta: str
-    """`postfix` or `sendmail`."""
+    """`postfix`, `sendmail` or `exim`."""
     facts: list[TimedFact] = field(default_factory=list)
     sources: list[Lines] = field(default_factory=list)
     """The lines of each fact."""
@@ -72,7 +72,7 @@ class Transaction:
     begun: TimedFact | None = None
     """The first fact that begins a message."""
     finished: int | None = None
-    """When the message left the queue (Postfix only), in microseconds."""
+    """When the message left the queue, which sendmail does not log; in microseconds."""
     first: int = _NEVER
     """The time of the first line, in microseconds."""
     open_from: int = _NEVER
