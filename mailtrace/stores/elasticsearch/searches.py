@@ -1,6 +1,7 @@
 """Search a server, page by page, however many documents match."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -136,22 +137,31 @@ class Searches:
         return map(partial(document_of, with_lines=query.with_lines), hits)
 
     def _all(self, body: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        """Yield all hits; the server finds a page while the one before is used."""
         pit = self._open()
-        after: dict[str, Any] = {}
+        if not pit:
+            return
         try:
-            while pit:
-                try:
-                    hits = self._page(pit, body | after)
-                except AnswerError as error:
-                    if error.status != 404:
-                        raise
-                    pit = self._open()
-                    continue
-                yield from hits
-                if len(hits) < _PAGE:
-                    return
-                # The last sort value is only valid in this point in time, and a new one may be needed.
-                after = {"search_after": hits[-1]["sort"][: len(body["sort"])]}
+            with ThreadPoolExecutor(1, "page") as ahead:
+                page = ahead.submit(self._page, pit, body)
+                after: dict[str, Any] = {}
+                while True:
+                    try:
+                        pit, hits = page.result()
+                    except AnswerError as error:
+                        if error.status != 404:
+                            raise
+                        if not (pit := self._open()):
+                            return
+                        page = ahead.submit(self._page, pit, body | after)
+                        continue
+                    if len(hits) == _PAGE:
+                        # The last sort value is only valid in this point in time, and a new one may be needed.
+                        after = {"search_after": hits[-1]["sort"][: len(body["sort"])]}
+                        page = ahead.submit(self._page, pit, body | after)
+                    yield from hits
+                    if len(hits) < _PAGE:
+                        return
         finally:
             if pit:
                 with suppress(StoreError):
@@ -169,11 +179,11 @@ class Searches:
         self._require_indexed(answer)
         return dialect.snapshot_of(answer) if answer["_shards"]["total"] else None
 
-    def _page(self, pit: str, body: dict[str, Any]) -> list[dict[str, Any]]:
+    def _page(self, pit: str, body: dict[str, Any]) -> tuple[str, list[dict[str, Any]]]:
+        """Return the next hits, and the ID that the point in time has from now on."""
         body = {"pit": {"id": pit, "keep_alive": _KEEP_ALIVE}, "size": _PAGE, **body}
         answer = self._server.ask_with_retries("POST", "/_search", body, allow_partial_search_results=False)
-        hits: list[dict[str, Any]] = answer["hits"]["hits"]
-        return hits
+        return answer.get("pit_id", pit), answer["hits"]["hits"]
 
     def _ask(self, **body: Any) -> Any:
         answer = self._server.ask_with_retries(

@@ -49,7 +49,6 @@ def template(prefix: str, meta: dict[str, Any], *, lifecycle: bool, array_object
     settings: dict[str, Any] = {
         "index.number_of_shards": 1,
         "index.auto_expand_replicas": "0-1",
-        "index.codec": "best_compression",
         "index.mapping.nested_objects.limit": _OBJECTS,
     }
     if array_objects:

@@ -37,6 +37,14 @@ found = sum(1 for _ in store.search(Query(limit=int(limit) or None)))
 peak = Path("/proc/self/status").read_text().partition("VmHWM:")[2].split()[0]
 print(json.dumps([found, int(peak) * 1024]))
 """
+INTERRUPTED = """
+import os, signal, sys
+from mailtrace.search.query import Query
+from mailtrace.stores.elasticsearch.store import ElasticsearchStore
+url, prefix = sys.argv[1:]
+for _ in ElasticsearchStore(url, prefix=prefix).search(Query()):
+    os.kill(os.getpid(), signal.SIGINT)
+"""
 
 
 @pytest.fixture
@@ -85,9 +93,13 @@ def test_a_search_with_many_results_takes_bounded_memory(client, store_of, elast
         peaks.append(peak)
     print(f"{MANY} documents: {peaks[1] / MIB:.0f} MiB, {(peaks[1] - peaks[0]) / MIB:.0f} MiB above one")
     assert peaks[1] - peaks[0] < 30 * MIB
-    # The search has closed its point in time.
+    assert open_contexts(client) == 0
+
+
+def open_contexts(client):
+    """Return how many points in time are open."""
     state = client.nodes.stats(metric="indices", index_metric="search")["nodes"].values()
-    assert sum(node["indices"]["search"]["open_contexts"] for node in state) == 0
+    return sum(node["indices"]["search"]["open_contexts"] for node in state)
 
 
 @pytest.fixture
@@ -126,3 +138,36 @@ def manifold(number: int) -> Transaction:
             at + SECOND, Result(recipient, None, f"mx.{name}[192.0.2.1]:25", status, outcome, "4.0.0", 1.5 + number)
         )
     return made
+
+
+def test_ctrl_c_closes_the_point_in_time(client, store_of, elasticsearch_url, elasticsearch_prefix):
+    put(store_of(), *(mail(number, AT + number) for number in range(2500)))
+    command = [sys.executable, "-c", INTERRUPTED, elasticsearch_url, elasticsearch_prefix]
+    done = subprocess.run(command, cwd=Path(__file__).parents[3], capture_output=True, text=True, check=False)
+    assert "KeyboardInterrupt" in done.stderr
+    assert open_contexts(client) == 0
+
+
+def test_each_page_and_the_end_use_the_id_that_the_answer_before_gave(store_of, monkeypatch):
+    """The server may renew the ID of a point in time; here it does so with every answer."""
+    store = store_of()
+    put(store, *(mail(number, AT + number) for number in range(2500)))
+    used, real = [], store._server.attempt
+
+    def known(pit):
+        used.append(int(pit.partition(" ")[2] or 0))
+        return pit.partition(" ")[0]
+
+    def attempt(method, path, body=None, **parameters):
+        if "pit" in (body or {}):
+            body = {**body, "pit": {**body["pit"], "id": known(body["pit"]["id"])}}
+        elif method == "DELETE":
+            body = {name: known(pit) if isinstance(pit, str) else list(map(known, pit)) for name, pit in body.items()}
+        answer = real(method, path, body, **parameters)
+        if path == "/_search":
+            answer["pit_id"] += f" {len(used)}"
+        return answer
+
+    monkeypatch.setattr(store._server, "attempt", attempt)
+    assert len(list(store.search(Query()))) == 2500
+    assert used == [0, 1, 2, 3]

@@ -35,7 +35,6 @@ def test_the_template_is_that_of_daily_indices(client, store_of, elasticsearch_p
     assert settings == {
         "number_of_shards": "1",
         "auto_expand_replicas": "0-1",
-        "codec": "best_compression",
         "mapping": {"nested_objects": {"limit": "1000000"}},
         **({} if IS_OPENSEARCH else {"lifecycle": {"name": elasticsearch_prefix}}),
     }
