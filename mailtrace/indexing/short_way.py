@@ -1,6 +1,6 @@
 """The short way: collects the lines of ordinary messages, and counts lines that say nothing, each in a few steps.
 
-Nine lines of ten in a Postfix log are of these kinds. A line that is not surely one of them goes the general way.
+Nine lines of ten in a log are of these kinds. A line that is not surely one of them goes the general way.
 """
 
 from collections.abc import Callable, Iterable
@@ -10,7 +10,9 @@ from mailtrace.indexing.report import OTHER_PROGRAM, Report
 from mailtrace.message.part import Collected, Writer
 from mailtrace.message.transaction import Key
 from mailtrace.mta.grammars import grammar_of
-from mailtrace.mta.postfix.whole import BEGINNINGS, PLAIN, REASONS, REMOVED, REMOVER, ignored_reason, is_short
+from mailtrace.mta.postfix import whole as postfix
+from mailtrace.mta.rules import NOTHING_ORDINARY, Ordinary
+from mailtrace.mta.sendmail import whole as sendmail
 from mailtrace.syslog.clock_check import ClockCheck
 from mailtrace.syslog.frame import Frames, Record, Unframed
 
@@ -28,23 +30,25 @@ class _Known(NamedTuple):
     writer: Writer
     is_other: bool
     """Whether its program is not part of an MTA."""
-    messages: Messages | None
-    """Those of its host; None if its lines do not take the short way."""
+    messages: Messages
+    """Those of its host."""
+    ordinary: Ordinary
+    """How to know its lines that take the short way."""
 
 
-_UNKNOWN: Final = _Known(Writer("", "", ""), False, None)
+_UNKNOWN: Final = _Known(Writer("", "", ""), False, {}, NOTHING_ORDINARY)
 _NO_MESSAGES: Final[Messages] = {}
 
 
 class ShortWay:
-    """Collects the lines of messages from their beginning to their removal."""
+    """Collects the lines of messages from their beginning to their end."""
 
-    def __init__(self, report: Report, clock: ClockCheck, may_begin: Callable[[Writer, str, str, int], bool]) -> None:
-        """Count lines in `report`, and ask `may_begin` for each beginning: writer, queue ID, text after it, time."""
+    def __init__(self, report: Report, clock: ClockCheck, may_begin: Callable[[Writer, str, str], bool]) -> None:
+        """Count lines in `report`, and ask `may_begin` for each beginning: writer, queue ID, client."""
         self.open: dict[str, Messages] = {}
         """The messages that have begun, by host."""
         self.closed: dict[Key, list[Collected]] = {}
-        """Those that have been removed."""
+        """Those that have ended."""
         self._report, self._clock, self._may_begin = report, clock, may_begin
         self._writers: dict[tuple[str, str, str], _Known] = {}
 
@@ -56,7 +60,7 @@ class ShortWay:
         kept, zone, others = frames.kept, frames.zone, 0
         stamp, start, at, has_fraction = kept
         known: dict[str, _Known] = {}
-        ignored = dict.fromkeys(REASONS, 0)
+        ignored = dict.fromkeys((*postfix.REASONS, *sendmail.REASONS), 0)
         for line in lines:
             is_kept = line.startswith(stamp) or frames.next_stamp(line)
             if frames.kept is not kept:
@@ -67,16 +71,16 @@ class ShortWay:
             parts = line.split(": ", 2)
             head = parts[0][at:]
             found = (known.get(head) or self._learn(known, head, frames)) if is_kept else _UNKNOWN
-            writer, is_other, messages = found
+            _, is_other, _, ordinary = found
             if is_other:
                 others += 1
                 continue
-            if messages is not None:
+            if ordinary is not NOTHING_ORDINARY:
                 time = start + _micros(line[at - _FRACTION : at]) if has_fraction else start
                 is_whole = len(parts) == 3 and line[-1] > " " and time >= 0
-                if is_whole and self._collect(time, writer, messages, parts[1], parts[2]):
+                if is_whole and self._collect(time, found, parts[1], parts[2]):
                     continue
-                if reason := ignored_reason(parts[1 % len(parts)]):
+                if reason := ordinary.ignored_reason(parts):
                     ignored[reason] += 1
                     continue
             general(frames.record(line))
@@ -85,9 +89,11 @@ class ShortWay:
     def add_record(self, record: Record) -> bool:
         """Add a line in any format whose frame has been read; return whether it went the short way."""
         time, host, program, pid, text = record
+        known = self._learned((host, program, pid))
+        if known.ordinary is NOTHING_ORDINARY:
+            return False
         queue_id, _, rest = text.partition(": ")
-        writer, _, messages = self._learned((host, program, pid))
-        return messages is not None and bool(rest) and self._collect(time, writer, messages, queue_id, rest)
+        return bool(rest) and self._collect(time, known, queue_id, rest)
 
     def _learn(self, known: dict[str, _Known], head: str, frames: Frames) -> _Known:
         """Return what is known of the process that writes lines with this head, and remember it."""
@@ -103,24 +109,28 @@ class ShortWay:
             if len(self._writers) >= _MAX_WRITERS:
                 self._writers.clear()
             writer = Writer(*process)
-            messages = self.open.setdefault(writer.host, {}) if is_short(writer.program) else None
-            found = self._writers[process] = _Known(writer, grammar_of(writer.program) is None, messages)
+            messages, is_other = self.open.setdefault(writer.host, {}), grammar_of(writer.program) is None
+            found = self._writers[process] = _Known(writer, is_other, messages, ordinary_of(writer.program))
         return found
 
-    def _collect(self, time: int, writer: Writer, messages: Messages, queue_id: str, rest: str) -> bool:
+    def _collect(self, time: int, known: _Known, queue_id: str, rest: str) -> bool:
         """Add a line to the message with this queue ID, or begin or close one; return whether that is all of it."""
+        writer, _, messages, ordinary = known
         lines = messages.get(queue_id)
         if lines is None:
-            if rest.startswith(BEGINNINGS) and self._may_begin(writer, queue_id, rest, time):
-                messages[queue_id] = [(time, writer, rest)]
-                return True
+            if rest.startswith(ordinary.beginnings):
+                client = ordinary.client_of(writer.program, queue_id, rest)
+                if client is not None and self._may_begin(writer, queue_id, client):
+                    self._clock.sample(time, queue_id, ordinary.mta)
+                    messages[queue_id] = [(time, writer, rest)]
+                    return True
         elif time >= lines[0][0]:
-            if rest[:4] in PLAIN:
+            if rest[:4] in ordinary.plain:
                 lines.append((time, writer, rest))
                 if rest[0] == "m":
                     self._clock.sample_message_id(time, queue_id, rest[12:-1])
                 return True
-            if rest == REMOVED and writer.program.endswith(REMOVER):
+            if rest == postfix.REMOVED and writer.program.endswith(postfix.REMOVER):
                 lines.append((time, writer, rest))
                 self.closed[writer.host, queue_id] = lines
                 del messages[queue_id]
@@ -140,7 +150,10 @@ class ShortWay:
         return found
 
     def pop_closed(self) -> list[tuple[Key, list[Collected]]]:
-        """Remove and return all messages that have been removed."""
+        """Remove and return all messages that have ended."""
+        for host, messages in self.open.items():
+            for queue_id in [queue_id for queue_id, lines in messages.items() if sendmail.may_be_finished(lines)]:
+                self.closed[host, queue_id] = messages.pop(queue_id)
         closed, self.closed = self.closed, {}
         return list(closed.items())
 
@@ -154,6 +167,11 @@ class ShortWay:
         self._report.ignored_mail_lines += sum(ignored.values())
         if others:
             self._report.ignored[OTHER_PROGRAM] += others
+
+
+def ordinary_of(program: str) -> Ordinary:
+    """Return how to know the lines of a program that take the short way."""
+    return postfix.ordinary_of(program) or sendmail.ordinary_of(program) or NOTHING_ORDINARY
 
 
 def _micros(digits: str) -> int:

@@ -20,6 +20,29 @@ new_tuple: Final = tuple.__new__
 """Makes a named tuple from all its members, in half the time of calling its class: for the lines of every message."""
 
 
+Said: TypeAlias = tuple[int, tuple[str, str, str], str]
+"""The time of a line in microseconds since 1970; its host, program and process ID; its text after the queue ID."""
+
+
+class Ordinary(NamedTuple):
+    """How to know the lines of whole, ordinary messages, which take the short way."""
+
+    mta: str
+    beginnings: tuple[str, ...]
+    """How the lines begin, after the queue ID, that may begin a message."""
+    plain: frozenset[str]
+    """The first four characters of those that neither begin nor end a message, nor name another one."""
+    client_of: Callable[[str, str, str], str | None]
+    """Returns the client in the beginning of a message, if a login may have told more about it, or ""; None if it is
+    not usual. Called with program, queue ID, and the text after it."""
+    ignored_reason: Callable[[list[str]], str]
+    """Returns why a line is ignored, by its texts before and after each `: `; "" if that is not surely known."""
+
+
+NOTHING_ORDINARY: Final = Ordinary("", (), frozenset(), lambda *_: None, lambda _: "")
+"""For programs whose lines do not take the short way."""
+
+
 class Rule(NamedTuple):
     """One shape of line."""
 

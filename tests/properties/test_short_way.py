@@ -11,6 +11,7 @@ from helpers.random_logs.damage import mangled
 from helpers.random_logs.lines import logs
 from helpers.random_logs.trial import trial
 from helpers.random_logs.units import units
+from mailtrace.mta.rules import NOTHING_ORDINARY
 from properties.test_cuts import LOGS, log_of
 from properties.test_logs import many, texts
 
@@ -24,7 +25,7 @@ def indexed(lines):
 
 def generally(lines):
     """Return the same without the short way."""
-    with patch("mailtrace.indexing.short_way.is_short", lambda _program: False):
+    with patch("mailtrace.indexing.short_way.ordinary_of", lambda _program: NOTHING_ORDINARY):
         return indexed(lines)
 
 
