@@ -29,6 +29,7 @@ from mailtrace.mta.facts import (
     Submitted,
 )
 from mailtrace.mta.queue_ids import NOQUEUE, time_of
+from mailtrace.mta.rules import Ordinary
 from mailtrace.syslog.clock_check import ClockCheck
 from mailtrace.syslog.frame import Frames, Record, Unframed
 
@@ -63,22 +64,25 @@ class Reducer:
         """Add the next lines of a log, and count them."""
         self._short.add_lines(lines, frames, self.add_line)
 
-    def add_line(self, record: Record | Unframed) -> None:
-        """Add a line of any program, and count it."""
+    def add_line(self, record: Record | Unframed, may_be_short: bool = True) -> None:
+        """Add a line of any program, and count it; perhaps it cannot take the short way."""
         if isinstance(record, Unframed):
             (self._report.ignored if record.ignored else self._report.unrecognised)[record.reason] += 1
-        elif not self._short.add_record(record) and (parsed := counted(record, self._report)) is not None:
+        elif may_be_short and self._short.add_record(record):
+            return
+        elif (parsed := counted(record, self._report)) is not None:
             self._sample(record, parsed[1])
             self.add(record, *parsed)
 
-    def _may_begin(self, writer: Writer, queue_id: str, client: str) -> bool:
+    def _may_begin(self, writer: Writer, queue_id: str, rest: str, ordinary: Ordinary) -> bool:
         """Return whether a message with a usual beginning begins with nothing that was known before."""
         key = writer.host, queue_id
         if (lines := self._short.closed.pop(key, None)) is not None:
             self._complete.append(RemovedMessage(key, lines))
         if key in self._changed or key in self._unchanged:
             return False
-        return not (self._open_sessions and self._sessions.may_tell(writer.host, writer.pid, client))
+        process = writer.host, writer.pid
+        return process not in self._open_sessions or not self._sessions.may_tell(process, ordinary.client_of(rest))
 
     def _find(self, key: Key) -> Transaction | None:
         """Return the changed transaction of a key, which takes the general way from now on."""

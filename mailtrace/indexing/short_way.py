@@ -4,7 +4,8 @@ Nine lines of ten in a log are of these kinds. A line that is not surely one of 
 """
 
 from collections.abc import Callable, Iterable
-from typing import Final, NamedTuple
+from dataclasses import dataclass
+from typing import Final
 
 from mailtrace.indexing.report import OTHER_PROGRAM, Report
 from mailtrace.message.part import Collected, Writer
@@ -24,7 +25,8 @@ Messages = dict[str, list[Collected]]
 """The lines of the open messages of one host, by queue ID."""
 
 
-class _Known(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class _Known:
     """What is known of a writer of lines."""
 
     writer: Writer
@@ -43,8 +45,10 @@ _NO_MESSAGES: Final[Messages] = {}
 class ShortWay:
     """Collects the lines of messages from their beginning to their end."""
 
-    def __init__(self, report: Report, clock: ClockCheck, may_begin: Callable[[Writer, str, str], bool]) -> None:
-        """Count lines in `report`, and ask `may_begin` for each beginning: writer, queue ID, client."""
+    def __init__(
+        self, report: Report, clock: ClockCheck, may_begin: Callable[[Writer, str, str, Ordinary], bool]
+    ) -> None:
+        """Count lines in `report`, and ask `may_begin` for each usual beginning: with queue ID and text after it."""
         self.open: dict[str, Messages] = {}
         """The messages that have begun, by host."""
         self.closed: dict[Key, list[Collected]] = {}
@@ -52,10 +56,13 @@ class ShortWay:
         self._report, self._clock, self._may_begin = report, clock, may_begin
         self._writers: dict[tuple[str, str, str], _Known] = {}
 
-    def add_lines(self, lines: Iterable[str], frames: Frames, general: Callable[[Record | Unframed], None]) -> None:
+    def add_lines(
+        self, lines: Iterable[str], frames: Frames, general: Callable[[Record | Unframed, bool], None]
+    ) -> None:
         """Add lines of a log; `general` gets the record of every line that is not surely of a kind for the short way.
 
-        The loop does for most lines what `Frames.record` does, without a call.
+        It also gets whether the program is not known from the beginning of the line. The loop does for most lines what
+        `Frames.record` does, without a call.
         """
         kept, zone, others = frames.kept, frames.zone, 0
         stamp, start, at, has_fraction = kept
@@ -70,20 +77,19 @@ class ShortWay:
                     known.clear()
             parts = line.split(": ", 2)
             head = parts[0][at:]
-            found = (known.get(head) or self._learn(known, head, frames)) if is_kept else _UNKNOWN
-            _, is_other, _, ordinary = found
-            if is_other:
+            time = start + _micros(line[at - _FRACTION : at]) if has_fraction else start
+            found = (known.get(head) or self._learn(known, head, frames)) if is_kept and time >= 0 else _UNKNOWN
+            if found.is_other:
                 others += 1
                 continue
+            ordinary = found.ordinary
             if ordinary is not NOTHING_ORDINARY:
-                time = start + _micros(line[at - _FRACTION : at]) if has_fraction else start
-                is_whole = len(parts) == 3 and line[-1] > " " and time >= 0
-                if is_whole and self._collect(time, found, parts[1], parts[2]):
+                if len(parts) == 3 and line[-1] > " " and self._collect(time, found, parts[1], parts[2]):
                     continue
                 if reason := ordinary.ignored_reason(parts):
                     ignored[reason] += 1
                     continue
-            general(frames.record(line))
+            general(frames.record(line), found is _UNKNOWN)
         self._count(others, ignored)
 
     def add_record(self, record: Record) -> bool:
@@ -115,27 +121,33 @@ class ShortWay:
 
     def _collect(self, time: int, known: _Known, queue_id: str, rest: str) -> bool:
         """Add a line to the message with this queue ID, or begin or close one; return whether that is all of it."""
-        writer, _, messages, ordinary = known
-        lines = messages.get(queue_id)
+        lines = known.messages.get(queue_id)
         if lines is None:
-            if rest.startswith(ordinary.beginnings):
-                client = ordinary.client_of(writer.program, queue_id, rest)
-                if client is not None and self._may_begin(writer, queue_id, client):
-                    self._clock.sample(time, queue_id, ordinary.mta)
-                    messages[queue_id] = [(time, writer, rest)]
-                    return True
+            if rest.startswith(known.ordinary.beginnings):
+                return self._begin(time, known, queue_id, rest)
         elif time >= lines[0][0]:
-            if rest[:4] in ordinary.plain:
-                lines.append((time, writer, rest))
+            if rest[:4] in known.ordinary.plain:
+                lines.append((time, known.writer, rest))
                 if rest[0] == "m":
                     self._clock.sample_message_id(time, queue_id, rest[12:-1])
                 return True
-            if rest == postfix.REMOVED and writer.program.endswith(postfix.REMOVER):
-                lines.append((time, writer, rest))
-                self.closed[writer.host, queue_id] = lines
-                del messages[queue_id]
+            if rest == postfix.REMOVED and known.writer.program.endswith(postfix.REMOVER):
+                lines.append((time, known.writer, rest))
+                self.closed[known.writer.host, queue_id] = lines
+                del known.messages[queue_id]
                 return True
         return False
+
+    def _begin(self, time: int, known: _Known, queue_id: str, rest: str) -> bool:
+        """Begin a message, if its beginning is usual."""
+        writer, ordinary = known.writer, known.ordinary
+        if not (
+            ordinary.is_usual(writer.program, queue_id, rest) and self._may_begin(writer, queue_id, rest, ordinary)
+        ):
+            return False
+        self._clock.sample(time, queue_id, ordinary.mta)
+        known.messages[queue_id] = [(time, writer, rest)]
+        return True
 
     def pop(self, key: Key) -> list[Collected] | None:
         """Remove a message, open or closed, and return its lines; None if it is not here."""

@@ -12,7 +12,7 @@ from mailtrace.message.part import Collected, Part, Whole
 from mailtrace.message.recipients import attempt_of, result_list
 from mailtrace.message.replay import transaction_of
 from mailtrace.message.transaction import SECOND, Transaction
-from mailtrace.mta.facts import Client, Sender, Submitted
+from mailtrace.mta.facts import Client, Result, Sender, Submitted
 from mailtrace.mta.postfix.whole import WholeMessage, message_of
 from mailtrace.mta.queue_ids import time_of
 from mailtrace.mta.sendmail.whole import facts_of
@@ -70,18 +70,17 @@ def _message_of_sendmail(collected: Sequence[Collected]) -> WholeMessage | None:
     if facts is None:
         return None
     beginning, found = facts
+    sender, size, nrcpt, msgid, _ = beginning
     keyed = []
-    for at, results in enumerate(found, 1):
+    for at, (who, what) in enumerate(found, 1):
         # The results of a line differ in nothing but the recipient, which is the last member of an outline.
         time = collected[at][0]
-        outlined = outline(time, results[0])[:-1]
-        keyed += [(outlined, result[0], at, time, result) for result in results]
+        outlined = outline(time, Result(who[0], *what))[:-1]
+        if what[0] is not None:
+            what = attempt_of(time, Result(who[0], *what), sender, "sendmail")[2:]  # noqa: PLW2901
+        keyed += [(outlined, recipient, at, (time, recipient, *what)) for recipient in who]
     keyed.sort()
     if len({one[:2] for one in keyed}) < len(keyed):
         return None
-    sender, size, nrcpt, msgid, _ = beginning
-    attempts = [
-        (time, *result) if result[1] is None else attempt_of(time, result, sender, "sendmail")
-        for _, _, _, time, result in keyed
-    ]
-    return WholeMessage(beginning, msgid, sender, size, nrcpt, attempts, [0, *dict.fromkeys(one[2] for one in keyed)])
+    order = [0, *dict.fromkeys(one[2] for one in keyed)]
+    return WholeMessage(beginning, msgid, sender, size, nrcpt, [one[3] for one in keyed], order)

@@ -82,17 +82,15 @@ def _ignored_reason(parts: list[str]) -> str:
     return reason if text.startswith(beginning) else ""
 
 
-def _client_of(program: str, queue_id: str, rest: str) -> str | None:
-    """Return "" if a line is the usual beginning of a message, None if it is not; `rest` follows the queue ID."""
+def _is_usual(program: str, queue_id: str, rest: str) -> bool:
+    """Return whether a line is the usual beginning of a message; `rest` follows the queue ID."""
     is_client = rest[0] == "c" and program.endswith("/smtpd")
     is_submitted = rest[0] == "u" and program.endswith("/pickup") and " orig_id=" not in rest
-    is_usual = (is_client or is_submitted) and len(queue_id) <= _LONGEST_ID and _is_id(queue_id) is not None
-    return "" if is_usual else None
+    return (is_client or is_submitted) and len(queue_id) <= _LONGEST_ID and _is_id(queue_id) is not None
 
 
-_ORDINARY: Final = Ordinary(
-    "postfix", ("client=", "uid="), frozenset({"to=<", "from", "mess"}), _client_of, _ignored_reason
-)
+_PLAIN: Final = frozenset({"to=<", "from", "mess"})
+_ORDINARY: Final = Ordinary("postfix", ("client=", "uid="), _PLAIN, _is_usual, lambda _: "", _ignored_reason)
 
 
 def message_of(lines: Iterable[Said]) -> WholeMessage | None:

@@ -8,13 +8,13 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-from mailtrace.mta.facts import Event, Ignored, Result, Sender
+from mailtrace.mta.facts import Event, Ignored, Sender
 from mailtrace.mta.queue_ids import SENDMAIL_ID, time_of
 from mailtrace.mta.rules import Ordinary, Said
 from mailtrace.mta.sendmail.addresses import without_dot
 from mailtrace.mta.sendmail.arrivals import parse_sender
 from mailtrace.mta.sendmail.dispatch import is_sendmail, parse
-from mailtrace.mta.sendmail.results import parse_delivery
+from mailtrace.mta.sendmail.results import What, recipients_and_result
 
 _MTA: Final = "sendmail"
 _BEGINNING: Final = "from=<"
@@ -45,14 +45,16 @@ def _ignored_reason(parts: list[str]) -> str:
     return reason if text.startswith(beginning) and (len(parts) == 2 or _is_id(parts[1])) else ""
 
 
-def _client_of(_program: str, queue_id: str, rest: str) -> str | None:
-    """Return the client of a message that was received under a queue ID that is never reused; None if it was not."""
-    if ", nrcpts=0, " in rest or not _is_id(queue_id) or time_of(queue_id, _MTA) is None:
-        return None
+def _is_usual(_program: str, queue_id: str, rest: str) -> bool:
+    """Return whether a message was received for someone, under a queue ID that is never reused."""
+    return ", nrcpts=0, " not in rest and queue_id.isascii() and time_of(queue_id, _MTA) is not None
+
+
+def _client_of(rest: str) -> str:
     return without_dot(rest.rpartition(", relay=")[2])
 
 
-_ORDINARY: Final = Ordinary(_MTA, (_BEGINNING,), frozenset({"to=<"}), _client_of, _ignored_reason)
+_ORDINARY: Final = Ordinary(_MTA, (_BEGINNING,), frozenset({"to=<"}), _is_usual, _client_of, _ignored_reason)
 
 
 def may_be_finished(lines: Sequence[Said]) -> bool:
@@ -68,20 +70,18 @@ def may_be_finished(lines: Sequence[Said]) -> bool:
     return f", nrcpts={named}, " in first
 
 
-def facts_of(lines: Sequence[Said]) -> tuple[Sender, list[list[Result]]] | None:
-    """Return the beginning of a message, and the results of each further line.
+def facts_of(lines: Sequence[Said]) -> tuple[Sender, list[tuple[list[str], What]]] | None:
+    """Return the beginning of a message, and of each further line the recipients and their result.
 
     None if the lines are not surely ordinary.
     """
-    found: list[list[Result]] = []
+    results: list[tuple[list[str], What]] = []
     for _, (_, program, _), rest in lines[1:]:
-        parsed = parse_delivery("", program, rest)
-        results = [event.fact for event in (parsed if isinstance(parsed, list) else [parsed]) if type(event) is Event]
-        if not results or results[0].outcome == "rejected" or len(rest) > _LONGEST or not is_sendmail(program):
+        found = recipients_and_result(rest)
+        if found is None or not found[0] or len(rest) > _LONGEST or not is_sendmail(program):
             return None
-        found.append(results)
-    _, (_, program, _), rest = lines[0]
-    beginning = parse_sender("", program, rest)
-    if type(beginning) is not Event or len(rest) > _LONGEST:
-        return None
-    return (beginning.fact, found) if beginning.fact.nrcpt and found else None
+        results.append(found)
+    rest = lines[0][2]
+    beginning = parse_sender("", "", rest)
+    sender = beginning.fact if type(beginning) is Event and len(rest) <= _LONGEST else None
+    return (sender, results) if isinstance(sender, Sender) and sender.nrcpt and results else None
