@@ -218,7 +218,7 @@ def joined(parts: Iterable[Transaction]) -> Transaction:
     if facts is first.facts:
         first.ordered = len(facts)
         return first
-    sources = _sources(parts)
+    sources = _sources(parts, len(facts))
     made = Transaction(first.host, first.queue_id, first.mta, line=first.line)
     for timed in facts:
         made.add(*timed, sources[timed])
@@ -226,17 +226,23 @@ def joined(parts: Iterable[Transaction]) -> Transaction:
     return made
 
 
-def _sources(parts: Iterable[Transaction]) -> dict[TimedFact, Lines]:
-    """Return the lines of each fact, sorted; a fact that was kept without lines needs none if its line is there."""
+def _sources(parts: list[Transaction], different: int) -> dict[TimedFact, Lines]:
+    """Return the lines of each fact, sorted; a fact that was kept without lines needs none if its line is there.
+
+    `different` is the number of different facts: if none is there twice, most need no sorting.
+    """
+    if different == sum(len(part.facts) for part in parts):
+        pairs = [pair for part in parts for pair in zip(part.facts, part.sources, strict=True)]
+        return {timed: lines if len(lines) == 1 else _sorted(set(lines)) for timed, lines in pairs}
     found: dict[TimedFact, set[Record]] = {}
     for part in parts:
         for timed, source in zip(part.facts, part.sources, strict=True):
             found.setdefault(timed, set()).update(source)
-    return {timed: tuple(sorted(_without_kept(lines))) for timed, lines in found.items()}
+    return {timed: _sorted(lines) for timed, lines in found.items()}
 
 
-def _without_kept(lines: set[Record]) -> set[Record]:
-    return {line for line in lines if line.program != kept_facts.PROGRAM} or lines
+def _sorted(lines: set[Record]) -> Lines:
+    return tuple(sorted({line for line in lines if line.program != kept_facts.PROGRAM} or lines))
 
 
 def lines_of(transaction: Transaction) -> list[Record]:
