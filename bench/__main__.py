@@ -9,6 +9,7 @@ from bench.growth import growth
 from bench.logs import MTAS, alone
 from bench.memory import memory
 from bench.part import Options, Part
+from bench.rebuild import rebuild
 from bench.reducing import bodies, parse
 from bench.report import report
 from bench.scaled import scaled
@@ -23,6 +24,7 @@ _PARTS: Final[dict[str, Callable[[Options], Part]]] = {
     "truth": truth,
     "memory": memory,
     "growth": growth,
+    "rebuild": rebuild,
     "searches": searches,
 }
 _USUAL: Final = "parse,bodies,sqlite,truth,elasticsearch"

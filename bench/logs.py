@@ -21,8 +21,10 @@ _GENERATOR: Final = ROOT / "tests" / "generator" / "genlog.py"
 _LINES_PER_TRANSACTION: Final = {"postfix": 12.0, "sendmail": 4.27, "mixed": 10.0}
 _START: Final = datetime(2026, 9, 1, tzinfo=timezone.utc)
 YEAR: Final = "2026"
-READING: Final = ("-q", "--wait", "-y", YEAR, "--tz", "UTC")
+READING: Final = ("-q", "--wait", "--jobs", "1", "-y", YEAR, "--tz", "UTC")
 """The flags for reading these logs. Without `--wait`, a run on a store in use would be skipped, which is fast."""
+TWICE: Final = ("--jobs", "2")
+"""After the other flags: read and write in two processes."""
 MTAS: Final = tuple(_LINES_PER_TRANSACTION)
 
 

@@ -39,6 +39,8 @@ KINDS: Final = (
     Kind("domain of recipient", ("-r", "10", "-t", "@{}"), "recipient domain", "nowhere.example"),
     Kind("pattern, newest 10", ("-r", "10", "-f", "*{}*"), "from domain"),
     Kind("pattern, all", ("-f", "*b?b.77@*.test")),
+    Kind("count of *bob*", ("--count", "-f", "*bob*")),
+    Kind("count of *o*", ("--count", "-f", "*o*")),
     Kind("by outcome, of the first log", ("--by", "outcome", "-d", day(0), "-D", day(DAYS))),
     Kind("by relay, of the first log", ("--by", "relay", "-d", day(0), "-D", day(DAYS))),
 )

@@ -2,13 +2,14 @@
 
 import json
 
-from bench.logs import MTAS, READING, Log, Wanted, logs, of_lines
+from bench.logs import MTAS, READING, TWICE, Log, Wanted, logs, of_lines
 from bench.part import Options, Part, Table, shown
 from bench.pflogsumm import pflogsumm
 from bench.runs import Command, Runs, in_turns, module
 
 _HEAD = ("what", "lines", "s", "CPU s", "lines/s", "MiB", "/ wc -l", "/ grep -c", "/ pflogsumm", "its CPU", "/ postfix")
 _YARDSTICKS = ("wc -l", "grep -c", "pflogsumm")
+_TWICE = "postfix, two processes"
 
 
 def parse(options: Options) -> Part:
@@ -30,9 +31,10 @@ def _measure(name: str, title: str, store: str, options: Options) -> Part:
     commands = _yardsticks(made["postfix"])
     for what, text in texts.items():
         commands[what] = Command(module("command", store, *READING, text))
+    commands[_TWICE] = Command(module("command", store, *READING, *TWICE, texts["postfix"]))
     found = in_turns(commands, options.rounds)
-    _check({what: found[what] for what in texts}, made)
-    lines |= dict.fromkeys(_YARDSTICKS, made["postfix"].lines)
+    _check({what: found[what] for what in (*texts, _TWICE)}, made)
+    lines |= dict.fromkeys((*_YARDSTICKS, _TWICE), made["postfix"].lines)
     part = Part([Table(f"{title} (rounds: {options.rounds})", _HEAD, [])])
     part.notes.append("Ratios are per line. wc -l, grep -c and pflogsumm read the Postfix log.")
     part.notes.append(
@@ -48,7 +50,7 @@ def _measure(name: str, title: str, store: str, options: Options) -> Part:
 def _check(found: dict[str, Runs], made: dict[str, Log]) -> None:
     """Reject runs that lost documents."""
     for what, runs in found.items():
-        wanted = made[what.replace(" gzip", "")].transactions
+        wanted = made[what.removesuffix(" gzip").removesuffix(", two processes")].transactions
         for run in runs.runs:
             if json.loads(run.output)["documents"] < wanted:
                 raise SystemExit(f"{what}: {run.output.strip()}, but {wanted} expected")

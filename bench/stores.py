@@ -2,9 +2,11 @@
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 
 import orjson
 
+from mailtrace.indexing.lock import lock_path
 from mailtrace.logs.checkpoint import Checkpoint
 from mailtrace.message.document import Document
 from mailtrace.message.part import Part
@@ -25,8 +27,8 @@ class Counting:
 
     @property
     def name(self) -> str:
-        """A name of its own for every process, so that each has its own lock."""
-        return f"bench:{os.getpid()}"
+        """A name of its own for every process, so that each has its own lock file."""
+        return str(Path(__file__).with_name(".cache") / str(os.getpid()))
 
     @property
     def is_exclusive(self) -> bool:
@@ -116,8 +118,10 @@ class Counting:
         return 0
 
     def close(self) -> None:
-        """Print the number of documents."""
-        print(orjson.dumps({"documents": self.documents}).decode())
+        """Print the number of documents, in the process that writes, and delete the lock file."""
+        lock_path(Path(self.name)).unlink(missing_ok=True)
+        if self.documents:
+            print(orjson.dumps({"documents": self.documents}).decode())
 
 
 class Bodies(Counting):

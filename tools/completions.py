@@ -6,14 +6,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 from mailtrace.cli.parser import Parser
-from mailtrace.output.rows import COLUMNS
+from mailtrace.output.rows import AGE, COLUMNS
 from mailtrace.search.query import OUTCOMES
 
 ROOT = Path(__file__).parent.parent
 _MADE = '# Made by "make docs" from the parser of {}. Do not edit.'
 _WORDS = {"outcomes": OUTCOMES, "ever": OUTCOMES}
 """Values of flags whose parser has no list of choices, by the name of the argument."""
-_LISTS = {"columns": ("all", *COLUMNS)}
+_LISTS = {"columns": ("all", *COLUMNS, AGE)}
 """Values of flags that take several with commas between them."""
 
 

@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import sizing
+
 import completions
 from mailtrace.cli import index, search_flags
 from mailtrace.cli.parser import Parser
@@ -129,6 +131,11 @@ def _fields_markdown(fields: tuple[Field, ...]) -> str:
     return _table(("field", "type", "what it is"), rows)
 
 
+def _sizing_markdown() -> str:
+    heads, *rows = sizing.table()
+    return _table(heads, rows)
+
+
 # Manual pages (groff_man(7))
 
 
@@ -177,6 +184,7 @@ MAKERS: dict[str, Callable[[bool], str]] = {
     "settings": lambda manual: _settings_roff() if manual else _settings_markdown(),
     "fields of a document": lambda _: _fields_markdown(DOCUMENT),
     "fields of a recipient result": lambda _: _fields_markdown(RECIPIENT_RESULT),
+    "sizes of a cluster": lambda _: _sizing_markdown(),
     "outcomes": lambda _: ", ".join(f"`{outcome}`" for outcome in OUTCOMES) + "\n",
 }
 

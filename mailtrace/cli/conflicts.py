@@ -29,6 +29,7 @@ OF_SEARCHES: Final = (
     Conflict("--long", "--format json", "JSON has every field without --long"),
     Conflict("--long", "--count"),
     Conflict("--long", "--by"),
+    Conflict("--by", "--count", "--by counts what --count counts, for each value"),
     Conflict("--count", "-r", "--count has no limit: leave -r out"),
     Conflict("--count", "--oldest-first"),
     Conflict("--count", "--columns"),
@@ -37,7 +38,7 @@ OF_SEARCHES: Final = (
     Conflict("--by", "--all-recipients"),
     *(
         Conflict("--overview", other)
-        for other in ("--trace", "--long", "--columns", "--all-recipients", "--oldest-first", "-r")
+        for other in ("--by", "--count", "--trace", "--long", "--columns", "--all-recipients", "--oldest-first", "-r")
     ),
     *(Conflict("--overview", f"--format {form}", "use --format text, json or html") for form in ("csv", "table")),
     *(
@@ -47,7 +48,7 @@ OF_SEARCHES: Final = (
     ),
     *(
         Conflict("--lines", other, f"{other} shows no log lines")
-        for other in ("--count", "--by", "--format csv", "--format table")
+        for other in ("--count", "--by", "--overview", "--format csv", "--format table")
     ),
     Conflict("--columns", "--format text", "add --format csv or --format table"),
     Conflict("--columns", "--format json", "JSON has every field: leave --columns out"),
@@ -60,6 +61,10 @@ OF_THE_INDEXER: Final = (
         for other in ("--check", "--explain", "--follow", "--from-start", "--replace", "-y")
     ),
     *(Conflict("--replace", other) for other in ("--check", "--explain")),
+    *(
+        Conflict("--jobs", other, f"{other} runs in one process: leave --jobs out")
+        for other in ("--check", "--explain", "--follow", "--rebuild")
+    ),
     *(
         Conflict("--replace", other, "--replace reads a log once from its start: leave one of them out")
         for other in ("--follow", "--from-start")

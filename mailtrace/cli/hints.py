@@ -19,6 +19,8 @@ _MOST: Final = 4
 _ADDRESSES: Final = (("-f", "senders"), ("-t", "recipients"))
 _NAMES: Final = (("-m", "msgids"), ("-c", "clients"), ("--login", "logins"), ("--relay", "relays"))
 _has_pattern = re.compile(r"[@*?/<>]").search
+_split = re.compile("[,;]").split
+_is_domain_pattern = re.compile(r"@.*[*?]", re.DOTALL).match
 _has_wildcard = re.compile(r"[*?]").search
 _WAITS: Final = ("deferred", "held")
 """Outcomes that another one usually follows."""
@@ -47,16 +49,23 @@ def _of_addresses(arguments: Namespace) -> Iterator[str]:
 def _of_words(arguments: Namespace) -> Iterator[str]:
     """Hints for words; one with a digit and no dot is rather an ID."""
     for value in map(str.strip, arguments.words):
-        if "," in value.strip(",") or "." in value or not any(map(str.isdigit, value)):
+        if (
+            len(_split(value.strip(",;"))) > 1
+            or _is_domain_pattern(value)
+            or "." in value
+            or not any(map(str.isdigit, value))
+        ):
             yield from _of_value("", value, is_address=True)
 
 
 def _of_value(flag: str, value: str, *, is_address: bool) -> Iterator[str]:
     """Hints for a value of a flag, or for a word if `flag` is empty."""
-    parts = [part.strip() for part in value.split(",") if part.strip()]
+    parts = [part.strip() for part in _split(value) if part.strip()]
     if len(parts) > 1:
         several = " ".join(f"{flag or '-t'} {part}" for part in parts)
         yield f"{value} is one value: for several, write {several}"
+    elif is_address and _is_domain_pattern(value):
+        yield f"{value} was matched whole: write '*{value}' for every address in these domains"
     elif value.startswith((".", "@.")):
         yield f"{value} was matched whole: write '*{value.removeprefix('@')}' for all names that end with it"
     elif value.endswith("@") and len(value) > 1:
@@ -91,13 +100,24 @@ def _of_hosts(arguments: Namespace, store: Store, zone: tzinfo) -> Iterator[str]
 
 def _of_outcomes(arguments: Namespace) -> Iterator[str]:
     for outcome in map(str.lower, arguments.outcomes):
+        if outcome == "queued":
+            yield "-s queued is what no delivery was tried for: write --queued for all that is in the queue"
         if outcome in _WAITS and not arguments.ever:
             yield f"-s {outcome} is what finally became of a recipient: write --ever {outcome} for any attempt"
 
 
+def _begin(arguments: Namespace) -> str:
+    """Return what sets the begin of the dates; that of an overview has a default."""
+    if arguments.since is not None:
+        return f"-d {arguments.since}"
+    if arguments.last is not None or arguments.until is None:
+        return f"--last {arguments.last or '1d'}"
+    return f"the day that ends with -D {arguments.until}"
+
+
 def _of_dates(arguments: Namespace, query: Query, store: Store, zone: tzinfo, now: float) -> Iterator[str]:
     """Whether the store has anything from the dates that were asked for."""
-    begin = f"-d {arguments.since}" if arguments.since is not None else f"--last {arguments.last}"
+    begin = _begin(arguments)
     if query.since is not None and query.since > now * 1_000_000:
         yield f"{begin} is in the future"
     newest = next(iter(store.search(Query(limit=1))), None)
@@ -106,7 +126,7 @@ def _of_dates(arguments: Namespace, query: Query, store: Store, zone: tzinfo, no
         return
     if query.since is not None and microseconds(newest["date"]) < query.since:
         yield f"the newest transaction in the store is of {local_time(newest['date'], zone)}, before {begin}"
-    if query.until is not None:
+    if arguments.until is not None and query.until is not None:
         oldest = next(iter(store.search(Query(limit=1, oldest_first=True))), newest)
         if microseconds(oldest["date"]) > query.until:
             date = local_time(oldest["date"], zone)

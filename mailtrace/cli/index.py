@@ -126,8 +126,7 @@ def _open(arguments: Namespace) -> Store:
         arguments,
         retention_days=arguments.retention,
         index_period=arguments.index_period,
-        # --check prints such messages as problems.
-        notify=(lambda _: None) if arguments.check else _notify,
+        notify=_notify,
         writes=not arguments.check,
     )
 

@@ -5,8 +5,10 @@ from datetime import datetime, timezone, tzinfo
 from pathlib import Path
 from typing import Final
 
-from mailtrace.errors import StoreError, StoreUnavailableError
+from mailtrace.errors import LogError, StoreError, StoreUnavailableError
 from mailtrace.logs.checkpoint import Checkpoint
+from mailtrace.logs.file import LogFile
+from mailtrace.logs.recognition import candidates
 from mailtrace.output.times import duration, local_time
 from mailtrace.stores.base import Description, KnowsLogs, Store
 from mailtrace.syslog.frame import Frames
@@ -65,8 +67,7 @@ def _state(checkpoint: Checkpoint, zone: tzinfo, now: float) -> tuple[str, str]:
         return f"read {checkpoint.offset:,} bytes{last_line}; {error.strerror}", ""
     packed = checkpoint.state.get("packed")
     if packed is not None or file.st_size < checkpoint.offset:
-        done = "all read" if packed == file.st_size else "another file has this name by now"
-        return f"{file.st_size:,} bytes, {done}{last_line}", ""
+        return _state_of_compressed(checkpoint, file.st_size, last_line, now)
     left = file.st_size - checkpoint.offset
     text = f"read {checkpoint.offset:,} of {file.st_size:,} bytes{last_line}"
     waits = now - checkpoint.saved
@@ -76,6 +77,28 @@ def _state(checkpoint: Checkpoint, zone: tzinfo, now: float) -> tuple[str, str]:
         f"{checkpoint.path} has {left:,} bytes that no run has read for {duration(int(waits))}: run mailtrace-index"
         f" {checkpoint.path}, and see whether cron or the service still runs (systemctl status mailtrace)"
     )
+
+
+def _state_of_compressed(checkpoint: Checkpoint, size: int, last_line: str, now: float) -> tuple[str, str]:
+    """The state of a log that was compressed when it was read, or of what has its name by now."""
+    packed, waits = checkpoint.state.get("packed"), now - checkpoint.saved
+    if packed == size:
+        return f"{size:,} bytes, all read{last_line}", ""
+    if packed is not None or not _begins_like(checkpoint):
+        return f"{size:,} bytes, another file has this name by now{last_line}", ""
+    problem = (
+        f"{checkpoint.path} was not read to its end, {_ago(waits)}: run mailtrace-index {checkpoint.path}; if it is"
+        " damaged, restore it first"
+    )
+    return f"{size:,} bytes, not read to its end{last_line}", problem if waits >= _LATE_SECONDS else ""
+
+
+def _begins_like(checkpoint: Checkpoint) -> bool:
+    """Return whether the file with the name of a checkpoint is still the log that was read."""
+    try:
+        return bool(candidates(LogFile(checkpoint.path), [checkpoint]))
+    except LogError:
+        return False
 
 
 def _last_line(checkpoint: Checkpoint) -> float | None:

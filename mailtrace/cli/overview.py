@@ -12,14 +12,13 @@ from mailtrace.search.tally import SECOND, Span
 if TYPE_CHECKING:  # keeps `--help` quick
     from mailtrace.search.overview import Overview
     from mailtrace.search.query import Query
-    from mailtrace.stores.base import Store
 
 _DAY: Final = 86_400 * SECOND
 """The length of a span whose begin is not given."""
 
 
-def overview_of_search(store: Store, query: Query, zone: tzinfo, now: float) -> Overview | None:
-    """Return the overview of the dates of a query, until now unless it ends before; None if there is nothing in it.
+def span_of(query: Query, zone: tzinfo, now: float) -> Span:
+    """Return the span of an overview: the dates of a query, until now unless it ends before; by default one day.
 
     Raises:
         UsageError: the dates are in the future.
@@ -29,8 +28,7 @@ def overview_of_search(store: Store, query: Query, zone: tzinfo, now: float) -> 
     since = until - _DAY if query.since is None else query.since
     if since > until:
         raise UsageError("--overview: these dates are in the future")
-    found = store.overview(query, Span(since, until, zone))
-    return None if found.is_empty else found
+    return Span(since, until, zone)
 
 
 def laid_out(overview: Overview, form: str) -> Iterator[bytes]:

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from getpass import getpass
+from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
@@ -56,8 +57,8 @@ class Parser(argparse.ArgumentParser):
             "--store",
             metavar="STORE",
             action=_Store,
-            help="sqlite:PATH, http(s)://HOST:9200, or elasticsearch for http://localhost:9200"
-            " (default: the embedded store of this machine)",
+            help="sqlite:PATH, http(s)://HOST:9200 (nodes of a cluster: URL,URL), or elasticsearch for"
+            " http://localhost:9200 (default: the embedded store of this machine)",
         )
         self.add_argument(
             "--tz",
@@ -235,6 +236,9 @@ def count(text: str) -> int:
 def run(prog: str, command: Callable[[Sequence[str]], ExitStatus], argv: Sequence[str] | None) -> int:
     """Run a command and return its exit status; print an error as one line on stderr, and ignore a closed pipe."""
     _open_closed_streams()
+    if isinstance(sys.stdout, TextIOWrapper):
+        # What its encoding lacks, such as an é in ASCII, is escaped, as Python does for standard error.
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         status = command(sys.argv[1:] if argv is None else argv)
         sys.stdout.flush()

@@ -12,9 +12,9 @@ from itertools import chain
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from mailtrace.cli.conflicts import OF_SEARCHES, refuse
-from mailtrace.cli.overview import laid_out, overview_of_search, with_quiet
+from mailtrace.cli.overview import laid_out, span_of, with_quiet
 from mailtrace.cli.parser import run, store_from
-from mailtrace.cli.search_flags import grouping_of, parser, query_of
+from mailtrace.cli.search_flags import columns_of, grouping_of, parser, query_of
 from mailtrace.cli.terminal import Terminal
 from mailtrace.errors import ExitStatus, UsageError
 from mailtrace.search.query import Query, matched_results, shown_results
@@ -57,6 +57,8 @@ def _search(argv: Sequence[str]) -> ExitStatus:
     refuse(flags, arguments, OF_SEARCHES)
     zone, now = zone_of(arguments.tz), time.time()
     query = query_of(arguments, zone, now)
+    if arguments.columns:
+        columns_of(arguments)  # an error comes before a search
     store = store_from(arguments, notify=_notify)
     search = _Search(store, query, zone, now, arguments, Terminal(arguments, _notify))
     if arguments.format == "html" and not arguments.overview:
@@ -69,9 +71,11 @@ def _search(argv: Sequence[str]) -> ExitStatus:
 
 def _overview(search: _Search) -> ExitStatus:
     """Print the overview; with `-q` nothing at all if there is nothing in it."""
-    found = overview_of_search(search.store, search.query, search.zone, search.now)
-    if found is None:
-        return ExitStatus.NOTHING_FOUND if search.arguments.quiet else _nothing_found(search)
+    span = span_of(search.query, search.zone, search.now)
+    found = search.store.overview(search.query, span)
+    if found.is_empty:
+        dated = search._replace(query=span.of(search.query))
+        return ExitStatus.NOTHING_FOUND if search.arguments.quiet else _nothing_found(dated)
     search.terminal.write(laid_out(found, search.arguments.format))
     return ExitStatus.OK
 
@@ -118,25 +122,23 @@ def _formatted(
     documents: Iterator[Document], select: _Selection, search: _Search, ages: Ages | None
 ) -> Iterator[bytes]:
     arguments, zone, terminal = search.arguments, search.zone, search.terminal
+    if ages is not None and arguments.format != "text":
+        from mailtrace.output.queue import with_age  # noqa: PLC0415 # import only what is used
+
+        documents = (with_age(document, ages) for document in documents)
     if arguments.format == "json":
-        from mailtrace.output.documents_json import document_json  # noqa: PLC0415 # import only what is used
+        from mailtrace.output.documents_json import document_json  # noqa: PLC0415
 
         marks = select.marks()
-        if ages is not None:
-            from mailtrace.output.queue import with_age  # noqa: PLC0415
-
-            return (document_json(with_age(document, ages), zone, marks) for document in documents)
         return (document_json(document, zone, marks) for document in documents)
     if arguments.format == "csv":
         from mailtrace.output.documents_csv import csv_lines  # noqa: PLC0415
-        from mailtrace.output.rows import USUAL_COLUMNS  # noqa: PLC0415
 
-        return _encoded(csv_lines(documents, zone, arguments.columns or USUAL_COLUMNS, select))
+        return _encoded(csv_lines(documents, zone, columns_of(arguments), select))
     if arguments.format == "table":
-        from mailtrace.output.rows import TABLE_COLUMNS  # noqa: PLC0415
         from mailtrace.output.table import table_lines  # noqa: PLC0415
 
-        columns, width = arguments.columns or TABLE_COLUMNS, terminal.width
+        columns, width = columns_of(arguments), terminal.width
         return _encoded(table_lines(documents, zone, columns, select, width=width, color=terminal.has_color))
     from mailtrace.output.documents_text import document_texts  # noqa: PLC0415
 
@@ -197,7 +199,7 @@ def _group(search: _Search) -> bool:
     if not groups:
         return False
     if grouping.is_of_times and grouping.sort is None and query.oldest_first:
-        groups.reverse()
+        groups = groups[::-1]
     shown = groups[: query.limit or _DEFAULT_GROUPS]
     if search.arguments.format == "json":
         lines = groups_json(shown, grouping)

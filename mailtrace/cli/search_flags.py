@@ -1,6 +1,7 @@
 """The flags of `mailtrace-search`, and the query made from them."""
 
 import argparse
+import os
 import re
 from collections.abc import Callable, Iterable
 from datetime import tzinfo
@@ -30,7 +31,14 @@ examples:
 
 exit status: 0 found, 1 nothing found, 2 error, 130 interrupted
 """
-_MANY: Final[dict[str, Any]] = {"action": "append", "default": []}
+
+
+def _as_stored(argument: str) -> str:
+    r"""Return an argument as stores keep text: a byte that is not UTF-8 is `\xNN`."""
+    return os.fsencode(argument).decode("utf-8", "backslashreplace")
+
+
+_MANY: Final[dict[str, Any]] = {"action": "append", "default": [], "type": _as_stored}
 _MOST_BY: Final = 2
 _is_time = re.compile(r"\d{1,2}:\d\d(?::\d\d(?:[.,]\d+)?)?", re.ASCII).fullmatch
 
@@ -48,7 +56,13 @@ def parser() -> Parser:
 
 def _add_message(group: argparse._ArgumentGroup) -> None:
     option = group.add_argument
-    option("words", metavar="WORD", nargs="*", help="sender, recipient, message ID, queue ID, client or login")
+    option(
+        "words",
+        metavar="WORD",
+        nargs="*",
+        type=_as_stored,
+        help="sender, recipient, message ID, queue ID, client or login",
+    )
     option("-f", "--from", dest="senders", metavar="FROM", help="envelope sender", **_MANY)
     option(
         "-t", "--to", dest="recipients", metavar="TO", help="recipient, or the address it was rewritten from", **_MANY
@@ -104,16 +118,15 @@ def _add_limits(group: argparse._ArgumentGroup) -> None:
         help="show at most N (default: 20 groups; on a terminal 100 transactions, in a pipe all)",
     )
     option("--oldest-first", action="store_true", help="oldest first")
-    what = group.add_mutually_exclusive_group()
-    what.add_argument("--count", action="store_true", help="print only the number of transactions")
-    what.add_argument(
+    option("--count", action="store_true", help="print only the number of transactions")
+    option(
         "--overview",
         action="store_true",
         help="print an overview of --last 1d, or of other dates; with -q, print nothing if nothing came",
     )
     option("--quiet", action="store_true", help=argparse.SUPPRESS)
     about = f"count by {', '.join(BY)}; given twice, by both"
-    what.add_argument("--by", metavar="WHAT", choices=BY, action="append", help=about)
+    option("--by", metavar="WHAT", choices=BY, action="append", help=about)
     option(
         "--sort",
         choices=SORTS,
@@ -157,16 +170,36 @@ def _add_output(group: argparse._ArgumentGroup) -> None:
 
 def _columns(text: str) -> tuple[str, ...]:
     """Parse the value of `--columns`."""
-    from mailtrace.output.rows import COLUMNS  # noqa: PLC0415 # keeps `--help` quick
+    from mailtrace.output.rows import AGE, COLUMNS  # noqa: PLC0415 # keeps `--help` quick
 
     names = [name.strip().lower() for name in text.split(",") if name.strip()]
     if names == ["all"]:
         return COLUMNS
-    if wrong := [name for name in names if name not in COLUMNS]:
-        raise argparse.ArgumentTypeError(f"{wrong[0]}: no such column; choose from all, {', '.join(COLUMNS)}")
+    if wrong := [name for name in names if name not in (*COLUMNS, AGE)]:
+        every = ", ".join((*COLUMNS, AGE))
+        raise argparse.ArgumentTypeError(f"{wrong[0]}: no such column; choose from all, {every} (of --queued)")
     if not names:
         raise argparse.ArgumentTypeError("name a column, such as date,from,recipient")
     return tuple(dict.fromkeys(names))
+
+
+def columns_of(arguments: argparse.Namespace) -> tuple[str, ...]:
+    """Return the columns of CSV or of the table; the age is one of them by default if the query is `--queued`.
+
+    Raises:
+        UsageError: the age is asked for, and the query is another one.
+    """
+    from mailtrace.output.rows import AGE, COLUMNS, TABLE_COLUMNS, USUAL_COLUMNS  # noqa: PLC0415 # as above
+
+    chosen: tuple[str, ...] | None = arguments.columns
+    if not arguments.queued:
+        if AGE in (chosen or ()):
+            raise UsageError(f"--columns {AGE}: only what is in the queue has an age: add --queued")
+        return chosen or (TABLE_COLUMNS if arguments.format == "table" else USUAL_COLUMNS)
+    if chosen is not None:
+        return (*COLUMNS, AGE) if chosen == COLUMNS else chosen
+    # After the date in a table, but last in CSV, where programs may count columns.
+    return (TABLE_COLUMNS[0], AGE, *TABLE_COLUMNS[1:]) if arguments.format == "table" else (*USUAL_COLUMNS, AGE)
 
 
 def grouping_of(arguments: argparse.Namespace, zone: tzinfo) -> Grouping:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final, TypeAlias
+from typing import TypeAlias
 
 from mailtrace.indexing.classify import counted
 from mailtrace.indexing.report import Report
@@ -10,13 +10,12 @@ from mailtrace.message.part import Collected, Part, record_of
 from mailtrace.message.replay import events_of
 from mailtrace.message.transaction import Key, Transaction
 from mailtrace.message.whole import whole_of
-
-_MTA: Final = "postfix"
+from mailtrace.mta.grammars import grammar_of
 
 
 @dataclass(frozen=True, slots=True)
 class RemovedMessage:
-    """A message that has been removed, and its lines, which have not been parsed or counted."""
+    """A message that has ended, and its lines, which have not been parsed or counted."""
 
     key: Key
     lines: Sequence[Collected]
@@ -32,19 +31,25 @@ def parts_of(popped: Iterable[Popped], report: Report) -> list[Part]:
 
 
 def _part_of(removed: RemovedMessage, report: Report) -> Part:
-    whole = whole_of(*removed.key, removed.lines)
+    whole = whole_of(*removed.key, _mta_of(removed.lines), removed.lines)
     if whole is None:
         return transaction_of_collected(removed.key, removed.lines, report)
     report.used += len(removed.lines)
     return whole
 
 
-def transaction_of_collected(key: Key, lines: Iterable[Collected], report: Report) -> Transaction:
+def transaction_of_collected(key: Key, lines: Sequence[Collected], report: Report) -> Transaction:
     """Return the transaction of lines that were only collected, and count them."""
-    found = Transaction(*key, _MTA)
+    found = Transaction(*key, _mta_of(lines))
     for collected in lines:
         line = record_of(key[1], *collected)
         if parsed := counted(line, report):
             for event in events_of(parsed[1]):
                 found.add(line.time, event.fact, (line,))
     return found
+
+
+def _mta_of(lines: Sequence[Collected]) -> str:
+    grammar = grammar_of(lines[0][1].program)
+    assert grammar is not None
+    return grammar.mta

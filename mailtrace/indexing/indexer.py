@@ -225,6 +225,8 @@ class Indexer:
         if checkpoint and not is_understood:
             # Keep it for this run only: the next one, perhaps with other flags, reads the log from its start.
             self._checkpoints[checkpoint.log] = checkpoint
+        # What has been written need not be looked through.
+        del changed
         gc.collect(1)
 
     def _write(self, transactions: Sequence[Popped], checkpoints: list[Checkpoint]) -> None:

@@ -5,7 +5,7 @@ or end is missing under a short queue ID, the stored transactions are read, join
 they have not changed; on a conflict this is repeated.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from operator import add
 from typing import Final, NamedTuple
 
@@ -19,6 +19,8 @@ _ROUNDS: Final = 100
 """How often a write is repeated after conflicts; in each round at least one writer succeeds."""
 _SLICE: Final = 1_000
 """How many transactions are joined with stored ones at a time, to limit memory."""
+_NEW, _UPDATED, _STUB = "n", "u", "s"
+"""The ends of marks: what a row is counted as."""
 
 
 class Changes(NamedTuple):
@@ -34,6 +36,9 @@ class Changes(NamedTuple):
 class Plan(NamedTuple):
     """What to write."""
 
+    run: str
+    """Marks the rows; empty if the answer to a write cannot be lost."""
+
     create: dict[str, Part]
     """New transactions by ID."""
     replace: list[tuple[Replacement, frozenset[str]]]
@@ -46,27 +51,60 @@ class Plan(NamedTuple):
     """IDs of stubs that get a document."""
     uncertain: set[str]
     """IDs that depend on other stored transactions of their key."""
+    known: list[Stored]
+    """Stored rows that already have all lines."""
 
     @classmethod
-    def empty(cls) -> "Plan":
+    def empty(cls, run: str = "") -> "Plan":
         """Return a plan without any row."""
-        return cls({}, [], [], {}, set(), set())
+        return cls(run, {}, [], [], {}, set(), set(), [])
 
 
-def write(store: Store, transactions: Sequence[Part], keys: Iterable[Key] = ()) -> Changes:
+class _Counted:
+    """The IDs of rows that a write has counted.
+
+    A row that already has all lines is counted too if it has the mark of this write: then it was written, but the
+    answer was lost.
+    """
+
+    def __init__(self, run: str) -> None:
+        self._run = run
+        self._ids: set[str] = set()
+
+    def add(self, ids: Iterable[str]) -> None:
+        """Add the IDs of rows whose write was acknowledged."""
+        if self._run:
+            self._ids.update(ids)
+
+    def without_answer(self, known: Iterable[Stored]) -> Changes:
+        """Return the changes of those rows that were written without an answer."""
+        if not self._run:
+            return Changes()
+        marks = [row.mark for row in known if row.id not in self._ids]
+        self._ids.update(row.id for row in known)
+        return Changes(marks.count(self._run + _NEW), marks.count(self._run + _UPDATED))
+
+
+def write(store: Store, transactions: Sequence[Part], keys: Iterable[Key] = (), run: str = "") -> Changes:
     """Merge transactions into the store, without a commit; those of `keys` are divided again with all that is stored.
+
+    If a write fails, repeat it with the same unique `run`: what it has written before is counted then.
 
     Raises:
         StoreError: the store cannot be written, or conflicts with other writers do not end.
     """
     uncertain = {*keys, *(part.key for part in transactions if not part.is_certain)}
-    written = Changes()
+    written, counted = Changes(), _Counted(run)
     batches = _batches(transactions, uncertain)
     for round_ in range(_ROUNDS):
         retry: list[Part] = []
         for batch in batches:
-            done, failed = _attempt(store, batch, uncertain, lookup=round_ > 0)
-            written = Changes(*map(add, written, done))
+            plan = _plan(store, batch, Plan.empty(run), uncertain, lookup=round_ > 0)
+            done, conflicts = apply(store, plan)
+            counted.add(plan.parts.keys() - conflicts)
+            failed = _to_retry(store, plan, conflicts, uncertain)
+            for changes in (done, counted.without_answer(plan.known)):
+                written = Changes(*map(add, written, changes))
             retry += failed
         if not retry:
             return written
@@ -86,19 +124,10 @@ def _sliced(transactions: Sequence[Part]) -> list[Sequence[Part]]:
     return [transactions[at : at + _SLICE] for at in range(0, len(transactions), _SLICE)]
 
 
-def _attempt(
-    store: Store, transactions: Sequence[Part], uncertain: set[Key], *, lookup: bool
-) -> tuple[Changes, list[Part]]:
-    """Write a batch once; return the changes, and the transactions to write again."""
-    plan = _plan(store, transactions, uncertain, lookup=lookup)
-    written, conflicts = apply(store, plan)
-    return written, _to_retry(store, plan, conflicts, uncertain)
-
-
 def apply(store: Store, plan: Plan) -> tuple[Changes, set[str]]:
     """Write what is planned; return the changes, and the IDs that other writers have changed meanwhile."""
     stubs: set[str] = set()
-    creation = store.create(_rows(plan.create, stubs))
+    creation = store.create(_rows(plan, stubs))
     replacements = [replacement for replacement, first in plan.replace if not first & creation.conflicts]
     change = store.replace(replacements)
     conflicts = creation.conflicts | change.conflicts
@@ -110,13 +139,18 @@ def apply(store: Store, plan: Plan) -> tuple[Changes, set[str]]:
     return Changes(created, updated, creation.refused + change.refused), conflicts
 
 
-def _rows(transactions: Mapping[str, Part], stubs: set[str]) -> Iterator[Row]:
+def _rows(plan: Plan, stubs: set[str]) -> Iterator[Row]:
     """Yield the rows of new transactions, so that not all documents are in memory at once; add stubs to `stubs`."""
-    for id_, whole in transactions.items():
-        row = Row(id_, whole, document_of(whole))
-        if row.document is None:
+    new, stub = _mark(plan, _NEW), _mark(plan, _STUB)
+    for id_, whole in plan.create.items():
+        document = document_of(whole)
+        if document is None:
             stubs.add(id_)
-        yield row
+        yield Row(id_, whole, document, stub if document is None else new)
+
+
+def _mark(plan: Plan, kind: str) -> str:
+    return plan.run and plan.run + kind
 
 
 def _to_retry(store: Store, plan: Plan, conflicts: set[str], uncertain: set[Key]) -> list[Part]:
@@ -135,9 +169,8 @@ def _to_retry(store: Store, plan: Plan, conflicts: set[str], uncertain: set[Key]
     return list(dict.fromkeys(parts))
 
 
-def _plan(store: Store, transactions: Sequence[Part], uncertain: set[Key], *, lookup: bool) -> Plan:
+def _plan(store: Store, transactions: Sequence[Part], plan: Plan, uncertain: set[Key], *, lookup: bool) -> Plan:
     """Look up stored transactions where needed, and plan what to write."""
-    plan = Plan.empty()
     certain, by_key = _divided(transactions, uncertain)
     known = store.read([group[0] for group in certain.values() if lookup or any(part.written for part in group)])
     for id_, group in certain.items():
@@ -173,16 +206,21 @@ def _plan_row(plan: Plan, id_: str, group: list[Part], stored: Stored | None) ->
     else:
         whole = joined([stored.transaction, *map(general, group)])
         if not has_new_lines(whole, stored.transaction):
+            plan.known.append(stored)
             return
         _plan_replacement(plan, stored, whole, frozenset())
     plan.parts[id_] = group
 
 
 def _plan_replacement(plan: Plan, stored: Stored, whole: Transaction, first: frozenset[str]) -> None:
-    row = Row(stored.id, whole, document_of(whole))
-    plan.replace.append((Replacement(row, stored.version), first))
-    if row.document is not None and document_of(stored.transaction) is None:
+    document = document_of(whole)
+    is_promoted = document is not None and document_of(stored.transaction) is None
+    if is_promoted:
         plan.promoted.add(stored.id)
+    # A row that an earlier attempt of this write has made remains a new one.
+    new = _mark(plan, _NEW)
+    mark = new if is_promoted or stored.mark == new else _mark(plan, _UPDATED)
+    plan.replace.append((Replacement(Row(stored.id, whole, document, mark), stored.version), first))
 
 
 def _plan_key(plan: Plan, group: Sequence[Transaction], stored: list[Stored]) -> None:
@@ -203,6 +241,7 @@ def plan_rows(plan: Plan, stored: list[Stored], every: list[Transaction]) -> Non
         elif has_new_lines(whole, old.transaction):
             _plan_replacement(plan, old, whole, frozenset(after))
         else:
+            plan.known.append(old)
             continue
         plan.parts[id_] = every
         plan.uncertain.add(id_)

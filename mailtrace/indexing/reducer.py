@@ -28,8 +28,8 @@ from mailtrace.mta.facts import (
     Sender,
     Submitted,
 )
-from mailtrace.mta.postfix.whole import is_usual_beginning
 from mailtrace.mta.queue_ids import NOQUEUE, time_of
+from mailtrace.mta.rules import Ordinary
 from mailtrace.syslog.clock_check import ClockCheck
 from mailtrace.syslog.frame import Frames, Record, Unframed
 
@@ -46,8 +46,8 @@ def _is_new(transaction: Popped) -> bool:
 class Reducer:
     """Adds each line to its transaction.
 
-    The lines of a Postfix message that begins in the usual way are only collected until it is removed; whoever writes
-    it parses them at once. A line that is not plain takes the message out of that short way.
+    The lines of a message that begins in the usual way are only collected until it ends; whoever writes it parses them
+    at once. A line that is not plain takes the message out of that short way.
     """
 
     def __init__(self, report: Report | None = None, clock: ClockCheck | None = None) -> None:
@@ -64,25 +64,25 @@ class Reducer:
         """Add the next lines of a log, and count them."""
         self._short.add_lines(lines, frames, self.add_line)
 
-    def add_line(self, record: Record | Unframed) -> None:
-        """Add a line of any program, and count it."""
+    def add_line(self, record: Record | Unframed, may_be_short: bool = True) -> None:
+        """Add a line of any program, and count it; perhaps it cannot take the short way."""
         if isinstance(record, Unframed):
             (self._report.ignored if record.ignored else self._report.unrecognised)[record.reason] += 1
-        elif not self._short.add_record(record) and (parsed := counted(record, self._report)) is not None:
+        elif may_be_short and self._short.add_record(record):
+            return
+        elif (parsed := counted(record, self._report)) is not None:
             self._sample(record, parsed[1])
             self.add(record, *parsed)
 
-    def _may_begin(self, writer: Writer, queue_id: str, rest: str, time: int) -> bool:
-        """Return whether a message begins with this line, and with nothing that was known before."""
+    def _may_begin(self, writer: Writer, queue_id: str, rest: str, ordinary: Ordinary) -> bool:
+        """Return whether a message with a usual beginning begins with nothing that was known before."""
         key = writer.host, queue_id
         if (lines := self._short.closed.pop(key, None)) is not None:
             self._complete.append(RemovedMessage(key, lines))
-        if key in self._changed or key in self._unchanged or (writer.host, writer.pid) in self._open_sessions:
+        if key in self._changed or key in self._unchanged:
             return False
-        if not is_usual_beginning(writer.program, queue_id, rest):
-            return False
-        self._clock.sample(time, queue_id, "postfix")
-        return True
+        process = writer.host, writer.pid
+        return process not in self._open_sessions or not self._sessions.may_tell(process, ordinary.client_of(rest))
 
     def _find(self, key: Key) -> Transaction | None:
         """Return the changed transaction of a key, which takes the general way from now on."""
@@ -177,9 +177,9 @@ class Reducer:
 
         Finished and idle transactions are removed; open ones are kept, and the list has copies of them.
         """
+        changed, self._unchanged = self._pop_complete(), {}
         for key, lines in self._short.pop_open():
             self._changed[key] = transaction_of_collected(key, lines, self._report)
-        changed, self._unchanged = self._pop_complete(), {}
         for key, transaction in self._changed.items():
             is_finished = transaction.is_finished
             (self._waiting.forget if is_finished else self._waiting.keep)(transaction)

@@ -48,7 +48,8 @@ def take_out(store: Store, paths: Sequence[str], own_host: str = "") -> Taken:
     store.commit([])
     logs, wrong = readable(paths)
     wrong += [
-        f"{log.path}: a stream leaves no checkpoint, so --replace does not know what it gave: index into a new --store"
+        f"{log.path}: a stream leaves no checkpoint, so --replace does not know what it gave:"
+        " index the same lines as a file in the same way, then replace that"
         for log in logs
         if log.is_stream
     ]
@@ -65,7 +66,7 @@ def take_out(store: Store, paths: Sequence[str], own_host: str = "") -> Taken:
         for checkpoint in found:
             opened = open_log(plan, calendar, [checkpoint], lambda: 0.0, from_start=True)
             assert opened is not None
-            taken.refused += _subtract(store, reducer, opened)
+            taken.refused += _subtract(store, reducer, opened, checkpoint.offset)
         forgotten += found
     taken.refused += subtract(store, _changed(reducer))
     store.commit([])
@@ -95,17 +96,28 @@ def _checkpoints_of(log: LogFile, known: Sequence[Checkpoint]) -> list[Checkpoin
     return found
 
 
-def _subtract(store: Store, reducer: Reducer, log: OpenLog) -> list[Refused]:
-    """Take out the lines of a log, to its end: those after the checkpoint may have been written too."""
+def _subtract(store: Store, reducer: Reducer, log: OpenLog, read: int) -> list[Refused]:
+    """Take out the lines of a log, to its end: those after the checkpoint may have been written too.
+
+    `read` is the offset of the checkpoint.
+
+    Raises:
+        LogError: the log is damaged before this offset, so that not all lines are known.
+    """
     refused: list[Refused] = []
     with log.reader as reader:
-        for block in log.blocks:
-            _reduce(reducer, log, block.lines)
-            if reducer.held > MAX_HELD:
-                refused += subtract(store, _changed(reducer))
-                store.commit([])
-        if last := reader.last_line():
-            _reduce(reducer, log, last.lines)
+        try:
+            for block in log.blocks:
+                _reduce(reducer, log, block.lines)
+                if reducer.held > MAX_HELD:
+                    refused += subtract(store, _changed(reducer))
+                    store.commit([])
+            if last := reader.last_line():
+                _reduce(reducer, log, last.lines)
+        except LogError:
+            # The log was as damaged when it was read before. This is reported when it is read again.
+            if reader.offset < read:
+                raise
     return refused
 
 

@@ -1,16 +1,19 @@
 """The short way: collects the lines of ordinary messages, and counts lines that say nothing, each in a few steps.
 
-Nine lines of ten in a Postfix log are of these kinds. A line that is not surely one of them goes the general way.
+Nine lines of ten in a log are of these kinds. A line that is not surely one of them goes the general way.
 """
 
 from collections.abc import Callable, Iterable
-from typing import Final, NamedTuple
+from dataclasses import dataclass
+from typing import Final
 
 from mailtrace.indexing.report import OTHER_PROGRAM, Report
 from mailtrace.message.part import Collected, Writer
 from mailtrace.message.transaction import Key
 from mailtrace.mta.grammars import grammar_of
-from mailtrace.mta.postfix.whole import BEGINNINGS, PLAIN, REASONS, REMOVED, REMOVER, ignored_reason, is_short
+from mailtrace.mta.postfix import whole as postfix
+from mailtrace.mta.rules import NOTHING_ORDINARY, Ordinary
+from mailtrace.mta.sendmail import whole as sendmail
 from mailtrace.syslog.clock_check import ClockCheck
 from mailtrace.syslog.frame import Frames, Record, Unframed
 
@@ -22,41 +25,49 @@ Messages = dict[str, list[Collected]]
 """The lines of the open messages of one host, by queue ID."""
 
 
-class _Known(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class _Known:
     """What is known of a writer of lines."""
 
     writer: Writer
     is_other: bool
     """Whether its program is not part of an MTA."""
-    messages: Messages | None
-    """Those of its host; None if its lines do not take the short way."""
+    messages: Messages
+    """Those of its host."""
+    ordinary: Ordinary
+    """How to know its lines that take the short way."""
 
 
-_UNKNOWN: Final = _Known(Writer("", "", ""), False, None)
+_UNKNOWN: Final = _Known(Writer("", "", ""), False, {}, NOTHING_ORDINARY)
 _NO_MESSAGES: Final[Messages] = {}
 
 
 class ShortWay:
-    """Collects the lines of messages from their beginning to their removal."""
+    """Collects the lines of messages from their beginning to their end."""
 
-    def __init__(self, report: Report, clock: ClockCheck, may_begin: Callable[[Writer, str, str, int], bool]) -> None:
-        """Count lines in `report`, and ask `may_begin` for each beginning: writer, queue ID, text after it, time."""
+    def __init__(
+        self, report: Report, clock: ClockCheck, may_begin: Callable[[Writer, str, str, Ordinary], bool]
+    ) -> None:
+        """Count lines in `report`, and ask `may_begin` for each usual beginning: with queue ID and text after it."""
         self.open: dict[str, Messages] = {}
         """The messages that have begun, by host."""
         self.closed: dict[Key, list[Collected]] = {}
-        """Those that have been removed."""
+        """Those that have ended."""
         self._report, self._clock, self._may_begin = report, clock, may_begin
         self._writers: dict[tuple[str, str, str], _Known] = {}
 
-    def add_lines(self, lines: Iterable[str], frames: Frames, general: Callable[[Record | Unframed], None]) -> None:
+    def add_lines(
+        self, lines: Iterable[str], frames: Frames, general: Callable[[Record | Unframed, bool], None]
+    ) -> None:
         """Add lines of a log; `general` gets the record of every line that is not surely of a kind for the short way.
 
-        The loop does for most lines what `Frames.record` does, without a call.
+        It also gets whether the program is not known from the beginning of the line. The loop does for most lines what
+        `Frames.record` does, without a call.
         """
         kept, zone, others = frames.kept, frames.zone, 0
         stamp, start, at, has_fraction = kept
         known: dict[str, _Known] = {}
-        ignored = dict.fromkeys(REASONS, 0)
+        ignored = dict.fromkeys((*postfix.REASONS, *sendmail.REASONS), 0)
         for line in lines:
             is_kept = line.startswith(stamp) or frames.next_stamp(line)
             if frames.kept is not kept:
@@ -66,28 +77,29 @@ class ShortWay:
                     known.clear()
             parts = line.split(": ", 2)
             head = parts[0][at:]
-            found = (known.get(head) or self._learn(known, head, frames)) if is_kept else _UNKNOWN
-            writer, is_other, messages = found
-            if is_other:
+            time = start + _micros(line[at - _FRACTION : at]) if has_fraction else start
+            found = (known.get(head) or self._learn(known, head, frames)) if is_kept and time >= 0 else _UNKNOWN
+            if found.is_other:
                 others += 1
                 continue
-            if messages is not None:
-                time = start + _micros(line[at - _FRACTION : at]) if has_fraction else start
-                is_whole = len(parts) == 3 and line[-1] > " " and time >= 0
-                if is_whole and self._collect(time, writer, messages, parts[1], parts[2]):
+            ordinary = found.ordinary
+            if ordinary is not NOTHING_ORDINARY:
+                if len(parts) == 3 and line[-1] > " " and self._collect(time, found, parts[1], parts[2]):
                     continue
-                if reason := ignored_reason(parts[1 % len(parts)]):
+                if reason := ordinary.ignored_reason(parts):
                     ignored[reason] += 1
                     continue
-            general(frames.record(line))
+            general(frames.record(line), found is _UNKNOWN)
         self._count(others, ignored)
 
     def add_record(self, record: Record) -> bool:
         """Add a line in any format whose frame has been read; return whether it went the short way."""
         time, host, program, pid, text = record
+        known = self._learned((host, program, pid))
+        if known.ordinary is NOTHING_ORDINARY:
+            return False
         queue_id, _, rest = text.partition(": ")
-        writer, _, messages = self._learned((host, program, pid))
-        return messages is not None and bool(rest) and self._collect(time, writer, messages, queue_id, rest)
+        return bool(rest) and self._collect(time, known, queue_id, rest)
 
     def _learn(self, known: dict[str, _Known], head: str, frames: Frames) -> _Known:
         """Return what is known of the process that writes lines with this head, and remember it."""
@@ -103,29 +115,39 @@ class ShortWay:
             if len(self._writers) >= _MAX_WRITERS:
                 self._writers.clear()
             writer = Writer(*process)
-            messages = self.open.setdefault(writer.host, {}) if is_short(writer.program) else None
-            found = self._writers[process] = _Known(writer, grammar_of(writer.program) is None, messages)
+            messages, is_other = self.open.setdefault(writer.host, {}), grammar_of(writer.program) is None
+            found = self._writers[process] = _Known(writer, is_other, messages, ordinary_of(writer.program))
         return found
 
-    def _collect(self, time: int, writer: Writer, messages: Messages, queue_id: str, rest: str) -> bool:
+    def _collect(self, time: int, known: _Known, queue_id: str, rest: str) -> bool:
         """Add a line to the message with this queue ID, or begin or close one; return whether that is all of it."""
-        lines = messages.get(queue_id)
+        lines = known.messages.get(queue_id)
         if lines is None:
-            if rest.startswith(BEGINNINGS) and self._may_begin(writer, queue_id, rest, time):
-                messages[queue_id] = [(time, writer, rest)]
-                return True
+            if rest.startswith(known.ordinary.beginnings):
+                return self._begin(time, known, queue_id, rest)
         elif time >= lines[0][0]:
-            if rest[:4] in PLAIN:
-                lines.append((time, writer, rest))
+            if rest[:4] in known.ordinary.plain:
+                lines.append((time, known.writer, rest))
                 if rest[0] == "m":
                     self._clock.sample_message_id(time, queue_id, rest[12:-1])
                 return True
-            if rest == REMOVED and writer.program.endswith(REMOVER):
-                lines.append((time, writer, rest))
-                self.closed[writer.host, queue_id] = lines
-                del messages[queue_id]
+            if rest == postfix.REMOVED and known.writer.program.endswith(postfix.REMOVER):
+                lines.append((time, known.writer, rest))
+                self.closed[known.writer.host, queue_id] = lines
+                del known.messages[queue_id]
                 return True
         return False
+
+    def _begin(self, time: int, known: _Known, queue_id: str, rest: str) -> bool:
+        """Begin a message, if its beginning is usual."""
+        writer, ordinary = known.writer, known.ordinary
+        if not (
+            ordinary.is_usual(writer.program, queue_id, rest) and self._may_begin(writer, queue_id, rest, ordinary)
+        ):
+            return False
+        self._clock.sample(time, queue_id, ordinary.mta)
+        known.messages[queue_id] = [(time, writer, rest)]
+        return True
 
     def pop(self, key: Key) -> list[Collected] | None:
         """Remove a message, open or closed, and return its lines; None if it is not here."""
@@ -140,7 +162,10 @@ class ShortWay:
         return found
 
     def pop_closed(self) -> list[tuple[Key, list[Collected]]]:
-        """Remove and return all messages that have been removed."""
+        """Remove and return all messages that have ended."""
+        for host, messages in self.open.items():
+            for queue_id in [queue_id for queue_id, lines in messages.items() if sendmail.may_be_finished(lines)]:
+                self.closed[host, queue_id] = messages.pop(queue_id)
         closed, self.closed = self.closed, {}
         return list(closed.items())
 
@@ -154,6 +179,11 @@ class ShortWay:
         self._report.ignored_mail_lines += sum(ignored.values())
         if others:
             self._report.ignored[OTHER_PROGRAM] += others
+
+
+def ordinary_of(program: str) -> Ordinary:
+    """Return how to know the lines of a program that take the short way."""
+    return postfix.ordinary_of(program) or sendmail.ordinary_of(program) or NOTHING_ORDINARY
 
 
 def _micros(digits: str) -> int:

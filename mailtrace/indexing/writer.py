@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from secrets import token_urlsafe
 from threading import Thread
 from typing import Protocol, TypeAlias
 
@@ -81,11 +82,11 @@ class Writer:
 
     def _write(self, transactions: Sequence[Popped], checkpoints: Sequence[Checkpoint]) -> Written:
         """Write and commit, and repeat after a failure, which is harmless because lines are joined as sets."""
-        times, lines = 0, Report()
+        times, lines, run = 0, Report(), "" if self._store.is_exclusive else token_urlsafe(6)
         parts = parts_of(transactions, lines)
         while True:
             try:
-                changes = write(self._store, parts)
+                changes = write(self._store, parts, run=run)
                 self._store.commit(checkpoints)
             except StoreUnavailableError as error:
                 times += 1

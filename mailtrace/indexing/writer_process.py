@@ -67,9 +67,9 @@ class WriterProcess:
 def _serve(ours: "Connection[Any, Any]", theirs: "Connection[Any, Any]", open_store: Callable[[], Store]) -> None:
     """Write what comes, until the other process closes its end or ends itself."""
     theirs.close()
-    # Ctrl-C is for the process that reads: it sends what it has read, and waits.
+    # A terminal and systemd send these to both processes. The one that reads sends what it has read, and ends this one.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     store = open_store()
     writer = Writer(store, in_background=False)
     try:

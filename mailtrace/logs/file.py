@@ -4,10 +4,8 @@ A log keeps its name for a day only: logrotate renames it, compresses it, or cop
 identified by the first whole lines of its uncompressed text, and an offset in it by the bytes before that.
 """
 
-import bz2
 import gzip
 import io
-import lzma
 import os
 import stat
 import sys
@@ -20,6 +18,7 @@ from pathlib import Path
 from typing import Final, NamedTuple, cast
 
 from mailtrace.errors import LogError, LogMovedError
+from mailtrace.logs.compression import bzip2_text, xz_text, zstd_text
 from mailtrace.logs.identity import Identity, identity_of, names_of
 from mailtrace.syslog.text import decoded
 
@@ -32,7 +31,7 @@ TAIL: Final = 256
 _BLOCK: Final = 1 << 20
 _HEAD: Final = 1 << 16
 
-_DAMAGE: Final = (OSError, EOFError, zlib.error, lzma.LZMAError)
+_DAMAGE: Final = (OSError, EOFError, zlib.error)
 
 
 class Block(NamedTuple):
@@ -91,6 +90,8 @@ class LogFile:
             if getattr(sys, "stdin", None) is None:
                 raise LogError("-: standard input is closed: name a log file, or read from a pipe")
             return
+        if not self.path:  # as of a shell variable that is not set
+            raise LogError("'' is no name of a file: name a log file, or - for standard input")
         with _explained_errors(self.path):
             kind = Path(self.path).stat().st_mode
         if stat.S_ISDIR(kind):
@@ -168,19 +169,12 @@ def _unpacked(raw: io.BufferedReader) -> io.BufferedIOBase:
     if magic.startswith(b"\x1f\x8b"):
         return gzip.GzipFile(fileobj=raw)
     if magic.startswith(b"BZh"):
-        return bz2.BZ2File(raw)
+        return bzip2_text(raw)
     if magic.startswith(b"\xfd7zXZ"):
-        return lzma.LZMAFile(raw)
+        return xz_text(raw)
     if magic.startswith(b"\x28\xb5\x2f\xfd"):
-        return _zstd(raw)
+        return zstd_text(raw)
     return raw
-
-
-def _zstd(raw: io.BufferedReader) -> io.BufferedIOBase:
-    # Imported here, because only a log compressed with zstd needs it.
-    from mailtrace.logs.compression import ZstdText  # noqa: PLC0415
-
-    return io.BufferedReader(ZstdText(raw))
 
 
 class Reader:

@@ -218,7 +218,7 @@ def _ignored_year(path: str, given: int | None, years: LogYears) -> str:
 def _guessed_year(path: str, year: int) -> str:
     return (
         f"{path}: no line shows the year: using {year} for the first;"
-        " if that is wrong, index into a new --store with -y YEAR"
+        f" if that is wrong, index the same lines as a file with -y {year}, then with --replace -y YEAR"
     )
 
 

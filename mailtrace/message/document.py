@@ -93,7 +93,7 @@ def document(transaction: Transaction) -> Document | None:
         "size": get("size"),
         "nrcpt": nrcpt,
         "to": to,
-        "removed": Removed in facts or _all_final(to, nrcpt, transaction.mta),
+        "removed": Removed in facts or all_final(to, nrcpt, transaction.mta),
         "origin": get("origin"),
     }
     _cut(found, _CUT_IN_DOCUMENT)
@@ -175,13 +175,14 @@ def _queued_since(timed: list[TimedFact]) -> int | None:
     return None
 
 
-def _all_final(to: list[RecipientResult], nrcpt: int | None, mta: str) -> bool:
+def all_final(to: list[RecipientResult], nrcpt: int | None, mta: str) -> bool:
     """Return whether sendmail has removed the message: it logs no removal, so all recipients must be final."""
     if mta != "sendmail" or not nrcpt:
         return False
     last = [result["outcome"] for result in to if result["last"] and result["recipient"] is not None]
-    last = [outcome for outcome in last if outcome != "rejected"] or last
-    return len(last) >= nrcpt and all(outcome in FINAL for outcome in last)
+    if "rejected" in last:
+        last = [outcome for outcome in last if outcome != "rejected"] or last
+    return len(last) >= nrcpt and FINAL.issuperset(last)
 
 
 def _cut_results(to: list[RecipientResult]) -> None:

@@ -58,7 +58,7 @@ _BITS: Final = len(KIND_ORDER).bit_length()
 _EARLY: Final = {"queued": 0, "deferred": 1, "held": 1}
 _FINAL: Final = 2
 
-_Outline: TypeAlias = tuple[int, float, int, str]
+Outline: TypeAlias = tuple[int, float, int, str]
 """Time and kind; of a result also its delay, whether its outcome is final, and its recipient."""
 
 
@@ -67,14 +67,14 @@ def in_order(facts: list[TimedFact]) -> list[TimedFact]:
     ranks = [time << _BITS | _RANK[type(fact)] for time, fact in facts]
     if ranks == sorted(ranks) and len(set(ranks)) == len(ranks):
         return facts
-    similar: dict[_Outline, list[TimedFact]] = {}
+    similar: dict[Outline, list[TimedFact]] = {}
     for timed in facts:
-        similar.setdefault(_outline(*timed), []).append(timed)
+        similar.setdefault(outline(*timed), []).append(timed)
     found = [timed for outline in sorted(similar) for timed in _sorted_and_unique(similar[outline])]
     return facts if found == facts else found
 
 
-def _outline(time: int, fact: Fact) -> _Outline:
+def outline(time: int, fact: Fact) -> Outline:
     """Return the first members of a fact's sort key, which distinguish nearly all facts of one transaction."""
     rank = time << _BITS | _RANK[type(fact)]
     if isinstance(fact, Result):

@@ -2,15 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from mailtrace.message.document import Document, document
 from mailtrace.message.lines import Line
 from mailtrace.message.transaction import LONG, Key, Transaction, lines_of, transaction_id
 from mailtrace.mta.queue_ids import time_of
 from mailtrace.syslog.records import Record
-
-_MTA: Final = "postfix"
 
 
 class Writer(NamedTuple):
@@ -27,7 +25,7 @@ Collected: TypeAlias = tuple[int, Writer, str]
 
 @dataclass(slots=True, eq=False)
 class Whole:
-    """A Postfix transaction from its beginning to its end; it has what a store asks of a `Transaction`."""
+    """A transaction from its beginning to its end; it has what a store asks of a `Transaction`."""
 
     host: str
     queue_id: str
@@ -36,7 +34,7 @@ class Whole:
     document: Document
     start: int
     """What distinguishes transactions with one key, in microseconds since 1970."""
-    mta: str = _MTA
+    mta: str
     line: str = ""
     written: bool = False
     is_certain: bool = True
@@ -65,7 +63,7 @@ class Whole:
     @property
     def is_timed(self) -> bool:
         """Whether the queue ID contains a time, and so is never reused."""
-        return time_of(self.queue_id, _MTA) is not None
+        return time_of(self.queue_id, self.mta) is not None
 
     @property
     def is_settled(self) -> bool:

@@ -88,7 +88,7 @@ class _History:
         """Add a result, or apply a fact about the whole message."""
         kind = type(fact)
         if kind is Result:
-            self._append(_attempt(time, fact, self.sender, self.mta))
+            self._append(attempt_of(time, fact, self.sender, self.mta))
         elif kind is Refusal:
             self._refuse(time, fact)
         elif kind is Expired:
@@ -199,7 +199,8 @@ def requeued_as(removed: Removed) -> str:
     return "requeued" if removed.to is None else REQUEUED + removed.to
 
 
-def _attempt(time: int, result: Result, sender: str | None, mta: str) -> _Attempt:
+def attempt_of(time: int, result: Result, sender: str | None, mta: str) -> _Attempt:
+    """Return the attempt of a result."""
     if result.orig_to is not None and mta == "sendmail":
         result = result._replace(orig_to=_orig_to(result.recipient, result.orig_to, sender))
     return _Attempt(time, *result)
@@ -232,12 +233,12 @@ def recipient_results(facts: Sequence[TimedFact], sender: str | None, mta: str) 
     """
     if _are_plain(facts):
         if mta == "postfix":
-            # Fast path for nearly all transactions; the tuples are those of `_attempt`.
+            # Fast path for nearly all transactions; the tuples are those of `attempt_of`.
             return result_list([(time, *fact) for time, fact in facts if type(fact) is Result])
         if mta == "exim" and not _unanswered(facts):
             return result_list([(time, *fact) for time, fact in facts if type(fact) is Result])
         if mta == "sendmail":
-            return result_list([_attempt(time, fact, sender, mta) for time, fact in facts if type(fact) is Result])
+            return result_list([attempt_of(time, fact, sender, mta) for time, fact in facts if type(fact) is Result])
     history = _History(sender, mta)
     for time, fact in facts:
         history.add(time, fact)
@@ -304,6 +305,7 @@ def result_list(attempts: Collection[_Values]) -> list[RecipientResult]:
     newest: dict[Who, RecipientResult] = {}
     mixed: set[Who] = set()
     known_time, date = -1, ""
+    known_status, next_id = "", None
     for time, recipient, orig_to, relay, status, outcome, dsn, delay in attempts:
         if time != known_time:
             known_time, date = time, iso_time(time)
@@ -319,6 +321,8 @@ def result_list(attempts: Collection[_Values]) -> list[RecipientResult]:
             both_local = result["relay"] == relay == "local"
             if both_local and {result["outcome"], outcome} == _SENT_AND_BOUNCED and orig_to != recipient:
                 mixed.add(who)
+        if status is not known_status:
+            known_status, next_id = status, queued_as(status)
         host, ip = _relay_parts(relay)
         newest[who] = result = {
             "recipient": recipient,
@@ -334,7 +338,7 @@ def result_list(attempts: Collection[_Values]) -> list[RecipientResult]:
             "last_date": date,
             "attempts": 1,
             "last": True,
-            "queued_as": queued_as(status) if outcome in _HANDED_ON else None,
+            "queued_as": next_id if outcome in _HANDED_ON else None,
         }
         found.append(result)
     return result_list([_as_alias_member(values, mixed) for values in attempts]) if mixed else found

@@ -79,6 +79,11 @@ class Sessions:
             session = session._replace(facts=facts, lines=lines)
         self._keep(record, session)
 
+    def may_tell(self, process: tuple[str, str], client: str) -> bool:
+        """Return whether there may be something about the next message of a process from this client."""
+        session = self.open.get(process)
+        return session is not None and not (session.is_of(Login) and session.client != client)
+
     def begin(self, record: Record, beginning: Client | Sender) -> Told:
         """Return what was kept for the message that begins with this line.
 

@@ -63,7 +63,7 @@ class Transaction:
     host: str
     queue_id: str
     mta: str
-    """`postfix` or `sendmail`."""
+    """`postfix`, `sendmail` or `exim`."""
     facts: list[TimedFact] = field(default_factory=list)
     sources: list[Lines] = field(default_factory=list)
     """The lines of each fact."""
@@ -72,7 +72,7 @@ class Transaction:
     begun: TimedFact | None = None
     """The first fact that begins a message."""
     finished: int | None = None
-    """When the message left the queue (Postfix only), in microseconds."""
+    """When the message left the queue, which sendmail does not log; in microseconds."""
     first: int = _NEVER
     """The time of the first line, in microseconds."""
     open_from: int = _NEVER
@@ -218,7 +218,7 @@ def joined(parts: Iterable[Transaction]) -> Transaction:
     if facts is first.facts:
         first.ordered = len(facts)
         return first
-    sources = _sources(parts)
+    sources = _sources(parts, len(facts))
     made = Transaction(first.host, first.queue_id, first.mta, line=first.line)
     for timed in facts:
         made.add(*timed, sources[timed])
@@ -226,17 +226,23 @@ def joined(parts: Iterable[Transaction]) -> Transaction:
     return made
 
 
-def _sources(parts: Iterable[Transaction]) -> dict[TimedFact, Lines]:
-    """Return the lines of each fact, sorted; a fact that was kept without lines needs none if its line is there."""
+def _sources(parts: list[Transaction], different: int) -> dict[TimedFact, Lines]:
+    """Return the lines of each fact, sorted; a fact that was kept without lines needs none if its line is there.
+
+    `different` is the number of different facts: if none is there twice, most need no sorting.
+    """
+    if different == sum(len(part.facts) for part in parts):
+        pairs = [pair for part in parts for pair in zip(part.facts, part.sources, strict=True)]
+        return {timed: lines if len(lines) == 1 else _sorted(set(lines)) for timed, lines in pairs}
     found: dict[TimedFact, set[Record]] = {}
     for part in parts:
         for timed, source in zip(part.facts, part.sources, strict=True):
             found.setdefault(timed, set()).update(source)
-    return {timed: tuple(sorted(_without_kept(lines))) for timed, lines in found.items()}
+    return {timed: _sorted(lines) for timed, lines in found.items()}
 
 
-def _without_kept(lines: set[Record]) -> set[Record]:
-    return {line for line in lines if line.program != kept_facts.PROGRAM} or lines
+def _sorted(lines: set[Record]) -> Lines:
+    return tuple(sorted({line for line in lines if line.program != kept_facts.PROGRAM} or lines))
 
 
 def lines_of(transaction: Transaction) -> list[Record]:

@@ -77,11 +77,19 @@ def exim_time(queue_id: str) -> int | None:
 def _sendmail_time(queue_id: str) -> int | None:
     if not _is_timed_sendmail(queue_id):
         return None
-    year, month, day, hour, minute, second = (_BASE60[digit] for digit in queue_id[:6])
-    if month > 11 or not 1 <= day <= 31 or hour > 23:
+    midnight, hour = _sendmail_day(queue_id[:3]), _BASE60[queue_id[3]]
+    if midnight is None or hour > 23:
         return None
-    year += 1960 if year >= 37 else 2020
-    return timegm((year, month + 1, day, hour, minute, second))
+    return midnight + 3600 * hour + 60 * _BASE60[queue_id[4]] + _BASE60[queue_id[5]]
+
+
+@lru_cache(maxsize=64)
+def _sendmail_day(digits: str) -> int | None:
+    """Return the midnight, in UTC, of a day by its digits of year, month and day."""
+    year, month, day = (_BASE60[digit] for digit in digits)
+    if month > 11 or not 1 <= day <= 31:
+        return None
+    return timegm((year + (1960 if year >= 37 else 2020), month + 1, day, 0, 0, 0))
 
 
 @lru_cache(maxsize=4096)

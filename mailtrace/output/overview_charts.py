@@ -4,17 +4,10 @@ from collections.abc import Iterator, Sequence
 from html import escape
 from typing import Final
 
-from mailtrace.output.overview_sections import most, number
+from mailtrace.output.overview_sections import KINDS, most, number
 from mailtrace.search.overview import Period
 from mailtrace.search.query import OUTCOMES
 
-KINDS: Final = {
-    "sent": ("sent",),
-    "waiting": ("deferred", "held", "queued"),
-    "failed": ("bounced", "expired", "rejected"),
-    "other": ("discarded", "deleted", "probe", "unknown"),
-}
-"""The outcomes that have the same colour."""
 _WIDTH: Final = 960
 _HEIGHT: Final = 220
 _LEFT: Final = 70

@@ -5,8 +5,8 @@ from html import escape
 from itertools import chain
 from typing import Final
 
-from mailtrace.output.overview_charts import KINDS, bars_chart, periods_chart
-from mailtrace.output.overview_sections import Section, delay_classes, number, outcomes_of, sections, title_of
+from mailtrace.output.overview_charts import bars_chart, periods_chart
+from mailtrace.output.overview_sections import KINDS, Section, delay_classes, number, outcomes_of, sections, title_of
 from mailtrace.search.overview import Overview
 
 _STYLE: Final = """\

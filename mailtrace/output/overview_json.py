@@ -21,7 +21,7 @@ def overview_json(overview: Overview) -> bytes:
         "until": time_of(span.until, span),
         "now": _totals(overview.now),
         "before": overview.before and _totals(overview.before),
-        "periods": [period._asdict() for period in overview.periods],
+        "periods": [{**period._asdict(), "outcomes": _sorted(period.outcomes)} for period in overview.periods],
         "top": {by: [each._asdict() for each in ranked] for by, ranked in overview.top.items()},
         "reasons": {outcome: [each._asdict() for each in found] for outcome, found in overview.reasons.items()},
         "hops": [hop._asdict() for hop in overview.hops],

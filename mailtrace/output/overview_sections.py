@@ -11,6 +11,13 @@ from mailtrace.search.overview import MOST, UNLIKE, Overview
 from mailtrace.search.query import OUTCOMES
 from mailtrace.search.tally import AGES, DELAYS, SECOND, Span, Totals
 
+KINDS: Final = {
+    "sent": ("sent",),
+    "waiting": ("deferred", "held", "queued"),
+    "failed": ("bounced", "expired", "rejected"),
+    "other": ("discarded", "deleted", "probe", "unknown"),
+}
+"""The outcomes that have the same colour or the same character in a bar."""
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _UNITS: Final = ("B", "kB", "MB", "GB", "TB")
 _TOP: Final = {"from": "Senders", "to-domain": "Recipients' domains", "client": "Clients", "login": "Logins"}
@@ -20,7 +27,7 @@ _WHY: Final = {
     "bounced": "Why mail bounced",
     "expired": "Why mail expired",
 }
-_KINDS: Final = {
+_UNLIKE: Final = {
     "login": "received from login",
     "client": "received from client",
     "deferring": "deferred for domain",
@@ -97,7 +104,9 @@ def _numbers(overview: Overview, totals: Totals) -> dict[str, str]:
 
 def _unlike(overview: Overview) -> Section:
     title = f"Unlike the same time before: {UNLIKE} times as many, or more"
-    rows = [(number(one.now), number(one.before), f"{_KINDS[one.kind]} {_value(one.value)}") for one in overview.unlike]
+    rows = [
+        (number(one.now), number(one.before), f"{_UNLIKE[one.kind]} {_value(one.value)}") for one in overview.unlike
+    ]
     return Section(title, ("now", "before", ""), rows)
 
 
@@ -142,7 +151,10 @@ def _hops(overview: Overview) -> Section:
 
 def _top(overview: Overview, by: str) -> Section:
     counted = "recipients" if by == "to-domain" else "messages"
-    rows = [(number(one.number), size(one.bytes), _value(one.value, "<>")) for one in overview.top[by]]
+    rows = [
+        (number(one.number), size(one.bytes), _value(one.value, "''" if by == "login" else "<>"))
+        for one in overview.top[by]
+    ]
     return Section(f"{_TOP[by]}: the first {MOST}", (counted, "bytes", by), rows)
 
 

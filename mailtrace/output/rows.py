@@ -16,13 +16,16 @@ USUAL_COLUMNS: Final = (
     *("client", "msgid", "transaction", "host"),
 )
 """What a helpdesk reads: who wrote to whom, what became of it, and what identifies the message."""
+AGE: Final = "age"
+"""A column that only what is in the queue has, in seconds: `with_age` puts it into a document."""
 TABLE_COLUMNS: Final = ("date", "outcome", "from", "recipient", "status")
 """What fits on a terminal."""
 DATES: Final = frozenset({"date", "to_date", "last_date"})
 _ADDRESSES: Final = frozenset({"from", "recipient", "orig_to"})
-_SOURCES: Final = dict(
-    zip(COLUMNS, [*((0, name) for name in _OF_DOCUMENT), *((1, name) for name in _OF_RESULT)], strict=True)
-)
+_SOURCES: Final = {
+    **dict(zip(COLUMNS, [*((0, name) for name in _OF_DOCUMENT), *((1, name) for name in _OF_RESULT)], strict=True)),
+    AGE: (0, AGE),
+}
 """Where a column comes from: 0 and a field of the document, or 1 and a field of the recipient result."""
 _NO_RESULT: Final = dict.fromkeys(_OF_RESULT)
 

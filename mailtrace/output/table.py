@@ -9,7 +9,7 @@ from typing import Any, Final
 from mailtrace.message.document import Document
 from mailtrace.output.colors import colored_outcome
 from mailtrace.output.escape import safe
-from mailtrace.output.rows import DATES, TABLE_COLUMNS, is_null_sender, rows
+from mailtrace.output.rows import AGE, DATES, TABLE_COLUMNS, is_null_sender, rows
 from mailtrace.output.selection import Select, every_result
 from mailtrace.output.times import duration, local_time
 
@@ -18,7 +18,7 @@ _PAGE: Final = 1_000
 """Rows whose cells set the widths of the columns."""
 _LEAST: Final = 8
 """No column becomes narrower than this."""
-_WHOLE: Final = frozenset({*DATES, "outcome"})
+_WHOLE: Final = frozenset({*DATES, AGE, "outcome"})
 """Columns that are never cut, unless the terminal is narrower than these alone."""
 
 
@@ -52,7 +52,7 @@ def _cell(column: str, value: Any, zone: tzinfo) -> str:
         return "-"
     if column in DATES:
         return local_time(value, zone)
-    if column == "delay":
+    if column in ("delay", AGE):
         return duration(value)
     if isinstance(value, bool):
         return "yes" if value else "no"

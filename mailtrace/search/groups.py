@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, tzinfo
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
+from heapq import nlargest, nsmallest
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias, overload
 
 from mailtrace.search.query import OUTCOMES, Query, last_of, matched_results
 from mailtrace.search.reasons import reason_in, reason_of
@@ -32,6 +33,12 @@ def domain_of(address: str | None) -> str | None:
         return address
     _, at, domain = address.lower().rpartition("@")
     return domain if at else None
+
+
+def domains_of(addresses: Iterable[str | None]) -> list[str | None]:
+    """Return `domain_of` for addresses that are in lower case."""
+    # Nearly all are complete addresses, for which this is faster.
+    return [each.rpartition("@")[2] if each and "@" in each else domain_of(each) for each in addresses]
 
 
 class Value(NamedTuple):
@@ -156,6 +163,60 @@ Key: TypeAlias = tuple[str | None, ...]
 """The one or two values of a group."""
 
 
+class Groups(Sequence[Group]):
+    """The groups of a grouping in its order. Of very many groups, those that come first are found without the others.
+
+    Groups are given by numbers from 0 on: how often each was counted, its bytes if the grouping has any, and functions
+    that return its values, and itself.
+    """
+
+    def __init__(
+        self,
+        grouping: Grouping,
+        numbers: Sequence[int],
+        sizes: Sequence[int],
+        key: Callable[[int], Key],
+        group: Callable[[int], Group],
+    ) -> None:
+        self._grouping, self._numbers, self._sizes, self._key, self._group = grouping, numbers, sizes, key, group
+        self._every: list[Group] | None = None
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+    @overload
+    def __getitem__(self, at: int) -> Group: ...
+    @overload
+    def __getitem__(self, at: slice) -> list[Group]: ...
+    def __getitem__(self, at: int | slice) -> Group | list[Group]:
+        if isinstance(at, slice) and at.start is None and at.step is None and 0 < (at.stop or 0) < len(self):
+            return self._first(at.stop)
+        return self._all()[at]
+
+    def __iter__(self) -> Iterator[Group]:
+        return iter(self._all())
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and self._all() == list(other)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def _all(self) -> list[Group]:
+        if self._every is None:
+            self._every = in_order(map(self._group, range(len(self))), self._grouping)
+        return self._every
+
+    def _first(self, number: int) -> list[Group]:
+        sort = self._grouping.sort or (None if self._grouping.is_of_times else "count")
+        ranks = {"count": self._numbers, "bytes": self._sizes}.get(sort or "")
+        if ranks is None or self._every is not None:
+            return self._all()[:number]
+        least, numbers = nlargest(number, ranks)[-1], self._numbers
+        chosen = (at for at, rank in enumerate(ranks) if rank >= least)
+        first = nsmallest(number, chosen, key=lambda at: (-ranks[at], -numbers[at], _by_name(*self._key(at))))
+        return list(map(self._group, first))
+
+
 class GroupCounter:
     """Counts for groups: of documents one by one, or of numbers that a store has counted."""
 
@@ -209,7 +270,7 @@ class GroupCounter:
 
 def in_order(groups: Iterable[Group], grouping: Grouping) -> list[Group]:
     """Return groups in the order of a grouping: numbers from the largest, names from A to Z, unknown ones last."""
-    found = sorted(groups, key=_by_name)
+    found = sorted(groups, key=lambda group: _by_name(group.value, group.second))
     if grouping.sort != "name":
         found.sort(key=lambda group: group.number, reverse=True)
     if grouping.sort is None and grouping.is_of_times:
@@ -223,8 +284,8 @@ def in_order(groups: Iterable[Group], grouping: Grouping) -> list[Group]:
     return found
 
 
-def _by_name(group: Group) -> tuple[bool, str, bool, str]:
-    return group.value is None, group.value or "", group.second is None, group.second or ""
+def _by_name(value: str | None, second: str | None = None) -> tuple[bool, str, bool, str]:
+    return value is None, value or "", second is None, second or ""
 
 
 def _slowness(delay: float | None) -> tuple[bool, float]:

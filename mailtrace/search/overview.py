@@ -6,7 +6,7 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, timedelta
-from heapq import nsmallest
+from heapq import nlargest, nsmallest
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from mailtrace.search.groups import percentile
@@ -143,19 +143,29 @@ def finished(tally: Tally) -> Overview:
     )
 
 
-def _largest(numbers: Mapping[str | None, int]) -> list[tuple[str, int]]:
+def largest(numbers: Mapping[str | None, int]) -> list[tuple[str, int]]:
     """Return the most frequent known values, the largest number first, then in the order of the values."""
     known = [(value, number) for value, number in numbers.items() if value is not None]
     return nsmallest(MOST, known, key=lambda pair: (-pair[1], pair[0]))
 
 
+def frequent(values: Iterable[tuple[str | None, int]], numbers: Iterable[int]) -> dict[str | None, int]:
+    """Return those values with their numbers that can be in an overview; `numbers` are the same without the values.
+
+    These are the most frequent ones, and those with a number so large that it may be unlike the one before.
+    """
+    # One of the most frequent may be what is unknown.
+    least = max(1, min([UNLIKE, *nlargest(MOST + 1, numbers)]))
+    return {value: number for value, number in values if number >= least}
+
+
 def _top(numbers: Mapping[str | None, int], sizes: Mapping[str | None, int]) -> list[Ranked]:
-    return [Ranked(value, number, sizes.get(value, 0)) for value, number in _largest(numbers)]
+    return [Ranked(value, number, sizes.get(value, 0)) for value, number in largest(numbers)]
 
 
 def _reasons(tally: Tally, outcome: str) -> list[Reason]:
     found: dict[str | None, int] = {why: number for (its, why), number in tally.reasons.items() if its == outcome}
-    return [Reason(why, number) for why, number in _largest(found)]
+    return [Reason(why, number) for why, number in largest(found)]
 
 
 def _slowest(tally: Tally) -> list[Hop]:
@@ -185,7 +195,7 @@ def _distribution(tally: Tally) -> list[int]:
 
 def _queue(tally: Tally) -> Queue:
     waiting = tally.waiting
-    domains = [Waiter(domain, number, waiting.oldest[domain]) for domain, number in _largest(waiting.domains)]
+    domains = [Waiter(domain, number, waiting.oldest[domain]) for domain, number in largest(waiting.domains)]
     ages = [waiting.ages[index] for index in range(len(AGES) + 1)]
     oldest = min(waiting.oldest.values(), default=None)
     return Queue(tally.span.waiting.since, sum(ages), dict(waiting.outcomes), ages, oldest, domains)
@@ -200,7 +210,7 @@ def _changes(tally: Tally) -> Iterator[Change]:
             for value, number in now.items()
             if number >= UNLIKE and number >= UNLIKE * before.get(value, 0)
         }
-        for value, number in _largest(risen):
+        for value, number in largest(risen):
             yield Change(kind, value, before[value], number)
 
 

@@ -17,6 +17,8 @@ if TYPE_CHECKING:  # keeps `--help` quick
 
 _bracketed = re.compile(r"<[^<>@]*@[^<>]*>|<[^<>]+>(?=:)").sub
 """Addresses, and what an access map of Postfix was asked about (smtpd_check.c): `<mx.foo.com[192.0.2.1]>: Helo ...`."""
+_domains = re.compile(r"@([^<>@\s.]{1,63}\.[^<>@\s]{1,255})>", re.ASCII).findall
+"""Domains of addresses: a reply to one recipient of a session is logged for the others too, so it need not be known."""
 _queue_id = re.compile(r"\b((?:queued|forwarded) as )\w+", re.ASCII).sub
 _has_quantity = re.compile(
     r"\d(?: ?(?:milli|secs?\b|second|min|hour|hrs?\b|byte|octet|[kKMGT]i?B\b|m?s\b|%)"
@@ -68,6 +70,12 @@ _URL: Final = "//"
 """The label of a URL's host, which belongs to those who refuse."""
 _UNREACHED: Final = "name"
 """The label of a next hop that Postfix did not reach, and so does not log as a relay: `name=mx.bar.com type=A`."""
+_id_of_message = re.compile(
+    r"(?<=[ =(])(?!SBL)(?=[A-Za-z0-9]{10,40}(?:[],);]| (?!\d)))(?:[A-Za-z]+|\d+[A-Za-z]+)\d[0-9A-Za-z]*",
+    re.ASCII,
+).sub
+"""What is surely an ID of one message: a word of letters with digits, but no quantity, nor a word before a number."""
+_AN_ID: Final = "0A0A0A0A0A"
 _MARK: Final = "\0"
 _SHORTEST_ID: Final = 10
 _MOST_LETTERS: Final = 40
@@ -99,10 +107,14 @@ def reason_of(status: str, names: Callable[[], Collection[str]] = frozenset) -> 
     # Replace first what nearly always differs, so that the rest is mostly found in the cache.
     if "ed as " in status:
         status = _without_queue_id(status)
-    parts = _parts(_bracketed("<*>", status) if "<" in status else status)
+    if "<" in status:
+        status = _bracketed("<*>", status)
+    if status.startswith("sent ") and not status.endswith(" *)"):
+        status = with_one_id(status)
+    parts = _parts(status)
     if len(parts) == 1:
         return parts[0]
-    known = names()
+    known = {*names(), *(domain.lower() for domain in _domains(status))}
     return "".join([_host(part, known) if at % 2 else part for at, part in enumerate(parts)])
 
 
@@ -111,6 +123,11 @@ def _without_queue_id(status: str) -> str:
     if found and after[-1:] == ")" and after[:-1].isalnum() and after.isascii() and "ed as " not in before:
         return before + " queued as *)"
     return _queue_id(r"\1*", status)
+
+
+def with_one_id(status: str) -> str:
+    """Return a status that has the same reason, with one and the same ID instead of those of this message."""
+    return status if "@" in status or "%" in status else _id_of_message(_AN_ID, status)
 
 
 @lru_cache(maxsize=4096)

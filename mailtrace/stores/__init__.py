@@ -28,6 +28,7 @@ def open_store(
 ) -> Store:
     """Return the store named `sqlite:PATH`, `http(s)://HOST:PORT` or `elasticsearch`; by default the embedded store.
 
+    Several URLs, separated by commas, are those of nodes of one cluster.
     No file or connection is opened yet. The other arguments are for Elasticsearch: credentials, retention in days and
     the period of one index (both are applied by `prepare`), and a function that shows a line to the admin.
 

@@ -33,6 +33,8 @@ class Stored(NamedTuple):
     transaction: Transaction
     version: Any
     """Passed back in the condition of a replacement or removal; only the store knows its meaning."""
+    mark: str = ""
+    """The mark of the row that was written last, if the store keeps it."""
 
 
 class Row(NamedTuple):
@@ -42,6 +44,8 @@ class Row(NamedTuple):
     transaction: Part
     document: Document | None
     """None for a stub."""
+    mark: str = ""
+    """Which write this is. A remote store keeps it, since the answer to a write can be lost after it was done."""
 
 
 class Replacement(NamedTuple):
@@ -140,10 +144,10 @@ class Store(Protocol):
     def count(self, query: Query) -> int:
         """Return the number of documents that match, regardless of the query's limit."""
 
-    def group(self, query: Query, grouping: Grouping) -> list[Group]:
+    def group(self, query: Query, grouping: Grouping) -> Sequence[Group]:
         """Return all groups of the documents that match, like `groups_of`, regardless of the query's limit."""
 
-    def groups(self, query: Query, groupings: Sequence[Grouping]) -> list[list[Group]]:
+    def groups(self, query: Query, groupings: Sequence[Grouping]) -> Sequence[Sequence[Group]]:
         """Return the groups of several groupings of one query: of one state of the store, if it can read one."""
 
     def slices(self) -> Iterator[Sequence[Stored]]:

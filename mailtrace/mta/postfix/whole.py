@@ -5,23 +5,21 @@ surely ordinary is left to it.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from operator import eq, lt
 from typing import Any, Final, NamedTuple, TypeAlias
 
-from mailtrace.mta.facts import Client, Event, Ignored, Parsed, Submitted
+from mailtrace.mta.facts import Client, Event, Ignored, Parsed, Sender, Submitted
 from mailtrace.mta.postfix.arrivals import number, parse_client, parse_submitted
 from mailtrace.mta.postfix.dispatch import parse
 from mailtrace.mta.postfix.results import members_of
 from mailtrace.mta.queue_ids import POSTFIX_ID
+from mailtrace.mta.rules import Ordinary, Said
 
-PROGRAMS: Final = "postfix/"
+_PROGRAMS: Final = "postfix/"
 """How the names of the programs begin whose lines take the short way."""
 _OTHERS: Final = ("postscreen", "tlsproxy", "dnsblog")
 """Lines of these programs are all ignored for their own reason."""
-PLAIN: Final = frozenset({"to=<", "from", "mess"})
-"""How the lines begin, after the queue ID, that neither begin nor end a message, nor name another one."""
-BEGINNINGS: Final = ("client=", "uid=")
 REMOVED: Final = "removed"
 REMOVER: Final = "/qmgr"
 
@@ -31,8 +29,6 @@ _LONGEST: Final = 8_000
 _is_id = re.compile(POSTFIX_ID).fullmatch
 _BITS: Final = 3
 
-Said: TypeAlias = tuple[int, tuple[str, str, str], str]
-"""The time of a line in microseconds since 1970; its host, program and process ID; its text after the queue ID."""
 _Key: TypeAlias = tuple[Any, ...]
 """Time and kind; of a result its delay, whether its outcome is final, and its recipient: the order of facts."""
 _BEGINNING, _MESSAGE_ID, _ENVELOPE, _RESULT, _REMOVED = range(5)
@@ -57,39 +53,44 @@ _IGNORED: Final = {
 """How common lines without a queue ID begin, by their first characters, and the reason why they are ignored."""
 _NONE: Final = ("", "")
 REASONS: Final = tuple(sorted({reason for _, reason in _IGNORED.values()}))
-"""Every reason that `ignored_reason` returns."""
+"""Every reason why lines are ignored by their beginning."""
 
 
 class WholeMessage(NamedTuple):
     """What the lines of a whole message say."""
 
-    beginning: Client | Submitted
+    beginning: Client | Submitted | Sender
     msgid: str | None
     sender: str
     size: int | None
     nrcpt: int | None
-    results: list[tuple[Any, ...]]
+    results: Sequence[tuple[Any, ...]]
     """Of each result the time, and the members of `Result`; in their order."""
     order: list[int] | None
     """The indexes of the lines in the order of their facts; None if they are in that order already."""
 
 
-def is_short(program: str) -> bool:
-    """Return whether lines of this program can take the short way."""
-    return program.startswith(PROGRAMS) and not program.endswith(_OTHERS)
+def ordinary_of(program: str) -> Ordinary | None:
+    """Return what the ordinary lines of a program of Postfix look like; None if they do not take the short way."""
+    return _ORDINARY if program.startswith(_PROGRAMS) and not program.endswith(_OTHERS) else None
 
 
-def ignored_reason(text: str) -> str:
+def _ignored_reason(parts: list[str]) -> str:
     """Return why a line without a queue ID is ignored; "" if that is not known from how it begins."""
+    text = parts[1 % len(parts)]
     beginning, reason = _IGNORED.get(text[:_FIRST], _NONE)
     return reason if text.startswith(beginning) else ""
 
 
-def is_usual_beginning(program: str, queue_id: str, rest: str) -> bool:
+def _is_usual(program: str, queue_id: str, rest: str) -> bool:
     """Return whether a line is the usual beginning of a message; `rest` follows the queue ID."""
     is_client = rest[0] == "c" and program.endswith("/smtpd")
     is_submitted = rest[0] == "u" and program.endswith("/pickup") and " orig_id=" not in rest
     return (is_client or is_submitted) and len(queue_id) <= _LONGEST_ID and _is_id(queue_id) is not None
+
+
+_PLAIN: Final = frozenset({"to=<", "from", "mess"})
+_ORDINARY: Final = Ordinary("postfix", ("client=", "uid="), _PLAIN, _is_usual, lambda _: "", _ignored_reason)
 
 
 def message_of(lines: Iterable[Said]) -> WholeMessage | None:

@@ -59,12 +59,22 @@ _ABORTED: Final = frozenset({"rset", "helo", "ehlo", "lhlo", "mail", "auth", "st
 """SMTP commands that abort a message before its data: `logundelrcpts` in srvrsmtp.c logs them as `stat=`."""
 
 
+What: TypeAlias = tuple[str | None, str | None, str, str, str | None, float | None]
+"""The members that all recipients of a line share: orig_to, relay, status, outcome, dsn, delay."""
+
+
 def parse_delivery(queue_id: str, _program: str, rest: str) -> Parsed:
     """Return the result of each recipient; None if the line has no `stat=`.
 
     Without `xdelay=` and `mailer=` there was no delivery attempt: the message was rejected or aborted after its
     recipients had been accepted (`logundelrcpts` in srvrsmtp.c).
     """
+    usual = recipients_and_result(rest)
+    return _events(queue_id, *usual) if usual is not None else _parse_slowly(queue_id, rest)
+
+
+def recipients_and_result(rest: str) -> tuple[list[str], What] | None:
+    """Return the recipients of a line in the usual form, and what they share; None if it has another form."""
     end = rest.find(", delay=")
     who, _, ctladdr = rest[3:end].partition(", ctladdr=")
     fields = rest[end + 8 :].split(", ", 6)
@@ -76,7 +86,7 @@ def parse_delivery(queue_id: str, _program: str, rest: str) -> Parsed:
         elif fields[4][:4] == "dsn=":
             dsn, text = fields[4][4:], ", ".join(fields[5:])
         else:
-            return _parse_slowly(queue_id, rest)
+            return None
         status = None
         if text[:5] == "stat=":
             status = text[5:]
@@ -88,11 +98,10 @@ def parse_delivery(queue_id: str, _program: str, rest: str) -> Parsed:
             orig_to = _controlling(ctladdr) if ctladdr else None
             what = (orig_to, hop, status, outcome, dsn or None, _seconds(fields[0]))
             if "," not in who and who not in NO_RECIPIENT:
-                recipient = who[1:-1] if who[:1] == "<" and who[-1:] == ">" else bare(who)
-                return new_tuple(Event, (queue_id, new_tuple(Result, (recipient, *what))))
+                return [who[1:-1] if who[:1] == "<" and who[-1:] == ">" else bare(who)], what
             if ",@" not in who:
-                return _events(queue_id, named(who.removesuffix(", [more]").split(",")), what)
-    return _parse_slowly(queue_id, rest)
+                return named(who.removesuffix(", [more]").split(",")), what
+    return None
 
 
 def _parse_slowly(queue_id: str, rest: str) -> Parsed:
@@ -137,11 +146,7 @@ def _who_and_head(rest: str) -> tuple[list[str], str | None, re.Match[str]] | No
     return (listed[0] if listed is not None else who), ctladdr or None, head
 
 
-_What: TypeAlias = tuple[str | None, str | None, str, str, str | None, float | None]
-"""The members that all recipients of a line share: orig_to, relay, status, outcome, dsn, delay."""
-
-
-def _events(queue_id: str, who: Iterable[str], what: _What) -> Parsed:
+def _events(queue_id: str, who: Iterable[str], what: What) -> Parsed:
     events = [new_tuple(Event, (queue_id, new_tuple(Result, (recipient, *what)))) for recipient in who]
     if not events:
         return Ignored("no recipient named")

@@ -4,6 +4,7 @@ Requests run in threads while the caller makes the next documents. At most `_CON
 memory stays bounded.
 """
 
+import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
@@ -14,6 +15,9 @@ import orjson
 from mailtrace.stores.elasticsearch.client import Server
 from mailtrace.stores.elasticsearch.errors import BUSY, AnswerError, BusyError, RetryableError, reason_in
 
+_RETRIED: Final = BUSY | {500}
+"""Statuses after which an operation is sent again: a shard fails with 500 if its disk is full, and another copy takes
+over."""
 _BLOCKED: Final = "cluster_block_exception"
 _BYTES: Final = 1_000_000
 """Bytes of documents in one request, unless a single document is bigger."""
@@ -87,15 +91,16 @@ class Bulk:
             return self._with_retries(operations)
 
     def _with_retries(self, operations: Sequence[Operation]) -> list[Answer]:
+        began = time.monotonic()
         answers = self._attempt(operations)
         for tries in range(len(self._server.pauses)):
-            busy = [i for i, answer in enumerate(answers) if answer.status in BUSY]
-            if not busy or not self._server.pause(tries, self._error(answers[busy[0]])):
+            busy = [i for i, answer in enumerate(answers) if answer.status in _RETRIED]
+            if not busy or not self._server.pause(tries, self._error(answers[busy[0]]), began):
                 break
             for i, answer in zip(busy, self._attempt([operations[i] for i in busy]), strict=True):
                 answers[i] = answer
         for operation, answer in zip(operations, answers, strict=True):
-            if answer.status in BUSY:
+            if answer.status in _RETRIED:
                 return [self._final_answer(operation, answer, len(operations))]
         return answers
 
@@ -112,7 +117,7 @@ class Bulk:
 
     def _error(self, answer: Answer) -> RetryableError:
         """Return the error for an answer with a busy status."""
-        problem = "cannot write now" if answer.kind == _BLOCKED else "is overloaded"
+        problem = "cannot write now" if answer.kind == _BLOCKED or answer.status == 500 else "is overloaded"
         return answer.error or BusyError(f"{self._server.name} {problem} ({answer.reason})", answer.status)
 
     def _attempt(self, operations: Sequence[Operation]) -> list[Answer]:

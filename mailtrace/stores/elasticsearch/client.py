@@ -6,7 +6,7 @@ from base64 import b64encode
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from http.client import HTTPException
-from threading import Event, Lock
+from threading import Event, Lock, Timer
 from typing import Any, Final
 from urllib.parse import urlencode
 
@@ -15,7 +15,7 @@ import orjson
 from mailtrace import __version__
 from mailtrace.errors import StoreError, StoreUnavailableError, UsageError
 from mailtrace.stores.access import Access
-from mailtrace.stores.elasticsearch.connection import LOST, TIMEOUT, Connections, address_of
+from mailtrace.stores.elasticsearch.connection import LOST, Connections, NoAnswerError, Request, addresses_of
 from mailtrace.stores.elasticsearch.dialect import Dialect, Elasticsearch, OpenSearch
 from mailtrace.stores.elasticsearch.errors import (
     BUSY,
@@ -27,16 +27,29 @@ from mailtrace.stores.elasticsearch.errors import (
     cause_of,
     error_of,
     is_too_old,
+    missing_in,
     opensearch_version,
     unsupported,
 )
 
 _PAUSES: Final = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
 """Seconds before each retry while the server is busy or restarting."""
+_RETRY_SECONDS: Final = 60
+"""No more than one retry begins later than this: a node without a master takes half a minute to refuse a request."""
 _UNREPORTED_TRIES: Final = 3
 """Retries of one request before the outage is reported: about two seconds."""
 _QUIET_SECONDS: Final = 600
-"""A server that is busy again and again is reported once in this time."""
+"""A server that is busy or slow again and again is reported once in this time."""
+_SLOW_SECONDS: Final = 2
+"""A request that has no answer after this time is reported."""
+_READ_SECONDS: Final = 35
+"""How long to wait for what a node has in memory: its version, templates, names of indices.
+
+After 30 seconds a node without a master says so.
+"""
+_SEARCH_SECONDS: Final = 60
+_WRITE_SECONDS: Final = 120
+"""How long to wait for a write: a document of 100,000 recipients takes long."""
 
 
 class Outage:
@@ -59,9 +72,29 @@ class Outage:
         with self._lock:
             if self._is_known or (isinstance(error, BusyError) and time.monotonic() < self._quiet_until):
                 return
-            self._is_known = self._is_reported = True
-            self._quiet_until = time.monotonic() + _QUIET_SECONDS
-            self._notify(f"{error.problem}: retrying for at least a minute; nothing is lost")
+            self._report(f"{error.problem}: retrying for at least a minute; nothing is lost")
+
+    @contextmanager
+    def reported_if_slow(self, seconds: float) -> Iterator[None]:
+        """Report a request that is not answered soon; `seconds` is how long it waits."""
+        timer = Timer(_SLOW_SECONDS, self._slow, (seconds,))
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+
+    def _slow(self, seconds: float) -> None:
+        with self._lock:
+            if not self._is_known and time.monotonic() >= self._quiet_until:
+                limit = f"waiting up to {seconds:.0f} seconds"
+                self._report(f"{self._name} has not answered for {_SLOW_SECONDS} seconds: {limit}")
+
+    def _report(self, problem: str) -> None:
+        self._is_known = self._is_reported = True
+        self._quiet_until = time.monotonic() + _QUIET_SECONDS
+        self._notify(problem)
 
     @contextmanager
     def reported_with_error(self) -> Iterator[None]:
@@ -85,6 +118,7 @@ class Outage:
 class Server:
     """The server at a URL, which may contain a user and a password; `notify` is called with messages about outages.
 
+    Several URLs, separated by commas, are those of nodes of one cluster. User and password are those in the first.
     The server's certificate is verified, against the CAs in `access` or else those that the system trusts.
 
     Requests are a method, a path and a body: JSON, or bytes for a bulk request. Keywords are parameters of the URL.
@@ -100,18 +134,18 @@ class Server:
         access: Access | None = None,
         notify: Callable[[str], None] = lambda _: None,
     ) -> None:
-        access, address = access or Access(), address_of(url)
-        self.name = address.name
+        access, addresses = access or Access(), addresses_of(url)
+        self.name = ",".join(address.name for address in addresses)
         self.outage = Outage(self.name, notify)
         self.pauses: Sequence[float] = _PAUSES
         self._closed = Event()
         self._headers = {"User-Agent": f"mailtrace/{__version__}"}
-        login = access.basic(self.name, address.user, address.password)
+        login = access.basic(self.name, addresses[0].user, addresses[0].password)
         if access.api_key is not None:
             self._headers["Authorization"] = f"ApiKey {_api_key(access.api_key)}"
         elif login is not None:
             self._headers["Authorization"] = f"Basic {_base64(':'.join(login))}"
-        self._connections = Connections(address, access)
+        self._connections = Connections(addresses, access)
         self._dialect: Dialect | None = None
 
     @property
@@ -140,6 +174,8 @@ class Server:
 
     def attempt(self, method: str, path: str, body: Any = None, /, **parameters: Any) -> Any:
         """Send a request once, as `ask` does, for a caller that retries and reports the outage itself."""
+        if "filter_path" in parameters:  # it also leaves out why a request fails
+            parameters["filter_path"] += ",error"
         mark = "&" if "?" in path else "?"
         target = f"{path}{mark}{_encoded(parameters)}" if parameters else path
         with self._as_store_error():
@@ -149,6 +185,8 @@ class Server:
                 raise self._refusal(reply)
             if reply.content and not reply.is_json:
                 raise ValueError
+            if missing := missing_in(reply.body):
+                raise BusyError(f"{self.name} has only a part of the answer ({missing})", 503)
             return reply.body
 
     def _exchange(self, method: str, target: str, content: bytes | None, *, is_bulk: bool) -> Reply:
@@ -167,7 +205,9 @@ class Server:
         headers = {**self._headers, "Accept": dialect.json}
         if content is not None:
             headers["Content-Type"] = dialect.ndjson if is_bulk else dialect.json
-        return self._connections.exchange(method, target, headers, content)
+        request = Request(method, target, headers, content, _seconds_of(method, target))
+        with self.outage.reported_if_slow(request.seconds):
+            return self._connections.exchange(request)
 
     def _recognised(self, reply: Reply) -> Dialect | None:
         """Return the dialect of the server that sent a reply; None if the reply says something else first.
@@ -197,7 +237,8 @@ class Server:
 
     def _start_page(self) -> Reply:
         """Return the start page as a browser sees it."""
-        return self._connections.exchange("GET", "/", {**self._headers, "Accept": "application/json"}, None)
+        headers = {**self._headers, "Accept": "application/json"}
+        return self._connections.exchange(Request("GET", "/", headers, None, _READ_SECONDS))
 
     def ask_until_answered(self, method: str, path: str, body: Any = None, /, **parameters: Any) -> Any:
         """Send a request and return the answer; retry for about a minute while the server is busy or away.
@@ -224,19 +265,23 @@ class Server:
         pauses: Sequence[float],
         retried: type[RetryableError],
     ) -> Any:
+        began = time.monotonic()
         with self.outage.reported_with_error():
             for tries in range(len(pauses)):
                 try:
                     return self.attempt(*request, **parameters)
                 except retried as error:
-                    if not self.pause(tries, error):
+                    if not self.pause(tries, error, began):
                         break
             return self.attempt(*request, **parameters)
 
-    def pause(self, tries: int, error: RetryableError) -> bool:
-        """Wait before the next retry of a request; return False, at once, if the connections have been closed."""
+    def pause(self, tries: int, error: RetryableError, began: float) -> bool:
+        """Wait before the next retry of a request that began at a monotonic time.
+
+        Return False, at once, if that was too long ago or the connections have been closed.
+        """
         self.outage.failed(error, tries)
-        return not self._closed.wait(self.pauses[tries])
+        return time.monotonic() - began < _RETRY_SECONDS and not self._closed.wait(self.pauses[tries])
 
     def close(self) -> None:
         """Close the connections."""
@@ -252,10 +297,8 @@ class Server:
             raise self._lost(error) from error
         except ssl.SSLError as error:
             raise StoreError(f"{self.name} cannot be trusted ({cause_of(error)}): {_tls_advice(error)}") from error
-        except TimeoutError as error:
-            if error.errno is not None:  # the operating system's, not ours
-                raise self._lost(error) from error
-            raise StoreUnavailableError(f"{self.name} did not answer within {TIMEOUT} seconds") from error
+        except NoAnswerError as error:
+            raise StoreUnavailableError(f"{self.name} did not answer within {error.seconds:.0f} seconds") from error
         except OSError as error:
             raise self._lost(error) from error
         except orjson.JSONEncodeError as error:
@@ -268,6 +311,13 @@ class Server:
     def _lost(self, error: OSError | HTTPException) -> LostError:
         product = (self._dialect or Elasticsearch()).name
         return LostError(f"{self.name} does not answer ({cause_of(error)})", product)
+
+
+def _seconds_of(method: str, target: str) -> float:
+    """Return how long to wait for the answer to a request."""
+    if method == "GET":
+        return _READ_SECONDS
+    return _SEARCH_SECONDS if "/_search" in target else _WRITE_SECONDS
 
 
 def _encoded(parameters: dict[str, Any]) -> str:

@@ -1,26 +1,30 @@
-"""HTTP connections to a server, kept open between requests; threads may share them.
+"""HTTP connections to the nodes of a cluster, kept open between requests; threads may share them.
 
 This is the standard library's client: Elasticsearch's own refuses OpenSearch, and importing it takes most of the time
 of a search.
 """
 
+import re
 import ssl
 from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import Final, NamedTuple
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from mailtrace.errors import StoreError, UsageError
 from mailtrace.stores.access import Access
-from mailtrace.stores.elasticsearch.errors import Reply, cause_of
+from mailtrace.stores.elasticsearch.errors import BUSY, Reply, cause_of
 
-TIMEOUT: Final = 120
-"""Seconds to wait for an answer: a document of 100,000 recipients takes long."""
+_CONNECT_SECONDS: Final = 10
+"""Seconds to wait for a connection."""
 _TRIES: Final = 3
 """Attempts of a request whose connection is lost: the server may have closed an idle one."""
 
 LOST: Final = (ConnectionError, HTTPException, ssl.SSLEOFError, ssl.SSLZeroReturnError)
 """Errors of a connection that ends before the answer is complete."""
+_before_url = re.compile(r",(?=https?://)").split
 
 
 class Address(NamedTuple):
@@ -37,39 +41,100 @@ class Address(NamedTuple):
         return urlsplit(self.name)
 
 
+class Request(NamedTuple):
+    """An HTTP request."""
+
+    method: str
+    target: str
+    """Path and parameters."""
+    headers: dict[str, str]
+    body: bytes | None
+    seconds: float
+    """How long to wait for the answer."""
+
+
+class NoAnswerError(TimeoutError):
+    """The server did not answer in time."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__()
+        self.seconds = seconds
+
+
 class Connections:
-    """Connections to a server, which verify its certificate if the URL begins with `https`.
+    """Connections to the nodes of a cluster: to one of them, until it fails, then to the next.
 
     Raises:
         StoreError: a certificate cannot be read.
-        UsageError: there are certificates, but the URL does not begin with `https`.
+        UsageError: there are certificates, but a URL does not begin with `https`.
     """
+
+    def __init__(self, addresses: Sequence[Address], access: Access) -> None:
+        self._nodes = [_Node(address, access) for address in addresses]
+        self._current = 0
+
+    def exchange(self, request: Request) -> Reply:
+        """Send a request and return the reply, whatever its status, of the first node that answers.
+
+        Raises:
+            OSError: no node can be reached, is trusted or answers in time; the error is that of the last one.
+            HTTPException: what it sends is not HTTP.
+        """
+        for _ in range(len(self._nodes) - 1):
+            at = self._current
+            try:
+                return self._exchange(at, request)
+            except ssl.SSLCertVerificationError:
+                raise
+            except (OSError, HTTPException):
+                self._leave(at)
+        return self._exchange(self._current, request)
+
+    def _exchange(self, at: int, request: Request) -> Reply:
+        reply = self._nodes[at].exchange(request)
+        if reply.status in BUSY:  # another node may still belong to the cluster
+            self._leave(at)
+        return reply
+
+    def _leave(self, at: int) -> None:
+        """Send the next request to another node, unless another thread has already chosen one."""
+        if self._current == at:
+            self._current = (at + 1) % len(self._nodes)
+
+    def __del__(self) -> None:
+        """Close the connections of a store that nobody has closed, as of a search that ends."""
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections that wait for a request."""
+        for node in self.__dict__.get("_nodes", ()):
+            node.close()
+
+
+class _Node:
+    """Connections to a node, which verify its certificate if the URL begins with `https`."""
 
     def __init__(self, address: Address, access: Access) -> None:
         self._idle: deque[HTTPConnection] = deque()
         self._parts = address.parts
         self._context = _context(address.name, access)
 
-    def exchange(self, method: str, target: str, headers: dict[str, str], body: bytes | None) -> Reply:
-        """Send a request and return the reply, whatever its status; try again if the connection is lost.
-
-        Raises:
-            OSError: the server cannot be reached, is not trusted or does not answer in time.
-            HTTPException: what it sends is not HTTP.
-        """
+    def exchange(self, request: Request) -> Reply:
+        """Send a request and return the reply, whatever its status; try again if the connection is lost."""
         for _ in range(_TRIES - 1):
             try:
-                return self._exchange(method, target, headers, body)
+                return self._exchange(request)
             except LOST:
                 self.close()  # the other idle connections are probably lost too
-        return self._exchange(method, target, headers, body)
+        return self._exchange(request)
 
-    def _exchange(self, method: str, target: str, headers: dict[str, str], body: bytes | None) -> Reply:
+    def _exchange(self, request: Request) -> Reply:
         connection = self._connection()
         try:
-            connection.request(method, self._parts.path + target, body, headers)
-            response = connection.getresponse()
-            reply = Reply(response.status, response.headers, response.read())
+            with _limited(connection, request.seconds):
+                connection.request(request.method, self._parts.path + request.target, request.body, request.headers)
+                response = connection.getresponse()
+                reply = Reply(response.status, response.headers, response.read())
         except BaseException:  # Ctrl-C too: the answer would be taken for that of the next request
             connection.close()
             raise
@@ -83,12 +148,8 @@ class Connections:
             pass
         host, port = self._parts.hostname or "", self._parts.port
         if self._context is None:
-            return HTTPConnection(host, port, timeout=TIMEOUT)
-        return HTTPSConnection(host, port, timeout=TIMEOUT, context=self._context)
-
-    def __del__(self) -> None:
-        """Close the connections of a store that nobody has closed, as of a search that ends."""
-        self.close()
+            return HTTPConnection(host, port, timeout=_CONNECT_SECONDS)
+        return HTTPSConnection(host, port, timeout=_CONNECT_SECONDS, context=self._context)
 
     def close(self) -> None:
         """Close the connections that wait for a request."""
@@ -97,6 +158,31 @@ class Connections:
                 self._idle.pop().close()
             except IndexError:  # another thread has taken it
                 return
+
+
+@contextmanager
+def _limited(connection: HTTPConnection, seconds: float) -> Iterator[None]:
+    """Connect if necessary, and wait for each part of the answer that long; `NoAnswerError` tells how long it was."""
+    limit: float = _CONNECT_SECONDS
+    try:
+        if connection.sock is None:
+            connection.connect()
+        limit = seconds
+        connection.sock.settimeout(limit)
+        yield
+    except TimeoutError as error:
+        if error.errno is not None:  # the operating system's, not ours
+            raise
+        raise NoAnswerError(limit) from error
+
+
+def addresses_of(urls: str) -> list[Address]:
+    """Return the addresses in a list of URLs, separated by commas, each of which may contain a user and a password.
+
+    Raises:
+        StoreError: one is not the URL of a server.
+    """
+    return [address_of(url) for url in _before_url(urls)]
 
 
 def address_of(url: str) -> Address:

@@ -26,6 +26,20 @@ _DOCUMENT_ERRORS: Final = frozenset(
     }
 )
 """Elasticsearch's types of errors in one document; all others concern the index or the server."""
+_UNAVAILABLE: Final = frozenset(
+    {
+        "illegal_index_shard_state_exception",
+        "index_shard_closed_exception",
+        "no_shard_available_action_exception",
+        "node_closed_exception",
+        "node_disconnected_exception",
+        "node_not_connected_exception",
+        "receive_timeout_transport_exception",
+        "shard_not_found_exception",
+        "unavailable_shards_exception",
+    }
+)
+"""Elasticsearch's types of errors while a shard moves to another node or waits for its own."""
 _UNKNOWN_PATH: Final = "no handler found"
 _many_shards = re.compile(r"maximum (?:\w+ )?shards open").search
 """Matches what Elasticsearch (`normal shards`), OpenSearch 2 (`shards`) and 3 (`LOCAL_ONLY shards`) say."""
@@ -147,6 +161,20 @@ def error_of(name: str, reply: Reply) -> StoreError:
     return AnswerError(
         f"{name} refuses the request: {_without_link(reason)}{shard_advice(reason)}", status, kind, reason
     )
+
+
+def missing_in(body: Any) -> str:
+    """Return why an answer is only a part of the whole one: missing shards, a time-out; empty if it is whole."""
+    if not isinstance(body, dict):
+        return ""
+    for document in body.get("docs") or ():  # of an mget request
+        if document.get("error", {}).get("type") in _UNAVAILABLE:
+            return f"{document['_index']}: {reason_in(document) or document['error']['type']}"
+    shards = body.get("_shards") or {}
+    if failed := shards.get("failed"):
+        reason = reason_in({"error": {"failed_shards": (shards.get("failures") or [])[:1]}})
+        return f"{failed} of {shards['total']} shards failed{reason and f': {reason}'}"
+    return "a time-out of the cluster has ended the search" if body.get("timed_out") is True else ""
 
 
 def is_too_old(reply: Reply) -> bool:

@@ -13,6 +13,7 @@ from mailtrace.errors import StoreError
 from mailtrace.stores.elasticsearch.client import Server
 from mailtrace.stores.elasticsearch.periods import DaySpan, day_span_of, name_of, periods_of
 from mailtrace.stores.elasticsearch.setup import MOST_NAMES, Setup, create
+from mailtrace.stores.elasticsearch.template import has_fields
 
 _HOUR: Final = 3_600_000
 _DAY: Final = 86_400_000
@@ -83,10 +84,27 @@ class Indices:
         else:
             body = {"mappings": {"_meta": {"origination": origination}}}
         if create(self._server, index, body):
+            self._require_fields(index)
             self._earlier[index] = False
             return origination
         self._set_missing_originations([index])
         return self._read_originations(index).get(index, origination)
+
+    def _require_fields(self, index: str) -> None:
+        """Check that a new index has the fields of the template; otherwise delete it, since no search could use it.
+
+        Raises:
+            StoreError: another template applies, or an administrator has deleted ours.
+        """
+        found = self._server.ask_until_answered("GET", f"/{index}/_mapping")
+        if has_fields(found[index]["mappings"]):
+            return
+        self.delete(index)
+        raise StoreError(
+            f"{self._server.name}: {index} would not get the fields of the index template {self.prefix}: it is missing,"
+            f" or another one has a higher priority (POST /_index_template/_simulate_index/{index} tells which); change"
+            " that, then run mailtrace-index again"
+        )
 
     def _origination_of_new(self, index: str) -> int:
         return max(_end(self._span(index)), self._milliseconds())
@@ -95,11 +113,14 @@ class Indices:
         """Set the origination date of indices that a write created by itself, after they had been deleted."""
         if not indices or not self._server.dialect.writes_create_indices:
             return
+        # Each index has `dynamic`, so that one that is not found has been deleted.
+        kept = "*.mappings._meta,*.mappings.dynamic"
         found = self._server.ask_until_answered(
-            "GET", f"/{self._path_of(indices)}/_mapping", ignore_unavailable=True, filter_path="*.mappings._meta"
+            "GET", f"/{self._path_of(indices)}/_mapping", ignore_unavailable=True, filter_path=kept
         )
-        for index in set(indices) - found.keys():
-            self._set_origination(index, self._origination_of_new(index))
+        for index in set(indices) & found.keys():
+            if "origination" not in found[index]["mappings"].get("_meta", {}):
+                self._set_origination(index, self._origination_of_new(index))
 
     def _span(self, index: str) -> DaySpan:
         span = day_span_of(index.removeprefix(f"{self.prefix}-"))

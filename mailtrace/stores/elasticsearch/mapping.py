@@ -2,10 +2,10 @@
 
 A stored document has the public members under their own names, without those that are null and those of a recipient
 result that say nothing new (`values.restored`). Beside them are private ones: `id`, `stub`, `headless`, `lines`,
-`packed` (the whole document, if searches compare other members than its own; `is_packed` marks one whose results are
-merged), in results `domain` and `reason`, and in `search` the values that queries compare and group by. Most of these
-are not sent: they are aliases of other members, or the server copies them. It folds what it indexes with the normalizer
-`lowercase`, which folds ASCII as Python does.
+`mark` (which write it is from), `packed` (the whole document, if searches compare other members than its own;
+`is_packed` marks one whose results are merged), in results `domain` and `reason`, and in `search` the values that
+queries compare and group by. Most of these are not sent: they are aliases of other members, or the server copies them.
+It folds what it indexes with the normalizer `lowercase`, which folds ASCII as Python does.
 
 Some members are also available under their names in the Elastic Common Schema (reference, "Email", "Source" and "Host"
 fields).
@@ -16,7 +16,7 @@ from typing import Any, Final
 from mailtrace.message.fields import DOCUMENT, RECIPIENT_RESULT, Field
 
 PRIVATE: Final = (
-    *("id", "stub", "headless", "start", "line", "lines", "facts", "search"),
+    *("id", "stub", "headless", "start", "line", "lines", "facts", "mark", "search"),
     *("to.search", "to.domain", "to.reason"),
 )
 """The members that are not part of the public document, which searches leave out; some are of earlier layouts."""

@@ -24,7 +24,11 @@ from mailtrace.stores.elasticsearch.errors import AnswerError
 from mailtrace.stores.elasticsearch.query import DELAYS, Conditions, delay_of_bucket
 from mailtrace.stores.elasticsearch.searches import Searches, is_too_complex
 
-_PAGE: Final = 10_000
+_VALUES: Final = 5_000
+"""Distinct values in a page of one answer, of which up to eight count values. A server allows 65,535 buckets in all
+(`search.max_buckets`)."""
+_QUARTERS: Final = 1_000
+"""Quarters of an hour in such a page, each with a bucket for each outcome."""
 _QUARTER: Final = 900_000_000
 """Microseconds: in nearly every time zone, a quarter of an hour lies in one hour and one day."""
 _MANY: Final = 100
@@ -160,7 +164,7 @@ class _Counting:
         tally, span = self._tally, self._span
 
         def take(bucket: _Bucket) -> None:
-            begin = int(bucket["key"])
+            begin = int(bucket["key"]["begin"])
             period = span.period(begin)
             if span.period(begin + _QUARTER - 1) != period:
                 raise _NotCountableError
@@ -169,8 +173,9 @@ class _Counting:
                 tally.outcomes[period, found["key"]] += found["doc_count"]
 
         each = {"received": {"filter": _RECEIVED}, "results": _of_results(self._final, _OUTCOMES)}
-        histogram = {"field": "search.date", "interval": _QUARTER, "min_doc_count": 1}
-        return _Part({"histogram": histogram, "aggs": each}, _each(take), ())
+        histogram = {"histogram": {"field": "search.date", "interval": _QUARTER}}
+        page = {"size": _QUARTERS, "sources": [{"begin": histogram}]}
+        return _Part({"composite": page, "aggs": each}, _each(take), (), page)
 
     def _waiting(self) -> "dict[str, _Part]":
         waiting, until = self._tally.waiting, self._span.until
@@ -237,7 +242,7 @@ def _having(clauses: list[_Clause]) -> _Clause:
 
 def _composite(fields: dict[str, str], inner: _Clause) -> _Clause:
     sources = [{name: {"terms": {"field": field, "missing_bucket": True}}} for name, field in fields.items()]
-    return {"composite": {"size": _PAGE, "sources": sources}, "aggs": inner}
+    return {"composite": {"size": _VALUES, "sources": sources}, "aggs": inner}
 
 
 def _of_results(clauses: list[_Clause], inner: _Clause | None) -> _Clause:

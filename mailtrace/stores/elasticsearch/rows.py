@@ -23,7 +23,7 @@ from mailtrace.stores.elasticsearch.values import (
 )
 from mailtrace.syslog.records import Record
 
-LINES: Final = ["transaction", "host", "mta", "line", "lines", "facts"]
+LINES: Final = ["transaction", "host", "mta", "line", "lines", "facts", "mark"]
 """The members from which `stored` restores a transaction."""
 
 _BIG: Final = 1_000_000
@@ -73,6 +73,8 @@ def _private(row: Row) -> dict[str, Any]:
     }
     if transaction.may_lack_beginning:
         members["headless"] = True
+    if row.mark:
+        members["mark"] = row.mark
     return members
 
 
@@ -118,7 +120,7 @@ def stored(hit: dict[str, Any]) -> Stored:
     host, queue_id, mta = kept["host"], kept["transaction"], kept["mta"]
     transaction = transaction_of(host, queue_id, mta, _lines(host, kept))
     transaction.written = True
-    return Stored(hit["_id"], transaction, (hit["_index"], hit["_seq_no"], hit["_primary_term"]))
+    return Stored(hit["_id"], transaction, (hit["_index"], hit["_seq_no"], hit["_primary_term"]), kept.get("mark", ""))
 
 
 def _lines(host: str, kept: dict[str, Any]) -> list[Record]:

@@ -18,6 +18,7 @@ from mailtrace.stores.elasticsearch.periods import Periods, day_span_of, periods
 from mailtrace.stores.elasticsearch.template import (
     ARRAY_OBJECTS,
     UNFINISHED,
+    adjusted_settings,
     checkpoints_index,
     is_current,
     is_newer,
@@ -45,6 +46,8 @@ class Setup:
         self.periods = Periods(period or "day")
         self._server, self._prefix, self._notify = server, prefix, notify
         self._retention_days, self._period = retention_days, period
+        self._adjusted: dict[str, Any] = {}
+        """Settings of the template that an administrator may have chosen."""
         self._reported_closed = False
 
     @cached_property
@@ -121,6 +124,7 @@ class Setup:
                 )
             self._change_period(self._period)
             found["_meta"] = {UNFINISHED: True}
+        self._adjusted = adjusted_settings(found)
         limited = ARRAY_OBJECTS in found.get("template", {}).get("settings", {})
         if found and is_current(found):
             if not limited and self._server.dialect.has_array_limit and not is_newer(found):
@@ -186,6 +190,7 @@ class Setup:
     def _put(self, *, array_objects: bool, unfinished: bool = False) -> None:
         meta = {**self.periods.to_json(), **({UNFINISHED: True} if unfinished else {})}
         body = template(self._prefix, meta, lifecycle=self.keeps_origination, array_objects=array_objects)
+        body["template"]["settings"] |= self._adjusted
         self._server.ask("PUT", f"/_index_template/{self._prefix}", self._server.dialect.template(body))
 
     def earlier(self, indices: Sequence[str]) -> dict[str, bool]:
@@ -222,23 +227,23 @@ class Setup:
         names = (each["name"] for each in found["indices"])
         return sorted(name for name in names if day_span_of(name.removeprefix(f"{self._prefix}-")) is not None)
 
-    def report_closed(self) -> None:
-        """Report, once, the closed indices: the server leaves them out of searches without a word."""
-        closed = [] if self._reported_closed else self.indices("closed")
+    def closed(self) -> list[str]:
+        """Return a message for each closed index, which the server leaves out of searches without a word."""
         self._reported_closed = True
-        for index in closed:
-            self._notify(closed_message(index))
+        return [
+            f"{index} is closed and not searched: open it with POST /{index}/_open" for index in self.indices("closed")
+        ]
+
+    def report_closed(self) -> None:
+        """Report the closed indices, unless the caller has been told of them."""
+        for message in [] if self._reported_closed else self.closed():
+            self._notify(message)
 
 
 def _for_paths(indices: Sequence[str]) -> Iterator[str]:
     """Yield the names of indices, in strings that fit into the path of a request."""
     for at in range(0, len(indices), MOST_NAMES):
         yield ",".join(indices[at : at + MOST_NAMES])
-
-
-def closed_message(index: str) -> str:
-    """Return the message about a closed index."""
-    return f"{index} is closed and not searched: open it with POST /{index}/_open"
 
 
 def create(server: Server, index: str, body: dict[str, Any]) -> bool:

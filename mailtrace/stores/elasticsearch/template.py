@@ -31,6 +31,15 @@ PRIORITY: Final = 500
 _OBJECTS: Final = 1_000_000
 """The most objects, and so the most recipient results, in a document; the default of 10,000 is too few."""
 
+_ADJUSTABLE: Final = (
+    "index.auto_expand_replicas",
+    "index.number_of_",
+    "index.refresh_interval",
+    "index.routing.",
+    "index.translog.",
+)
+"""What the names of settings begin with that depend on the cluster."""
+
 
 def template(prefix: str, meta: dict[str, Any], *, lifecycle: bool, array_objects: bool) -> dict[str, Any]:
     """Return the index template; `lifecycle` and `array_objects` tell which settings the server knows.
@@ -55,6 +64,12 @@ def template(prefix: str, meta: dict[str, Any], *, lifecycle: bool, array_object
     }
 
 
+def adjusted_settings(found: dict[str, Any]) -> dict[str, Any]:
+    """Return the settings of a template that are for an administrator to choose, so that a new version keeps them."""
+    settings = found.get("template", {}).get("settings", {})
+    return {name: value for name, value in settings.items() if name.startswith(_ADJUSTABLE)}
+
+
 def is_current(found: dict[str, Any]) -> bool:
     """Return whether the server's template is complete, and of this schema or a newer one."""
     if is_newer(found):
@@ -68,6 +83,11 @@ def is_current(found: dict[str, Any]) -> bool:
 def is_newer(found: dict[str, Any]) -> bool:
     """Return whether a template is of a newer schema, which may have fields that this one does not know."""
     return _number(found.get("_meta") or {}, SCHEMA_MEMBER) > SCHEMA
+
+
+def has_fields(found: dict[str, Any]) -> bool:
+    """Return whether the mapping of an index is that of a template of mailtrace, of whatever version."""
+    return bool(found.get("properties", {}).get("to", {}).get("type") == "nested")
 
 
 def is_too_new(meta: dict[str, Any]) -> bool:

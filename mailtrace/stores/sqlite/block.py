@@ -5,7 +5,7 @@ Which rows, or recipient results, match is a *mask*: an integer with one byte fo
 
 import sqlite3
 from array import array
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import compress
 from typing import Any, Final, NamedTuple, TypeAlias
 
@@ -134,8 +134,10 @@ def everything(size: int) -> Mask:
     return int.from_bytes(b"\1" * size, "little")
 
 
-def selected(mask: Mask, values: "array[int]") -> Iterator[int]:
+def selected(mask: Mask, values: Sequence[int]) -> Iterator[int]:
     """Return the values of the rows, or recipient results, in a mask."""
+    if mask.bit_count() == len(values):
+        return iter(values)
     return compress(values, mask.to_bytes(len(values), "little"))
 
 

@@ -121,7 +121,9 @@ class Filter:
         By default these are the final results. If a word of the query matches only recipients, only their results
         count. With `final`, a recipient counts by the final result even if the query asks for earlier ones.
         """
-        found = self.results(block) & block.results_of(rows)
+        found = self.results(block)
+        if rows.bit_count() < block.size:
+            found &= block.results_of(rows)
         if not self._query.asks_of_attempts:
             found &= is_last(block)
         if found and self._words:

@@ -139,7 +139,8 @@ class NewBlocks:
         )
         first, indexed, starts = block.number, block.indexed, [*block.starts]
         for number, size, then, *span in before:
-            if size > block.end - first or block.end - number > _SMALL:
+            is_next = number + size == first  # not if the blocks between them were deleted
+            if not is_next or size > block.end - first or block.end - number > _SMALL:
                 break
             first, indexed = number, max(indexed, then)
             starts += span
@@ -174,25 +175,53 @@ def last_indexed(connection: sqlite3.Connection, numbers: Iterable[int]) -> int 
     return None if found is None else int(found)
 
 
-def delete(connection: sqlite3.Connection, rows: Iterable[tuple[int, str]]) -> set[str]:
-    """Delete rows, given by number and ID, that are still there, and hide them in their blocks; return their IDs."""
+def delete(connection: sqlite3.Connection, rows: Iterable[tuple[int, str]], blocks: set[int]) -> set[str]:
+    """Delete rows, given by number and ID, that are still there; hide them in their blocks, and add these to `blocks`.
+
+    Return the IDs of the rows that were there.
+    """
     deleted: set[str] = set()
+    by_block: dict[int, list[int]] = {}
     for number, id_ in rows:
         sql = "DELETE FROM transactions WHERE number = ? AND id = ?"
         if connection.execute(sql, (number, bytes.fromhex(id_))).rowcount:
             deleted.add(id_)
-            _hide(connection, number)
+            (block,) = connection.execute("SELECT max(block) FROM blocks WHERE block <= ?", (number,)).fetchone()
+            by_block.setdefault(block, []).append(number - block)
+    for block, places in by_block.items():
+        _hide(connection, block, places)
+    blocks.update(by_block)
     return deleted
 
 
-def _hide(connection: sqlite3.Connection, number: int) -> None:
-    (block,) = connection.execute("SELECT max(block) FROM blocks WHERE block <= ?", (number,)).fetchone()
+def _hide(connection: sqlite3.Connection, block: int, places: Sequence[int]) -> None:
+    """Hide rows of a block, given by their positions in it."""
     column = block << COLUMN_BITS | NUMBERS[DATES]
     dates = array("q", connection.execute("SELECT codes FROM columns WHERE number = ?", (column,)).fetchone()[0])
-    shown = dates[number - block] != HIDDEN
-    dates[number - block] = HIDDEN
+    shown = sum(dates[place] != HIDDEN for place in places)
+    for place in places:
+        dates[place] = HIDDEN
     connection.execute("UPDATE columns SET codes = ? WHERE number = ?", (dates.tobytes(), column))
     connection.execute("UPDATE blocks SET documents = documents - ? WHERE block = ?", (shown, block))
+
+
+def delete_empty(connection: sqlite3.Connection, blocks: Iterable[int]) -> None:
+    """Delete those of some blocks that have no row left, just before a commit.
+
+    Their numbers may be used again: numbers that were read before are not used after a commit.
+    """
+    for block in blocks:
+        sql = (
+            "DELETE FROM blocks WHERE block = ? AND NOT EXISTS"
+            " (SELECT 1 FROM transactions WHERE number BETWEEN block AND block + size - 1)"
+        )
+        if connection.execute(sql, (block,)).rowcount:
+            connection.execute("DELETE FROM columns WHERE number BETWEEN ? AND ?", numbers_in(block, COLUMN_BITS))
+            chunk = block >> CHUNK_BITS
+            sql = "DELETE FROM terms WHERE term BETWEEN ? AND ? AND NOT EXISTS"
+            others = "(SELECT 1 FROM blocks WHERE block BETWEEN ? AND ?)"
+            values = (*numbers_in(chunk, TERM_BITS), *numbers_in(chunk, CHUNK_BITS))
+            connection.execute(f"{sql} {others}", values)
 
 
 def expire_chunk(connection: sqlite3.Connection, before: float) -> int | None:

@@ -1,67 +1,107 @@
 """The numbers of an overview, counted from the columns of blocks in one pass."""
 
 from array import array
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from functools import cached_property
-from itertools import count
-from typing import Any, Final
+from bisect import bisect_right
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cache, cached_property
+from itertools import compress, count, pairwise, repeat
+from typing import Any, Final, TypeAlias
 
-from mailtrace.search.groups import delay_of, domain_of
+from mailtrace.search.groups import domain_of, domains_of, microseconds_of
+from mailtrace.search.overview import frequent, largest
 from mailtrace.search.query import Query
 from mailtrace.search.tally import NOQUEUE, OF_DOCUMENTS, REASONED, WAITING, Span, Tally, Totals, age_class, of_attempts
-from mailtrace.stores.sqlite.block import Block, Mask, selected
+from mailtrace.stores.sqlite.block import Block, Mask, everything, selected
 from mailtrace.stores.sqlite.columns import REASON, typecode
 from mailtrace.stores.sqlite.filter import Filter, is_last
+from mailtrace.stores.sqlite.groups import add_by_row
 
-_SIZE_BITS: Final = 64
-_ONE: Final = 1 << _SIZE_BITS
-_SIZE_MASK: Final = _ONE - 1
 _MINUTE: Final = 60_000_000
-_SHORTEST: Final = 3600 * 1_000_000
-"""Less than this is between two dates of one hour, also when clocks are set back."""
+_QUARTER: Final = 15 * _MINUTE
+"""No period is shorter."""
 _NOQUEUE: Final = (f'"{NOQUEUE}"'.encode(),)
+_OTHER: Final = 255
+"""Stands for every value that is not shown."""
+_IS_CODE: Final = [bytes(code) + b"\1" + bytes(_OTHER - code) for code in range(1 << 8)]
+_IS_SHOWN: Final = bytes(code != _OTHER for code in range(1 << 8))
+
+_Delays: TypeAlias = defaultdict[str | None, dict[float | None, int]]
+"""Sent recipients by next hop and delay in seconds."""
 
 
 def tally_of_blocks(query: Query, span: Span, blocks: Iterable[Block]) -> Tally:
     """Return the numbers of the documents that match."""
-    tally, sums = Tally(span), _Sums()
+    tally, received, delays = Tally(span), _Received(), _Delays(dict)
+    period = cache(span.period)
     now, before, waiting = (_Window(query, each) for each in (span, span.before, span.waiting))
     for block in blocks:
         known = None
         if part := before.part(block):
             known = part
             part.add_totals(tally.before)
-            part.add_numbers(tally)
+            part.add_numbers(tally.numbers_before)
         if part := now.part(block):
             known = part
             part.add_totals(tally.now)
             part.add_details(tally)
-            part.add_sums(sums)
+            part.add_periods(tally, period)
+            part.add_delays(delays)
+            part.add_received(received)
         if part := waiting.part(block, known):
             part.add_waiting(tally)
-    sums.finish(tally)
+    received.finish(tally)
+    for relay, numbers in delays.items():
+        _add(tally.delays.setdefault(relay, Counter()), ((_microseconds(delay), numbers[delay]) for delay in numbers))
     return tally
 
 
-class _Sums:
-    """What has very many distinct values: numbers and sizes are added up in one integer, so each is handled once."""
+class _Field:
+    """The values of a field, numbered, because integers are counted faster than texts."""
 
     def __init__(self) -> None:
-        self.fields: dict[str, dict[str | None, int]] = {name: {} for name in OF_DOCUMENTS}
-        self.delays: dict[tuple[str | None, float | None], int] = {}
+        self._known: defaultdict[str | None, int] = defaultdict(count().__next__)
+        self._codes: list[int] = []
+        """For each row the number of its value. Unlike those of an array, its integers need not be made again."""
+
+    def add(self, values: Iterable[str | None], codes: Iterable[int]) -> None:
+        """Append rows, given by the distinct values of a block and their codes."""
+        of_values = list(map(self._known.__getitem__, values))
+        self._codes.extend(map(of_values.__getitem__, codes))
+
+    def numbers(self) -> dict[str | None, int]:
+        """Return how often those values occur that can be in an overview."""
+        numbers = [0] * len(self._known)
+        for code in self._codes:
+            numbers[code] += 1
+        return frequent(zip(self._known, numbers, strict=True), numbers)
+
+    def sums(self, shown: Iterable[str], sizes: Iterable[int]) -> dict[str, int]:
+        """Return the sum of the sizes of some values, at most ten; `sizes` has one for each row."""
+        sums = dict.fromkeys(shown, 0)
+        values, places = list(sums), bytearray([_OTHER]) * len(self._known)
+        for place, value in enumerate(values):
+            places[self._known[value]] = place
+        of_rows = bytes(map(places.__getitem__, self._codes))
+        is_shown = of_rows.translate(_IS_SHOWN)
+        for place, size in zip(compress(of_rows, is_shown), compress(sizes, is_shown), strict=True):
+            sums[values[place]] += size
+        return sums
+
+
+class _Received:
+    """The fields of what was received whose most frequent values are shown."""
+
+    def __init__(self) -> None:
+        self.fields = {name: _Field() for name in OF_DOCUMENTS}
+        self.sizes: list[int] = []
 
     def finish(self, tally: Tally) -> None:
-        """Add all to a tally."""
-        for name, sums in self.fields.items():
-            _split(sums, tally.numbers[name], tally.bytes[name])
-        for (relay, delay), number in self.delays.items():
-            tally.delay(relay, delay_of({"delay": delay}), number)
-
-
-def _split(sums: dict[str | None, int], numbers: "Counter[str | None]", sizes: "Counter[str | None]") -> None:
-    numbers.update({value: packed >> _SIZE_BITS for value, packed in sums.items() if packed})
-    sizes.update({value: packed & _SIZE_MASK for value, packed in sums.items() if packed})
+        """Count the values, and add up the sizes of those that are shown."""
+        for name, field in self.fields.items():
+            tally.numbers[name].update(field.numbers())
+            shown = [value for value, _ in largest(tally.numbers[name])]
+            tally.bytes[name].update(field.sums(shown, self.sizes))
 
 
 class _Window:
@@ -105,21 +145,35 @@ class _Part:
             if found := self._with_outcome(results, outcome):
                 yield outcome, found
 
+    @cached_property
+    def _outcomes(self) -> list[tuple[str, Mask]]:
+        """The final outcomes that occur, each with its recipient results."""
+        return list(self._by_outcome(self._final))
+
     def _with_outcome(self, results: Mask, *outcomes: str) -> Mask:
         return results and results & self._block.with_value(
             "to.outcome", lambda values: [value in outcomes for value in values]
         )
 
-    def _counted(self, name: str, mask: Mask) -> Iterator[tuple[Any, int]]:
-        """Yield the values of a column in a mask, each with its number."""
+    def _values(self, name: str, mask: Mask) -> Iterator[Any]:
+        """Return the value of a column for each row, or recipient result, in a mask."""
         values, codes = self._block.column(name)
-        return ((values[code], number) for code, number in Counter(selected(mask, codes)).items())
+        return map(values.__getitem__, selected(mask, codes))
 
     @cached_property
-    def _sizes(self) -> "array[int]":
+    def _result_rows(self) -> list[int]:
+        # A list can be read several times in the time of an array.
+        return self._block.result_rows.tolist()
+
+    @cached_property
+    def _sizes(self) -> list[int]:
         """The size of each row; 0 if it is unknown."""
-        values, codes = self._block.column("size")
-        return array("q", map([value or 0 for value in values].__getitem__, codes))
+        return [size or 0 for size in self._values("size", everything(self._block.size))]
+
+    @cached_property
+    def _domains(self) -> list[str | None]:
+        """The domain of each distinct recipient."""
+        return domains_of(self._block.column("to.recipient").values)
 
     def add_totals(self, totals: Totals) -> None:
         """Add what is counted of both spans."""
@@ -127,70 +181,75 @@ class _Part:
         totals.received += received.bit_count()
         totals.refused += (self._rows & ~received).bit_count()
         totals.bytes_in += sum(selected(received, sizes))
-        sent = set(selected(self._with_outcome(self._final, "sent"), self._block.result_rows))
+        sent = set(selected(self._with_outcome(self._final, "sent"), self._result_rows))
         totals.bytes_out += sum(map(sizes.__getitem__, sent))
-        _add(totals.outcomes, ((outcome, found.bit_count()) for outcome, found in self._by_outcome(self._final)))
+        _add(totals.outcomes, ((outcome, found.bit_count()) for outcome, found in self._outcomes))
         if deferred := self._with_outcome(self._results, "deferred"):
-            counted = self._counted("to.recipient", deferred)
-            _add(totals.deferring, ((domain_of(address), number) for address, number in counted))
+            counted = Counter(selected(deferred, self._block.column("to.recipient").codes))
+            _add(totals.deferring, ((self._domains[code], number) for code, number in counted.items()))
 
-    def add_numbers(self, tally: Tally) -> None:
-        """Add what is compared with the span before."""
-        for name, numbers in tally.numbers_before.items():
-            _add(numbers, self._counted(name, self._received))
+    def add_numbers(self, numbers: Mapping[str, "Counter[str | None]"]) -> None:
+        """Count the values of some fields of what was received."""
+        for name, counter in numbers.items():
+            counter.update(self._values(name, self._received))
+
+    def add_received(self, received: _Received) -> None:
+        """Append what was received."""
+        received.sizes.extend(selected(self._received, self._sizes))
+        for name, field in received.fields.items():
+            values, codes = self._block.column(name)
+            field.add(values, selected(self._received, codes))
 
     def add_details(self, tally: Tally) -> None:
         """Add what is counted of the span itself."""
         self._add_domains(tally)
-        self._add_periods(tally)
         if results := self._with_outcome(self._results, *REASONED):
             _add(tally.reasons, self._pairs("to.outcome", REASON, results))
 
+    def add_delays(self, delays: _Delays) -> None:
+        """Add the delays of what was sent."""
+        sent = self._with_outcome(self._final, "sent")
+        (relays, of_relays), (values, of_values) = map(self._block.column, ("to.relay_host", "to.delay"))
+        found = [delays[relay] for relay in relays]
+        codes = zip(selected(sent, of_relays), selected(sent, of_values), strict=True)
+        for (relay, delay), number in Counter(codes).items():
+            numbers, value = found[relay], values[delay]
+            numbers[value] = numbers.get(value, 0) + number
+
     def _add_domains(self, tally: Tally) -> None:
-        block, sizes = self._block, self._sizes
         results = self._final
         if self._received != self._rows:
-            results &= block.results_of(self._received)
-        values, codes = block.column("to.recipient")
-        # Nearly all are addresses in lower case, for which this is the same as `domain_of`, and faster.
-        domains = [value.rpartition("@")[2] if value and "@" in value else domain_of(value) for value in values]
-        names = list(dict.fromkeys(domains))
-        code_of = dict(zip(names, count()))
-        codes_of_domains = [code_of[domain] for domain in domains]
-        of_results = list(map(codes_of_domains.__getitem__, selected(results, codes)))
+            results &= self._block.results_of(self._received)
+        code_of: defaultdict[str | None, int] = defaultdict(count().__next__)
+        codes_of_domains = list(map(code_of.__getitem__, self._domains))
+        codes = selected(results, self._block.column("to.recipient").codes)
+        of_results, names = list(map(codes_of_domains.__getitem__, codes)), list(code_of)
         _add(tally.domains, ((names[code], number) for code, number in Counter(of_results).items()))
-        once = set(zip(of_results, selected(results, block.result_rows), strict=True))
-        _add(tally.domain_bytes, _sums(names, ((code, sizes[row]) for code, row in once)))
+        sums = [0] * len(names)
+        add_by_row(sums, of_results, selected(results, self._result_rows), self._sizes)
+        _add(tally.domain_bytes, zip(names, sums, strict=True))
 
-    def _add_periods(self, tally: Tally) -> None:
-        for period, rows, results in self._by_period(tally.span):
-            tally.received[period] += (rows & self._received).bit_count()
-            for outcome, found in self._by_outcome(results & self._final):
-                tally.outcomes[period, outcome] += found.bit_count()
+    def add_periods(self, tally: Tally, period: Callable[[int], str]) -> None:
+        """Add what is counted by hour or day; `period` is `Span.period`, with a memory."""
+        for begin, rows, results in self._by_period(tally.span, period):
+            if number := (rows & self._received).bit_count():
+                tally.received[begin] += number
+            for outcome, found in self._outcomes:
+                if number := (results & found).bit_count():
+                    tally.outcomes[begin, outcome] += number
 
-    def _by_period(self, span: Span) -> Iterator[tuple[str, Mask, Mask]]:
+    def _by_period(self, span: Span, period: Callable[[int], str]) -> Iterator[tuple[str, Mask, Mask]]:
         """Yield each period with its rows and their recipient results."""
         block = self._block
-        first, last = max(block.since, span.since), min(block.until, span.until)
-        if span.period(first) == span.period(last) and last - first < _SHORTEST:
-            yield span.period(first), self._rows, self._final
+        begins = list(_begins(period, max(block.since, span.since), min(block.until, span.until)))
+        if len(begins) == 1:
+            yield begins[0][1], self._rows, self._final
             return
-        minutes = array("q", [date // _MINUTE for date in block.dates])
-        periods = {minute: span.period(minute * _MINUTE) for minute in set(selected(self._rows, minutes))}
-        codes = {period: code for code, period in enumerate(dict.fromkeys(periods.values()))}
-        code_of = {minute: codes[period] for minute, period in periods.items()}
-        of_rows = array(typecode(len(codes)), [code_of.get(minute, 0) for minute in minutes])
-        of_results = array(of_rows.typecode, map(of_rows.__getitem__, block.result_rows))
-        for period, code in codes.items():
-            yield period, _equal(of_rows, code) & self._rows, _equal(of_results, code)
-
-    def add_sums(self, sums: _Sums) -> None:
-        """Add numbers and sizes of what was received, and next hops and delays of what was sent."""
-        sizes = [_ONE + size for size in selected(self._received, self._sizes)]
-        for name, found in sums.fields.items():
-            values, codes = self._block.column(name)
-            _add(found, _sums(values, zip(selected(self._received, codes), sizes, strict=True)))
-        _add(sums.delays, self._pairs("to.relay_host", "to.delay", self._with_outcome(self._final, "sent")))
+        dates = [date for date, _ in begins[1:]]
+        of_rows = array(typecode(len(begins)), map(bisect_right, repeat(dates), block.dates))
+        of_results = array(of_rows.typecode, map(of_rows.__getitem__, self._result_rows))
+        for code, (_, begin) in enumerate(begins):
+            yield begin, _equal(of_rows, code) & self._rows, _equal(of_results, code)
 
     def _pairs(self, one: str, other: str, results: Mask) -> Iterator[tuple[tuple[Any, Any], int]]:
         """Yield the pairs of values of two columns in a mask, each with its number."""
@@ -201,9 +260,9 @@ class _Part:
     def add_waiting(self, tally: Tally) -> None:
         """Add what is in the queue."""
         block = self._block
-        results = self._with_outcome(self._final, *WAITING)
-        if results:
-            results &= block.results_of(block.with_value("removed", lambda values: [not value for value in values]))
+        kept = block.with_value("removed", lambda values: [not value for value in values])
+        results = kept and self._with_outcome(self._final, *WAITING)
+        results = results and results & block.results_of(kept)
         if not results:
             return
         waiting, dates = tally.waiting, block.dates
@@ -215,6 +274,10 @@ class _Part:
             waiting.add(domain_of(values[code]), 1, date)
 
 
+def _microseconds(delay: float | None) -> int | None:
+    return None if delay is None else microseconds_of(delay)
+
+
 def _add(counter: dict[Any, int], counts: Iterable[tuple[Any, int]]) -> None:
     # `counter[value] += number` is slower for new values.
     get = counter.get
@@ -222,16 +285,18 @@ def _add(counter: dict[Any, int], counts: Iterable[tuple[Any, int]]) -> None:
         counter[value] = get(value, 0) + number
 
 
+def _begins(period: Callable[[int], str], first: int, last: int) -> Iterator[tuple[int, str]]:
+    """Yield the periods from one date to another, each with its first whole minute."""
+    dates = [*range(first // _QUARTER * _QUARTER, last, _QUARTER), last // _MINUTE * _MINUTE]
+    yield dates[0], period(dates[0])
+    for at, following in pairwise(dates):
+        if (name := period(following)) != period(at):
+            minutes = range(at, following + 1, _MINUTE)
+            yield next(minute for minute in minutes if period(minute) == name), name
+
+
 def _equal(codes: "array[int]", code: int) -> Mask:
     """Return the mask of the rows, or recipient results, with a code."""
     if codes.typecode != "B":
         return int.from_bytes(bytes(map(code.__eq__, codes)), "little")
-    return int.from_bytes(codes.tobytes().translate(bytes(code == each for each in range(1 << 8))), "little")
-
-
-def _sums(values: Sequence[Any], pairs: Iterable[tuple[int, int]]) -> Iterable[tuple[Any, int]]:
-    """Return the values, each with the sum of the numbers that are paired with its code."""
-    sums = [0] * len(values)
-    for code, number in pairs:
-        sums[code] += number
-    return zip(values, sums, strict=True)
+    return int.from_bytes(codes.tobytes().translate(_IS_CODE[code]), "little")

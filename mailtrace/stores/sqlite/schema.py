@@ -7,8 +7,8 @@ once, and a code for each row or recipient result. Searches scan columns; the li
 document.
 
 A *term* is `chunk << 32 | checksum of a value`: it tells in which chunks an exact value is. A new version of a row is a
-new row, and the old one is hidden in its block. So an insert appends to nearly every table, and costs the same however
-large the store is.
+new row, and the old one is hidden in its block, until none of its rows is left and the block is deleted. So an insert
+appends to nearly every table, and costs the same however large the store is.
 """
 
 import sqlite3

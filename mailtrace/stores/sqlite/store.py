@@ -21,7 +21,7 @@ from mailtrace.message.document import Document
 from mailtrace.message.part import Part
 from mailtrace.message.transaction import Key, TimeSpan, starts_near, time_span_of
 from mailtrace.search.groups import Group, Grouping, groups_together
-from mailtrace.search.overview import Overview, finished
+from mailtrace.search.overview import Overview, finished, overview_of
 from mailtrace.search.query import Query
 from mailtrace.search.tally import Span
 from mailtrace.stores import make_folder
@@ -30,7 +30,7 @@ from mailtrace.stores.sqlite.block import numbers_of
 from mailtrace.stores.sqlite.exact_terms import queue_id_term
 from mailtrace.stores.sqlite.filter import Filter
 from mailtrace.stores.sqlite.groups import groups_of_blocks
-from mailtrace.stores.sqlite.new_blocks import NewBlocks, delete, expire_chunk, last_indexed
+from mailtrace.stores.sqlite.new_blocks import NewBlocks, delete, delete_empty, expire_chunk, last_indexed
 from mailtrace.stores.sqlite.overview import tally_of_blocks
 from mailtrace.stores.sqlite.reader import Reader
 from mailtrace.stores.sqlite.rows import FIELDS, HEADLESS, SETTLED, stored
@@ -59,6 +59,8 @@ class SqliteStore:
         self.path = Path(path)
         self._now, self._notify = now, notify
         self._writer: sqlite3.Connection | None = None
+        self._shrunk: set[int] = set()
+        """The blocks of which rows were deleted since the last commit."""
 
     @property
     def name(self) -> str:
@@ -161,7 +163,7 @@ class SqliteStore:
         """Replace rows that still have the version that was read, by new rows, which expire no later."""
         with self._writing() as connection:
             indexed = last_indexed(connection, (version for _, version in replacements))
-            deleted = delete(connection, ((version, row.id) for row, version in replacements))
+            deleted = delete(connection, ((version, row.id) for row, version in replacements), self._shrunk)
             new = NewBlocks(connection, int(self._now()) if indexed is None else indexed)
             new.add((row.transaction.start, row) for row, _ in replacements if row.id in deleted)
             new.save()
@@ -170,7 +172,7 @@ class SqliteStore:
     def remove(self, removals: Sequence[Removal]) -> None:
         """Delete rows that still have the version that was read."""
         with self._writing() as connection:
-            delete(connection, ((removal.version, removal.id) for removal in removals))
+            delete(connection, ((removal.version, removal.id) for removal in removals), self._shrunk)
 
     def read(self, transactions: Sequence[Part]) -> dict[str, Stored]:
         """Return the stored rows with the IDs of these transactions, by ID."""
@@ -206,7 +208,9 @@ class SqliteStore:
                 "INSERT OR REPLACE INTO checkpoints VALUES (?, ?, ?, ?, ?, ?)",
                 [(c.log, c.offset, c.tail, os.fsencode(c.path), orjson.dumps(c.state), c.saved) for c in checkpoints],
             )
+            delete_empty(connection, self._shrunk)
             connection.execute("COMMIT")
+            self._shrunk.clear()
 
     def checkpoints(self) -> list[Checkpoint]:
         """Return all checkpoints."""
@@ -262,11 +266,11 @@ class SqliteStore:
         with self._reading() as reader:
             return reader.read(lambda connection: sum(map(filter_.number, blocks_of(connection, query))))
 
-    def group(self, query: Query, grouping: Grouping) -> list[Group]:
+    def group(self, query: Query, grouping: Grouping) -> Sequence[Group]:
         """Return the groups of the documents that match."""
         return self.groups(query, [grouping])[0]
 
-    def groups(self, query: Query, groupings: Sequence[Grouping]) -> list[list[Group]]:
+    def groups(self, query: Query, groupings: Sequence[Grouping]) -> Sequence[Sequence[Group]]:
         """Return the groups of several groupings, found in one pass."""
         if query.queued:
             return groups_together(query, groupings, self.search(replace(query, limit=None)))
@@ -276,6 +280,8 @@ class SqliteStore:
     def overview(self, query: Query, span: Span) -> Overview:
         """Return the overview of the documents that match; the query's dates do not count."""
         every = span.whole.of(query)
+        if query.queued:
+            return overview_of(query, span, self.search(every))
         with self._reading() as reader:
             tally = reader.read(lambda connection: tally_of_blocks(query, span, blocks_of(connection, every)))
         return finished(tally)

@@ -1,14 +1,16 @@
 """An indexer in its own process, to be killed: STORE is a path, or a URL and an index prefix separated by a space.
 
-run_indexer.py STORE SAVE_BYTES[:HELD] [--follow | --peak] FILE...
+run_indexer.py STORE SAVE_BYTES[:HELD] [--follow | --peak | --two] FILE...
 
-HELD is how many transactions are held in memory at most. --peak prints the peak memory of the process, in bytes.
+HELD is how many transactions are held in memory at most. --peak prints the peak memory of the process, in bytes. With
+--two another process writes, as with `mailtrace-index --jobs 2`.
 """
 
 import sys
 from datetime import timezone
 from pathlib import Path
 
+from mailtrace.cli.jobs import writer_of
 from mailtrace.cli.parser import stop_at_signals
 from mailtrace.indexing.follower import Follower
 from mailtrace.indexing.indexer import Indexer, Limits
@@ -48,7 +50,9 @@ def main(name: str, asked: str, *paths: str) -> None:
         stop_at_signals(lambda: follower.stop(indexer))
         follower.follow(indexer)
     else:
-        Indexer(store, calendar, limits=limits).index([path for path in paths if path != "--peak"])
+        with writer_of(2 if paths[0] == "--two" else 1, store, lambda: open_store(name)) as writer:
+            indexer = Indexer(store, calendar, limits=limits, writer=writer)
+            indexer.index([path for path in paths if not path.startswith("--")])
     store.close()
     if paths[0] == "--peak":
         status = Path("/proc/self/status").read_text()

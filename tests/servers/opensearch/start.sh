@@ -2,7 +2,7 @@
 # Starts one OpenSearch node for tests, from the distribution on Maven Central, and waits until it answers.
 #
 #   start.sh [--version V] [--port N] [--heap SIZE] [--data FOLDER]
-#            [--setting KEY=VALUE]... [--jvm OPTION]... [--timeout SECONDS]
+#            [--cluster PORTS] [--setting KEY=VALUE]... [--jvm OPTION]... [--timeout SECONDS]
 #
 # On success it prints these variables for a shell's eval, and saves them in the file `env` of the run folder:
 #   OPENSEARCH_URL, OPENSEARCH_PID, OPENSEARCH_RUN_DIR
@@ -11,6 +11,8 @@
 #   --port N             its HTTP port on 127.0.0.1 (9230)
 #   --heap SIZE          the server's heap (1g)
 #   --data FOLDER        keep the data in this folder; without it each start begins empty
+#   --cluster PORTS      be a node of a cluster: the HTTP and transport ports of all its nodes, such as
+#                        9230:9330,9231:9331,9232:9332. A node of a new cluster answers once most of them have started
 #   --setting KEY=VALUE  another line of opensearch.yml
 #   --jvm OPTION         another option for the JVM: -XX:TieredStopAtLevel=1 starts faster, then runs slower
 #   --timeout SECONDS    how long to wait for the first answer (120)
@@ -26,11 +28,7 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=SCRIPTDIR/lib.sh
 . "$here/lib.sh"
 
-usage() {
-  sed -n '/^#!/d; /^#/!q; s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"
-}
-
-version=$DEFAULT_VERSION port=9230 heap=1g data='' timeout=120
+version=$DEFAULT_VERSION port=9230 heap=1g data='' cluster='' timeout=120
 settings=() jvm=()
 while (($#)); do
   case $1 in
@@ -38,20 +36,11 @@ while (($#)); do
       usage
       exit
       ;;
-    --version | --port | --heap | --data | --setting | --jvm | --timeout)
-      (($# > 1)) || die "$1 needs a value"
-      case $1 in
-        --version) version=$2 ;;
-        --port) port=$2 ;;
-        --heap) heap=$2 ;;
-        --data) data=$2 ;;
-        --setting) settings+=("${2%%=*}: ${2#*=}") ;;
-        --jvm) jvm+=("$2") ;;
-        --timeout) timeout=$2 ;;
-      esac
+    *)
+      need_value "$@"
+      common_option "$1" "$2"
       shift
       ;;
-    *) die "unknown option $1 (see --help)" ;;
   esac
   shift
 done
@@ -63,74 +52,18 @@ releases=$(java_releases "$version")
 java_home=$(find_java $releases)
 source_home=$(fetch_server "$version")
 
-# Empty the run folder, unless a server still runs in it.
-run=$(run_dir "$port")
-mkdir -p "$run"
-run=$(cd "$run" && pwd -P)
+empty_run_folder "$port"
 [[ $run != *[[:space:]]* ]] || die "OpenSearch's scripts accept no folder with a space in its name: $run"
-exec 8>"$run.lock"
-flock 8
-if pid=$(running "$run"); then
-  die "port $port is used by the server with pid $pid: stop it with stop.sh --port $port"
-fi
-if (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then
-  die "another program answers on port $port"
-fi
-if [[ -n $(ls -A "$run") && ! -e $run/home/lib ]]; then
-  die "$run is not the run folder of a server"
-fi
-find "$run" -mindepth 1 -delete
-mkdir -p "$run/home/lib" "$run/config" "$run/logs" "$run/tmp"
-
-# Copy the server, with hard links where possible: the user who runs the server may not be able to read the cache.
-cp -al "$source_home/." "$run/home" 2>/dev/null || cp -a --remove-destination "$source_home/." "$run/home"
-cp -r "$source_home/config/." "$run/config"
+copy_server "$source_home"
 # An unprivileged user may not write to the folder of that log.
 sed -i '/gc\.log/d' "$run/config/jvm.options"
-mkdir -p "$run/config/jvm.options.d"
 printf '%s\n' "-Xms$heap" "-Xmx$heap" -XX:-AlwaysPreTouch "-XX:ErrorFile=$run/logs/hs_err_pid%p.log" \
   "-XX:HeapDumpPath=$run/logs" ${jvm[@]+"${jvm[@]}"} >"$run/config/jvm.options.d/test.options"
-data=${data:-$run/data}
-new_data=''
-if [[ ! -d $data ]]; then
-  mkdir -p "$data"
-  new_data=1
-fi
-data=$(cd "$data" && pwd -P)
+create_data_folder
 
-{
-  cat <<YML
-cluster.name: mailtrace-test
-node.name: test-$port
-discovery.type: single-node
-network.host: 127.0.0.1
-http.port: $port
-transport.port: 0
-path.data: "$data"
-path.logs: "$run/logs"
-node.store.allow_mmap: false
-cluster.routing.allocation.disk.threshold_enabled: false
-YML
-  if ((${#settings[@]})); then
-    printf '%s\n' "${settings[@]}"
-  fi
-} >"$run/config/opensearch.yml"
+common_settings cluster.initial_cluster_manager_nodes >"$run/config/opensearch.yml"
 
-# OpenSearch refuses to run as root: an unprivileged user starts it and owns the files that it writes.
-as_user=()
-if ((EUID == 0)); then
-  user=${MAILTRACE_OPENSEARCH_USER:-nobody}
-  need setpriv
-  group=$(id -g "$user") || die "there is no user $user: set MAILTRACE_OPENSEARCH_USER"
-  as_user=(setpriv "--reuid=$(id -u "$user")" "--regid=$group" --clear-groups --no-new-privs)
-  chown -R "$user:$group" "$run/config" "$run/logs" "$run/tmp"
-  chmod a+x "$(dirname "$run")" "$run"
-  if [[ -n $new_data || -z $(ls -A "$data") ]]; then
-    chown "$user:$group" "$data"
-  fi
-  "${as_user[@]}" test -w "$data" || die "$user may not write to $data"
-  "${as_user[@]}" test -x "$java_home/bin/java" || die "$user may not run $java_home/bin/java"
-fi
+become_unprivileged MAILTRACE_OPENSEARCH_USER
 
 # With -d the launcher returns at once and hides why a node does not start, so it runs in the foreground of its own
 # session. Each program of the command replaces the one before, so its pid is the server's.

@@ -143,6 +143,15 @@ def test_an_index_that_is_deleted_during_a_run_is_created_again_as_it_was(client
     assert created_again(client, index, before)
 
 
+def test_an_index_that_is_deleted_between_a_write_and_the_commit_is_not_missed(client, store_of, elasticsearch_prefix):
+    store = store_of()
+    write(store, MAILS[:10])
+    client.indices.delete(index=f"{elasticsearch_prefix}-{INDEX}")
+    store.commit([CHECKPOINT])
+    assert save(store, *MAILS[10:20]).created == 10
+    assert same(store.search(Query()), MAILS[10:20])
+
+
 def test_an_index_that_is_deleted_between_a_look_up_and_a_write(client, store_of, elasticsearch_prefix, monkeypatch):
     index, store = f"{elasticsearch_prefix}-{INDEX}", store_of()
     save(store, *MAILS[:10])

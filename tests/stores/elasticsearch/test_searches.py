@@ -11,14 +11,21 @@ from pathlib import Path
 import pytest
 
 from helpers.elasticsearch_transactions import AT, DAY, mail, put
-from mailtrace.message.transaction import SECOND
+from mailtrace.message.document import document
+from mailtrace.message.transaction import SECOND, Transaction
+from mailtrace.mta.facts import Client, Envelope, Result
 from mailtrace.search.groups import Grouping
-from mailtrace.search.query import Query
+from mailtrace.search.overview import overview_of
+from mailtrace.search.query import OUTCOMES, Query
+from mailtrace.search.tally import Span
+from mailtrace.stores.elasticsearch import overview
 
 MANY = int(os.environ.get("MAILTRACE_MANY_DOCUMENTS", "12000"))
 """More documents than one search returns (`index.max_result_window` is 10,000)."""
 MIB = 1 << 20
 HOUR = 3600 * SECOND
+MOST_BUCKETS = 65_535
+"""The default of `search.max_buckets`, of OpenSearch; Elasticsearch allows one more."""
 SEARCH = """
 import json, sys
 from pathlib import Path
@@ -93,6 +100,44 @@ def open_contexts(client):
     """Return how many points in time are open."""
     state = client.nodes.stats(metric="indices", index_metric="search")["nodes"].values()
     return sum(node["indices"]["search"]["open_contexts"] for node in state)
+
+
+@pytest.fixture
+def few_buckets(client):
+    """A server that allows a thousandth of the usual number of buckets in an answer."""
+    limit = {"search.max_buckets": MOST_BUCKETS // 1000}
+    client.cluster.put_settings(persistent=limit)
+    yield
+    client.cluster.put_settings(persistent=dict.fromkeys(limit))
+
+
+@pytest.mark.usefixtures("few_buckets")
+def test_an_overview_of_many_values_and_periods_stays_below_the_limit_of_buckets(store_of, monkeypatch):
+    """At a thousandth of its usual scale, since it would take tens of thousands of transactions."""
+    for name in ("_VALUES", "_QUARTERS"):
+        monkeypatch.setattr(overview, name, getattr(overview, name) // 1000)
+    many = [manifold(number) for number in range(30)]
+    store = store_of()
+    put(store, *many)
+    documents = [made for each in many if (made := document(each)) is not None]
+    for days in (1, 30):
+        span = Span(AT - HOUR, AT + days * DAY * SECOND, timezone.utc)
+        assert store.overview(Query(), span) == overview_of(Query(), span, documents)
+
+
+def manifold(number: int) -> Transaction:
+    """Return a transaction with values, a time and an outcome that no other has."""
+    at, name = AT + number * HOUR, f"{number}.example"
+    made = Transaction("mx", f"{0xABCDE00000 + number:X}", "postfix")
+    made.add(at, Client(f"client.{name} [10.10.10.{number}]", f"login{number}"))
+    made.add(at, Envelope(f"bob@from.{name}", 1234, 1))
+    for attempt, outcome in enumerate(["deferred", OUTCOMES[number % len(OUTCOMES)], "sent"]):
+        status = f"{outcome} ({'x' * number} said)"
+        recipient = f"alice@{attempt}.{name}"
+        made.add(
+            at + SECOND, Result(recipient, None, f"mx.{name}[192.0.2.1]:25", status, outcome, "4.0.0", 1.5 + number)
+        )
+    return made
 
 
 def test_ctrl_c_closes_the_point_in_time(client, store_of, elasticsearch_url, elasticsearch_prefix):

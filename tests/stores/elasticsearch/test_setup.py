@@ -96,6 +96,27 @@ def test_indices_of_an_older_version_get_the_new_fields(client, store_of, elasti
     assert count(client, name, {"term": {"email.from.address": "BOB@foo.com"}}) == 1
 
 
+def test_a_new_version_keeps_the_settings_that_an_administrator_chose(client, store_of, elasticsearch_prefix):
+    chosen = {"index.number_of_shards": "3", "index.refresh_interval": "30s", "index.auto_expand_replicas": "false"}
+    chosen |= {"index.number_of_replicas": "2", "index.routing.allocation.exclude._name": "cold-node"}
+    store_of()
+    found = client.indices.get_index_template(name=elasticsearch_prefix, flat_settings=True)
+    template = found["index_templates"][0]["index_template"]
+    template["template"]["settings"] |= chosen
+    body = {name: template[name] for name in ("index_patterns", "template", "priority")}
+    client.indices.put_index_template(name=elasticsearch_prefix, **body)
+    older(client, elasticsearch_prefix, {"mailtrace": "0.0.9"})
+    store = store_of()
+    put(store, *(mail(number) for number in range(50)))
+    index = f"{elasticsearch_prefix}-2011.12.15"
+    settings = client.indices.get_settings(index=index, flat_settings=True)[index]["settings"]
+    assert chosen.items() <= settings.items()
+    assert NEW_FIELDS <= properties_of(client, index).keys()
+    # What a store does with one shard it does with several.
+    put(store, *(mail(number) for number in range(60)))
+    assert store.count(Query()) == len(list(store.search(Query()))) == 60
+
+
 @needs_elasticsearch
 def test_after_an_upgrade_of_the_server_the_template_gets_its_new_setting(client, store_of, elasticsearch_prefix):
     """A template created on Elasticsearch 8 lacks the setting, which that version rejects."""
@@ -121,6 +142,27 @@ def test_an_index_that_cannot_take_the_new_fields_is_named_and_tried_again(clien
             store_of()
     client.indices.delete(index=f"{prefix}-2011.12.15")
     store_of()
+
+
+@pytest.mark.parametrize("reason", ["another template", "no template"])
+def test_an_index_without_the_fields_of_the_template_is_not_written(client, store_of, elasticsearch_prefix, reason):
+    prefix, store = elasticsearch_prefix, store_of()
+    put(store, mail(at=AT - DAY * SECOND))
+    other = f"{prefix}-of-others"
+    if reason == "another template":
+        client.indices.put_index_template(name=other, index_patterns=[f"{prefix}*"], priority=1000)
+    else:
+        client.indices.delete_index_template(name=prefix)
+    try:
+        with pytest.raises(
+            StoreError, match=rf"{prefix}-2011.12.15 would not get .*_simulate_index/{prefix}-2011.12.15"
+        ):
+            put(store, mail())
+        assert list(client.indices.get(index=f"{prefix}-*")) == [f"{prefix}-2011.12.14"]
+    finally:
+        client.options(ignore_status=404).indices.delete_index_template(name=other)
+    put(store_of(), mail())
+    assert store_of().count(Query()) == 2
 
 
 def count(client, index, query):

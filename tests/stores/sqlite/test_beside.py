@@ -24,7 +24,7 @@ from mailtrace.message.transaction import SECOND
 from mailtrace.search.groups import Grouping
 from mailtrace.search.query import Query
 from mailtrace.stores.sqlite.columns import DATES, HIDDEN, NUMBERS
-from mailtrace.stores.sqlite.schema import COLUMN_BITS
+from mailtrace.stores.sqlite.schema import CHUNK_BITS, COLUMN_BITS, TERM_BITS
 from mailtrace.stores.sqlite.store import SqliteStore
 from mailtrace.syslog.timezones import zone_of
 
@@ -158,6 +158,9 @@ def check_layout(path: Path) -> None:
     blocks = dict(connection.execute("SELECT block, size FROM blocks").fetchall())
     numbers = [number for (number,) in connection.execute("SELECT number FROM transactions")]
     assert all(any(block <= number < block + size for block, size in blocks.items()) for number in numbers)
+    assert all(any(block <= number < block + size for number in numbers) for block, size in blocks.items())
+    chunks = {term >> TERM_BITS for (term,) in connection.execute("SELECT term FROM terms")}
+    assert chunks == {block >> CHUNK_BITS for block in blocks}
     columns = {number for (number,) in connection.execute("SELECT number FROM columns")}
     assert columns == {block << COLUMN_BITS | number for block in blocks for number in NUMBERS.values()}
     for block, size, documents in connection.execute("SELECT block, size, documents FROM blocks"):

@@ -1,20 +1,23 @@
 """The chunks and blocks of the embedded store: which rows they hold, and how rows are found."""
 
 import sqlite3
+from pathlib import Path
 
 import pytest
 
 from helpers.stores.contents import found, put
-from helpers.stores.transactions import AT, DAY, sent, transaction, whole
+from helpers.stores.transactions import AT, DAY, EVER, sent, transaction, whole
+from mailtrace.indexing.rebuild import rebuild
 from mailtrace.message.document import document
 from mailtrace.message.transaction import SECOND, TimeSpan
-from mailtrace.mta.facts import Removed
+from mailtrace.mta.facts import Client, Removed
 from mailtrace.search.groups import Grouping
 from mailtrace.search.patterns import Pattern
 from mailtrace.search.query import Query
+from mailtrace.stores.base import Removal
 from mailtrace.stores.sqlite.columns import NUMBERS
 from mailtrace.stores.sqlite.new_blocks import CHUNK_SIZE
-from mailtrace.stores.sqlite.schema import CHUNK_BITS, COLUMN_BITS
+from mailtrace.stores.sqlite.schema import CHUNK_BITS, COLUMN_BITS, TERM_BITS
 from mailtrace.stores.sqlite.store import SqliteStore
 from mailtrace.syslog.timezones import zone_of
 
@@ -158,6 +161,82 @@ def test_old_versions_of_a_row_are_neither_found_nor_counted(path):
     assert 0 == store.count(Query(outcomes=("queued",)))
     assert [("sent", 9)] == [(group.value, group.number) for group in store.group(Query(), Grouping("outcome", UTC))]
     assert [f"ID{n}" for n in range(9)] == [each["transaction"] for each in found(store, Query(oldest_first=True))]
+    store.close()
+
+
+def used(path: str) -> int:
+    """Return the bytes of the pages of a store that hold something."""
+    with sqlite3.connect(path) as connection:
+        pages, free, size = (
+            connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "freelist_count", "page_size")
+        )
+    connection.close()
+    return (pages - free) * size
+
+
+def chunks(path: str) -> list[set[int]]:
+    """Return the chunks that each table of a store has something of."""
+    tables = (("blocks", "block", 0), ("columns", "number", COLUMN_BITS), ("terms", "term", TERM_BITS - CHUNK_BITS))
+    with sqlite3.connect(path) as connection:
+        found = [
+            {row[0] for row in connection.execute(f"SELECT DISTINCT {number} >> {CHUNK_BITS + bits} FROM {table}")}
+            for table, number, bits in (("transactions", "number", 0), *tables)
+        ]
+    connection.close()
+    return found
+
+
+def test_a_rebuild_takes_no_more_space_than_the_store_had(path):
+    store = SqliteStore(path)
+    for day, number in ((0, 9_000), (1, 1_000)):
+        put(store, *(transaction(f"ID{n}", whole(NOON + day * DAY + n)) for n in range(number)))
+    store.close()
+    before, size = used(path), Path(path).stat().st_size
+    for _ in range(2):
+        rebuild(store)
+        store.close()
+        assert used(path) <= 1.1 * before
+        assert Path(path).stat().st_size <= 1.5 * size
+        assert all(found == chunks(path)[0] for found in chunks(path))
+    assert 10_000 == store.count(Query())
+    assert 1_000 == store.count(Query(since=NOON + DAY - HOUR))
+    assert 2 == store.count(Query(queue_ids=("ID999",)))
+    store.close()
+
+
+def test_blocks_without_rows_are_deleted_and_those_with_a_stub_are_not(path):
+    store = SqliteStore(path)
+    stub = transaction("STUB", [(NOON, Client("bob.desktop [10.10.10.10]"))])
+    assert document(stub) is None
+    put(store, *(transaction(f"ID{n}", whole(NOON + n)) for n in range(9)), stub)
+    rows = store.read([transaction(f"ID{n}", whole(NOON + n)) for n in range(9)]).values()
+    store.remove([Removal(row.id, row.transaction.start, row.version) for row in rows])
+    store.commit([])
+    assert [10] == sizes(path)
+    ((row,),) = store.find({("mx", "STUB"): EVER}).values()
+    store.remove([Removal(row.id, row.transaction.start, row.version)])
+    store.commit([])
+    assert [] == sizes(path)
+    assert [set()] * 4 == chunks(path)
+    store.close()
+
+
+def test_blocks_are_not_joined_over_one_that_was_deleted(path):
+    store = SqliteStore(path)
+    mails = [transaction(f"ID{n}", whole(NOON + n)) for n in range(360)]
+    for first, end in ((0, 100), (100, 150), (150, 160)):
+        put(store, *mails[first:end])
+    assert [100, 50, 10] == sizes(path)
+    rows = store.read(mails[100:150]).values()
+    store.remove([Removal(row.id, row.transaction.start, row.version) for row in rows])
+    store.commit([])
+    assert [100, 10] == sizes(path)
+    put(store, *mails[160:])
+    put(store, *mails[100:110])
+    assert [100, 210, 10] == sizes(path)
+    wanted = [f"ID{n}" for n in (*range(110), *range(150, 360))]
+    assert wanted == [each["transaction"] for each in found(store, Query(oldest_first=True))]
+    assert 320 == store.count(Query())
     store.close()
 
 

@@ -34,6 +34,7 @@ def complaint(done) -> str:
     [
         (["missing.log"], "missing.log: no such file"),
         (["."], "is a folder"),
+        ([""], "'' is no name of a file: name a log file, or - for standard input"),
         (["-y", "11", "mail.log"], "is not a year"),
         (["-y", "soon", "mail.log"], "is not a year"),
         (["--tz", "Mars/Base", "mail.log"], "no such time zone"),
@@ -50,6 +51,16 @@ def test_invalid_input_is_an_error_of_one_line(commands, arguments, words):
     done = commands.index(*arguments)
     assert 2 == done.returncode
     assert words in complaint(done)
+
+
+@pytest.mark.parametrize("flags", [["--explain", "josé.log"], ["--check"], ["--show-config"]])
+def test_what_the_terminal_cannot_encode_is_escaped(commands, flags):
+    (commands.folder / "josé.log").write_text(line(1).decode().replace(" mx ", " josé ") + "\n")
+    store = f"sqlite:{commands.folder}/josé.db"
+    assert 0 == commands.index("-q", "--store", store, "josé.log").returncode
+    done = commands.index("--store", store, *flags, PYTHONIOENCODING="ascii")
+    assert (0, "") == (done.returncode, done.stderr)
+    assert "jos\\xe9" in done.stdout
 
 
 def test_an_unreadable_file_is_an_error(commands):

@@ -79,6 +79,26 @@ def test_a_killed_process_loses_nothing(tmp_path, log, whole, victim):
     assert whole[0] == found(store)
 
 
+@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_to_both_processes_ends_the_run_and_loses_nothing(tmp_path, log, whole, end):
+    """A terminal sends Ctrl-C to both, systemd SIGTERM."""
+    store = tmp_path / "ended.db"
+    command = [*_command("mailtrace-index"), "--store", f"sqlite:{store}", "--tz", "UTC", "--jobs", "2", str(log)]
+    endings = []
+    for delay in (0.2, 0.4, 0.6):
+        running = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
+        while running.poll() is None and not children_of(running.pid):
+            time.sleep(0.01)
+        time.sleep(delay)
+        os.killpg(running.pid, end)
+        summary = running.communicate()[1]
+        assert "has ended" not in summary
+        endings.append(running.returncode)
+    assert set(endings) <= {0, 130, -signal.SIGTERM}
+    assert run(store, log, "--jobs", "2").returncode == 0
+    assert whole[0] == found(store)
+
+
 def test_an_error_of_the_writing_process_is_that_of_the_command(tmp_path, log):
     folder = tmp_path / "store"
     folder.mkdir()

@@ -45,6 +45,27 @@ def test_json_has_the_age_in_seconds(indexed):
     assert "age" not in json.loads(indexed.search("-r", 1, "--format", "json").stdout)
 
 
+def test_rows_of_the_queue_have_the_age(indexed):
+    found = list(csv.DictReader(io.StringIO(indexed.search("--queued", "--format", "csv").stdout)))
+    assert ["600.0", "14400.0"] == [row["age"] for row in found]
+    assert "age" == list(found[0])[-1]
+    heads, *lines = indexed.search("--queued", "--format", "table").stdout.splitlines()
+    assert ["date", "age", "outcome", "from", "recipient", "status"] == heads.split()
+    assert ["10 min", "4 h"] == [line[heads.index("age") : heads.index("outcome")].strip() for line in lines]
+    chosen = indexed.search("--queued", "--columns", "age,transaction", "--format", "csv").stdout
+    assert "age,transaction\n600.0,4A0000000C\n14400.0,4A0000000A\n" == chosen
+    every = indexed.search("--queued", "--columns", "all", "--format", "csv").stdout
+    assert every.splitlines()[0].endswith(",age")
+
+
+def test_only_what_is_in_the_queue_has_an_age(indexed):
+    assert "age" not in indexed.search("--format", "csv", "--columns", "all").stdout.splitlines()[0].split(",")
+    done = indexed.search("--format", "csv", "--columns", "date,age")
+    assert (2, "") == (done.returncode, done.stdout)
+    assert "--columns age" in done.stderr
+    assert "--queued" in done.stderr
+
+
 def test_the_queue_is_counted_by_age(indexed):
     done = indexed.search("--queued", "--by", "to-domain")
     assert (

@@ -1,6 +1,10 @@
 """mailtrace-index --replace: logs that were read with a wrong year or time zone are read again."""
 
+import bz2
+import gzip
+import lzma
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -92,6 +96,33 @@ def test_a_log_that_was_read_with_a_wrong_host_is_replaced(commands, wrong):
     assert expected(commands, "--tz", "UTC", "--host", "mx2", file) == everything(commands)
 
 
+@pytest.mark.parametrize("compress", [gzip.compress, bz2.compress, lzma.compress])
+def test_a_damaged_log_is_replaced_as_far_as_it_was_read(commands, compress):
+    file = commands.folder / "mail.log.1"
+    file.write_bytes(compress(LOG.encode()) + compress(short(6, 9).encode())[:-9])
+    os.utime(file, (1_300_000_000, 1_300_000_000))
+    assert 2 == commands.index("-q", "-y", 2009, file).returncode
+    done = commands.index("-q", "--replace", "-y", 2010, file)
+    assert (2, 1) == (done.returncode, done.stderr.count("damaged or truncated")), done.stderr
+    assert '"date":"2009' not in everything(commands)
+    assert 2 == commands.index("-q", "--store", f"sqlite:{commands.folder}/expected.db", "-y", 2010, file).returncode
+    assert everything(commands, f"sqlite:{commands.folder}/expected.db") == everything(commands)
+
+
+def test_a_log_that_was_damaged_since_it_was_read_is_not_replaced(commands):
+    file = commands.folder / "mail.log.gz"
+    whole = gzip.compress(LOG.encode()) + gzip.compress(short(6, 9).encode())
+    file.write_bytes(whole)
+    assert 0 == commands.index("-q", "-y", 2009, file).returncode
+    before = everything(commands)
+    file.write_bytes(whole[:-40] + bytes(40))
+    done = commands.index("-q", "--replace", "-y", 2010, file)
+    assert (2, 1) == (done.returncode, done.stderr.count("damaged or truncated")), done.stderr
+    file.write_bytes(whole)
+    assert 0 == commands.index("-q", "--replace", "-y", 2009, file).returncode
+    assert before == everything(commands)
+
+
 def test_lines_of_other_logs_stay(commands, log):
     """The halves of a message are in two logs, of which one had the wrong year."""
     lines = short(6, 7).splitlines(keepends=True)
@@ -130,6 +161,17 @@ def test_a_stream_cannot_be_replaced(commands):
     done = commands.index("--replace", "-", given=LOG.encode())
     assert 2 == done.returncode
     assert done.stderr.startswith("mailtrace-index: -: a stream leaves no checkpoint, so --replace does not know")
+
+
+def test_what_a_stream_gave_with_a_wrong_year_is_replaced_as_the_message_says(commands, log):
+    said = commands.index("-q", "--tz", "UTC", "-", given=LOG.encode()).stderr
+    year = re.search(r"using (\d+) for the first; .* as a file with -y (\d+), then with --replace -y YEAR\n", said)
+    assert year[1] == year[2]
+    before = everything(commands)
+    assert 0 == commands.index("-q", "--tz", "UTC", "-y", year[1], log).returncode
+    assert before == everything(commands)
+    assert 0 == commands.index("-q", "--tz", "UTC", "--replace", "-y", 2010, log).returncode
+    assert expected(commands, "--tz", "UTC", "-y", 2010, log) == everything(commands)
 
 
 def test_it_is_not_combined_with_other_ways_to_read(commands, log):

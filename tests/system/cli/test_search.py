@@ -468,7 +468,7 @@ def test_lines_are_those_of_the_log(indexed):
     assert all(text in trace for text in texts)
 
 
-@pytest.mark.parametrize("output", ["--count", "--by", "--format csv", "--format table"])
+@pytest.mark.parametrize("output", ["--count", "--by", "--overview", "--format csv", "--format table"])
 def test_counts_and_tables_have_no_lines(indexed, output):
     done = indexed.search("--lines", *output.split(), *(["relay"] if output == "--by" else []))
     assert (2, "") == (done.returncode, done.stdout)

@@ -89,6 +89,9 @@ def test_the_indexer_suggests_too(commands):
         ["--by", "hour", "--all-recipients"],
         ["--columns", "date"],
         ["--columns", "date", "--format", "json"],
+        ["--overview", "--by", "relay"],
+        ["--overview", "--count"],
+        ["--by", "relay", "--count"],
     ],
 )
 def test_flags_that_do_not_go_together_are_an_error(indexed, flags):
@@ -115,6 +118,9 @@ def test_a_configured_format_is_named_with_its_source(indexed):
         ["--check", "-y", "2026"],
         ["--explain", "--follow", "mail.log"],
         ["--explain", "--from-start", "mail.log"],
+        ["--jobs", "2", "--check"],
+        *(["--jobs", "2", other, "mail.log"] for other in ("--explain", "--follow")),
+        ["--jobs", "2", "--rebuild"],
     ],
 )
 def test_flags_of_the_indexer_that_do_not_go_together_are_an_error(commands, flags):
@@ -147,6 +153,11 @@ PART = "was matched whole: write"
         (["-t", "@.org"], f"@.org {PART} '*.org' for all names that end with it"),
         (["-t", "a@x.test,b@y.test"], "a@x.test,b@y.test is one value: for several, write -t a@x.test -t b@y.test"),
         (["a@x.test, b@y.test"], "is one value: for several, write -t a@x.test -t b@y.test"),
+        (["-t", "a@x.test;b@y.test"], "a@x.test;b@y.test is one value: for several, write -t a@x.test -t b@y.test"),
+        (["-t", "@*ample.org"], f"@*ample.org {PART} '*@*ample.org' for every address in these domains"),
+        (["@*ample.org"], f"@*ample.org {PART} '*@*ample.org' for every address in these domains"),
+        (["--overview"], "the newest transaction in the store is of 2026-11-20 11:00:02, before --last 1d"),
+        (["--overview", "-D", "2026-11-22"], "2026-11-20 11:00:02, before the day that ends with -D 2026-11-22"),
         (["-m", "4A0"], f"4A0 {PART} '*4A0*' to match part of it"),
         (["-c", "list"], f"list {PART} '*list*' to match part of it"),
         (["-c", ".example.net"], f".example.net {PART} '*.example.net'"),
@@ -158,6 +169,7 @@ PART = "was matched whole: write"
         (["-h", "mx1.example.net"], "-h mx1.example.net: the logs have mx1: write -h mx1"),
         (["-h", "mx"], "-h mx: the logs have mx1: write -h mx1"),
         (["-s", "deferred"], "-s deferred is what finally became of a recipient: write --ever deferred"),
+        (["-s", "queued"], "-s queued is what no delivery was tried for: write --queued for all"),
         (["-d", "2099-01-01"], "-d 2099-01-01 is in the future"),
         (["-d", "2026-11-21"], "the newest transaction in the store is of 2026-11-20 11:00:02, before -d 2026-11-21"),
         (["-D", "last year"], "the oldest transaction in the store is of 2026-11-20 10:00:00, after -D last year"),
@@ -197,6 +209,25 @@ def test_an_empty_store_says_so(commands):
 )
 def test_what_surrounds_a_value_in_a_log_is_stripped(indexed, flags):
     assert "1\n" == indexed.search("--count", *flags).stdout
+
+
+def test_bytes_that_are_not_utf_8_are_found_as_they_were_logged(commands):
+    log = commands.folder / "mail.log"
+    log.write_bytes(
+        b"2026-11-20T10:00:00Z mx1 postfix/qmgr[1]: 4A00000001: from=<caf\xe9@example.net>, size=1, nrcpt=1\n"
+        b"2026-11-20T10:00:01Z mx1 postfix/smtp[1]: 4A00000001: to=<\xff@example.org>, relay=none, delay=1, dsn=4.4.1,"
+        b" status=deferred (r\xe9ponse)\n"
+    )
+    assert 0 == commands.index("mail.log").returncode
+    for flags in (
+        ["-f", "caf\udce9@example.net"],
+        ["\udcff@example.org"],
+        ["--status", "r\udce9ponse"],
+        ["-f", "caf\\xe9@*"],
+    ):
+        assert "1\n" == commands.search("--count", *flags).stdout, flags
+    done = commands.search("\udcfe")
+    assert "\\xfe was matched whole: write '*\\xfe*' to match part of it" in done.stderr
 
 
 def test_a_status_keeps_its_punctuation(indexed):

@@ -119,6 +119,37 @@ def test_check_shows_the_last_run_and_each_log(commands, log):
     assert ("log", f"{log}: read {size:,} bytes; the file has been renamed or deleted since") in lines
 
 
+def saved_long_ago(commands) -> None:
+    """Set the time of the last run to two hours ago."""
+    code = (
+        "import sqlite3, sys, time; connection = sqlite3.connect(sys.argv[1]);"
+        " connection.execute('UPDATE checkpoints SET saved = ?', (time.time() - 7300,)); connection.commit()"
+    )
+    subprocess.run(["python3", "-c", code, commands.store.removeprefix("sqlite:")], check=True)
+
+
+def test_check_says_if_a_compressed_log_was_not_read_to_its_end(commands):
+    log = commands.folder / "mail.log.1.gz"
+    whole = gzip.compress(many(500).encode())
+    log.write_bytes(whole[:-5])
+    assert 2 == commands.index(log).returncode
+    status, lines = checked(commands)
+    assert 0 == status
+    read = f"{log}: {len(whole) - 5:,} bytes, not read to its end"
+    assert read == dict(lines)["log"]
+    saved_long_ago(commands)
+    status, lines = checked(commands)
+    assert 2 == status
+    assert (
+        f"{log} was not read to its end, 2 h 1 min ago: run mailtrace-index {log}; if it is damaged, restore it first"
+    ) == dict(lines)["problem"]
+    log.write_bytes(whole)
+    assert 0 == commands.index(log).returncode
+    assert f"{log}: {len(whole):,} bytes, all read" in dict(checked(commands)[1])["log"]
+    log.write_bytes(gzip.compress(many(1).replace("T11:", "T10:").encode()))
+    assert "another file has this name by now" in dict(checked(commands)[1])["log"]
+
+
 def test_check_does_not_call_a_log_deleted_that_was_named_from_another_folder(commands, log):
     assert 0 == commands.index(log.name).returncode
     log.rename(commands.folder / "store" / log.name)
@@ -135,12 +166,7 @@ def test_check_finds_the_last_line_of_a_log_without_years(commands, log):
 
 def test_check_says_if_a_log_is_not_read_any_more(commands, log):
     assert 0 == commands.index(log).returncode
-    code = (
-        "import sqlite3, sys, time; connection = sqlite3.connect(sys.argv[1]);"
-        " connection.execute('UPDATE checkpoints SET saved = ?', (time.time() - 7300,)); connection.commit()"
-    )
-    store = commands.store.removeprefix("sqlite:")
-    subprocess.run(["python3", "-c", code, store], check=True)
+    saved_long_ago(commands)
     assert 0 == checked(commands)[0]
     with log.open("a") as file:
         file.write("more\n")

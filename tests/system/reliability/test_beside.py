@@ -102,6 +102,9 @@ def test_a_burst_of_lines_does_not_make_memory_grow(tmp_path, lines):
     text = generated(100, seed=15)
     run = start(store, "--follow", log)
     try:
+        while not Path(store).exists():
+            assert run.poll() is None
+            time.sleep(0.2)
         time.sleep(1.5)
         before = resident(run.pid)
         with log.open("ab") as out:

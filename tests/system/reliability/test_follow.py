@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from helpers.reliability.rotated_log import RotatedLog, documents, generated, undisturbed
+from helpers.reliability.rotated_log import RotatedLog, documents, generated, index, undisturbed
 from mailtrace.errors import StoreMissingError
 
 COMMAND = Path(sys.executable).parent / "mailtrace-index"
@@ -117,6 +117,34 @@ def test_a_log_that_is_rotated_at_every_moment(tmp_path):
     finally:
         run.kill()
         run.communicate()
+
+
+def test_nothing_is_read_while_nothing_happens(tmp_path):
+    """However many rotated files there are."""
+    log, store = RotatedLog(tmp_path, generated(60, seed=10)), f"{tmp_path}/s.db"
+    for _ in range(40):
+        log.append(5)
+        log.rename()
+    index(store, *tmp_path.glob("mail.log*"))
+    log.append(5)
+    run = follow(store, log)
+    try:
+        until_stored(store, undisturbed(log.lines[: log.written], tmp_path / "whole"), 20)
+        time.sleep(1.2)
+        before = bytes_read(run.pid)
+        time.sleep(2.5)
+        assert before == bytes_read(run.pid)
+        log.append(1)
+        time.sleep(1.2)
+        assert before < bytes_read(run.pid) < before + 200_000
+    finally:
+        run.kill()
+        run.communicate()
+
+
+def bytes_read(pid: int) -> int:
+    """Return how many bytes a process has read so far, from whatever file."""
+    return int(Path(f"/proc/{pid}/io").read_text().split()[1])
 
 
 def test_what_is_wrong_with_a_log_is_said_once(tmp_path):

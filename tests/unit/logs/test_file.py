@@ -5,6 +5,7 @@ import gzip
 import lzma
 import os
 import re
+import tracemalloc
 
 import pytest
 import zstandard
@@ -84,12 +85,31 @@ def test_a_damaged_file_is_told(tmp_path, packed):
         read(log)
 
 
-@pytest.mark.parametrize("packed", [gzip.compress, zstandard.compress])
+@pytest.mark.parametrize("packed", [gzip.compress, bz2.compress, lzma.compress, zstandard.compress])
 def test_what_follows_a_packed_text_and_is_not_packed_is_told(tmp_path, packed):
     log = tmp_path / "mail.log"
     log.write_bytes(packed(LINES) + b"damaged: " + packed(LINES))
     with pytest.raises(LogError, match="damaged or truncated"):
         read(log)
+
+
+@pytest.mark.parametrize("size", [4, 200, 1 << 17, 400_000])
+@pytest.mark.parametrize("packed", [gzip.compress, lzma.compress])
+def test_zeros_after_a_packed_text_are_padding(tmp_path, packed, size):
+    log = tmp_path / "mail.log"
+    log.write_bytes(packed(b"a\n") + bytes(size) + packed(b"b\n") + bytes(size))
+    assert (["a", "b"], 0) == read(log)
+
+
+@pytest.mark.parametrize("packed", [gzip.compress, bz2.compress, lzma.compress])
+def test_a_small_file_with_a_long_text_is_unpacked_little_by_little(tmp_path, packed):
+    log = tmp_path / "mail.log"
+    log.write_bytes(packed(b"x" * 60_000_000 + b"\nafter\n"))
+    tracemalloc.start()
+    assert (["after"], 1) == read(log)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 20_000_000
 
 
 @pytest.mark.parametrize("packed", [bytes, gzip.compress])

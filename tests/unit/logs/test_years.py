@@ -232,7 +232,7 @@ def test_a_stream_that_tells_no_year_says_that_it_was_guessed(commands_log):
     for given in (b"", b"\n"):
         _, said = commands_log([plain("Jan  5")], "-", given=plain("Jan  5").encode() + given)
         assert said.count("-: no line shows the year: using 20") == 1
-        assert "with -y YEAR\n" in said
+        assert "with --replace -y YEAR\n" in said
     assert "no line shows" not in commands_log([], "-", "-y", "2024", given=plain("Jan  5").encode())[1]
     assert "no line shows" not in commands_log([], "-", given=received("2024-01-05T10:00:00").encode())[1]
 

@@ -3,8 +3,10 @@
 from time import process_time
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from mailtrace.search.reasons import reason_of
+from mailtrace.search.reasons import _parts, reason_of, with_one_id
 
 
 @pytest.mark.parametrize(
@@ -68,3 +70,70 @@ def test_names_are_replaced_with_all_that_is_below_them_except_in_urls():
         "no MX.bar.com or host.dyn.test, but https://www.bar.com/x and foobar.com and bar.com.example", lambda: names
     )
     assert "no \\x00 * *" == reason_of("no \\x00 \0 bar.com", lambda: names)
+
+
+PIECES = st.sampled_from(
+    [
+        *(
+            "sent (",
+            "250 2.0.0 ",
+            "Saved)",
+            " ",
+            " ",
+            "(",
+            ")",
+            "[",
+            "]",
+            ",",
+            ";",
+            "=",
+            ":",
+            ".",
+            "-",
+            "_",
+            "//",
+            "@",
+            "%",
+        ),
+        *(
+            "id=",
+            "session ",
+            "InternalId=",
+            "connect",
+            "to ",
+            "code ",
+            "score ",
+            "SBL",
+            "550-",
+            "http",
+            "Hostname=",
+            "<*>",
+        ),
+        *("12345678901", "1234567890", "123", "12", "s", "ms", " seconds", "kB", " messages", "%", "min", "\0", " *)"),
+        *(
+            "C3B9A5F95F5",
+            "894MYht7RdVSw8dcTpwH5v",
+            "abcdefghijk",
+            "A0",
+            "0A",
+            "mx1.foo.com",
+            "192.0.2.1",
+            "Nov 30 10:00:00",
+        ),
+    ]
+)
+
+
+@given(st.lists(PIECES, max_size=14).map("".join))
+@settings(max_examples=1000)
+def test_one_id_instead_of_another_changes_no_reason(words):
+    status = f"sent (250 {words})"
+    assert _parts(with_one_id(status)) == _parts(status)
+
+
+def test_ids_of_messages_become_one():
+    statuses = (
+        "sent (250 2.0.0 <*> 894MYht7RdVSw8dcTpwH5v Saved)",
+        "sent (250 2.6.0 <*> [InternalId=C3B9A5F95F5, Hostname=AM0.example] Queued mail for delivery)",
+    )
+    assert all("0A0A0A0A0A" in with_one_id(status) for status in statuses)
