@@ -111,6 +111,7 @@ class ElasticsearchStore:
             StoreUnavailableError: the server does not answer.
             StoreError: it is not a supported server, or the user lacks a privilege.
         """
+        self._indices.is_fresh = False
         versions = self._require_known_versions()
         self._setup.prepare(self._indices.checkpoints)
         if versions and versions.get(COMPATIBLE_MEMBER) != COMPATIBLE:
