@@ -79,13 +79,14 @@ def test_a_template_of_an_older_schema_is_renewed_and_no_other(client, store_of,
     put_template(client, elasticsearch_prefix, meta)
     store_of()
     again = client.indices.get_index_template(name=elasticsearch_prefix)["index_templates"][0]["index_template"]
-    assert again["template"]["settings"]["index"]["number_of_shards"] == ("2" if stays else "1")
+    limit = again["template"]["settings"]["index"]["mapping"]["nested_objects"]["limit"]
+    assert limit == ("7" if stays else "1000000")
 
 
 def put_template(client, prefix, meta):
-    """Put the template again, with another `_meta` and two shards."""
+    """Put the template again, with another `_meta` and another limit."""
     found = client.indices.get_index_template(name=prefix)["index_templates"][0]["index_template"]
-    found["template"]["settings"]["index"]["number_of_shards"] = "2"
+    found["template"]["settings"]["index"]["mapping"]["nested_objects"]["limit"] = "7"
     body = {name: found[name] for name in ("index_patterns", "template", "priority")}
     client.indices.put_index_template(name=prefix, meta=meta, **body)
 
