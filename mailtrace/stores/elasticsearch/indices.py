@@ -34,6 +34,8 @@ class Indices:
         self._originations: dict[str, int] = {}
         self._earlier: dict[str, bool] = {}
         """For each index, whether an earlier mailtrace created it."""
+        self._is_fresh = False
+        """Whether all indices have been refreshed by this process."""
         self._written: set[str] = set()
         self._unchecked: set[str] = set()
         """Written indices that may have been deleted before the write, and created by it."""
@@ -212,6 +214,19 @@ class Indices:
     def refresh(self) -> None:
         """Refresh all indices, so that searches see what any process has written."""
         self._refresh(self.pattern)
+        self._is_fresh = True
+
+    def refresh_for_look_up(self) -> None:
+        """Refresh the indices that this process has written since the last refresh; at first all.
+
+        Every writer does so between its writes and the look-up that follows them. Of two writers, the one whose look-up
+        begins later sees what the other has written: its refresh was over before. What a process that was killed has
+        not refreshed is seen by the one that reads its lines again.
+        """
+        if not self._is_fresh:
+            self.refresh()
+        elif self._written:
+            self._refresh(self._path_of(self._written))
 
     def _refresh(self, indices: str) -> None:
         self._server.ask_until_answered("POST", f"/{indices}/_refresh", ignore_unavailable=True)

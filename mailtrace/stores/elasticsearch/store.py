@@ -40,7 +40,7 @@ _BATCH: Final = 1000
 """Rows that one request reads by their IDs."""
 _SLICE: Final = 200
 """New rows that are held in memory at once."""
-_KEYS: Final = 500
+_KEYS: Final = 2000
 """Keys that one search looks up."""
 _NO_INDEX: Final = "index_not_found_exception"
 _OTHER_MAPPING: Final = "Cannot write to a field alias"
@@ -239,7 +239,7 @@ class ElasticsearchStore:
         """Return the keys that have a stored transaction whose beginning may be missing."""
         found: set[Key] = set()
         if keys:
-            self._indices.refresh()
+            self._indices.refresh_for_look_up()
         for at in range(0, len(keys), _KEYS):
             found |= self._searches.lacking_beginning(keys[at : at + _KEYS])
         return found
@@ -249,7 +249,7 @@ class ElasticsearchStore:
         found: dict[Key, list[Stored]] = {}
         keys = list(wanted)
         if keys:
-            self._indices.refresh()
+            self._indices.refresh_for_look_up()
         for at in range(0, len(keys), _KEYS):
             for hit in self._searches.of_keys(keys[at : at + _KEYS]):
                 row = stored(hit)

@@ -13,6 +13,7 @@ from helpers.elasticsearch_transactions import AT, DAY, EVER, INDEX, mail, put
 from helpers.http_proxy import proxy
 from mailtrace import __version__
 from mailtrace.errors import StoreError
+from mailtrace.indexing.merge import write
 from mailtrace.logs.checkpoint import Checkpoint
 from mailtrace.message.document import document
 from mailtrace.message.transaction import SECOND, Transaction
@@ -259,3 +260,22 @@ def test_more_checkpoints_than_one_search_returns_are_loaded_and_pruned(store_of
     assert logs[1::2] == sorted(checkpoint.log for checkpoint in store.checkpoints())
     store.expire(1002.0)
     assert [] == store.checkpoints()
+
+
+def test_a_look_up_refreshes_what_this_process_has_written(store_of, elasticsearch_prefix, monkeypatch):
+    store = store_of()
+    refreshed, real = [], store._server.attempt
+
+    def attempt(method, path, body=None, **parameters):
+        if path.endswith("/_refresh"):
+            refreshed.append(path.split("/")[1].removeprefix(elasticsearch_prefix))
+        return real(method, path, body, **parameters)
+
+    monkeypatch.setattr(store._server, "attempt", attempt)
+    keys = [("mx", mail(number).queue_id) for number in range(3)]
+    assert store.lacking_beginning(keys) == set()
+    write(store, [mail(1), mail(2, AT + DAY * SECOND)])
+    other = store_of()
+    write(other, [mail(3)])
+    assert len(store.find(dict.fromkeys(keys, EVER))) == 2
+    assert refreshed == ["-*", f"-{INDEX},-2011.12.16".replace(",-", f",{elasticsearch_prefix}-")]
