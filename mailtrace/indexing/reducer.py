@@ -28,6 +28,7 @@ from mailtrace.mta.facts import (
     Sender,
     Submitted,
 )
+from mailtrace.mta.grammars import grammar_of
 from mailtrace.mta.queue_ids import NOQUEUE, time_of
 from mailtrace.mta.rules import Ordinary
 from mailtrace.syslog.clock_check import ClockCheck
@@ -91,12 +92,16 @@ class Reducer:
         return self._changed.get(key)
 
     def _sample(self, record: Record, parsed: Parsed) -> None:
-        if type(parsed) is Event:
-            fact = parsed.fact
+        """Compare the time of a line with that in the IDs of the message that it begins."""
+        event = parsed[0] if type(parsed) is list and parsed else parsed
+        if type(event) is Event:
+            queue_id, fact = event
             if type(fact) in (Client, Submitted, Sender):
-                self._clock.sample(record.time, parsed.queue_id, "postfix" if type(fact) is not Sender else "sendmail")
+                grammar = grammar_of(record.program)
+                assert grammar is not None
+                self._clock.sample(record.time, queue_id, grammar.mta)
             elif type(fact) is MessageId and fact.msgid:
-                self._clock.sample_message_id(record.time, parsed.queue_id, fact.msgid)
+                self._clock.sample_message_id(record.time, queue_id, fact.msgid)
 
     def add(self, record: Record, mta: str, parsed: Parsed) -> None:
         """Add what a grammar returned for a line."""

@@ -107,11 +107,10 @@ def reason_of(status: str, names: Callable[[], Collection[str]] = frozenset) -> 
     # Replace first what nearly always differs, so that the rest is mostly found in the cache.
     if "ed as " in status:
         status = _without_queue_id(status)
-    if "<" in status:
-        status = _bracketed("<*>", status)
-    if status.startswith("sent ") and not status.endswith(" *)"):
-        status = with_one_id(status)
-    parts = _parts(status)
+    shown = _bracketed("<*>", status) if "<" in status else status
+    if shown.startswith("sent ") and not shown.endswith(" *)"):
+        shown = with_one_id(shown)
+    parts = _parts(shown)
     if len(parts) == 1:
         return parts[0]
     known = {*names(), *(domain.lower() for domain in _domains(status))}

@@ -1,8 +1,8 @@
 """Check with the times in queue IDs whether a log was dated in the right time zone and year.
 
-Sendmail's and long Postfix queue IDs contain the second at which the message began to arrive, and so do the message IDs
-that the MTA generates. The same machine writes the log line moments later, so a difference between line and ID means
-that the line was dated in a wrong zone or year.
+Sendmail's, Exim's and long Postfix queue IDs contain the second at which the message began to arrive, and so do the
+message IDs that the MTA generates. The same machine writes the log line moments later, so a difference between line and
+ID means that the line was dated in a wrong zone or year.
 """
 
 from collections.abc import Sequence

@@ -116,6 +116,7 @@ ORDINARY = {
     "deferred, then sent": (1, f"to=<bob@bar.com>, {DEFERRED}", f"to=<bob@bar.com>, {SENT}"),
     "failed": (1, f"to=<bob@bar.com>, {FAILED}"),
     "an alias": (1, f"to=<bob@bar.com>, ctladdr=<all@foo.com> (1/1), {SENT}"),
+    "a list": (1, f"to=<bob@bar.com>,<al@bar.com>, ctladdr=<all@foo.com> (1/1), {SENT}"),
     "lines of a filter": (1, "Milter insert (1): header: X-Spam: No", f"to=<bob@bar.com>, {SENT}"),
 }
 

@@ -21,6 +21,7 @@ _BEGINNING: Final = "from=<"
 _LONGEST: Final = 8_000
 """Characters of a line whose values are surely short enough to be stored whole."""
 _is_id = re.compile(SENDMAIL_ID).fullmatch
+_nrcpts = re.compile(r", nrcpts=(\d{1,9})").search
 _FIRST: Final = 7
 _IGNORED: Final = {
     beginning[:_FIRST]: (beginning, ignored.reason)
@@ -67,7 +68,8 @@ def may_be_finished(lines: Sequence[Said]) -> bool:
         return False
     final = (rest for _, _, rest in lines[1:] if ", dsn=4." not in rest and ", stat=queued" not in rest)
     named = sum(rest.count(">,<", 0, rest.find(", delay=")) + 1 for rest in final)
-    return f", nrcpts={named}, " in first
+    nrcpts = _nrcpts(first)
+    return nrcpts is not None and named >= int(nrcpts[1])
 
 
 def facts_of(lines: Sequence[Said]) -> tuple[Sender, list[tuple[list[str], What]]] | None:

@@ -218,7 +218,7 @@ class _Part:
         for name in self._path:
             found = found[name]
         self._take(found)
-        if self._page is None or "after_key" not in found:
+        if self._page is None or len(found["buckets"]) < self._page["size"]:
             return False
         self._page["after"] = found["after_key"]
         return True

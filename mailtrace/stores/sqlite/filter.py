@@ -173,7 +173,21 @@ def _piece(criterion: Criterion, asked: Pattern | str) -> str:
 
     The IP address of a peer is compared in its canonical form, which a column need not have.
     """
+    if isinstance(asked, Pattern) and asked.kind == "network":
+        return _octets(asked.text)
     text = asked if isinstance(asked, str) else asked.text
     if criterion.comparison in (CLIENT, RELAY) and not _is_no_address(text):
         return ""
     return max(_plain_pieces(text), key=len, default="")
+
+
+def _octets(network: str) -> str:
+    """Return the octets that all addresses of an IPv4 network begin with: `192.0.2.` of `192.0.2.0/24`.
+
+    An IPv6 address has several spellings, so its networks have no such text.
+    """
+    address, _, bits = network.partition("/")
+    if ":" in address:
+        return ""
+    octets = address.split(".")[: int(bits) // 8]
+    return ".".join(octets) + "." * (0 < len(octets) < 4)

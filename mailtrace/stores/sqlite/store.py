@@ -117,7 +117,9 @@ class SqliteStore:
         except sqlite3.OperationalError as error:
             if "locked" in str(error) or "busy" in str(error):
                 raise StoreUnavailableError(f"{self.path} is locked by another process: try again") from error
-            raise StoreError(f"{self.path} cannot be used: {error}; what is stored is not lost") from error
+            raise StoreError(
+                f"{self.path} cannot be used: {error}{_advice(error)}; what is stored is not lost"
+            ) from error
         except sqlite3.DatabaseError as error:
             if not is_store(self.path):
                 raise not_a_store(self.name) from error
@@ -329,6 +331,10 @@ class SqliteStore:
             with suppress(sqlite3.Error):
                 self._writer.close()
             self._writer = None
+
+
+def _advice(error: sqlite3.Error) -> str:
+    return ": free some space, then run mailtrace-index again" if "disk is full" in str(error) else ""
 
 
 def _checkpoints(connection: sqlite3.Connection) -> list[Checkpoint]:

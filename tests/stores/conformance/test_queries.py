@@ -186,6 +186,17 @@ def test_the_queue_has_what_is_deferred_held_waiting_or_untried(store):
     assert len(found(store, Query(queued=True, limit=2))) == 2
 
 
+def test_a_network_of_any_length_finds_its_addresses(store):
+    for number, client in enumerate(("pc.foo.com [192.0.2.77]", "unknown [193.0.2.77]", "unknown [2001:db8::7]")):
+        facts = whole(AT + number)
+        facts[0] = (AT + number, Client(client))
+        put(store, transaction(f"ABCDE0000{number}", facts))
+    for bits in range(33):
+        clients = [each["client_ip"] for each in found(store, Query(clients=(Pattern.of_peer(f"192.0.2.77/{bits}"),)))]
+        assert ["192.0.2.77"] == clients[-1:], bits
+        assert len(clients) == (2 if bits < 8 else 1), bits
+
+
 def test_microseconds_keep_their_order(store):
     times = [AT, AT + 1, AT + 10, AT + 100_000, AT + 999_999, AT + SECOND]
     mails = [transaction(f"ABCDE0000{i}", whole(time)) for i, time in enumerate(times)]

@@ -52,6 +52,14 @@ def test_a_full_disk_is_a_problem(commands, options, fill):
     assert "problem:     the disk of disk/s.db is full: free some space, then run the indexer again\n" in after
 
 
+def test_a_run_on_a_full_disk_says_what_to_do(commands):
+    lines = [f"2019-12-30T08:00:00Z mx postfix/smtp[5]: {number:X}0BC39868: removed\n" for number in range(1, 20_000)]
+    (commands.folder / "more.log").write_text("".join(lines))
+    fill = f"{commands.bin}/mailtrace-index --store sqlite:disk/s.db more.log 2>&1"
+    shown = on_a_small_disk(commands, "", fill)
+    assert "disk is full: free some space, then run mailtrace-index again; what is stored is not lost\n" in shown
+
+
 def test_a_disk_with_space_is_none(commands):
     before, after, status = on_a_small_disk(commands, "", "true").split("status ")
     assert "problem" not in before + after

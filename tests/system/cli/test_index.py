@@ -175,6 +175,16 @@ def test_a_wrong_zone_is_reported_with_the_flag_that_fixes_it(commands):
     )
 
 
+@pytest.mark.parametrize("recipients", ["", " for alice@bar.com carol@bar.com"])
+def test_the_message_ids_of_exim_show_another_clock_too(commands, recipients):
+    line = "2026-11-28 20:29:25 1xXO6v-000000004lu-1ABs <= bob@foo.com H=a.example [192.0.2.1] P=esmtp S=900"
+    (commands.folder / "mainlog").write_text(f"{line}{recipients}\n")
+    done = commands.index("-q", "--tz", "UTC", "mainlog")
+    assert done.stderr.splitlines()[-1] == (
+        "the log's clock is UTC+01:00, so these dates are wrong: run again with --replace --tz Europe/Madrid"
+    )
+
+
 def test_help_and_version(commands):
     done = commands.index("--help")
     assert 0 == done.returncode
