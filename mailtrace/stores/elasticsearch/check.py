@@ -10,7 +10,7 @@ from mailtrace.stores.elasticsearch.dialect import OpenSearch
 from mailtrace.stores.elasticsearch.errors import AnswerError, DeniedError
 from mailtrace.stores.elasticsearch.indices import Indices
 from mailtrace.stores.elasticsearch.periods import periods_of
-from mailtrace.stores.elasticsearch.setup import Setup, closed_message
+from mailtrace.stores.elasticsearch.setup import Setup
 from mailtrace.stores.elasticsearch.template import is_current, is_newer
 
 _INDEX: Final = ("read", "write", "manage")
@@ -126,8 +126,8 @@ def _template(setup: Setup) -> str:
 
 
 def _indices(setup: Setup, problems: list[str]) -> str:
-    names, closed = setup.indices(), setup.indices("closed")
-    problems += [closed_message(index) for index in closed]
+    names = setup.indices()
+    problems += setup.closed()
     return f"{len(names)}, {names[0]} to {names[-1]}" if names else "none yet"
 
 

@@ -229,21 +229,22 @@ class Setup:
 
     def report_closed(self) -> None:
         """Report, once, the closed indices: the server leaves them out of searches without a word."""
-        closed = [] if self._reported_closed else self.indices("closed")
+        if not self._reported_closed:
+            for message in self.closed():
+                self._notify(message)
+
+    def closed(self) -> list[str]:
+        """Return a message about each closed index, for a caller that reports them itself."""
         self._reported_closed = True
-        for index in closed:
-            self._notify(closed_message(index))
+        return [
+            f"{index} is closed and not searched: open it with POST /{index}/_open" for index in self.indices("closed")
+        ]
 
 
 def _for_paths(indices: Sequence[str]) -> Iterator[str]:
     """Yield the names of indices, in strings that fit into the path of a request."""
     for at in range(0, len(indices), MOST_NAMES):
         yield ",".join(indices[at : at + MOST_NAMES])
-
-
-def closed_message(index: str) -> str:
-    """Return the message about a closed index."""
-    return f"{index} is closed and not searched: open it with POST /{index}/_open"
 
 
 def create(server: Server, index: str, body: dict[str, Any]) -> bool:
