@@ -227,17 +227,18 @@ class Setup:
         names = (each["name"] for each in found["indices"])
         return sorted(name for name in names if day_span_of(name.removeprefix(f"{self._prefix}-")) is not None)
 
+    def report_closed(self) -> None:
+        """Report, once, the closed indices: the server leaves them out of searches without a word."""
+        if not self._reported_closed:
+            for message in self.closed():
+                self._notify(message)
+
     def closed(self) -> list[str]:
-        """Return a message for each closed index, which the server leaves out of searches without a word."""
+        """Return a message about each closed index, for a caller that reports them itself."""
         self._reported_closed = True
         return [
             f"{index} is closed and not searched: open it with POST /{index}/_open" for index in self.indices("closed")
         ]
-
-    def report_closed(self) -> None:
-        """Report the closed indices, unless the caller has been told of them."""
-        for message in [] if self._reported_closed else self.closed():
-            self._notify(message)
 
 
 def _for_paths(indices: Sequence[str]) -> Iterator[str]:
