@@ -195,7 +195,7 @@ class Indices:
         return int((most * nodes - shards - 2) // min(2, nodes or 1)) + 1
 
     def add_written(self, index: str) -> None:
-        """Record that this index was written: it needs a refresh before searches see it all."""
+        """Record that this index is being written: it needs a refresh before searches see it all."""
         self._written.add(index)
         self._unchecked.add(index)
 

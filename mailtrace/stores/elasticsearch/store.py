@@ -153,10 +153,11 @@ class ElasticsearchStore:
     def remove(self, removals: Sequence[Removal]) -> None:
         """Delete stored rows, unless they have changed since they were read."""
         operations = [Operation({"delete": _unchanged(removal.id, removal.version)}) for removal in removals]
+        for operation in operations:
+            self._indices.add_written(operation.index_name)
         for operation, answer in zip(operations, self._bulk.send(operations), strict=True):
             if answer.status not in (404, 409):
                 self._require_written(operation.index_name, answer)
-                self._indices.add_written(operation.index_name)
 
     def _prolong(self, rows: Sequence[Row]) -> None:
         """Prolong the indices of those rows that are not stored yet: reading a log again prolongs nothing.
@@ -186,6 +187,8 @@ class ElasticsearchStore:
                     result.refused.append(operation)
                 else:
                     sent.append(_Sent(row.id, row.transaction.queue_id, operation.index_name))
+                    # Now, because the answer may be lost.
+                    self._indices.add_written(operation.index_name)
                     yield operation
 
         answers = self._bulk.send(operations())
@@ -214,7 +217,6 @@ class ElasticsearchStore:
             result.refused.append(Refused(row.queue_id, answer.reason))
         else:
             self._require_written(row.index_name, answer)
-            self._indices.add_written(row.index_name)
 
     def _require_written(self, index: str, answer: Answer) -> None:
         if answer.status >= 400:
