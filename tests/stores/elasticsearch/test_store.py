@@ -285,16 +285,16 @@ def test_a_look_up_refreshes_what_this_process_has_written(store_of, elasticsear
 def test_what_was_written_without_an_answer_is_found_after_the_commit(
     client, elasticsearch_url, store_of, elasticsearch_prefix
 ):
-    put(store_of(), mail(0))
-    client.indices.put_settings(index=f"{elasticsearch_prefix}-*", settings={"refresh_interval": "-1"})
-    lost = []
+    sent = []
 
     def loses(path):
-        is_lost = path.startswith("/_bulk") and not lost
-        lost.extend([path] * is_lost)
-        return is_lost
+        sent.extend([path] * path.startswith("/_bulk"))
+        return path.startswith("/_bulk") and len(sent) == 2
 
     with proxy(elasticsearch_url, lambda *_: None, loses=loses) as url:
-        put(store_of(url), mail(1))
-    assert len(lost) == 1
+        store = store_of(url)
+        put(store, mail(0))
+        client.indices.put_settings(index=f"{elasticsearch_prefix}-*", settings={"refresh_interval": "-1"})
+        put(store, mail(1))
+    assert len(sent) == 3
     assert store_of().count(Query()) == 2
