@@ -1,5 +1,6 @@
 """Faults of a cluster during writes: nothing acknowledged is lost or doubled, and a message says what to do."""
 
+import re
 import shutil
 import subprocess
 import sys
@@ -258,8 +259,10 @@ def test_a_server_that_is_killed_in_the_middle_of_bulk_requests(tmp_path):
         _, summary = run.communicate(log[len(log) * 9 // 10 :], timeout=180)
         assert run.returncode == 0, summary
         lines = [line for line in summary.decode().splitlines() if "(ISM)" not in line]
-        assert lines[0].startswith(f"mailtrace-index: {url} does not answer (")
-        assert lines[0].endswith("): retrying for at least a minute; nothing is lost")
+        away = rf"mailtrace-index: {url} does not answer \(.*\): retrying for at least a minute; nothing is lost"
+        # A busy machine may be slow before the server is killed.
+        slow = rf"mailtrace-index: {url} has not answered for 2 seconds: waiting up to \d+ seconds"
+        assert re.fullmatch(f"{away}|{slow}", lines[0]), lines[0]
         assert lines[1] == f"mailtrace-index: {url} answers again; everything read so far is stored"
         assert not [line for line in lines[2:] if line.startswith("mailtrace-index: ")]
         assert documents(url) == documents(embedded)
