@@ -336,7 +336,7 @@ def test_a_search_for_a_whole_value_gets_no_hint(indexed, word):
         (["--by", "from", "--sort", "p95"], "--sort p95: only recipients have delays"),
         (["--sort", "name"], "--sort orders groups: add --by"),
         (["--format", "xml"], "choose from"),
-        (["--by", "to", "--count"], "not allowed with"),
+        (["--by", "to", "--count"], "--by and --count cannot be combined"),
         (["--count", "-r", "3"], "--count has no limit: leave -r out"),
         (["-c", "10.0.0.0/33"], "-c 10.0.0.0/33: not a network; write it as 192.0.2.0/24"),
         (["10.0.0.0/33"], "10.0.0.0/33: not a network; write it as 192.0.2.0/24"),
