@@ -66,8 +66,16 @@ def template(prefix: str, meta: dict[str, Any], *, lifecycle: bool, array_object
 
 def adjusted_settings(found: dict[str, Any]) -> dict[str, Any]:
     """Return the settings of a template that are for an administrator to choose, so that a new version keeps them."""
-    settings = found.get("template", {}).get("settings", {})
+    settings = _flat(found.get("template", {}).get("settings", {}))
     return {name: value for name, value in settings.items() if name.startswith(_ADJUSTABLE)}
+
+
+def _flat(settings: dict[str, Any], before: str = "") -> dict[str, Any]:
+    """Return settings by their whole names: OpenSearch nests them, whatever the request asks for."""
+    found: dict[str, Any] = {}
+    for name, value in settings.items():
+        found |= _flat(value, f"{before}{name}.") if isinstance(value, dict) else {f"{before}{name}": value}
+    return found
 
 
 def is_current(found: dict[str, Any]) -> bool:
