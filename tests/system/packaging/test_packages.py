@@ -117,11 +117,11 @@ def test_manual_pages_and_units_are_installed(installed):
 
 
 def test_the_installed_commands_pass_the_tests_of_the_commands(installed):
-    """Tests of searches, settings and the examples in the documentation pass with the commands of the wheel."""
+    """Tests of settings and the examples in the documentation pass with the commands of the wheel."""
     told = run(
         sys.executable,
         *("-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", ROOT, "-c", ROOT / "pyproject.toml"),
-        *(ROOT / "tests" / "system" / "cli" / "test_search.py", ROOT / "tests" / "system" / "cli" / "test_config.py"),
+        ROOT / "tests" / "system" / "cli" / "test_config.py",
         f"{ROOT / 'tests' / 'system' / 'test_docs.py'}::test_examples_print_what_is_shown",
         MAILTRACE_TEST_COMMANDS=str(installed / "bin"),
     )

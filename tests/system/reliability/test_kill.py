@@ -13,7 +13,7 @@ import pytest
 
 from helpers.reliability.rotated_log import RotatedLog, documents, generated, index, undisturbed
 
-KILLS = int(os.environ.get("MAILTRACE_KILLS", "5"))
+KILLS = int(os.environ.get("MAILTRACE_KILLS", "3"))
 LIMITS = "150000:40"
 """Several checkpoints in each portion of the log, with writes of finished transactions between them."""
 RUNNER = Path(__file__).parents[2] / "helpers" / "reliability" / "run_indexer.py"
