@@ -6,35 +6,37 @@ Their fields in `search` are not aliases of public members, so all values that q
 
 from typing import Any, Final
 
-from mailtrace.message.fields import DOCUMENT, RECIPIENT_RESULT, Field
-from mailtrace.stores.elasticsearch.mapping import EXACT, MICROSECONDS, UNCUT, UNSEARCHED, alias, within
+from mailtrace.message.fields import DOCUMENT, RECIPIENT_RESULT
+from mailtrace.stores.elasticsearch.mapping import (
+    BY_KIND,
+    EXACT,
+    MICROSECONDS,
+    TEXTS,
+    UNSEARCHED,
+    alias,
+    mappings_of,
+    within,
+)
 
 MARK: Final = "properties.search.properties.from.type"
 """What tells an earlier mapping from the present one."""
 
 _COMPARED: Final = {"type": "keyword", "doc_values": False}
 _GROUPED: Final = {"type": "keyword", "index": False}
-_BY_KIND: Final[dict[str, dict[str, Any]]] = {
+_BY_KIND: Final = {
+    **BY_KIND,
     "date": {"type": "date_nanos", "ignore_malformed": True},
     "integer": {"type": "long", "ignore_malformed": True},
     "number": {"type": "float", "ignore_malformed": True},
-    "boolean": {"type": "boolean"},
-    "recipient results": {"type": "nested"},
 }
-_TEXTS: Final[dict[str, dict[str, Any]]] = {
+_TEXTS: Final = {
+    **TEXTS,
     "folded": {"type": "keyword", "index": False, "normalizer": "lowercase"},
     "exact": EXACT,
-    "uncut": UNCUT,
-    "address": {"type": "ip", "ignore_malformed": True},
 }
 
-
-def _mapping_of(field: Field) -> dict[str, Any]:
-    return _TEXTS[field.kept] if field.kind == "text" else _BY_KIND[field.kind]
-
-
 _RESULT: Final[dict[str, Any]] = {
-    **{field.name: _mapping_of(field) for field in RECIPIENT_RESULT},
+    **mappings_of(RECIPIENT_RESULT, _TEXTS, _BY_KIND),
     "search": within(
         **dict.fromkeys(("addresses", "domains", "relays", "relay_ips", "status"), _COMPARED),
         **dict.fromkeys(("recipient", "domain", "relay", "reason"), _GROUPED),
@@ -44,7 +46,7 @@ _RESULT: Final[dict[str, Any]] = {
     "destination": within(domain=alias("to.relay_host"), ip=alias("to.relay_ip")),
 }
 _DOCUMENT: Final[dict[str, Any]] = {
-    **{field.name: _mapping_of(field) for field in DOCUMENT},
+    **mappings_of(DOCUMENT, _TEXTS, _BY_KIND),
     "host": {**EXACT, "fields": {"name": EXACT}},
     "to": {"type": "nested", "properties": _RESULT},
     "id": _GROUPED,

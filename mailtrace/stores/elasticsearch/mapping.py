@@ -11,6 +11,7 @@ Some members are also available under their names in the Elastic Common Schema (
 fields).
 """
 
+from collections.abc import Iterable
 from typing import Any, Final
 
 from mailtrace.message.fields import DOCUMENT, RECIPIENT_RESULT, Field
@@ -53,14 +54,14 @@ def _copied(field: dict[str, Any], target: str) -> dict[str, Any]:
     return {**field, "copy_to": target}
 
 
-_BY_KIND: Final[dict[str, dict[str, Any]]] = {
+BY_KIND: Final[dict[str, dict[str, Any]]] = {
     "date": {**_TIME, "index": False},
     "integer": _NUMBER,
     "number": {"type": "double", "index": False, "ignore_malformed": True},
     "boolean": {"type": "boolean"},
     "recipient results": {"type": "nested"},
 }
-_TEXTS: Final[dict[str, dict[str, Any]]] = {
+TEXTS: Final[dict[str, dict[str, Any]]] = {
     "folded": _SHOWN,
     "exact": _FOUND,
     "uncut": UNCUT,
@@ -68,18 +69,20 @@ _TEXTS: Final[dict[str, dict[str, Any]]] = {
 }
 
 
-def _mapping_of(field: Field) -> dict[str, Any]:
-    """Return the mapping of a public member that has no other."""
-    return _TEXTS[field.kept] if field.kind == "text" else _BY_KIND[field.kind]
+def mappings_of(
+    fields: Iterable[Field], texts: dict[str, dict[str, Any]], by_kind: dict[str, dict[str, Any]]
+) -> dict[str, dict[str, Any]]:
+    """Return the mappings of public members by their names: of texts by how they are kept, of others by their kind."""
+    return {field.name: texts[field.kept] if field.kind == "text" else by_kind[field.kind] for field in fields}
 
 
 _RESULT: Final[dict[str, Any]] = {
-    **{field.name: _mapping_of(field) for field in RECIPIENT_RESULT},
+    **mappings_of(RECIPIENT_RESULT, TEXTS, BY_KIND),
     "recipient": _copied(_SHOWN, "to.search.addresses"),
     "orig_to": _copied(_SHOWN, "to.search.addresses"),
     "relay": _copied(_SHOWN, "to.search.relays"),
     "relay_host": _copied(_SHOWN, "to.search.relays"),
-    "relay_ip": _copied(_TEXTS["address"], "to.search.relays"),
+    "relay_ip": _copied(TEXTS["address"], "to.search.relays"),
     "status": _SEARCHED,
     "outcome": EXACT,
     "queued_as": _copied(_SHOWN, "search.links"),
@@ -101,13 +104,13 @@ _RESULT: Final[dict[str, Any]] = {
     "destination": within(domain=alias("to.relay_host"), ip=alias("to.relay_ip")),
 }
 _DOCUMENT: Final[dict[str, Any]] = {
-    **{field.name: _mapping_of(field) for field in DOCUMENT},
+    **mappings_of(DOCUMENT, TEXTS, BY_KIND),
     "host": {**_copied(EXACT, "search.hosts"), "fields": {"name": EXACT}},
     "mta": EXACT,
     "date": _TIME,
     "from": _FOLDED,
     "client": _copied(_SHOWN, "search.clients"),
-    "client_ip": _copied(_TEXTS["address"], "search.clients"),
+    "client_ip": _copied(TEXTS["address"], "search.clients"),
     "login": _FOLDED,
     "msgid": _SEARCHED,
     "origin": _copied(_SHOWN, "search.links"),
