@@ -5,6 +5,7 @@ import stat
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from shlex import quote
 from typing import IO, Any, Final, NamedTuple
 
 from mailtrace.cli.settings import SETTINGS, Kind, Setting
@@ -94,7 +95,9 @@ def _read(path: Path, handle: IO[bytes]) -> dict[str, Value]:
             kind, example = _KINDS[known[key].kind], assignment(known[key], known[key].example)
             raise ConfigError(f"{path}: {key}: wrong type of value: write {kind}, such as {example}")
         if is_public and hidden(known[key], value) != value:
-            raise ConfigError(f"{path}: {key} is a secret, but everyone may read this file: run chmod o= {path}")
+            raise ConfigError(
+                f"{path}: {key} is a secret, but everyone may read this file: run chmod o= {quote(str(path))}"
+            )
     return {key: Value(value, str(path)) for key, value in table.items()}
 
 

@@ -7,6 +7,7 @@ line, which every user of the machine can see, and are never part of a message.
 import os
 import stat
 from collections.abc import Mapping
+from shlex import quote
 from typing import Final
 
 from mailtrace.errors import UsageError
@@ -69,7 +70,7 @@ def secret_in(path: str) -> str:
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}") from error
     if mode & _OTHERS:
-        raise UsageError(f"{path} contains a secret, but other users may access it: run chmod 600 {path}")
+        raise UsageError(f"{path} contains a secret, but other users may access it: run chmod 600 {quote(path)}")
     try:
         text = content.decode().rstrip("\r\n")
     except UnicodeDecodeError:

@@ -5,6 +5,7 @@ from argparse import Namespace
 from collections.abc import Iterator
 from datetime import tzinfo
 from itertools import islice
+from shlex import quote
 from typing import Final
 
 from mailtrace.output.times import local_time
@@ -62,17 +63,18 @@ def _of_value(flag: str, value: str, *, is_address: bool) -> Iterator[str]:
     """Hints for a value of a flag, or for a word if `flag` is empty."""
     parts = [part.strip() for part in _split(value) if part.strip()]
     if len(parts) > 1:
-        several = " ".join(f"{flag or '-t'} {part}" for part in parts)
+        several = " ".join(f"{flag or '-t'} {quote(part)}" for part in parts)
         yield f"{value} is one value: for several, write {several}"
     elif is_address and _is_domain_pattern(value):
-        yield f"{value} was matched whole: write '*{value}' for every address in these domains"
+        yield f"{value} was matched whole: write {quote(f'*{value}')} for every address in these domains"
     elif value.startswith((".", "@.")):
-        yield f"{value} was matched whole: write '*{value.removeprefix('@')}' for all names that end with it"
+        pattern = quote(f"*{value.removeprefix('@')}")
+        yield f"{value} was matched whole: write {pattern} for all names that end with it"
     elif value.endswith("@") and len(value) > 1:
-        yield f"{value} was matched whole: write '{value}*' for this name in every domain"
+        yield f"{value} was matched whole: write {quote(f'{value}*')} for this name in every domain"
     elif not _has_pattern(value) and not ip_key(normal_ip(value)):
-        domain = f"@{value} for the domain, or " if "." in value and is_address else ""
-        yield f"{value} was matched whole: write {domain}'*{value}*' to match part of it"
+        domain = f"{quote(f'@{value}')} for the domain, or " if "." in value and is_address else ""
+        yield f"{value} was matched whole: write {domain}{quote(f'*{value}*')} to match part of it"
 
 
 def _of_exact_values(arguments: Namespace) -> Iterator[str]:
@@ -95,7 +97,7 @@ def _of_hosts(arguments: Namespace, store: Store, zone: tzinfo) -> Iterator[str]
         short = given.partition(".")[0]
         near = [host for host in known if short in host_names(host) or (short and short in host)]
         if near and given not in (name for host in known for name in host_names(host)):
-            yield f"-h {given}: the logs have {', '.join(near[:_MOST])}: write -h {near[0]}"
+            yield f"-h {given}: the logs have {', '.join(near[:_MOST])}: write -h {quote(near[0])}"
 
 
 def _of_outcomes(arguments: Namespace) -> Iterator[str]:

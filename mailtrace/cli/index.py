@@ -8,6 +8,7 @@ from argparse import BooleanOptionalAction, Namespace
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import closing
+from shlex import quote
 
 from mailtrace.cli.check import check
 from mailtrace.cli.conflicts import OF_THE_INDEXER, refuse
@@ -263,7 +264,9 @@ def _summarise(report: Report, store: str, seconds: float, *, interrupted: bool 
         lines.append("interrupted: the next run reads the rest")
     for path in sorted(report.unfinished):
         lines.append(f"{path}: the last line is incomplete: left for the next run")
-    lines += [f"{path}: no line of Postfix, sendmail or Exim: see --explain {path}" for path in report.without_mail]
+    lines += [
+        f"{path}: no line of Postfix, sendmail or Exim: see --explain {quote(path)}" for path in report.without_mail
+    ]
     lines += [f"refused by the store: {refused.transaction}: {refused.reason}" for refused in report.refused]
     for line in lines + report.notes:
         print(safe(line), file=sys.stderr)

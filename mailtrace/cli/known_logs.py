@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from datetime import datetime, timezone, tzinfo
 from pathlib import Path
+from shlex import quote
 from typing import Final
 
 from mailtrace.errors import LogError, StoreError, StoreUnavailableError
@@ -75,7 +76,7 @@ def _state(checkpoint: Checkpoint, zone: tzinfo, now: float) -> tuple[str, str]:
         return text, ""
     return text, (
         f"{checkpoint.path} has {left:,} bytes that no run has read for {duration(int(waits))}: run mailtrace-index"
-        f" {checkpoint.path}, and see whether cron or the service still runs (systemctl status mailtrace)"
+        f" {quote(checkpoint.path)}, and see whether cron or the service still runs (systemctl status mailtrace)"
     )
 
 
@@ -87,8 +88,8 @@ def _state_of_compressed(checkpoint: Checkpoint, size: int, last_line: str, now:
     if packed is not None or not _begins_like(checkpoint):
         return f"{size:,} bytes, another file has this name by now{last_line}", ""
     problem = (
-        f"{checkpoint.path} was not read to its end, {_ago(waits)}: run mailtrace-index {checkpoint.path}; if it is"
-        " damaged, restore it first"
+        f"{checkpoint.path} was not read to its end, {_ago(waits)}: run mailtrace-index {quote(checkpoint.path)}; if"
+        " it is damaged, restore it first"
     )
     return f"{size:,} bytes, not read to its end{last_line}", problem if waits >= _LATE_SECONDS else ""
 

@@ -5,6 +5,7 @@ import os
 import re
 from collections.abc import Callable, Iterable
 from datetime import tzinfo
+from shlex import quote
 from typing import Any, Final
 
 from mailtrace.cli.date_arguments import parse_age, parse_date, parse_delay
@@ -287,7 +288,9 @@ def _word(value: str) -> Word:
 
 def _peer(value: str) -> Pattern:
     if value.strip().startswith("@"):
-        raise UsageError(f"{value}: name a host, not the domain of an address: write {value[1:]} or '*.{value[1:]}'")
+        name = value.strip()[1:]
+        hosts = f"{quote(name)} or {quote(f'*.{name}')}"
+        raise UsageError(f"{value}: name a host, not the domain of an address: write {hosts}")
     return Pattern.of_peer(value)
 
 

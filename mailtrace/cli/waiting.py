@@ -1,5 +1,6 @@
 """What the indexer says on a terminal while it waits for another one (`--wait`)."""
 
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 
@@ -28,4 +29,4 @@ def _described(process: int | None) -> str:
     begin = next((i for i, word in enumerate(names) if Path(word).name == "mailtrace-index"), 0)
     if not names:
         return f"process {process}"
-    return f"process {process} ({' '.join(['mailtrace-index' if begin else names[0], *names[begin + 1 :]])})"
+    return f"process {process} ({shlex.join(['mailtrace-index' if begin else names[0], *names[begin + 1 :]])})"

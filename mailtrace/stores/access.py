@@ -4,6 +4,7 @@ import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from shlex import quote
 from typing import Final, TypeAlias
 
 from mailtrace.errors import UsageError
@@ -28,7 +29,9 @@ def expanded(path: str) -> str:
     """
     found = os.path.expanduser(path)  # noqa: PTH111 # Path.expanduser normalises, and raises a RuntimeError
     if found.startswith("~"):
-        raise UsageError(f"{path}: no home folder: write the whole path, or ./{path} for a file of this name")
+        raise UsageError(
+            f"{path}: no home folder: write the whole path, or {quote(f'./{path}')} for a file of this name"
+        )
     return found
 
 

@@ -4,6 +4,7 @@ import os
 import stat
 from contextlib import suppress
 from pathlib import Path
+from shlex import quote
 
 from mailtrace.errors import StoreError
 
@@ -57,8 +58,8 @@ def _how_to_read(closed: Path) -> str:
     group, user = _group(found.st_gid), _user(os.geteuid())
     if not found.st_mode & needed:
         return (
-            f"only {_owner(closed)} may open {closed}: as root, run chmod g+{'rx' if closed.is_dir() else 'r'} {closed}"
-            f" and usermod -aG {group} {user}"
+            f"only {_owner(closed)} may open {closed}: as root, run chmod g+{'rx' if closed.is_dir() else 'r'}"
+            f" {quote(str(closed))} and usermod -aG {group} {user}"
         )
     if _is_member(user, found.st_gid):
         return f"log in again, because {user} has become a member of the group {group} since this login"

@@ -344,6 +344,7 @@ def test_a_search_for_a_whole_value_gets_no_hint(indexed, word):
             ["--relay", "@bar.com"],
             "--relay @bar.com: name a host, not the domain of an address: write bar.com or '*.bar.com'",
         ),
+        (["-c", "@o'b.com"], """: write 'o'"'"'b.com' or '*.o'"'"'b.com'\n"""),
         (["--status", ""], "--status '': empty text finds nothing"),
         (["-q", " "], "-q '': empty text finds nothing"),
         (["--last", "2x"], "--last 2x: not a duration"),

@@ -1,5 +1,7 @@
 """Secrets in files: only their owner may have access, and each file has one line."""
 
+import shlex
+
 import pytest
 
 from mailtrace.cli.credentials import access_of
@@ -24,6 +26,14 @@ def test_a_secret_file_that_others_may_access_is_refused(file, variable, mode):
     with pytest.raises(UsageError) as raised:
         access_of({variable: str(file)})
     assert f"{file} contains a secret, but other users may access it: run chmod 600 {file}" == str(raised.value)
+
+
+def test_the_command_that_protects_a_secret_file_can_be_pasted_into_a_shell(file):
+    file = file.rename(file.with_name("bob's secret"))
+    file.chmod(0o644)
+    with pytest.raises(UsageError) as raised:
+        access_of({"MAILTRACE_PASSWORD_FILE": str(file)})
+    assert ["chmod", "600", str(file)] == shlex.split(str(raised.value).partition(": run ")[2])
 
 
 @pytest.mark.parametrize(("variable", "member"), SECRETS.items())

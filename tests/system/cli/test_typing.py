@@ -1,5 +1,7 @@
 """What a person types: long flags, typing errors, flags that cannot be combined, and hints when nothing is found."""
 
+import subprocess
+
 import pytest
 
 from helpers.mail_log import many, to_a_list
@@ -163,6 +165,15 @@ PART = "was matched whole: write"
         (["-c", ".example.net"], f".example.net {PART} '*.example.net'"),
         (["--relay", "mx.example"], f"mx.example {PART} '*mx.example*' to match part of it"),
         (["--login", "bo"], f"bo {PART} '*bo*' to match part of it"),
+        (["-f", "o'brien@"], f"""o'brien@ {PART} 'o'"'"'brien@*' for this name"""),
+        (["-t", "o'brien"], f"""o'brien {PART} '*o'"'"'brien*' to match"""),
+        (["-t", ".o'brien.test"], f""".o'brien.test {PART} '*.o'"'"'brien.test' for all"""),
+        (["-t", "@*.o'b.test"], f"""@*.o'b.test {PART} '*@*.o'"'"'b.test' for every address"""),
+        (
+            ["-t", "o'brien.test"],
+            f"""o'brien.test {PART} '@o'"'"'brien.test' for the domain, or '*o'"'"'brien.test*'""",
+        ),
+        (["-t", "o'b@x.test,$c@y.test"], """for several, write -t 'o'"'"'b@x.test' -t '$c@y.test'"""),
         (["-q", "4A*"], "-q 4A*: queue IDs match exactly, not by pattern"),
         (["-q", "4a00000001"], "-q 4a00000001: queue IDs match exactly: upper and lower case differ"),
         (["--status", "450 *"], "--status 450 *: this is plain text, not a pattern"),
@@ -179,6 +190,18 @@ def test_nothing_found_hints_at_what_may_be_meant(indexed, flags, hint):
     done = indexed.search(*flags)
     assert (1, "") == (done.returncode, done.stdout)
     assert hint in done.stderr
+
+
+def test_a_hint_can_be_pasted_into_a_shell(indexed):
+    name = "o'brien | echo $HOME `id` &"
+    hint = indexed.search("-f", name).stderr.partition(PART)[2].partition(" to match part of it")[0]
+    pasted = subprocess.run(["sh", "-c", f"printf %s {hint}"], capture_output=True, text=True, check=True)
+    assert f"*{name}*" == pasted.stdout
+
+
+def test_a_file_name_in_a_message_can_be_pasted_into_a_shell(commands):
+    (commands.folder / "alice's mail.log").write_text("no mail\n")
+    assert """see --explain 'alice'"'"'s mail.log'\n""" in commands.index("alice's mail.log").stderr
 
 
 def test_a_long_host_name_in_the_log_is_found_by_its_short_one_and_hinted_at(commands):
