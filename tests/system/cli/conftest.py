@@ -56,3 +56,35 @@ class Commands:
 @pytest.fixture
 def commands(tmp_path):
     return Commands(tmp_path)
+
+
+class IndexedOnce:
+    """Indexes a log once in a test run; each later test gets a copy of the store."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._known: dict[object, tuple[Path, subprocess.CompletedProcess[str]]] = {}
+
+    def __call__(self, commands: Commands, *arguments: object, given: bytes = b"") -> subprocess.CompletedProcess[str]:
+        """Do as `commands.index`, in a folder without a store; return how the first run ended."""
+        files = sorted((path.name, path.read_bytes()) for path in commands.folder.iterdir() if path.is_file())
+        wanted = tuple(map(str, arguments)), given, tuple(files)
+        if known := self._known.get(wanted):
+            _copy(known[0], commands.folder / "store")
+            return known[1]
+        done = commands.index(*arguments, given=given)
+        kept = self._folder / str(len(self._known))
+        _copy(commands.folder / "store", kept)
+        self._known[wanted] = kept, done
+        return done
+
+
+def _copy(folder: Path, target: Path) -> None:
+    """Copy a folder with owners and modes."""
+    subprocess.run(["cp", "-a", "-T", folder, target], check=True)
+
+
+@pytest.fixture(scope="session")
+def index_once(tmp_path_factory):
+    """Return a function that indexes for tests that search only."""
+    return IndexedOnce(tmp_path_factory.mktemp("indexed"))

@@ -23,8 +23,8 @@ LOG = "".join(f"2026-11-29T{line[:8]}+00:00 mx postfix/{line[9:]}\n" for line in
 
 
 @pytest.fixture
-def indexed(commands):
-    done = commands.index("-q", "-", given=LOG.encode())
+def indexed(commands, index_once):
+    done = index_once(commands, "-q", "-", given=LOG.encode())
     assert (0, "") == (done.returncode, done.stderr)
     return commands
 

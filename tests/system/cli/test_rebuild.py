@@ -10,8 +10,8 @@ SAMPLES = Path(__file__).parents[3] / "sample_logs"
 
 
 @pytest.fixture
-def indexed(commands):
-    done = commands.index("-q", "-y", 2011, "--tz", "Europe/Madrid", SAMPLES / "sendmail.log")
+def indexed(commands, index_once):
+    done = index_once(commands, "-q", "-y", 2011, "--tz", "Europe/Madrid", SAMPLES / "sendmail.log")
     assert 0 == done.returncode, done.stderr
     return commands
 

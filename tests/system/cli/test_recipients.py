@@ -12,13 +12,13 @@ OTHERS = "--all-recipients shows them"
 
 
 @pytest.fixture
-def indexed(commands):
+def indexed(commands, index_once):
     refused = (
         "2026-11-20T12:00:00+00:00 mx1 postfix/smtpd[9]: NOQUEUE: reject: RCPT from bad.test[192.0.2.66]: 554 5.7.1"
         " Service unavailable; from=<x@bad.test> to=<bob@example.org> proto=ESMTP helo=<bad>\n"
     )
     (commands.folder / "mail.log").write_text(to_a_list() + message("4A00000002") + refused)
-    done = commands.index("mail.log")
+    done = index_once(commands, "mail.log")
     assert 0 == done.returncode, done.stderr
     return commands
 

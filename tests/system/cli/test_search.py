@@ -20,8 +20,8 @@ EXAMPLE = ["-f", "bob@foo.com", "-d", "2011-12-15 00:00:00", "-D", "2011-12-17 0
 
 
 @pytest.fixture
-def indexed(commands):
-    done = commands.index("-y", 2011, "--tz", "Europe/Madrid", SAMPLES / "sendmail.log")
+def indexed(commands, index_once):
+    done = index_once(commands, "-y", 2011, "--tz", "Europe/Madrid", SAMPLES / "sendmail.log")
     assert 0 == done.returncode, done.stderr
     return commands
 

@@ -15,9 +15,9 @@ MORE = "these are the newest 100, 30 more match: -r 130 shows all, and so does a
 
 
 @pytest.fixture
-def indexed(commands):
+def indexed(commands, index_once):
     (commands.folder / "mail.log").write_text(many(NUMBER))
-    assert 0 == commands.index("mail.log").returncode
+    assert 0 == index_once(commands, "mail.log").returncode
     return commands
 
 

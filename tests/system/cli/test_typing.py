@@ -8,9 +8,9 @@ from helpers.mail_log import many, to_a_list
 
 
 @pytest.fixture
-def indexed(commands):
+def indexed(commands, index_once):
     (commands.folder / "mail.log").write_text(to_a_list(strangers=2) + many(3))
-    assert 0 == commands.index("mail.log").returncode
+    assert 0 == index_once(commands, "mail.log").returncode
     return commands
 
 
