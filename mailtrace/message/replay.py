@@ -107,7 +107,7 @@ def _add_event(
     else:
         found.add(line.time, fact, (line,))
         if isinstance(fact, (Client, Sender)):
-            add_told(found, line, sessions.begin(line, fact))
+            add_told(found, line, sessions.begin(line, fact, is_replay=True))
 
 
 def add_told(transaction: Transaction, record: Record, told: Told) -> None:

@@ -17,6 +17,9 @@ _MAX_SESSIONS: Final = 5_000
 _MAX_HOLDS: Final = 100
 _LONGEST_WAIT: Final = 300 * SECOND
 """The longest time between two SMTP commands (postconf(5), smtpd_timeout)."""
+_LONGEST_PAUSE: Final = 4 * 3600 * SECOND
+"""The longest time between two messages of a session of sendmail, or its login and the first: a client may take an hour
+for each command and for each block of a message (op.me, Timeout.command and Timeout.datablock), but rarely does."""
 _DISORDER: Final = 5 * SECOND
 """How far lines can be out of order."""
 
@@ -28,7 +31,7 @@ class _Session(NamedTuple):
     client: str
     """As `name [ip]`."""
     time: int
-    """The time of the last line, in microseconds since 1970."""
+    """The time of the last line, in microseconds since 1970; 0 if an earlier version has not kept it."""
     facts: tuple[Fact, ...]
     """A `Login` (sendmail), a `Client` (before-queue filter), or a `Refusal` for each hold; empty once used."""
     lines: Lines
@@ -59,7 +62,7 @@ class Sessions:
     def keep(self, record: Record, parsed: Parsed) -> None:
         """Keep what a line without a queue ID says about the next message of its process."""
         if type(parsed) is Authenticated:
-            # A login applies to every message of the session.
+            # A login applies to every message of the session, which ends without a line.
             self._keep(record, _Session(parsed.client, record.time, (Login(parsed.login),), (record,)))
         elif type(parsed) is Announced:
             self._announce(record, parsed.fact)
@@ -84,8 +87,10 @@ class Sessions:
         session = self.open.get(process)
         return session is not None and not (session.is_of(Login) and session.client != client)
 
-    def begin(self, record: Record, beginning: Client | Sender) -> Told:
+    def begin(self, record: Record, beginning: Client | Sender, *, is_replay: bool = False) -> Told:
         """Return what was kept for the message that begins with this line.
+
+        In a replay, a login is known to be that of the message; the lines between them belong to other messages.
 
         smtpd(8) drops a hold when the client sends RSET or disconnects. The lines about that come with every session
         and are not followed; instead, a message of another client or a long pause ends a hold. The remaining error is
@@ -96,7 +101,10 @@ class Sessions:
             return _NOTHING
         is_same = session.client == beginning.client
         if session.is_of(Login):
-            return Told(session.facts, session.lines) if is_same and isinstance(beginning, Sender) else _NOTHING
+            if not is_same or not isinstance(beginning, Sender) or not (is_replay or _lasts(session, record)):
+                return _NOTHING
+            self._keep(record, session._replace(time=max(session.time, record.time)))
+            return Told(session.facts, session.lines)
         if not session.is_of(Refusal):
             return _NOTHING
         self._close(record, session)
@@ -192,6 +200,11 @@ def _is_same_message(session: _Session, refusal: Refusal) -> bool:
 
 def _is_soon(session: _Session, record: Record) -> bool:
     return -_DISORDER <= record.time - session.time <= _LONGEST_WAIT
+
+
+def _lasts(session: _Session, record: Record) -> bool:
+    """Return whether a message can be of the session; later, another process may have the same number."""
+    return not session.time or -_DISORDER <= record.time - session.time <= _LONGEST_PAUSE
 
 
 def _login(client: Fact) -> Login | None:

@@ -324,6 +324,44 @@ def test_the_newest_login_of_a_process_wins_over_that_of_the_previous_log(tmp_pa
     assert [document["login"] for document in documents(trial.store)] == ["bob", "alice"]
 
 
+def logged_in(*times):
+    """Return the lines of a login to sendmail, and of a message at each of these times from its client and process."""
+    first, *_ = times
+    return [
+        f"{first} mx sm-mta[42]: AUTH=server, relay=h [192.0.2.1], authid=alice, mech=PLAIN, bits=0",
+        *(
+            f"{at} mx sm-mta[42]: 425A{number:02}Xx000042: from=<a@x>, size=900, class=0, nrcpts=1, msgid=<{number}@x>,"
+            " proto=ESMTP, daemon=MTA, relay=h [192.0.2.1]"
+            for number, at in enumerate(times)
+        ),
+    ]
+
+
+SESSIONS = {
+    "a message after an hour": (["Mar  5 10:00:00", "Mar  5 11:00:00"], ["alice"] * 2),
+    "a message every three hours": (
+        [f"Mar  {5 + hour // 24} {hour % 24:02}:00:00" for hour in range(0, 30, 3)],
+        ["alice"] * 10,
+    ),
+    "a process of the next day": (["Mar  5 10:00:00", "Mar  5 10:05:00", "Mar  6 10:00:00"], ["alice"] * 2 + [None]),
+    "a process of a month later": (["Mar  5 10:00:00", "Apr  5 10:00:00", "Apr  5 10:00:01"], ["alice", None, None]),
+}
+
+
+@pytest.mark.parametrize("name", SESSIONS)
+def test_a_login_to_sendmail_lasts_as_long_as_its_session_can(tmp_path, name):
+    """Another process may have the same number later."""
+    times, logins = SESSIONS[name]
+    lines, whole = logged_in(*times), Trial(tmp_path)
+    whole.append(lines)
+    expected = documents(whole.store)
+    assert logins == [document["login"] for document in expected][::-1]
+    for cut in range(1, len(lines)):
+        assert found_in_runs(tmp_path / f"{cut}", lines, cut, rotated=False) == expected, cut
+    assert 0 == index(whole.store, [], "--rebuild").status
+    assert documents(whole.store) == expected
+
+
 def test_logins_in_the_checkpoint_of_an_earlier_version_are_loaded(tmp_path):
     trial = Trial(tmp_path)
     trial.append(["Mar  5 10:00:00 mx sm-mta[42]: AUTH=server, relay=h [192.0.2.1], authid=alice, mech=PLAIN, bits=0"])
