@@ -7,18 +7,22 @@ from datetime import tzinfo
 from typing import TYPE_CHECKING, Final
 
 from mailtrace.errors import UsageError
+from mailtrace.search.queue import end_of_logs
 from mailtrace.search.tally import SECOND, Span
 
 if TYPE_CHECKING:  # keeps `--help` quick
     from mailtrace.search.overview import Overview
     from mailtrace.search.query import Query
+    from mailtrace.search.queue import Search
 
 _DAY: Final = 86_400 * SECOND
 """The length of a span whose begin is not given."""
 
 
-def span_of(query: Query, zone: tzinfo, now: float) -> Span:
+def span_of(query: Query, zone: tzinfo, now: float, search: Search) -> Span:
     """Return the span of an overview: the dates of a query, until now unless it ends before; by default one day.
+
+    Without an end, it ends as the logs do, if none of them is still written.
 
     Raises:
         UsageError: the dates are in the future.
@@ -26,6 +30,9 @@ def span_of(query: Query, zone: tzinfo, now: float) -> Span:
     latest = round(now * SECOND)
     until = latest if query.until is None else min(query.until, latest)
     since = until - _DAY if query.since is None else query.since
+    if query.since is not None and query.until is None:
+        end = round(end_of_logs(search, now) * SECOND)
+        until = end if end >= since else until
     if since > until:
         raise UsageError("--overview: these dates are in the future")
     return Span(since, until, zone)

@@ -71,7 +71,7 @@ def _search(argv: Sequence[str]) -> ExitStatus:
 
 def _overview(search: _Search) -> ExitStatus:
     """Print the overview; with `-q` nothing at all if there is nothing in it."""
-    span = span_of(search.query, search.zone, search.now)
+    span = span_of(search.query, search.zone, search.now, search.store.search)
     found = search.store.overview(search.query, span)
     if found.is_empty:
         dated = search._replace(query=span.of(search.query))
@@ -86,7 +86,7 @@ def _documents(search: _Search) -> bool:
     if (first := next(documents, None)) is None:
         return False
     selection = _Selection(search)
-    ages = Ages(search.store.search) if search.query.queued else None
+    ages = Ages(search.store.search, search.now) if search.query.queued else None
     search.terminal.write(_formatted(chain([first], documents), selection, search, ages))
     _say_ages(ages, search.zone)
     if selection.left and search.arguments.format in ("csv", "table"):
@@ -217,7 +217,7 @@ def _queue_groups(search: _Search, grouping: Grouping) -> bool:
     """Print the groups of what is in the queue, by age; return whether there are any."""
     from mailtrace.output.queue import queue_csv, queue_json, queue_text  # noqa: PLC0415 # as above
 
-    ages = Ages(search.store.search)
+    ages = Ages(search.store.search, search.now)
     groups = queue_groups(search.query, grouping, search.store.search(replace(search.query, limit=None)), ages)
     if not groups:
         return False
@@ -238,9 +238,10 @@ def _queue_groups(search: _Search, grouping: Grouping) -> bool:
 def _say_ages(ages: Ages | None, zone: tzinfo) -> None:
     """Say what ages count from."""
     if ages is not None:
-        from mailtrace.output.queue import last_lines_text  # noqa: PLC0415 # as above
+        from mailtrace.output.queue import ages_text  # noqa: PLC0415 # as above
 
-        _say(last_lines_text(ages.last_lines, zone))
+        for line in ages_text(ages, zone):
+            _say(line)
 
 
 def _nothing_found(search: _Search) -> ExitStatus:

@@ -46,13 +46,26 @@ def with_age(document: Document, ages: Ages) -> Document:
     return {**document, "age": ages.of(document)}
 
 
-def last_lines_text(last_lines: Mapping[str, datetime], zone: tzinfo) -> str:
-    """Return what ages count from."""
+def ages_text(ages: Ages, zone: tzinfo) -> Iterator[str]:
+    """Yield lines that tell what ages count from."""
+    written = {host: time for host, time in ages.last_lines.items() if ages.is_from_now(host)}
+    ended = {host: time for host, time in ages.last_lines.items() if host not in written}
+    if written:
+        yield f"ages count from now; the last known line of {_hosts(written)}: {_dates(written, zone)}"
+    if ended:
+        yield f"ages count from the last known line of {_hosts(ended)}, not from now: {_dates(ended, zone)}"
+
+
+def _hosts(last_lines: Mapping[str, datetime]) -> str:
+    return "the host" if len(last_lines) == 1 else "each host"
+
+
+def _dates(last_lines: Mapping[str, datetime], zone: tzinfo) -> str:
+    """Return hosts with their last lines, the latest first."""
     latest = sorted(last_lines.items(), key=lambda item: item[1], reverse=True)
     shown = [f"{host} {local_time(time.isoformat(), zone)}" for host, time in latest[:_MOST_HOSTS]]
     more = [f"{len(latest) - _MOST_HOSTS} more"] if len(latest) > _MOST_HOSTS else []
-    host = "the host" if len(latest) == 1 else "each host"
-    return f"ages count from the last known line of {host}, not from now: {', '.join(shown + more)}"
+    return ", ".join(shown + more)
 
 
 def queue_text(groups: Sequence[QueueGroup], every: Sequence[QueueGroup], grouping: Grouping) -> Iterator[str]:

@@ -1,12 +1,13 @@
 """The queues of the servers, as far as their logs tell: the age of each message, and groups by age as qshape(1) has.
 
-Ages count from the last known line of a host, and not from now: what happened after the end of a log is unknown.
+Ages count from now while the log of a host is written, else from its last known line: what happened after the end of a
+log is unknown.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from datetime import datetime
+from datetime import datetime, timedelta, timezone
 from itertools import islice
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
@@ -28,6 +29,8 @@ MINUTES: Final = (5, 10, 20, 40, 80, 160, 320, 640, 1280)
 """The upper limits of the groups by age; one more group has what is older."""
 _NEWEST: Final = 100
 """How many of the newest documents of a host are read to find its last line."""
+_PAUSE: Final = timedelta(days=1)
+"""The longest time between two lines of a log that is still written, or read once a day."""
 _UNTRIED: Final = {
     **dict.fromkeys(("recipient", "orig_to", "relay", "relay_host", "relay_ip", "delay")),
     "outcome": "queued",
@@ -37,15 +40,37 @@ _UNTRIED: Final = {
 """Stands for a recipient that the log does not name yet."""
 
 
+def _last_line(document: Document) -> datetime:
+    """Return the time of the last known line of a document, as far as it tells."""
+    return max(map(datetime.fromisoformat, [document["date"], *(result["last_date"] for result in document["to"])]))
+
+
+def _is_written(last_line: datetime, now: datetime) -> bool:
+    """Return whether a log with this last line is still written."""
+    return timedelta() <= now - last_line <= _PAUSE
+
+
+def end_of_logs(search: Search, now: float) -> float:
+    """Return until when the logs tell what happened, in seconds since 1970: until now if any is still written."""
+    found: list[datetime] = []
+    present = datetime.fromtimestamp(now, timezone.utc)
+    for query in (Query(limit=_NEWEST), Query(queued=True)):
+        found += map(_last_line, search(query))
+        if not found or max(found) > present or _is_written(max(found), present):
+            return now
+    return max(found).timestamp()
+
+
 class Ages:
-    """The ages of messages, by the last line of their hosts.
+    """The ages of messages: from `now` if the log of their host is still written, else from its last line.
 
     The last line is that of the newest documents or of those in the queue: a server logs each attempt to empty it.
     """
 
-    def __init__(self, search: Search) -> None:
+    def __init__(self, search: Search, now: float | None = None) -> None:
         self.last_lines: dict[str, datetime] = {}
         """The time of the last known line of each host with mail in its queue."""
+        self._now = None if now is None else datetime.fromtimestamp(now, timezone.utc)
         for document in search(Query(queued=True)):
             self._add(document)
         for host in list(self.last_lines):
@@ -54,15 +79,20 @@ class Ages:
                 self._add(document)
 
     def _add(self, document: Document) -> None:
-        dates = [document["date"], *(result["last_date"] for result in document["to"])]
-        latest, host = max(map(datetime.fromisoformat, dates)), document["host"]
+        latest, host = _last_line(document), document["host"]
         self.last_lines[host] = max(latest, self.last_lines.get(host, latest))
+
+    def is_from_now(self, host: str) -> bool:
+        """Return whether the ages of the messages of a host count from now."""
+        return self._now is not None and _is_written(self.last_lines[host], self._now)
 
     def of(self, document: Document) -> float:
         """Return how long a message has been in the queue, in seconds."""
-        begin = datetime.fromisoformat(document["date"])
+        begin, host = datetime.fromisoformat(document["date"]), document["host"]
+        if self._now is not None and host in self.last_lines and self.is_from_now(host):
+            return max((self._now - begin).total_seconds(), 0.0)
         # A message that came after the last lines were read is new.
-        return (max(self.last_lines.get(document["host"], begin), begin) - begin).total_seconds()
+        return (max(self.last_lines.get(host, begin), begin) - begin).total_seconds()
 
 
 class QueueGroup(NamedTuple):

@@ -3,6 +3,8 @@
 import csv
 import io
 import json
+import re
+from datetime import datetime, timedelta, timezone
 
 import pytest
 
@@ -19,7 +21,7 @@ LINES = (
     "11:50:00 qmgr[9]: 4A0000000C: from=<bob@foo.com>, size=1, nrcpt=3 (queue active)",
     f"12:00:00 smtp[9]: 4A0000000A: to=<a@slow.example>, {NONE}, delay=14400, dsn=4.4.1, status=deferred (still so)",
 )
-LOG = "".join(f"2026-11-29T{line[:8]}+00:00 mx postfix/{line[9:]}\n" for line in LINES)
+LOG = "".join(f"2025-11-29T{line[:8]}+00:00 mx postfix/{line[9:]}\n" for line in LINES)
 
 
 @pytest.fixture
@@ -36,7 +38,30 @@ def test_age_and_reason_of_what_is_in_the_queue_are_shown(indexed):
     assert ["queued: 10 min", "queued: 4 h, deferred (still so)"] == [
         line for line in lines if line.startswith("queued:")
     ]
-    assert "ages count from the last known line of the host, not from now: mx 2026-11-29 12:00:00\n" == done.stderr
+    assert "ages count from the last known line of the host, not from now: mx 2025-11-29 12:00:00\n" == done.stderr
+
+
+@pytest.mark.parametrize("since", [("-d", "2025-11-29"), ("-d", "2025-11-29", "-f", "bob@foo.com")])
+def test_an_overview_and_the_queue_count_ages_from_the_end_of_an_old_log(indexed, since):
+    """The message of 08:00 is four hours old at the last line; no age is counted from now, which may be years later."""
+    text = indexed.search("--overview", *since).stdout
+    assert text.startswith("Mail from 2025-11-29 00:00 to 2025-11-29 12:00\n")
+    assert re.search(r"\n +1 +4 h  slow\.example\n", text)
+    found = json.loads(indexed.search("--overview", *since, "--format", "json").stdout)
+    assert {"deferred": 1, "queued": 1} == found["queue"]["outcomes"]
+
+
+def test_an_overview_and_the_queue_count_ages_from_now_if_the_log_is_written(commands):
+    """The last line is of ten minutes ago: what waits is older by now."""
+    now = datetime.now(timezone.utc)
+    lines = [(now - timedelta(minutes=70), LINES[0]), (now - timedelta(minutes=10), LINES[1])]
+    log = "".join(f"{at.isoformat()} mx postfix/{line[9:]}\n" for at, line in lines)
+    assert 0 == commands.index("-q", "-", given=log.encode()).returncode
+    done = commands.search("--queued")
+    assert re.search(r"\nqueued: 1 h 1\d min", done.stdout)
+    assert done.stderr.startswith("ages count from now; the last known line of the host: mx ")
+    for dates in ([], ["-d", "2 hours ago"]):
+        assert re.search(r"\n +1 +1 h 1\d min  slow\.example\n", commands.search("--overview", *dates).stdout)
 
 
 def test_json_has_the_age_in_seconds(indexed):
@@ -77,7 +102,7 @@ recipients  5  10  20  40  80  160  320  640  1280  1280+  to-domain
          1  0   0   0   0   0    0    1    0     0      0  slow.example
 """
     )
-    assert "not from now: mx 2026-11-29 12:00:00" in done.stderr
+    assert "not from now: mx 2025-11-29 12:00:00" in done.stderr
     limited = indexed.search("--queued", "--by", "to-domain", "-r", 1)
     assert "4  0   0   3   0   0    0    1    0     0      0  TOTAL" in limited.stdout
     assert "1 more: -r 2 shows all" in limited.stderr

@@ -1,14 +1,16 @@
-"""The queue: ages count from the last line of a host, and groups have a column for each age."""
+"""The queue: what ages count from, and groups with a column for each age."""
 
+from datetime import datetime
 from itertools import chain
 
 import pytest
 
 from helpers.documents import document, entry
+from mailtrace.output.queue import ages_text
 from mailtrace.search.groups import SORTS, Grouping
 from mailtrace.search.patterns import Pattern
 from mailtrace.search.query import Query, Word, matches, untried_in
-from mailtrace.search.queue import MINUTES, Ages, has_ages, queue_groups
+from mailtrace.search.queue import MINUTES, Ages, end_of_logs, has_ages, queue_groups
 from mailtrace.syslog.timezones import zone_of
 
 UTC = zone_of("UTC")
@@ -25,9 +27,17 @@ def waiting(minutes, *entries, **members):
     return document(*dated, **{"date": at(minutes), "removed": False, **members})
 
 
-def ages_of(*documents):
+def search_of(*documents):
     newest_first = sorted(documents, key=lambda each: each["date"], reverse=True)
-    return Ages(lambda query: [each for each in newest_first if matches(query, each)])
+    return lambda query: [each for each in newest_first if matches(query, each)]
+
+
+def ages_of(*documents):
+    return Ages(search_of(*documents))
+
+
+def seconds(minutes):
+    return datetime.fromisoformat(at(0)).timestamp() + 60 * minutes
 
 
 def numbers(documents, by="to-domain", **asked):
@@ -45,6 +55,42 @@ def test_an_age_counts_from_the_last_line_of_the_host():
     assert {"smtp.foo.com": at(60), "other": at(600)} == {
         host: time.isoformat() for host, time in ages.last_lines.items()
     }
+
+
+@pytest.mark.parametrize(("minutes", "age"), [(61, 3660), (60 + 1440, 90000), (61 + 1440, 3600), (59, 3600)])
+def test_an_age_counts_from_now_while_the_log_of_the_host_is_written(minutes, age):
+    """A clock that is behind that of the host does not make the message younger."""
+    mail, gone = waiting(0), {**waiting(60), "removed": True}
+    ages = Ages(search_of(mail, gone), seconds(minutes))
+    assert age == ages.of(mail)
+    assert ages.is_from_now("smtp.foo.com") is (age != 3600)
+
+
+def test_a_host_whose_log_has_ended_is_none_whose_log_is_written():
+    ended, written = waiting(0), waiting(1430, host="other")
+    ages = Ages(search_of(ended, written), seconds(1441))
+    assert [0, 660] == [ages.of(ended), ages.of(written)]
+    later = {**waiting(0), "date": "2026-01-02T00:02:00+00:00"}
+    assert 0 == ages.of({**later, "host": "other"}) == ages.of({**later, "host": "new"})
+    assert [
+        "ages count from now; the last known line of the host: other 2026-01-01 23:50:00",
+        "ages count from the last known line of the host, not from now: smtp.foo.com 2026-01-01 00:00:00",
+    ] == list(ages_text(ages, UTC))
+
+
+def test_logs_end_with_their_last_line_unless_one_is_still_written():
+    mail, gone = waiting(0), {**waiting(60, host="other"), "removed": True}
+    retried = waiting(0, entry("a@x", "deferred", last_date=at(90)))
+    for documents, now, end in (
+        ((mail, gone), 60, 60),
+        ((mail, gone), 60 + 1440, 60 + 1440),
+        ((mail, gone), 61 + 1440, 60),
+        ((retried, gone), 61 + 1440, 61 + 1440),
+        ((retried, gone), 91 + 1440, 90),
+        ((mail, gone), 59, 59),
+        ((), 7, 7),
+    ):
+        assert seconds(end) == end_of_logs(search_of(*documents), seconds(now)), (now, end)
 
 
 def test_a_retry_is_a_line_of_its_host_too():
