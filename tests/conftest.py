@@ -11,10 +11,10 @@ from helpers.elasticsearch_server import (
     IS_OPENSEARCH,
     NoServerError,
     client_of,
-    elasticsearch_server,
     give_up,
     own_prefix,
 )
+from helpers.shared_server import SharedServer
 
 if TYPE_CHECKING:
     from elasticsearch import Elasticsearch
@@ -22,23 +22,58 @@ if TYPE_CHECKING:
     from mailtrace.stores.elasticsearch.store import ElasticsearchStore
 
 
+_RUNNING = os.environ.get("MAILTRACE_TEST_ELASTICSEARCH")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):  # the process that starts and ends all others
+        SharedServer.prepared()
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Start the server before the first test needs it."""
+    if not _RUNNING and not session.config.option.collectonly and any(map(_needs_server, session.items)):
+        SharedServer().begin()
+
+
+def _needs_server(item: pytest.Item) -> bool:
+    stores = item.callspec.params.values() if hasattr(item, "callspec") else ()
+    return "elasticsearch_url" in getattr(item, "fixturenames", ()) or "elasticsearch" in stores
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):
+        SharedServer().end()
+
+
 @pytest.fixture(scope="session")
-def elasticsearch_url() -> Iterator[str]:
-    """Return the URL of the server in MAILTRACE_TEST_ELASTICSEARCH, or of one started for this run."""
-    if running := os.environ.get("MAILTRACE_TEST_ELASTICSEARCH"):
-        yield running
-        return
+def elasticsearch_url() -> str:
+    """Return the URL of the server in MAILTRACE_TEST_ELASTICSEARCH, or of the one that this test run shares."""
     try:
-        with elasticsearch_server("--ilm") as url:
-            yield url
+        return _RUNNING or SharedServer().url()
     except NoServerError as error:
         give_up(str(error))
+        raise
 
 
 @pytest.fixture
-def elasticsearch_prefix(elasticsearch_url: str) -> Iterator[str]:
+def server_turn(request: pytest.FixtureRequest, elasticsearch_url: str) -> Iterator[str]:
+    """Return the URL of the server, which other processes of the test run use too, except with `server_alone`."""
+    with SharedServer().turn(alone="server_alone" in request.fixturenames):
+        yield elasticsearch_url
+
+
+@pytest.fixture
+def server_alone(server_turn: str) -> Iterator["Elasticsearch"]:
+    """Return a client for a test that changes, or counts, what belongs to the whole server."""
+    with client_of(server_turn) as client:
+        yield client
+
+
+@pytest.fixture
+def elasticsearch_prefix(server_turn: str) -> Iterator[str]:
     """Return an index prefix for one test."""
-    with own_prefix(elasticsearch_url) as prefix:
+    with own_prefix(server_turn) as prefix:
         yield prefix
 
 

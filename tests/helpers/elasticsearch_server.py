@@ -1,9 +1,11 @@
 """Start a real Elasticsearch or OpenSearch for the tests, and give each test its own prefix on it."""
 
 import os
+import shutil
 import socket
 import ssl
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -23,6 +25,12 @@ OPENSEARCH_VARIABLE = "MAILTRACE_TEST_OPENSEARCH_VERSION"
 """The version of OpenSearch that takes the place of Elasticsearch in the tests."""
 IS_OPENSEARCH = OPENSEARCH_VARIABLE in os.environ
 SERVERS = Path(__file__).parents[1] / "servers" / ("opensearch" if IS_OPENSEARCH else "elasticsearch")
+
+SHORT_LIVED = ("--jvm", "-XX:TieredStopAtLevel=1")
+"""Options for a server of some minutes, in which the better compiler of the JVM takes more time than it saves."""
+_MEMORY = Path("/dev/shm")
+"""Files here are in memory."""
+_LEAST_MEMORY = 2 << 30
 
 needs_elasticsearch = pytest.mark.skipif(IS_OPENSEARCH, reason="tests what only Elasticsearch has")
 
@@ -49,14 +57,25 @@ def elasticsearch_server(*options: str) -> Iterator[str]:
     Raises:
         NoServerError: it does not start.
     """
-    port = str(free_port())
-    started = _run("start.sh", "--port", port, *start_options(*options))
-    if started.returncode:
-        raise NoServerError(started.stderr.strip() or f"start.sh ended with {started.returncode}")
+    port, folder = str(free_port()), data_folder()
     try:
+        started = run_script(
+            "start.sh", "--port", port, "--data", f"{folder}/data", *start_options(*options, *SHORT_LIVED)
+        )
+        if started.returncode:
+            raise NoServerError(started.stderr.strip() or f"start.sh ended with {started.returncode}")
         yield f"http://127.0.0.1:{port}"
     finally:
-        _run("stop.sh", "--port", port)
+        run_script("stop.sh", "--port", port)
+        shutil.rmtree(folder)
+
+
+def data_folder() -> Path:
+    """Return a new folder for the data of a server: in memory if there is enough, where no write waits for a disk."""
+    is_large = os.access(_MEMORY, os.W_OK) and shutil.disk_usage(_MEMORY).free >= _LEAST_MEMORY
+    folder = Path(tempfile.mkdtemp(prefix="mailtrace-test-", dir=_MEMORY if is_large else None))
+    folder.chmod(0o755)  # root starts the server as another user
+    return folder
 
 
 def client_of(url: str, **options: Any) -> "Elasticsearch":
@@ -81,7 +100,8 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _run(script: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
+def run_script(script: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    """Run a script of the server to its end."""
     return subprocess.run(
         ["bash", SERVERS / script, *arguments], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
     )
@@ -119,6 +139,10 @@ def give_up(reason: str) -> None:
     lacking(text)
 
 
+_NAMES_IN_A_REQUEST = 50
+"""Names of indices that the URL of a request has room for."""
+
+
 @contextmanager
 def own_prefix(url: str) -> Iterator[str]:
     """Yield an unused prefix; delete everything with this prefix from the server at the end."""
@@ -127,7 +151,8 @@ def own_prefix(url: str) -> Iterator[str]:
     context = ssl.create_default_context() if url.startswith("https:") else None
     with client_of(url, ssl_context=context) as client:
         quiet = client.options(ignore_status=(400, 404, 405))
-        for index in client.indices.get(index=[f"{prefix}-*", f"{prefix}_*"]):
-            client.indices.delete(index=index)
+        names = list(client.indices.get(index=[f"{prefix}-*", f"{prefix}_*"], features="aliases"))
+        for at in range(0, len(names), _NAMES_IN_A_REQUEST):
+            client.indices.delete(index=names[at : at + _NAMES_IN_A_REQUEST])
         quiet.indices.delete_index_template(name=prefix)
         quiet.ilm.delete_lifecycle(name=prefix)

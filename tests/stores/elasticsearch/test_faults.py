@@ -177,16 +177,16 @@ def test_an_index_that_is_deleted_between_a_look_up_and_a_write(client, store_of
 
 
 @pytest.fixture
-def few_shards(client):
+def few_shards(server_alone):
     """Return a function that limits how many more shards the cluster allows."""
     setting = "cluster.max_shards_per_node"
 
     def limit(more):
-        there = client.cluster.health()["active_shards"]
-        client.cluster.put_settings(persistent={setting: there + more + 1})
+        there = server_alone.cluster.health()["active_shards"]
+        server_alone.cluster.put_settings(persistent={setting: there + more + 1})
 
     yield limit
-    client.cluster.put_settings(persistent={setting: None})
+    server_alone.cluster.put_settings(persistent={setting: None})
 
 
 DAYS = [mail(number, AT + number * DAY * SECOND) for number in range(40)]
