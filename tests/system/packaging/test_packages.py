@@ -43,8 +43,9 @@ def packages(tmp_path_factory):
 def installed(packages, tmp_path_factory):
     """Return a new virtual environment with only the wheel and its dependencies."""
     folder = tmp_path_factory.mktemp("installed")
-    run(sys.executable, "-m", "venv", folder)
-    run(folder / "bin" / "pip", "install", "--disable-pip-version-check", packages[1])
+    run(sys.executable, "-m", "venv", "--without-pip", folder)
+    pip = (sys.executable, "-m", "pip", "--python", folder / "bin" / "python", "--disable-pip-version-check")
+    run(*pip, "install", packages[1])
     return folder
 
 
