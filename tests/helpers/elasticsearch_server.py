@@ -151,7 +151,7 @@ def own_prefix(url: str) -> Iterator[str]:
     context = ssl.create_default_context() if url.startswith("https:") else None
     with client_of(url, ssl_context=context) as client:
         quiet = client.options(ignore_status=(400, 404, 405))
-        names = list(client.indices.get(index=[f"{prefix}-*", f"{prefix}_*"], features="aliases"))
+        names = list(client.indices.get_alias(index=[f"{prefix}-*", f"{prefix}_*"]))
         for at in range(0, len(names), _NAMES_IN_A_REQUEST):
             client.indices.delete(index=names[at : at + _NAMES_IN_A_REQUEST])
         quiet.indices.delete_index_template(name=prefix)

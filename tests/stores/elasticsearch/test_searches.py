@@ -80,9 +80,7 @@ def test_a_search_reads_only_the_shards_of_its_days(searched):
         assert {max(number, 1) for number in shards} == {max(days, 1)}, query
 
 
-def test_a_search_with_many_results_takes_bounded_memory(
-    server_alone, store_of, elasticsearch_url, elasticsearch_prefix
-):
+def test_a_search_with_many_results_takes_bounded_memory(client, store_of, elasticsearch_url, elasticsearch_prefix):
     store = store_of(index_period="month")
     for first in range(0, MANY, 5000):
         put(store, *(mail(number, AT + number * SECOND // 10) for number in range(first, min(first + 5000, MANY))))
@@ -95,13 +93,12 @@ def test_a_search_with_many_results_takes_bounded_memory(
         peaks.append(peak)
     print(f"{MANY} documents: {peaks[1] / MIB:.0f} MiB, {(peaks[1] - peaks[0]) / MIB:.0f} MiB above one")
     assert peaks[1] - peaks[0] < 30 * MIB
-    assert open_contexts(server_alone) == 0
+    assert open_contexts(client, elasticsearch_prefix) == 0
 
 
-def open_contexts(client):
-    """Return how many points in time are open."""
-    state = client.nodes.stats(metric="indices", index_metric="search")["nodes"].values()
-    return sum(node["indices"]["search"]["open_contexts"] for node in state)
+def open_contexts(client, prefix):
+    """Return how many points in time are open, for each shard that they read."""
+    return client.indices.stats(index=f"{prefix}-*", metric="search")["_all"]["total"]["search"]["open_contexts"]
 
 
 @pytest.fixture
@@ -142,12 +139,12 @@ def manifold(number: int) -> Transaction:
     return made
 
 
-def test_ctrl_c_closes_the_point_in_time(server_alone, store_of, elasticsearch_url, elasticsearch_prefix):
+def test_ctrl_c_closes_the_point_in_time(client, store_of, elasticsearch_url, elasticsearch_prefix):
     put(store_of(), *(mail(number, AT + number) for number in range(2500)))
     command = [sys.executable, "-c", INTERRUPTED, elasticsearch_url, elasticsearch_prefix]
     done = subprocess.run(command, cwd=Path(__file__).parents[3], capture_output=True, text=True, check=False)
     assert "KeyboardInterrupt" in done.stderr
-    assert open_contexts(server_alone) == 0
+    assert open_contexts(client, elasticsearch_prefix) == 0
 
 
 def test_each_page_and_the_end_use_the_id_that_the_answer_before_gave(store_of, monkeypatch):
