@@ -14,27 +14,27 @@ from mailtrace.mta.grammars import grammar_of
 
 
 @dataclass(frozen=True, slots=True)
-class RemovedMessage:
+class EndedMessage:
     """A message that has ended, and its lines, which have not been parsed or counted."""
 
     key: Key
     lines: Sequence[Collected]
 
 
-Popped: TypeAlias = Part | RemovedMessage
+Popped: TypeAlias = Part | EndedMessage
 """What the reducer gives away to be written."""
 
 
 def parts_of(popped: Iterable[Popped], report: Report) -> list[Part]:
     """Return the transactions, those of collected lines too, whose lines are counted in the report."""
-    return [_part_of(one, report) if isinstance(one, RemovedMessage) else one for one in popped]
+    return [_part_of(one, report) if isinstance(one, EndedMessage) else one for one in popped]
 
 
-def _part_of(removed: RemovedMessage, report: Report) -> Part:
-    whole = whole_of(*removed.key, _mta_of(removed.lines), removed.lines)
+def _part_of(message: EndedMessage, report: Report) -> Part:
+    whole = whole_of(*message.key, _mta_of(message.lines), message.lines)
     if whole is None:
-        return transaction_of_collected(removed.key, removed.lines, report)
-    report.used += len(removed.lines)
+        return transaction_of_collected(message.key, message.lines, report)
+    report.used += len(message.lines)
     return whole
 
 
