@@ -3,7 +3,8 @@
 from array import array
 from collections.abc import Iterator, Sequence
 from itertools import chain, count
-from typing import Any, Final
+from operator import itemgetter
+from typing import Any, Final, TypeAlias
 
 import orjson
 
@@ -32,8 +33,14 @@ NUMBERS: Final = {name: number for number, name in enumerate((DATES, IDS, RESULT
 _EXACT: Final = {name for criterion in CRITERIA if criterion.comparison is EXACT for name in criterion.columns}
 _FOLDED: Final = {name for criterion in CRITERIA for name in criterion.columns} - _EXACT
 """The columns in lower case: their values are compared and grouped regardless of case."""
-_NONE: Final[Document] = {**dict.fromkeys(_DOCUMENT_COLUMNS), "to": []}
-"""Stands for the document of a hidden row, so that every row has a value in each column."""
+_document_values = itemgetter(*_DOCUMENT_COLUMNS)
+_result_values = itemgetter(*_RESULT_FIELDS, "attempts")
+_RESULT_COLUMNS: Final = (*(f"to.{name}" for name in _RESULT_FIELDS), ATTEMPTS, REASON)
+
+Values: TypeAlias = tuple[tuple[Any, ...], list[tuple[Any, ...]]]
+"""The values of a document, and of each of its recipient results."""
+_NONE: Final[Values] = (None,) * len(_DOCUMENT_COLUMNS), []
+"""Those of a hidden row, so that every row has a value in each column."""
 
 
 def typecode(number: int) -> str:
@@ -49,7 +56,7 @@ class _Encoder:
         self._codes: list[int] = []
         self._known: dict[Any, int] = {}
 
-    def add(self, column: list[Any]) -> None:
+    def add(self, column: Sequence[Any]) -> None:
         known = self._known
         new = [value for value in dict.fromkeys(column) if value not in known]
         known.update(zip(new, count(len(known))))
@@ -74,20 +81,28 @@ class Columns:
         """The distinct values of each column, as in the documents."""
         return {name: encoder.values for name, encoder in self._encoders.items()}
 
-    def add(self, documents: Sequence[Document | None]) -> None:
-        """Append the documents of rows; None for a hidden one."""
-        shown = [document or _NONE for document in documents]
-        results = list(chain.from_iterable(document["to"] for document in shown))
-        self._result_rows.extend(row for row, document in enumerate(shown, self._size) for _ in document["to"])
-        self._size += len(shown)
-        for name in _DOCUMENT_COLUMNS:
-            self._encoders[name].add([document[name] for document in shown])
-        for name in (*_RESULT_FIELDS, "attempts"):
-            self._encoders[f"to.{name}"].add([result[name] for result in results])
-        self._encoders[REASON].add([reason_in(document, result) for document in shown for result in document["to"]])
+    def add(self, rows: Sequence[Values | None]) -> None:
+        """Append the values of rows; None for a hidden one."""
+        of_documents, of_results = zip(*(values or _NONE for values in rows), strict=True)
+        self._result_rows.extend(row for row, results in enumerate(of_results, self._size) for _ in results)
+        self._size += len(rows)
+        for name, column in zip(_DOCUMENT_COLUMNS, zip(*of_documents, strict=True), strict=True):
+            self._encoders[name].add(column)
+        # There are no columns if there is no result.
+        for name, column in zip(_RESULT_COLUMNS, zip(*chain.from_iterable(of_results), strict=True), strict=False):
+            self._encoders[name].add(column)
 
     def encoded(self) -> Iterator[tuple[str, bytes, bytes]]:
         """Yield name, codes and values of each column, as they are stored."""
         yield RESULT_ROWS, self._result_rows.tobytes(), b""
         for name, encoder in self._encoders.items():
             yield name, *encoder.encoded(folded=name in _FOLDED)
+
+
+def values_of(document: Document | None) -> Values | None:
+    """Return the values of a document in each column."""
+    if document is None:
+        return None
+    return _document_values(document), [
+        (*_result_values(result), reason_in(document, result)) for result in document["to"]
+    ]

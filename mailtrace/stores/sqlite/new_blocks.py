@@ -3,12 +3,13 @@
 import sqlite3
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import count
 from typing import Final, TypeAlias
 
 from mailtrace.stores.base import Row
 from mailtrace.stores.sqlite.columns import DATES, HIDDEN, IDS, NUMBERS, Columns
 from mailtrace.stores.sqlite.exact_terms import queue_id_term, terms_of
-from mailtrace.stores.sqlite.rows import SHOWN, Shown, shown, shown_of, values_of
+from mailtrace.stores.sqlite.rows import SHOWN, Kept, Shown, kept_of, shown, shown_of, stored_values
 from mailtrace.stores.sqlite.schema import CHUNK_BITS, COLUMN_BITS, TERM_BITS, json_of, numbers_in
 
 CHUNK_SIZE: Final = 1 << CHUNK_BITS
@@ -46,10 +47,10 @@ class _NewBlock:
 
     def add(self, rows: Sequence[Shown | None], dates: Iterable[int], starts: Iterable[int]) -> None:
         """Append rows, None for one that has been deleted, with their dates; `starts` spans their starts."""
-        documents = [None if each is None else each.document for each in rows]
-        self._columns.add(documents)
+        values = [each and each.values for each in rows]
+        self._columns.add(values)
         self._ids += [_NO_ID if each is None else each.id for each in rows]
-        self.dates.extend(HIDDEN if document is None else date for date, document in zip(dates, documents, strict=True))
+        self.dates.extend(HIDDEN if one is None else date for date, one in zip(dates, values, strict=True))
         self.starts += starts
         self._queue_ids.update(each.queue_id for each in rows if each)
 
@@ -112,12 +113,18 @@ class NewBlocks:
         return _NewBlock(self._last_chunk << CHUNK_BITS, self._indexed)
 
     def _insert(self, block: _NewBlock, rows: Sequence[Started]) -> None:
+        kept: list[Kept] = [row.encoded or kept_of(row) for _, row in rows]
         self._connection.executemany(
             "INSERT INTO transactions VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            [(number, *values_of(row)) for number, (_, row) in enumerate(rows, block.end)],
+            [
+                (number, *stored_values(row, lines))
+                for number, (_, row), (lines, _) in zip(count(block.end), rows, kept, strict=False)
+            ],
         )
         block.add(
-            [shown_of(row) for _, row in rows], [row.transaction.first for _, row in rows], [start for start, _ in rows]
+            [shown_of(row, values) for (_, row), (_, values) in zip(rows, kept, strict=True)],
+            [row.transaction.first for _, row in rows],
+            [start for start, _ in rows],
         )
 
     def save(self) -> None:
