@@ -101,7 +101,7 @@ class Indexer:
         """
         self._store.prepare()
         self._checkpoints = {checkpoint.log: checkpoint for checkpoint in self._store.checkpoints()}
-        # The writer may be another process, for which the store must not be locked.
+        # Nothing is locked while logs are read.
         self._store.commit([])
 
     def read_new(self, paths: Sequence[str]) -> None:

@@ -42,7 +42,7 @@ class Workers:
         """Start them; `encode` is the store's."""
         self._encode = encode
         self._pool = ProcessPoolExecutor(number, get_context("fork"), _begin)
-        with _explained():
+        with _explained(), _without_signals():
             # The first task starts all of them.
             self._pool.submit(int).result()
 
@@ -73,11 +73,21 @@ def _explained() -> Iterator[None]:
         raise StoreError(f"not enough memory for several processes: {_ADVICE}") from error
 
 
+@contextmanager
+def _without_signals() -> Iterator[None]:
+    """Let processes that begin here never see the signals that a terminal and systemd send to all processes.
+
+    The one that reads ends the others when it has written.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _begin() -> None:
-    """Prepare a worker: it ends with the process that reads, and not before."""
-    # A terminal and systemd send these to all processes. The one that reads ends the others when it has written.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    """Let a worker end if the process that reads was killed."""
     Thread(target=_end_with_parent, daemon=True).start()
 
 
