@@ -220,8 +220,9 @@ def _following(body: dict[str, Any], asked: dict[str, Any], hits: Sequence[dict[
         following["search_after"] = hits[-1]["sort"][: len(body["sort"])]
     if len(hits) == _PAGE:
         first, last = (int(hit["sort"][0]) for hit in (hits[0], hits[-1]))
-        since, until = sorted((last, max(0, last + _SPANS * (last - first))))
-        within = {"range": {"search.date": {"gte": since, "lte": until}}}
+        since, until = sorted((last, last + _SPANS * (last - first)))
+        # Not `lte`: as in `Conditions.of_documents`.
+        within = {"range": {"search.date": {"gte": since, "lt": until + 1}}}
         following["query"] = {"bool": {"filter": [body["query"], within]}}
         return following
     return None if asked["query"] is body["query"] else following

@@ -186,4 +186,5 @@ def test_each_page_and_the_end_use_the_id_that_the_answer_before_gave(store_of, 
 
     monkeypatch.setattr(store._server, "attempt", attempt)
     assert len(list(store.search(Query()))) == 2500
-    assert used == [0, 1, 2, 3]
+    # Three pages, one that finds nothing else, and the end.
+    assert used == [0, 1, 2, 3, 4]
