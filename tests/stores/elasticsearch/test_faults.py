@@ -153,6 +153,16 @@ def test_an_index_that_is_deleted_between_a_write_and_the_commit_is_not_missed(c
     assert same(store.search(Query()), MAILS[10:20])
 
 
+def test_checkpoints_that_are_deleted_during_a_run_are_saved_again(client, store_of, elasticsearch_prefix):
+    store = store_of()
+    save(store, mail(1))
+    client.indices.delete(index=f"{elasticsearch_prefix}_checkpoints")
+    save(store, mail(2))
+    later = store_of()
+    assert later.checkpoints() == [CHECKPOINT]
+    later.expire(0)
+
+
 def test_an_index_that_is_deleted_between_a_look_up_and_a_write(client, store_of, elasticsearch_prefix, monkeypatch):
     index, store = f"{elasticsearch_prefix}-{INDEX}", store_of()
     save(store, *MAILS[:10])
