@@ -90,11 +90,6 @@ class ElasticsearchStore:
         return self._server.name
 
     @property
-    def has_lifecycle(self) -> bool:
-        """Whether the server deletes expired indices itself; known after `prepare`."""
-        return self._setup.lifecycle is not None
-
-    @property
     def is_exclusive(self) -> bool:
         """Always False: other processes may write at any time."""
         return False
@@ -117,10 +112,10 @@ class ElasticsearchStore:
             StoreError: it is not a supported server, or the user lacks a privilege.
         """
         self._indices.is_fresh = False
-        versions = self._require_known_versions()
+        found = self._require_known_versions()
         self._setup.prepare(self._indices.checkpoints)
-        if versions and versions.get(COMPATIBLE_MEMBER) != COMPATIBLE:
-            self.set_grammar(versions.get(GRAMMAR, 0))
+        if found and found.get(COMPATIBLE_MEMBER) != COMPATIBLE:
+            self.set_grammar(found.get(GRAMMAR, 0))
 
     def require_room(self, days: Collection[int]) -> None:
         """Check that the server has room for the new indices that these days, counted from 1970 in UTC, need.
