@@ -22,7 +22,7 @@ import orjson
 from mailtrace.errors import StoreError
 from mailtrace.mta.version import GRAMMAR_VERSION
 
-LAYOUT: Final = 4
+LAYOUT: Final = 5
 MIGRATED_LAYOUT: Final = 3
 """The layout of mailtrace 0.1, which `migration.py` converts."""
 CHUNK_BITS: Final = 14
