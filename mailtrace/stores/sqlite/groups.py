@@ -4,12 +4,13 @@ from array import array
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta, timezone
-from functools import partial
+from functools import cache, partial
 from itertools import compress, repeat
 from operator import add
 from typing import Any, Final
 
 from mailtrace.search.groups import (
+    LARGEST_SIZE,
     OF_TIMES,
     VALUES,
     Grouping,
@@ -18,7 +19,6 @@ from mailtrace.search.groups import (
     domains_of,
     microseconds_of,
     query_for,
-    size_of,
 )
 from mailtrace.search.query import Query
 from mailtrace.stores.sqlite.block import Block, Mask, selected
@@ -26,6 +26,7 @@ from mailtrace.stores.sqlite.columns import ATTEMPTS, DOMAIN, HIDDEN, REASON, Co
 from mailtrace.stores.sqlite.filter import Filter
 
 _MINUTE: Final = 60_000_000
+_EARLIEST: Final = HIDDEN // _MINUTE + 1
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _COLUMNS: Final = {"to-domain": DOMAIN, "status": REASON}
 """The groupings that have columns of their own."""
@@ -33,35 +34,22 @@ ONE: Final = 1 << 96
 """Numbers and bytes are added up together, as `number * ONE + bytes`: finding the group takes most of the time."""
 
 
-def groups_of_blocks(query: Query, groupings: Sequence[Grouping], blocks: Iterable[Block]) -> list[Groups]:
-    """Return the groups of the documents that match a query without `queued`, for each grouping."""
-    totals, filter_ = [Counts(grouping) for grouping in groupings], Filter(query)
-    kinds = {_kind(grouping): (grouping, Filter(query_for(grouping, query))) for grouping in groupings}
+def groups_of_blocks(query: Query, grouping: Grouping, blocks: Iterable[Block]) -> Groups:
+    """Return the groups of the documents that match a query without `queued`."""
+    counts, filter_, counted = Counts(grouping), Filter(query), Filter(query_for(grouping, query))
     for block in blocks:
-        if rows := filter_.rows(block):
-            masks = {kind: _mask(grouping, counted, block, rows) for kind, (grouping, counted) in kinds.items()}
-            weights = weights_of(block, size_of) if any(grouping.has_bytes for grouping in groupings) else []
-            for each, grouping in zip(totals, groupings, strict=True):
-                each.add(block, masks[_kind(grouping)], weights)
-    return [each.groups() for each in totals]
+        if mask := filter_.rows(block):
+            if grouping.counts_recipients:
+                mask = counted.counted(block, mask, final=grouping.counts_final_results)
+            counts.add(block, mask, weights_of(block, LARGEST_SIZE) if grouping.has_bytes else [])
+    return counts.groups()
 
 
-def weights_of(block: Block, size_of: Callable[[int | None], int]) -> list[int]:
-    """Return what each row adds to a total with bytes; `size_of` returns the bytes of a size."""
+def weights_of(block: Block, largest: int) -> list[int]:
+    """Return what each row adds to a total with bytes; sizes over `largest` do not count."""
     values, codes = block.column("size")
-    return list(map([ONE + size_of(size) for size in values].__getitem__, codes))
-
-
-def _kind(grouping: Grouping) -> tuple[str, bool]:
-    """What is counted: the same for all groupings of a kind."""
-    return grouping.counted, grouping.counts_final_results
-
-
-def _mask(grouping: Grouping, filter_: Filter, block: Block, rows: Mask) -> Mask:
-    """Return the rows, or the recipient results, to count."""
-    if not grouping.counts_recipients:
-        return rows
-    return filter_.counted(block, rows, final=grouping.counts_final_results)
+    weights = [ONE + size if size and size <= largest else ONE for size in values]
+    return list(map(weights.__getitem__, codes))
 
 
 class Counts:
@@ -72,7 +60,7 @@ class Counts:
         self.one = ONE if grouping.has_bytes else 1
         self.totals: dict[Any, int] = {}
         """The sum of `ONE` for each that was counted, and of the bytes."""
-        self._times: dict[tuple[str, int], str] = {}
+        self._time = cache(lambda name, date: grouping.time(_EPOCH + timedelta(microseconds=date), name))
         self.delays: defaultdict[Any, dict[float | None, int]] = defaultdict(dict)
 
     def add(self, block: Block, mask: Mask, weights: Sequence[int] = ()) -> None:
@@ -81,7 +69,8 @@ class Counts:
         has_row_bytes = self._grouping.has_bytes and self._grouping.counts_recipients
         if has_row_bytes and len(set(values)) < len(values):
             values, of = numbered(values)
-            codes = list(map(of.__getitem__, codes))
+            codes = map(of.__getitem__, codes)
+        codes = list(codes) if has_row_bytes or self._grouping.has_delays else codes
         totals = [0] * len(values)
         for code, number in zip(codes, self._numbers(block, mask, weights), strict=False):
             totals[code] += number
@@ -93,7 +82,7 @@ class Counts:
         for value, total in zip(compress(values, totals), filter(None, totals), strict=True):
             self.totals[value] = get(value, 0) + total
 
-    def _column(self, block: Block, mask: Mask) -> tuple[list[Any], list[int]]:
+    def _column(self, block: Block, mask: Mask) -> tuple[list[Any], Iterable[int]]:
         """Return the values, or pairs of values, in a block, and the code of each row or recipient result in a mask."""
         (values, codes), *others = [self._named(block, mask, name) for name in self._grouping.names]
         for more, its in others:
@@ -101,11 +90,11 @@ class Counts:
             values = [(values[one], more[other]) for one, other in pairs]
         return values, codes
 
-    def _named(self, block: Block, mask: Mask, name: str) -> tuple[list[Any], list[int]]:
+    def _named(self, block: Block, mask: Mask, name: str) -> tuple[list[Any], Iterable[int]]:
         values, codes = self._values(block, name)
         if self._grouping.counts_recipients and not (name in VALUES and VALUES[name].is_of_results):
-            return values, list(map(codes.__getitem__, selected(mask, block.result_rows)))
-        return values, list(selected(mask, codes))
+            return values, map(codes.__getitem__, selected(mask, block.result_rows))
+        return values, selected(mask, codes)
 
     def _values(self, block: Block, name: str) -> Column:
         """Return the names of values; they are in lower case if they are compared regardless of case."""
@@ -116,11 +105,6 @@ class Counts:
         values, codes = block.column(VALUES[name].column)
         return Column(domains_of(values) if VALUES[name].of is domain_of else values, codes)
 
-    def _time(self, name: str, date: int) -> str:
-        if (name, date) not in self._times:
-            self._times[name, date] = self._grouping.time(_EPOCH + timedelta(microseconds=date), name)
-        return self._times[name, date]
-
     def _numbers(self, block: Block, mask: Mask, weights: Sequence[int]) -> Iterable[int]:
         """Return what to add for each row, or each recipient result."""
         if self._grouping.counts_attempts:
@@ -129,7 +113,7 @@ class Counts:
         is_of_rows = self._grouping.has_bytes and not self._grouping.counts_recipients
         return selected(mask, weights) if is_of_rows else repeat(self.one)
 
-    def _add_delays(self, block: Block, mask: Mask, codes: list[int], values: list[Any]) -> None:
+    def _add_delays(self, block: Block, mask: Mask, codes: Iterable[int], values: list[Any]) -> None:
         delays, its = block.column("to.delay")
         first = [code * len(delays) for code in range(len(values))]
         pairs = map(add, map(first.__getitem__, codes), selected(mask, its))
@@ -170,8 +154,8 @@ def _add_sizes(totals: list[int], codes: Iterable[int], rows: Iterable[int], wei
 
 def times_of(block: Block, time: Callable[[int], str]) -> Column:
     """Return the hour or day of each row; `time` returns that of a date."""
-    minutes = [0 if date == HIDDEN else date // _MINUTE for date in block.dates]
+    minutes = [date // _MINUTE for date in block.dates]
     different = list(dict.fromkeys(minutes))
-    times, codes = numbered(time(minute * _MINUTE) for minute in different)
+    times, codes = numbered(time(0 if minute < _EARLIEST else minute * _MINUTE) for minute in different)
     of_rows = map(dict(zip(different, codes, strict=True)).__getitem__, minutes)
     return Column(times, array(typecode(len(times)), of_rows))

@@ -75,6 +75,11 @@ class _Part:
         outcomes = self.block.column("to.outcome").values
         return [(outcome, found) for outcome in outcomes if (found := self.with_outcome(self.final, outcome))]
 
+    @cached_property
+    def weights(self) -> list[int]:
+        """The sizes of the rows, as in `Counts`."""
+        return weights_of(self.block, ONE - 1)
+
     def with_outcome(self, results: Mask, *outcomes: str) -> Mask:
         """Return those of some recipient results that have one of these outcomes."""
         wanted = self.block.with_value("to.outcome", lambda values: [value in outcomes for value in values])
@@ -82,12 +87,11 @@ class _Part:
 
     def add_totals(self, totals: Totals) -> None:
         """Add what is counted of both spans."""
-        values, codes = self.block.column("size")
-        sizes = list(map([size or 0 for size in values].__getitem__, codes))
+        sent = self.block.rows_of(self.with_outcome(self.final, "sent"))
         totals.received += self.received.bit_count()
         totals.refused += (self.rows & ~self.received).bit_count()
-        totals.bytes_in += sum(selected(self.received, sizes))
-        totals.bytes_out += sum(selected(self.block.rows_of(self.with_outcome(self.final, "sent")), sizes))
+        totals.bytes_in += sum(selected(self.received, self.weights)) % ONE
+        totals.bytes_out += sum(selected(sent, self.weights)) % ONE
         _add(totals.outcomes, ((outcome, found.bit_count()) for outcome, found in self.outcomes))
         _add(totals.deferring, Counter(self.values(DOMAIN, self.with_outcome(self.results, "deferred"))).items())
 
@@ -130,12 +134,11 @@ class _Details:
 
     def add(self, part: _Part) -> None:
         """Count the documents of a block."""
-        weights = weights_of(part.block, lambda size: size or 0)
         for counts in self._documents.values():
-            counts.add(part.block, part.received, weights)
+            counts.add(part.block, part.received, part.weights)
         is_each = part.received == part.rows
         received = part.final if is_each else part.final & part.block.results_of(part.received)
-        self._domains.add(part.block, received, weights)
+        self._domains.add(part.block, received, part.weights)
         self._reasons.add(part.block, part.with_outcome(part.results, *REASONED))
         self._relays.add(part.block, part.with_outcome(part.final, "sent"))
 

@@ -273,11 +273,13 @@ class SqliteStore:
         return self.groups(query, [grouping])[0]
 
     def groups(self, query: Query, groupings: Sequence[Grouping]) -> Sequence[Sequence[Group]]:
-        """Return the groups of several groupings, found in one pass."""
+        """Return the groups of several groupings, of one state of the store."""
         if query.queued:
             return groups_together(query, groupings, self.search(replace(query, limit=None)))
         with self._reading() as reader:
-            return reader.read(lambda connection: groups_of_blocks(query, groupings, blocks_of(connection, query)))
+            return reader.read(
+                lambda connection: [groups_of_blocks(query, each, blocks_of(connection, query)) for each in groupings]
+            )
 
     def overview(self, query: Query, span: Span) -> Overview:
         """Return the overview of the documents that match; the query's dates do not count."""
