@@ -1,17 +1,14 @@
 """Conversion between transactions and rows of the table `transactions`."""
 
-from collections.abc import Iterable
 from typing import Final, NamedTuple
 
-from mailtrace.message.lines import document_in, packed, unpacked
+from mailtrace.message.lines import packed, unpacked
 from mailtrace.message.part import lines_to_keep
 from mailtrace.stores.base import Row, Stored
 from mailtrace.stores.sqlite.columns import Values, values_of
 
 FIELDS: Final = "number, id, host, queue_id, mta, line, lines"
 """The columns that `stored` needs, in order."""
-SHOWN: Final = "number, id, queue_id, lines"
-"""The columns that `shown` needs, in order."""
 SETTLED, OPEN, HEADLESS = 0, 1, 2
 """The states of a row: only lines from about the same time can change it; any can; and its beginning may be missing."""
 
@@ -24,14 +21,6 @@ class Kept(NamedTuple):
     """None for a stub."""
 
 
-class Shown(NamedTuple):
-    """What a block has of a row."""
-
-    id: bytes
-    queue_id: str
-    values: Values | None
-
-
 def kept_of(row: Row) -> Kept:
     """Return what the store keeps of a new row."""
     return Kept(packed(lines_to_keep(row.transaction), row.document), values_of(row.document))
@@ -42,16 +31,6 @@ def stored_values(row: Row, lines: bytes) -> tuple[bytes, int, str, str, str, st
     it = row.transaction
     state = SETTLED if it.is_settled else HEADLESS if it.may_lack_beginning else OPEN
     return bytes.fromhex(row.id), state, it.host, it.queue_id, it.mta, it.line, lines
-
-
-def shown_of(row: Row, values: Values | None) -> Shown:
-    """Return what a block has of a new row."""
-    return Shown(bytes.fromhex(row.id), row.transaction.queue_id, values)
-
-
-def shown(rows: Iterable[tuple[int, bytes, str, bytes]]) -> dict[int, Shown]:
-    """Return what blocks have of rows with the columns `SHOWN`, by number."""
-    return {number: Shown(id_, queue_id, values_of(document_in(lines))) for number, id_, queue_id, lines in rows}
 
 
 def stored(number: int, id_: bytes, host: str, queue_id: str, mta: str, line: str, lines: bytes) -> Stored:

@@ -98,7 +98,10 @@ class SqliteStore:
                 f"{self.path} cannot be written ({error.strerror}): choose another file with --store"
             ) from error
         with self._sqlite_errors():
-            self._migrate()
+            # Imported here, because searches need no migration.
+            from mailtrace.stores.sqlite.migration import migrate  # noqa: PLC0415
+
+            migrate(self.path, lambda path, now: SqliteStore(path, now=now), self._notify)
             connection = sqlite3.connect(self.path, timeout=WAIT_SECONDS, isolation_level=None)
             try:
                 set_up(connection, self.name)
@@ -106,13 +109,6 @@ class SqliteStore:
                 connection.close()
                 raise
             self._writer = connection
-
-    def _migrate(self) -> None:
-        from mailtrace.stores.sqlite.migration import is_migratable, migrate  # noqa: PLC0415 # needed once
-
-        if is_migratable(self.path):
-            self._notify(f"{self.path} was written by mailtrace 0.1: converting it")
-            migrate(self.path, lambda path, now: SqliteStore(path, now=now))
 
     @contextmanager
     def _sqlite_errors(self) -> Iterator[None]:
@@ -278,11 +274,13 @@ class SqliteStore:
         return self.groups(query, [grouping])[0]
 
     def groups(self, query: Query, groupings: Sequence[Grouping]) -> Sequence[Sequence[Group]]:
-        """Return the groups of several groupings, found in one pass."""
+        """Return the groups of several groupings, of one state of the store."""
         if query.queued:
             return groups_together(query, groupings, self.search(replace(query, limit=None)))
         with self._reading() as reader:
-            return reader.read(lambda connection: groups_of_blocks(query, groupings, blocks_of(connection, query)))
+            return reader.read(
+                lambda connection: [groups_of_blocks(query, each, blocks_of(connection, query)) for each in groupings]
+            )
 
     def overview(self, query: Query, span: Span) -> Overview:
         """Return the overview of the documents that match; the query's dates do not count."""
