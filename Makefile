@@ -69,7 +69,7 @@ bench: $(VENV)/.test-extras
 
 # Ten million lines and ten million transactions. Takes an hour and 40 GB of disk.
 bench-large: $(VENV)/.test-extras
-	$(BIN)/python -m bench --only memory,growth,rebuild,searches
+	$(BIN)/python -m bench --only memory,growth,rebuild,searches,node,nodes
 
 # Kills the indexer 150 times per store, and rotates a log in a thousand ways. Takes about half an hour.
 bench-reliability: $(VENV)/.test-extras

@@ -8,6 +8,7 @@ from bench.embedded import embedded
 from bench.growth import growth
 from bench.logs import MTAS, alone
 from bench.memory import memory
+from bench.nodes import node, nodes
 from bench.part import Options, Part
 from bench.rebuild import rebuild
 from bench.reducing import bodies, parse
@@ -26,6 +27,8 @@ _PARTS: Final[dict[str, Callable[[Options], Part]]] = {
     "growth": growth,
     "rebuild": rebuild,
     "searches": searches,
+    "node": node,
+    "nodes": nodes,
 }
 _USUAL: Final = "parse,bodies,sqlite,truth,elasticsearch"
 _EPILOG: Final = """\

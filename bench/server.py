@@ -15,10 +15,10 @@ class RefusedError(SystemExit):
 
 
 class Server:
-    """A connection to a test server: `http`, without a password."""
+    """A connection to a test server, or to the first of several URLs: `http`, without a password."""
 
     def __init__(self, url: str) -> None:
-        self._connection = HTTPConnection(urlsplit(url).netloc, timeout=_TIMEOUT)
+        self._connection = HTTPConnection(urlsplit(url.partition(",")[0]).netloc, timeout=_TIMEOUT)
 
     def ask(self, method: str, path: str, body: bytes | None = None) -> Any:
         """Return the response to a request, parsed.

@@ -16,7 +16,11 @@ from mailtrace.search.groups import Group, Grouping
 from mailtrace.search.overview import Overview, overview_of
 from mailtrace.search.query import Query
 from mailtrace.search.tally import Span
-from mailtrace.stores.base import Removal, Replacement, Row, Stored, WriteResult
+from mailtrace.stores.base import Encode, Removal, Replacement, Row, Stored, WriteResult
+
+
+def _nothing(_row: Row) -> bytes:
+    return b"kept"
 
 
 class Counting:
@@ -36,6 +40,11 @@ class Counting:
         return True
 
     @property
+    def encode(self) -> Encode:
+        """Nothing is kept."""
+        return _nothing
+
+    @property
     def is_remote(self) -> bool:
         """It works in this process."""
         return False
@@ -51,7 +60,7 @@ class Counting:
 
     def count_document(self, row: Row) -> None:
         """Count a document."""
-        self.documents += row.document is not None
+        self.documents += not row.is_stub
 
     def replace(self, replacements: Sequence[Replacement]) -> WriteResult:
         """Count the rows like new ones."""
@@ -134,10 +143,15 @@ class Bodies(Counting):
         super().__init__()
         # Imported here, so that Counting does not load the Elasticsearch client.
         from mailtrace.stores.elasticsearch.periods import name_of
-        from mailtrace.stores.elasticsearch.rows import day_of, source
+        from mailtrace.stores.elasticsearch.rows import day_of, encoded, source
 
-        self._day_of, self._name_of, self._source = day_of, name_of, source
+        self._day_of, self._name_of, self._source, self._encode = day_of, name_of, source, encoded
         self.bytes = 0
+
+    @property
+    def encode(self) -> Encode:
+        """The function that makes the JSON of a document."""
+        return self._encode
 
     def create(self, rows: Iterable[Row]) -> WriteResult:
         """Make the bodies."""

@@ -146,7 +146,7 @@ def _require_files(parser: Parser, arguments: Namespace) -> None:
 def _write(arguments: Namespace, calendar: Calendar, store: Store, lock: Lock) -> ExitStatus:
     if arguments.rebuild:
         return rebuild_store(store, quiet=arguments.quiet)
-    # With a store of its own, because the process that writes must begin before `store` is opened.
+    # With a store of its own, because other processes must begin before `store` is opened.
     with closing(_open(arguments)) as before:
         update(before, _notify, quiet=arguments.quiet)
         if arguments.replace and not _take_out(before, arguments.files, calendar.own_host):
@@ -170,7 +170,7 @@ def _read(arguments: Namespace, calendar: Calendar, store: Store) -> ExitStatus:
     began = time.monotonic()
     count = arguments.jobs or usual_jobs(arguments.files)
     with (
-        writer_of(count, store, lambda: _open(arguments)) as writer,
+        writer_of(count, store) as writer,
         progress_of(quiet=arguments.quiet) as progress,
     ):
         indexer = Indexer(store, calendar, progress=progress, from_start=arguments.from_start, writer=writer)

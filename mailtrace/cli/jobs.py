@@ -2,19 +2,19 @@
 
 import os
 from argparse import ArgumentTypeError
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from mailtrace.indexing.writer import Writer, Writes
+from mailtrace.indexing.writer import Writer
 from mailtrace.stores.base import Store
 
 _MANY_BYTES: Final = 64 << 20
 """For less, a second process is not worth its start."""
 _MOST: Final = 2
 HELP: Final = (
-    "processes: with 2 one reads while the other writes (default: 2 for more than 64 MiB of logs where there are two"
+    "processes: one reads and writes, the others parse (default: 2 for more than 64 MiB of logs where there are two"
     " processors, else 1)"
 )
 
@@ -44,16 +44,16 @@ def _size(path: str) -> int:
 
 
 @contextmanager
-def writer_of(count: int, store: Store, open_store: Callable[[], Store]) -> Iterator[Writes]:
+def writer_of(count: int, store: Store) -> Iterator[Writer]:
     """Yield the writer for so many processes. Enter it before the store is opened."""
-    if count < _MOST:
+    if count == 1:
         yield Writer(store)
         return
     # Imported here, because most runs need no other process.
-    from mailtrace.indexing.writer_process import WriterProcess  # noqa: PLC0415
+    from mailtrace.indexing.workers import Workers  # noqa: PLC0415
 
-    process = WriterProcess(open_store)
+    workers = Workers(count - 1, store.encode)
     try:
-        yield process
+        yield Writer(store, derive=workers.derive)
     finally:
-        process.close()
+        workers.close()

@@ -6,7 +6,7 @@ from typing import TypeAlias
 
 from mailtrace.indexing.classify import counted
 from mailtrace.indexing.report import Report
-from mailtrace.message.part import Collected, Part, record_of
+from mailtrace.message.part import Collected, Part, Whole, record_of
 from mailtrace.message.replay import events_of
 from mailtrace.message.transaction import Key, Transaction
 from mailtrace.message.whole import whole_of
@@ -14,27 +14,36 @@ from mailtrace.mta.grammars import grammar_of
 
 
 @dataclass(frozen=True, slots=True)
-class RemovedMessage:
+class EndedMessage:
     """A message that has ended, and its lines, which have not been parsed or counted."""
 
     key: Key
     lines: Sequence[Collected]
 
+    @property
+    def mta(self) -> str:
+        """The name of the MTA that wrote the lines."""
+        return _mta_of(self.lines)
 
-Popped: TypeAlias = Part | RemovedMessage
+    def whole(self) -> Whole | None:
+        """Return the transaction if it is whole and ordinary."""
+        return whole_of(*self.key, self.mta, self.lines)
+
+
+Popped: TypeAlias = Part | EndedMessage
 """What the reducer gives away to be written."""
 
 
 def parts_of(popped: Iterable[Popped], report: Report) -> list[Part]:
     """Return the transactions, those of collected lines too, whose lines are counted in the report."""
-    return [_part_of(one, report) if isinstance(one, RemovedMessage) else one for one in popped]
+    return [part_of(one, one.whole(), report) if isinstance(one, EndedMessage) else one for one in popped]
 
 
-def _part_of(removed: RemovedMessage, report: Report) -> Part:
-    whole = whole_of(*removed.key, _mta_of(removed.lines), removed.lines)
+def part_of(message: EndedMessage, whole: Whole | None, report: Report) -> Part:
+    """Return the transaction of a message, `whole` if it is ordinary, and count its lines in the report."""
     if whole is None:
-        return transaction_of_collected(removed.key, removed.lines, report)
-    report.used += len(removed.lines)
+        return transaction_of_collected(message.key, message.lines, report)
+    report.used += len(message.lines)
     return whole
 
 

@@ -9,7 +9,7 @@ from mailtrace.errors import LogError, LogMovedError
 from mailtrace.indexing.collected import Popped
 from mailtrace.indexing.reducer import MAX_HELD, Reducer
 from mailtrace.indexing.report import Report
-from mailtrace.indexing.writer import Writer, Writes
+from mailtrace.indexing.writer import Writer, Written
 from mailtrace.logs.checkpoint import Checkpoint
 from mailtrace.logs.file import Block, LogFile
 from mailtrace.logs.known import KnownLogs
@@ -53,7 +53,7 @@ class Indexer:
         progress: Progress = lambda *_: None,
         from_start: bool = False,
         limits: Limits = _USUAL,
-        writer: Writes | None = None,
+        writer: Writer | None = None,
     ) -> None:
         self.report = Report()
         self.stopped = False
@@ -61,7 +61,7 @@ class Indexer:
         self._store, self._calendar, self._now = store, calendar, now
         self._progress, self._from_start = progress, from_start
         self._limits = limits
-        self._writer: Writes = writer or Writer(store)
+        self._writer = writer or Writer(store)
         self._clock = ClockCheck()
         self._reducer = Reducer(self.report, self._clock)
         self._first_year: int | None = None
@@ -72,8 +72,6 @@ class Indexer:
         """`report.known_lines` before a new log; the log gets no checkpoint until there are more."""
         self._known = KnownLogs()
         self._checkpoints: dict[str, Checkpoint] = {}
-        self._saving: list[Checkpoint] = []
-        """The checkpoints that are being written."""
 
     def index(self, paths: Sequence[str]) -> Report:
         """Read what is new in these logs, oldest first, and return the counts. Copies of a log are read once.
@@ -103,7 +101,7 @@ class Indexer:
         """
         self._store.prepare()
         self._checkpoints = {checkpoint.log: checkpoint for checkpoint in self._store.checkpoints()}
-        # The writer may be another process, for which the store must not be locked.
+        # Nothing is locked while logs are read.
         self._store.commit([])
 
     def read_new(self, paths: Sequence[str]) -> None:
@@ -213,7 +211,6 @@ class Indexer:
 
         `packed` is the size of the compressed file if it was read to its end.
         """
-        self._finish_write()
         changed = self._reducer.pop_changed()
         state = {**log.state(), "reducer": self._reducer.state()}
         if packed is not None:
@@ -231,16 +228,16 @@ class Indexer:
 
     def _write(self, transactions: Sequence[Popped], checkpoints: list[Checkpoint]) -> None:
         """Start to write transactions, then checkpoints, after the previous write has finished."""
-        self._finish_write()
-        self._saving = checkpoints
-        self._writer.start(transactions, checkpoints)
+        self._count(self._writer.start(transactions, checkpoints))
 
     def _finish_write(self) -> None:
-        """Wait for the write in progress and count its changes."""
-        written = self._writer.wait()
+        """Wait for the write in progress."""
+        self._count(self._writer.wait())
+
+    def _count(self, written: Written) -> None:
+        """Count the changes of a write."""
         self.report.created += written.changes.created
         self.report.updated += written.changes.updated
         self.report.refused += written.changes.refused
         self.report.add_lines(written.lines)
-        self._checkpoints.update({checkpoint.log: checkpoint for checkpoint in self._saving})
-        self._saving = []
+        self._checkpoints.update({checkpoint.log: checkpoint for checkpoint in written.checkpoints})

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from mailtrace.indexing.classify import counted
-from mailtrace.indexing.collected import Popped, RemovedMessage, transaction_of_collected
+from mailtrace.indexing.collected import EndedMessage, Popped, transaction_of_collected
 from mailtrace.indexing.report import Report
 from mailtrace.indexing.short_way import ShortWay
 from mailtrace.message.part import Writer
@@ -41,7 +41,7 @@ _MAX_OPEN: Final = 5_000
 
 
 def _is_new(transaction: Popped) -> bool:
-    return isinstance(transaction, RemovedMessage) or not transaction.written
+    return isinstance(transaction, EndedMessage) or not transaction.written
 
 
 class Reducer:
@@ -79,7 +79,7 @@ class Reducer:
         """Return whether a message with a usual beginning begins with nothing that was known before."""
         key = writer.host, queue_id
         if (lines := self._short.closed.pop(key, None)) is not None:
-            self._complete.append(RemovedMessage(key, lines))
+            self._complete.append(EndedMessage(key, lines))
         if key in self._changed or key in self._unchanged:
             return False
         process = writer.host, writer.pid
@@ -173,7 +173,7 @@ class Reducer:
         return sorted(finished, key=_is_new)
 
     def _pop_complete(self) -> list[Popped]:
-        complete = [*self._complete, *(RemovedMessage(key, lines) for key, lines in self._short.pop_closed())]
+        complete = [*self._complete, *(EndedMessage(key, lines) for key, lines in self._short.pop_closed())]
         self._complete = []
         return complete
 

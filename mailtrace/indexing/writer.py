@@ -3,15 +3,17 @@
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from functools import partial
 from secrets import token_urlsafe
 from threading import Thread
-from typing import Protocol, TypeAlias
+from typing import TypeAlias
 
 from mailtrace.errors import StoreUnavailableError
 from mailtrace.indexing.collected import Popped, parts_of
 from mailtrace.indexing.merge import Changes, write
 from mailtrace.indexing.report import Report
 from mailtrace.logs.checkpoint import Checkpoint
+from mailtrace.message.part import Part
 from mailtrace.stores.base import Store
 
 Retry: TypeAlias = Callable[[StoreUnavailableError, int], bool]
@@ -29,39 +31,43 @@ class Written:
 
     changes: Changes = field(default_factory=Changes)
     lines: Report = field(default_factory=Report)
+    checkpoints: Sequence[Checkpoint] = ()
+    """Those that were saved."""
 
 
-class Writes(Protocol):
-    """What writes the transactions of a run: a `Writer`, or one in another process."""
+Derive: TypeAlias = Callable[[Sequence[Popped]], Callable[[Report], list[Part]]]
+"""Begins to make transactions; returns a function that waits for them, and counts their lines in a report."""
 
-    def start(self, transactions: Sequence[Popped], checkpoints: Sequence[Checkpoint]) -> None:
-        """Start to write transactions, then checkpoints."""
 
-    def wait(self) -> Written:
-        """Wait for the write that was started, if any, and return what it changed."""
+def derive_later(popped: Sequence[Popped]) -> Callable[[Report], list[Part]]:
+    """Return a function that makes the transactions."""
+    return partial(parts_of, popped)
 
 
 class Writer:
-    """Runs one write at a time, so that no more than one batch waits in memory."""
+    """Runs one write at a time, so that no more than two batches wait in memory."""
 
-    def __init__(self, store: Store, retry: Retry = no_retry, *, in_background: bool = True) -> None:
-        """Write to a remote store in a thread, unless `in_background` is false."""
-        self._store, self._retry, self._in_background = store, retry, in_background and store.is_remote
-        self._pending: Future[Written] | None = None
+    def __init__(self, store: Store, retry: Retry = no_retry, derive: Derive | None = None) -> None:
+        """Write transactions when `derive` has made them, other than in this thread; without it make them here."""
+        self._store, self._retry, self._derive = store, retry, derive
+        self._pending: Callable[[], Written] = Written
 
-    def start(self, transactions: Sequence[Popped], checkpoints: Sequence[Checkpoint]) -> None:
-        """Start to write transactions, then checkpoints.
+    def start(self, transactions: Sequence[Popped], checkpoints: Sequence[Checkpoint]) -> Written:
+        """Start to write transactions, then checkpoints; return what the write before changed, as `wait` does.
 
-        Call `wait` before, and do not change the transactions afterwards.
+        Do not change the transactions afterwards.
         """
-        assert self._pending is None
-        pending: Future[Written] = Future()
-        self._pending = pending
-        if not self._in_background:
-            self._run(pending, transactions, checkpoints)
-            return
-        # A daemon thread: what is not acknowledged when the process ends is read again by the next run.
-        Thread(target=self._run, args=(pending, transactions, checkpoints), name="writer", daemon=True).start()
+        derived = (self._derive or derive_later)(transactions)
+        before = self.wait()
+        write = partial(self._write, derived, checkpoints)
+        if self._store.is_remote:
+            self._pending = _in_thread(write)
+        elif self._derive:
+            self._pending = write
+        else:
+            written = write()
+            self._pending = lambda: written
+        return before
 
     def wait(self) -> Written:
         """Wait for the write that was started, if any, and return what it changed.
@@ -69,21 +75,13 @@ class Writer:
         Raises:
             StoreError: it failed; what the store acknowledged before is stored.
         """
-        pending, self._pending = self._pending, None
-        return pending.result() if pending else Written()
+        pending, self._pending = self._pending, Written
+        return pending()
 
-    def _run(
-        self, pending: "Future[Written]", transactions: Sequence[Popped], checkpoints: Sequence[Checkpoint]
-    ) -> None:
-        try:
-            pending.set_result(self._write(transactions, checkpoints))
-        except BaseException as error:  # noqa: BLE001 # `wait` raises it
-            pending.set_exception(error)
-
-    def _write(self, transactions: Sequence[Popped], checkpoints: Sequence[Checkpoint]) -> Written:
+    def _write(self, derived: Callable[[Report], list[Part]], checkpoints: Sequence[Checkpoint]) -> Written:
         """Write and commit, and repeat after a failure, which is harmless because lines are joined as sets."""
         times, lines, run = 0, Report(), "" if self._store.is_exclusive else token_urlsafe(6)
-        parts = parts_of(transactions, lines)
+        parts = derived(lines)
         while True:
             try:
                 changes = write(self._store, parts, run=run)
@@ -93,4 +91,19 @@ class Writer:
                 if not self._retry(error, times):
                     raise
             else:
-                return Written(changes, lines)
+                return Written(changes, lines, checkpoints)
+
+
+def _in_thread(write: Callable[[], Written]) -> Callable[[], Written]:
+    """Start a write in a thread; return a function that waits for it."""
+    written: Future[Written] = Future()
+
+    def run() -> None:
+        try:
+            written.set_result(write())
+        except BaseException as error:  # noqa: BLE001 # raised to the one who waits
+            written.set_exception(error)
+
+    # A daemon thread: what is not acknowledged when the process ends is read again by the next run.
+    Thread(target=run, name="writer", daemon=True).start()
+    return written.result

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from mailtrace.message.document import Document, document
 from mailtrace.message.lines import Line
@@ -30,11 +30,14 @@ class Whole:
     host: str
     queue_id: str
     collected: Sequence[Collected]
-    """Its lines, in the order of the facts that they say, each once."""
-    document: Document
+    """Its lines, each once, in the order of the facts that they say; of their times if `encoded` is there."""
+    document: Document | None
+    """None if it is `encoded`."""
     start: int
     """What distinguishes transactions with one key, in microseconds since 1970."""
     mta: str
+    encoded: Any = None
+    """What the store's `encode` has returned for its row in another process; else None."""
     line: str = ""
     written: bool = False
     is_certain: bool = True
@@ -82,7 +85,10 @@ Part: TypeAlias = Transaction | Whole
 
 def document_of(part: Part) -> Document | None:
     """Return the document of a transaction."""
-    return part.document if isinstance(part, Whole) else document(part)
+    if isinstance(part, Whole):
+        assert part.encoded is None
+        return part.document
+    return document(part)
 
 
 def lines_to_keep(part: Part) -> list[Line]:

@@ -166,19 +166,20 @@ Key: TypeAlias = tuple[str | None, ...]
 class Groups(Sequence[Group]):
     """The groups of a grouping in its order. Of very many groups, those that come first are found without the others.
 
-    Groups are given by numbers from 0 on: how often each was counted, its bytes if the grouping has any, and functions
-    that return its values, and itself.
+    Groups are given by their values (pairs if the grouping has two), how often each was counted, and its bytes if the
+    grouping has any. `delays` returns the sorted delays of a value, as for `percentile`.
     """
 
     def __init__(
         self,
         grouping: Grouping,
+        values: Sequence[Any],
         numbers: Sequence[int],
         sizes: Sequence[int],
-        key: Callable[[int], Key],
-        group: Callable[[int], Group],
+        delays: Callable[[Any], list[tuple[int, int]]],
     ) -> None:
-        self._grouping, self._numbers, self._sizes, self._key, self._group = grouping, numbers, sizes, key, group
+        self._grouping, self._values = grouping, values
+        self._numbers, self._sizes, self._delays = numbers, sizes, delays
         self._every: list[Group] | None = None
 
     def __len__(self) -> int:
@@ -200,6 +201,14 @@ class Groups(Sequence[Group]):
         return isinstance(other, Sequence) and self._all() == list(other)
 
     __hash__ = None  # type: ignore[assignment]
+
+    def _key(self, at: int) -> Key:
+        return self._values[at] if self._grouping.then else (self._values[at],)
+
+    def _group(self, at: int) -> Group:
+        (value, *second), delays = self._key(at), self._delays(self._values[at])
+        size = self._sizes[at] if self._grouping.has_bytes else None
+        return Group(value, self._numbers[at], percentile(delays, 50), percentile(delays, 95), size, *second)
 
     def _all(self) -> list[Group]:
         if self._every is None:

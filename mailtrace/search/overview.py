@@ -149,14 +149,15 @@ def largest(numbers: Mapping[str | None, int]) -> list[tuple[str, int]]:
     return nsmallest(MOST, known, key=lambda pair: (-pair[1], pair[0]))
 
 
-def frequent(values: Iterable[tuple[str | None, int]], numbers: Iterable[int]) -> dict[str | None, int]:
-    """Return those values with their numbers that can be in an overview; `numbers` are the same without the values.
+def frequent(totals: Mapping[str | None, int], one: int) -> dict[str | None, int]:
+    """Return those values, with their totals, that can be in an overview.
 
-    These are the most frequent ones, and those with a number so large that it may be unlike the one before.
+    These are the most frequent ones, and those with a number so large that it may be unlike the one before. A total is
+    the number times `one`, and something less than `one`.
     """
     # One of the most frequent may be what is unknown.
-    least = max(1, min([UNLIKE, *nlargest(MOST + 1, numbers)]))
-    return {value: number for value, number in values if number >= least}
+    least = min([UNLIKE * one, *nlargest(MOST + 1, totals.values())]) // one * one
+    return {value: total for value, total in totals.items() if total >= least}
 
 
 def _top(numbers: Mapping[str | None, int], sizes: Mapping[str | None, int]) -> list[Ranked]:

@@ -46,6 +46,17 @@ class Row(NamedTuple):
     """None for a stub."""
     mark: str = ""
     """Which write this is. A remote store keeps it, since the answer to a write can be lost after it was done."""
+    encoded: Any = None
+    """What the store's `encode` has returned for it, if that ran in another process; then `document` is None."""
+
+    @property
+    def is_stub(self) -> bool:
+        """Whether it has no document."""
+        return self.document is None and self.encoded is None
+
+
+Encode: TypeAlias = Callable[[Row], Any]
+"""Returns what a store keeps of a new row, in any process; None if it cannot keep the row."""
 
 
 class Replacement(NamedTuple):
@@ -93,6 +104,10 @@ class Store(Protocol):
     @property
     def is_exclusive(self) -> bool:
         """Whether no other process can write between look-up and commit."""
+
+    @property
+    def encode(self) -> Encode:
+        """A function of the store's module."""
 
     @property
     def is_remote(self) -> bool:

@@ -22,7 +22,9 @@ _PID = "OPENSEARCH_PID=" if IS_OPENSEARCH else "ES_PID="
 
 
 SMALL = 400_000_000
-"""Bytes on the disk of the last node."""
+"""Bytes on the small disk of the last node."""
+QUICK = ("--heap", "512m", "--jvm", "-XX:TieredStopAtLevel=1")
+"""Options of nodes that start quickly."""
 
 
 def until(condition: Callable[[], bool], seconds: float = 180) -> None:
@@ -36,10 +38,11 @@ def until(condition: Callable[[], bool], seconds: float = 180) -> None:
 class Node:
     """A node, with its data in a folder that survives it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, options: Sequence[str]) -> None:
         self.port, self.transport = free_port(), free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.data = folder
+        self._options = options
         self._process = 0
 
     def start(self, cluster: str) -> None:
@@ -48,9 +51,9 @@ class Node:
         Raises:
             NoServerError: it does not start.
         """
-        options = ["--port", str(self.port), "--cluster", cluster, "--data", str(self.data), "--heap", "512m"]
+        options = ["--port", str(self.port), "--cluster", cluster, "--data", str(self.data), *self._options]
         # More than a minute may pass on two processors that three nodes share.
-        options += ["--timeout", "300", "--jvm", "-XX:TieredStopAtLevel=1", *start_options("--ilm")]
+        options += ["--timeout", "300", *start_options("--ilm")]
         done = subprocess.run(
             ["bash", SERVERS / "start.sh", *options],
             stdin=subprocess.DEVNULL,
@@ -104,10 +107,10 @@ class Node:
 
 
 class Cluster:
-    """Three nodes."""
+    """Three nodes, started with these options of start.sh."""
 
-    def __init__(self, folder: Path) -> None:
-        self.nodes = [Node(folder / f"disk{n}" / "data") for n in range(3)]
+    def __init__(self, folder: Path, options: Sequence[str]) -> None:
+        self.nodes = [Node(folder / f"disk{n}" / "data", options) for n in range(3)]
         self._ports = ",".join(f"{node.port}:{node.transport}" for node in self.nodes)
 
     @property
@@ -159,26 +162,31 @@ class Cluster:
 
 
 @contextmanager
-def cluster_of_three() -> Iterator[Cluster]:
-    """Run a cluster; the disk of the last node is a small one if this user may mount.
+def cluster_of_three(options: Sequence[str] = QUICK, *, small_disk: bool = True) -> Iterator[Cluster]:
+    """Run a cluster, started with these options of start.sh; `small_disk` mounts one for the last node if it may.
 
     Raises:
         NoServerError: it does not start.
     """
     folder = Path(tempfile.mkdtemp(prefix="mailtrace-cluster-"))
     folder.chmod(0o755)
-    cluster = Cluster(folder)
+    cluster = Cluster(folder, options)
     disk = cluster.nodes[-1].data.parent
-    disk.mkdir()
-    mounted = not subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", f"size={SMALL},mode=755", "none", disk], capture_output=True, check=False
-    ).returncode
+    is_mounted = small_disk and _mount_small(disk)
     try:
         cluster.start(cluster.nodes)
         yield cluster
     finally:
         for node in cluster.nodes:
             node.clean_up()
-        if mounted:
+        if is_mounted:
             subprocess.run(["umount", "--lazy", disk], check=True)
         shutil.rmtree(folder)
+
+
+def _mount_small(disk: Path) -> bool:
+    """Create the folder of a small disk; return whether this user may mount one there."""
+    disk.mkdir()
+    options = f"size={SMALL},mode=755"
+    done = subprocess.run(["mount", "-t", "tmpfs", "-o", options, "none", disk], capture_output=True, check=False)
+    return done.returncode == 0

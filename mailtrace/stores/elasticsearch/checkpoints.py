@@ -9,6 +9,8 @@ from mailtrace.errors import StoreError
 from mailtrace.logs.checkpoint import Checkpoint
 from mailtrace.stores.elasticsearch.bulk import Bulk, Operation
 from mailtrace.stores.elasticsearch.client import Server
+from mailtrace.stores.elasticsearch.setup import create
+from mailtrace.stores.elasticsearch.template import checkpoints_index
 
 _PAGE: Final = 1000
 _MEMBERS: Final = frozenset(field.name for field in fields(Checkpoint))
@@ -27,9 +29,16 @@ class Checkpoints:
         Raises:
             StoreError: the server refuses them or does not answer.
         """
+        if checkpoints:
+            self._create_if_deleted()
         self._apply(
             [Operation({"index": {"_index": self._index, "_id": one.log}}, _source(one)) for one in checkpoints]
         )
+
+    def _create_if_deleted(self) -> None:
+        """Create the index if an administrator has deleted it: a write would create it without its mapping."""
+        if not self._server.ask_until_answered("GET", f"/{self._index}/_mapping", ignore_unavailable=True):
+            create(self._server, self._index, checkpoints_index())
 
     def delete(self, checkpoints: Sequence[Checkpoint]) -> None:
         """Delete checkpoints."""

@@ -181,12 +181,12 @@ class Server:
         with self._as_store_error():
             content = body if body is None or isinstance(body, bytes) else orjson.dumps(body)
             reply = self._exchange(method, target, content, is_bulk=isinstance(body, bytes))
+            if missing := missing_in(reply.body):  # the status may be that of a shard
+                raise BusyError(f"{self.name} has only a part of the answer ({missing})", 503)
             if reply.status >= 300:
                 raise self._refusal(reply)
             if reply.content and not reply.is_json:
                 raise ValueError
-            if missing := missing_in(reply.body):
-                raise BusyError(f"{self.name} has only a part of the answer ({missing})", 503)
             return reply.body
 
     def _exchange(self, method: str, target: str, content: bytes | None, *, is_bulk: bool) -> Reply:

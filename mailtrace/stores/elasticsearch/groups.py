@@ -7,8 +7,9 @@ from typing import Any, Final, NamedTuple
 
 from mailtrace.search.groups import LARGEST_SIZE, OF_TIMES, Group, GroupCounter, Grouping, Key, groups_of, query_for
 from mailtrace.search.query import Query
+from mailtrace.stores.elasticsearch.buckets import BY_QUARTER, DELAYS, QUARTER, by_values, delay_of_bucket
 from mailtrace.stores.elasticsearch.errors import AnswerError
-from mailtrace.stores.elasticsearch.query import DELAYS, Conditions, delay_of_bucket
+from mailtrace.stores.elasticsearch.query import Conditions
 from mailtrace.stores.elasticsearch.searches import Searches, is_too_complex
 
 _PAGE: Final = 10_000
@@ -25,8 +26,6 @@ _FIELDS: Final = {
     "ever": "to.outcome",
     "status": "to.search.reason",
 }
-_QUARTER: Final = 900_000_000
-"""Microseconds: in nearly every time zone, a quarter of an hour lies in one hour and one day."""
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
@@ -102,7 +101,7 @@ def _key(grouping: Grouping, values: dict[str, Any]) -> Key | None:
         if name in OF_TIMES:
             first = _EPOCH + timedelta(microseconds=int(value))
             value = grouping.time(first, name)
-            if value != grouping.time(first + timedelta(microseconds=_QUARTER - 1), name):
+            if value != grouping.time(first + timedelta(microseconds=QUARTER - 1), name):
                 return None
         key.append(value)
     return tuple(key)
@@ -145,15 +144,11 @@ def _bytes(grouping: Grouping) -> dict[str, Any]:
 
 
 def _sources(grouping: Grouping, one: _Pass) -> list[dict[str, Any]]:
-    sources: list[dict[str, Any]] = [{name: _source(name)} for name in grouping.names]
+    sources: list[dict[str, Any]] = []
+    for name in grouping.names:
+        sources += [{name: BY_QUARTER}] if name in OF_TIMES else by_values({name: _FIELDS[name]})
     if one.has_delays:
-        sources += [{name: {"terms": {"field": field, "missing_bucket": True}}} for name, field in DELAYS.items()]
+        sources += by_values(DELAYS)
     if one.counts and grouping.counts_attempts:
-        sources.append({"attempts": {"terms": {"field": "to.attempts", "missing_bucket": True}}})
+        sources += by_values({"attempts": "to.attempts"})
     return sources
-
-
-def _source(name: str) -> dict[str, Any]:
-    if name in OF_TIMES:
-        return {"histogram": {"field": "search.date", "interval": _QUARTER}}
-    return {"terms": {"field": _FIELDS[name], "missing_bucket": True}}

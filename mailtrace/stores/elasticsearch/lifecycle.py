@@ -8,11 +8,12 @@ import re
 from collections.abc import Callable, Collection
 from typing import Any, Final, NamedTuple, Protocol
 
+from mailtrace import __version__
 from mailtrace.stores.base import Notify
 from mailtrace.stores.elasticsearch.client import Server
 from mailtrace.stores.elasticsearch.dialect import OpenSearch
 from mailtrace.stores.elasticsearch.errors import AnswerError
-from mailtrace.stores.elasticsearch.template import PRIORITY, deletes_after, is_ours, policy
+from mailtrace.stores.elasticsearch.template import PRIORITY
 
 _PERIOD_DAYS: Final = {"day": 1, "week": 7, "month": 31}
 _description = re.compile(r"mailtrace deletes an index (\d+) days after its last day").fullmatch
@@ -75,10 +76,10 @@ class _Ilm:
             if error.status != 404:
                 raise
             return None
-        return Found(deletes_after(current), is_ours(current))
+        return Found(_ilm_age(current), _is_our_ilm_policy(current))
 
     def write(self, days: int, _: Collection[str], __: Found | None) -> None:
-        self._server.ask("PUT", self._path, {"policy": policy(days)})
+        self._server.ask("PUT", self._path, {"policy": _ilm_policy(days)})
 
 
 class _Ism:
@@ -101,17 +102,19 @@ class _Ism:
         current, version = answer["policy"], {name: answer[f"_{name[3:]}"] for name in ("if_seq_no", "if_primary_term")}
         named = _description(str(current.get("description")))
         days = int(named[1]) if named else 0
-        wanted = _essence(ism_policy(self._prefix, days, periods))
+        wanted = _essence(_ism_policy(self._prefix, days, periods))
         ours = [
-            period for period in _PERIOD_DAYS if _essence(current) == _essence(ism_policy(self._prefix, days, [period]))
+            period
+            for period in _PERIOD_DAYS
+            if _essence(current) == _essence(_ism_policy(self._prefix, days, [period]))
         ]
         if not ours:
-            return Found(_deletes_after(current), is_ours=False, version=version)
+            return Found(_ism_age(current), is_ours=False, version=version)
         return Found(f"{days}d", is_ours=True, is_outdated=_essence(current) != wanted, version=version)
 
     def write(self, days: int, periods: Collection[str], found: Found | None) -> None:
         """Create or change the policy, and apply it to the indices that exist: ISM does so for new ones only."""
-        body = {"policy": ism_policy(self._prefix, days, periods)}
+        body = {"policy": _ism_policy(self._prefix, days, periods)}
         self._server.ask("PUT", self._path, body, **(found.version if found else {}))
         if not self._indices():
             return
@@ -125,7 +128,35 @@ class _Ism:
             )
 
 
-def ism_policy(prefix: str, days: int, periods: Collection[str]) -> dict[str, Any]:
+def _ilm_policy(retention_days: int) -> dict[str, Any]:
+    """Return the lifecycle policy, which deletes an index that many days after its origination date."""
+    return {
+        "_meta": {"mailtrace": __version__, "retention_days": retention_days},
+        "phases": {"delete": {"min_age": f"{retention_days}d", "actions": {"delete": {}}}},
+    }
+
+
+def _is_our_ilm_policy(found: dict[str, Any]) -> bool:
+    """Return whether a policy is as mailtrace set it, unchanged by an administrator."""
+    meta = found.get("_meta") or {}
+    phases = found.get("phases", {})
+    actions = phases.get("delete", {}).get("actions", {})
+    return (
+        "mailtrace" in meta
+        and _ilm_age(found) == f"{meta.get('retention_days')}d"
+        and list(phases) == ["delete"]
+        # The server adds its default to the action.
+        and actions in ({"delete": {}}, {"delete": {"delete_searchable_snapshot": True}})
+    )
+
+
+def _ilm_age(found: dict[str, Any]) -> str | None:
+    """Return the age at which a policy deletes, such as `90d`; None if it does not delete."""
+    phase = found.get("phases", {}).get("delete")
+    return None if phase is None else str(phase.get("min_age", "0ms"))
+
+
+def _ism_policy(prefix: str, days: int, periods: Collection[str]) -> dict[str, Any]:
     """Return the ISM policy that deletes indices of these periods so many days after their last day."""
     age = days + max(_PERIOD_DAYS[period] for period in periods)
     return {
@@ -154,7 +185,7 @@ def _essence(found: dict[str, Any]) -> Any:
     return found.get("default_state"), states, patterns
 
 
-def _deletes_after(found: dict[str, Any]) -> str | None:
+def _ism_age(found: dict[str, Any]) -> str | None:
     """Return the age at which a policy deletes, counted from the creation of an index; None if it does not."""
     deleting = {state["name"] for state in found["states"] if any("delete" in action for action in state["actions"])}
     ages = (

@@ -20,8 +20,9 @@ from mailtrace.search.tally import (
     Totals,
     of_attempts,
 )
+from mailtrace.stores.elasticsearch.buckets import BY_QUARTER, DELAYS, QUARTER, by_values, delay_of_bucket
 from mailtrace.stores.elasticsearch.errors import AnswerError
-from mailtrace.stores.elasticsearch.query import DELAYS, Conditions, delay_of_bucket
+from mailtrace.stores.elasticsearch.query import Conditions
 from mailtrace.stores.elasticsearch.searches import Searches, is_too_complex
 
 _VALUES: Final = 5_000
@@ -29,8 +30,6 @@ _VALUES: Final = 5_000
 (`search.max_buckets`)."""
 _QUARTERS: Final = 1_000
 """Quarters of an hour in such a page, each with a bucket for each outcome."""
-_QUARTER: Final = 900_000_000
-"""Microseconds: in nearly every time zone, a quarter of an hour lies in one hour and one day."""
 _MANY: Final = 100
 """More than there are outcomes."""
 _SIZE: Final = {"size": {"sum": {"field": "size"}}}
@@ -166,15 +165,14 @@ class _Counting:
         def take(bucket: _Bucket) -> None:
             begin = int(bucket["key"]["begin"])
             period = span.period(begin)
-            if span.period(begin + _QUARTER - 1) != period:
+            if span.period(begin + QUARTER - 1) != period:
                 raise _NotCountableError
             tally.received[period] += bucket["received"]["doc_count"]
             for found in bucket["results"]["chosen"]["found"]["buckets"]:
                 tally.outcomes[period, found["key"]] += found["doc_count"]
 
         each = {"received": {"filter": _RECEIVED}, "results": _of_results(self._final, _OUTCOMES)}
-        histogram = {"histogram": {"field": "search.date", "interval": _QUARTER}}
-        page = {"size": _QUARTERS, "sources": [{"begin": histogram}]}
+        page = {"size": _QUARTERS, "sources": [{"begin": BY_QUARTER}]}
         return _Part({"composite": page, "aggs": each}, _each(take), (), page)
 
     def _waiting(self) -> "dict[str, _Part]":
@@ -241,8 +239,7 @@ def _having(clauses: list[_Clause]) -> _Clause:
 
 
 def _composite(fields: dict[str, str], inner: _Clause) -> _Clause:
-    sources = [{name: {"terms": {"field": field, "missing_bucket": True}}} for name, field in fields.items()]
-    return {"composite": {"size": _VALUES, "sources": sources}, "aggs": inner}
+    return {"composite": {"size": _VALUES, "sources": by_values(fields)}, "aggs": inner}
 
 
 def _of_results(clauses: list[_Clause], inner: _Clause | None) -> _Clause:

@@ -26,7 +26,7 @@ from mailtrace.search.comparisons import (
     STATUSES,
     Criterion,
 )
-from mailtrace.search.groups import LONGEST_DELAY, microseconds_of
+from mailtrace.search.groups import LONGEST_DELAY
 from mailtrace.search.patterns import Pattern, network_keys
 from mailtrace.search.query import WAITING, WORD_CRITERIA, Query, Word
 
@@ -77,18 +77,6 @@ _FIELDS: Final = {
     OUTCOMES: _Field("to.outcome"),
     EVER: _Field("to.outcome"),
 }
-
-
-DELAYS: Final = {"delay": "to.search.delay", "seconds": "to.delay"}
-"""The fields with a recipient result's delay: in microseconds in indices of an earlier mailtrace, else in seconds."""
-
-
-def delay_of_bucket(key: dict[str, Any]) -> int | None:
-    """Return the delay in microseconds of a bucket that was made by both fields of `DELAYS`."""
-    if key["delay"] is None and key["seconds"] is not None:
-        return microseconds_of(key["seconds"])
-    found: int | None = key["delay"]
-    return found
 
 
 class Conditions:

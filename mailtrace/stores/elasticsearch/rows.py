@@ -41,6 +41,10 @@ def source(row: Row, *, is_earlier: bool = False) -> bytes:
     Raises:
         JSONEncodeError: JSON cannot represent a value: a lone surrogate, or an integer of more than 64 bits.
     """
+    if row.encoded is not None:
+        if not is_earlier:
+            return _marked(row.encoded, row.mark)
+        row = row._replace(document=document_of({"_source": orjson.loads(row.encoded)}), encoded=None)
     members = _members(row, is_earlier=is_earlier)
     source = orjson.dumps(members)
     document = row.document
@@ -53,6 +57,19 @@ def source(row: Row, *, is_earlier: bool = False) -> bytes:
     if len(source) > _BIG:
         source = orjson.dumps(_merged(document, members, is_earlier=is_earlier))
     return source
+
+
+def encoded(row: Row) -> bytes | None:
+    """Return the document to store, as JSON and without a mark; None if JSON cannot represent it."""
+    try:
+        return source(row)
+    except orjson.JSONEncodeError:
+        return None
+
+
+def _marked(source: bytes, mark: str) -> bytes:
+    """Return a document with a mark."""
+    return b"%b,%b" % (source[:-1], orjson.dumps({"mark": mark})[1:]) if mark else source
 
 
 def _members(row: Row, *, is_earlier: bool) -> dict[str, Any]:

@@ -22,6 +22,8 @@ from mailtrace.stores.elasticsearch.rows import LINES, document_of
 _PAGE: Final = 1000
 _KEEP_ALIVE: Final = "5m"
 """How long the server keeps the state of a search between two pages; a slower reader continues with a new state."""
+_SPANS: Final = 4
+"""A page is searched in a time this much longer than the one before it spans."""
 _BY_ID: Final = [{"id": {"order": "asc", "unmapped_type": "keyword"}}]
 
 
@@ -143,8 +145,8 @@ class Searches:
             return
         try:
             with ThreadPoolExecutor(1, "page") as ahead:
-                page = ahead.submit(self._page, pit, body)
-                after: dict[str, Any] = {}
+                asked = body
+                page = ahead.submit(self._page, pit, asked)
                 while True:
                     try:
                         pit, hits = page.result()
@@ -153,14 +155,14 @@ class Searches:
                             raise
                         if not (pit := self._open()):
                             return
-                        page = ahead.submit(self._page, pit, body | after)
+                        page = ahead.submit(self._page, pit, asked)
                         continue
-                    if len(hits) == _PAGE:
-                        # The last sort value is only valid in this point in time, and a new one may be needed.
-                        after = {"search_after": hits[-1]["sort"][: len(body["sort"])]}
-                        page = ahead.submit(self._page, pit, body | after)
+                    following = _following(body, asked, hits)
+                    if following:
+                        asked = following
+                        page = ahead.submit(self._page, pit, asked)
                     yield from hits
-                    if len(hits) < _PAGE:
+                    if not following:
                         return
         finally:
             if pit:
@@ -204,6 +206,26 @@ class Searches:
         path = f"/{self._indices.checkpoints}"
         if not self._server.ask("GET", path, ignore_unavailable=True, filter_path="*.settings.index.uuid"):
             raise StoreMissingError(f"nothing has been indexed at {self._server.name}: run mailtrace-index first")
+
+
+def _following(body: dict[str, Any], asked: dict[str, Any], hits: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
+    """Return the request for the page after these hits of `asked`; None if they were the last. `body` came first.
+
+    It asks for documents of a limited time, or for all that are left if the time of `asked` held less than a page: for
+    each page, the server compares the IDs of nearly all documents that are left in the time that it searches.
+    """
+    following = {**asked, "query": body["query"]}
+    if hits:
+        # The last sort value is only valid in this point in time, and a new one may be needed.
+        following["search_after"] = hits[-1]["sort"][: len(body["sort"])]
+    if len(hits) == _PAGE:
+        first, last = (int(hit["sort"][0]) for hit in (hits[0], hits[-1]))
+        since, until = sorted((last, last + _SPANS * (last - first)))
+        # Not `lte`: as in `Conditions.of_documents`.
+        within = {"range": {"search.date": {"gte": since, "lt": until + 1}}}
+        following["query"] = {"bool": {"filter": [body["query"], within]}}
+        return following
+    return None if asked["query"] is body["query"] else following
 
 
 def is_too_complex(error: AnswerError) -> bool:

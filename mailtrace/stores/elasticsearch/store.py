@@ -22,7 +22,7 @@ from mailtrace.search.overview import Overview, finished
 from mailtrace.search.query import Query
 from mailtrace.search.tally import Span
 from mailtrace.stores.access import Access
-from mailtrace.stores.base import Description, Notify, Refused, Removal, Replacement, Row, Stored, WriteResult
+from mailtrace.stores.base import Description, Encode, Notify, Refused, Removal, Replacement, Row, Stored, WriteResult
 from mailtrace.stores.elasticsearch.bulk import Answer, Bulk, Operation
 from mailtrace.stores.elasticsearch.check import describe
 from mailtrace.stores.elasticsearch.checkpoints import Checkpoints
@@ -31,7 +31,7 @@ from mailtrace.stores.elasticsearch.errors import advice, is_document_error
 from mailtrace.stores.elasticsearch.groups import groups_of_matching
 from mailtrace.stores.elasticsearch.indices import Indices
 from mailtrace.stores.elasticsearch.overview import tally_of_searches
-from mailtrace.stores.elasticsearch.rows import LINES, day_of, source, stored
+from mailtrace.stores.elasticsearch.rows import LINES, day_of, encoded, source, stored
 from mailtrace.stores.elasticsearch.searches import Searches
 from mailtrace.stores.elasticsearch.setup import Setup
 from mailtrace.stores.elasticsearch.template import COMPATIBLE, COMPATIBLE_MEMBER, GRAMMAR, is_too_new, versions
@@ -90,14 +90,14 @@ class ElasticsearchStore:
         return self._server.name
 
     @property
-    def has_lifecycle(self) -> bool:
-        """Whether the server deletes expired indices itself; known after `prepare`."""
-        return self._setup.lifecycle is not None
-
-    @property
     def is_exclusive(self) -> bool:
         """Always False: other processes may write at any time."""
         return False
+
+    @property
+    def encode(self) -> Encode:
+        """The function that makes the JSON of a document."""
+        return encoded
 
     @property
     def is_remote(self) -> bool:
@@ -112,10 +112,10 @@ class ElasticsearchStore:
             StoreError: it is not a supported server, or the user lacks a privilege.
         """
         self._indices.is_fresh = False
-        versions = self._require_known_versions()
+        found = self._require_known_versions()
         self._setup.prepare(self._indices.checkpoints)
-        if versions and versions.get(COMPATIBLE_MEMBER) != COMPATIBLE:
-            self.set_grammar(versions.get(GRAMMAR, 0))
+        if found and found.get(COMPATIBLE_MEMBER) != COMPATIBLE:
+            self.set_grammar(found.get(GRAMMAR, 0))
 
     def require_room(self, days: Collection[int]) -> None:
         """Check that the server has room for the new indices that these days, counted from 1970 in UTC, need.

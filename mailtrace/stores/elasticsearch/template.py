@@ -1,4 +1,4 @@
-"""The index template, lifecycle policy and checkpoint index that mailtrace creates on a server."""
+"""The index template and the index of checkpoints that mailtrace creates on a server."""
 
 from typing import Any, Final
 
@@ -116,34 +116,6 @@ def _has(found: dict[str, Any], wanted: dict[str, Any]) -> bool:
         for kind in ("properties", "fields")
         for name, field in wanted.get(kind, {}).items()
     )
-
-
-def policy(retention_days: int) -> dict[str, Any]:
-    """Return the lifecycle policy, which deletes an index that many days after its origination date."""
-    return {
-        "_meta": {"mailtrace": __version__, "retention_days": retention_days},
-        "phases": {"delete": {"min_age": f"{retention_days}d", "actions": {"delete": {}}}},
-    }
-
-
-def is_ours(found: dict[str, Any]) -> bool:
-    """Return whether a policy is as mailtrace set it, unchanged by an administrator."""
-    meta = found.get("_meta") or {}
-    phases = found.get("phases", {})
-    actions = phases.get("delete", {}).get("actions", {})
-    return (
-        "mailtrace" in meta
-        and deletes_after(found) == f"{meta.get('retention_days')}d"
-        and list(phases) == ["delete"]
-        # The server adds its default to the action.
-        and actions in ({"delete": {}}, {"delete": {"delete_searchable_snapshot": True}})
-    )
-
-
-def deletes_after(found: dict[str, Any]) -> str | None:
-    """Return the age at which a policy deletes, such as `90d`; None if it does not delete."""
-    phase = found.get("phases", {}).get("delete")
-    return None if phase is None else str(phase.get("min_age", "0ms"))
 
 
 def checkpoints_index() -> dict[str, Any]:

@@ -7,11 +7,9 @@ import sqlite3
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import compress
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Any, Final, TypeAlias
 
-import orjson
-
-from mailtrace.stores.sqlite.columns import DATES, IDS, NUMBERS, RESULT_ROWS, typecode
+from mailtrace.stores.sqlite.columns import DATES, IDS, NUMBERS, RESULT_ROWS, Column
 from mailtrace.stores.sqlite.schema import COLUMN_BITS
 
 _ID_SIZE: Final = 12
@@ -25,15 +23,6 @@ _FOREVER: Final = 2**62
 Mask: TypeAlias = int
 Pick: TypeAlias = Callable[[list[Any]], Iterable[bool]]
 """Returns for each value whether it matches."""
-
-
-class Column(NamedTuple):
-    """The values of a field."""
-
-    values: list[Any]
-    """Each distinct value; texts that are compared regardless of case are in lower case."""
-    codes: "array[int]"
-    """For each row, or each recipient result, the index of its value."""
 
 
 class Block:
@@ -69,9 +58,7 @@ class Block:
     def _stored(self, name: str) -> tuple[bytes, bytes]:
         """Return codes and values of a column."""
         if name not in self._read:
-            number = self.number << COLUMN_BITS | NUMBERS[name]
-            sql = "SELECT codes, texts FROM columns WHERE number = ?"
-            self._read[name] = self._connection.execute(sql, (number,)).fetchone()
+            self._read[name] = stored_column(self._connection, self.number, name)
         return self._read[name]
 
     def has(self, name: str, pieces: Iterable[bytes]) -> bool:
@@ -82,16 +69,14 @@ class Block:
     def column(self, name: str) -> Column:
         """Return a column."""
         if name not in self._columns:
-            codes, texts = self._stored(name)
-            values = orjson.loads(texts)
-            self._columns[name] = Column(values, array(typecode(len(values)), codes))
+            self._columns[name] = Column.of(*self._stored(name))
         return self._columns[name]
 
     def with_value(self, name: str, pick: Pick) -> Mask:
         """Return the rows, or recipient results, with a value in a column that matches."""
         values, codes = self.column(name)
         wanted = bytes(pick(values))
-        return _flags(codes, wanted) if any(wanted) else 0
+        return flags(codes, wanted) if any(wanted) else 0
 
     def rows_of(self, results: Mask) -> Mask:
         """Return the rows that have one of these recipient results."""
@@ -109,7 +94,7 @@ class Block:
 
     def results_of(self, rows: Mask) -> Mask:
         """Return the recipient results of these rows."""
-        return _flags(self.result_rows, rows.to_bytes(self.size, "little"))
+        return flags(self.result_rows, rows.to_bytes(self.size, "little"))
 
     def shown(self, since: int | None, until: int | None) -> Mask:
         """Return the rows with a document dated between two times."""
@@ -119,7 +104,14 @@ class Block:
         return int.from_bytes(bytes([first <= date <= last for date in self.dates]), "little")
 
 
-def _flags(codes: "array[int]", wanted: bytes) -> Mask:
+def stored_column(connection: sqlite3.Connection, block: int, name: str) -> tuple[bytes, bytes]:
+    """Return codes and values of a column of a block, given by the number of its first row."""
+    sql = "SELECT codes, texts FROM columns WHERE number = ?"
+    codes, texts = connection.execute(sql, (block << COLUMN_BITS | NUMBERS[name],)).fetchone()
+    return codes, texts
+
+
+def flags(codes: "array[int]", wanted: bytes) -> Mask:
     """Return the mask of the codes whose byte in `wanted` is 1. Translating a text is five times as fast as a loop."""
     if codes.typecode == "B":
         return int.from_bytes(codes.tobytes().translate(wanted.ljust(1 << 8, b"\0")), "little")

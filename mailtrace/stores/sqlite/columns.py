@@ -1,15 +1,18 @@
 """The columns of a block: which there are, and how documents become columns."""
 
 from array import array
-from collections.abc import Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, count
-from typing import Any, Final
+from operator import itemgetter
+from typing import Any, Final, NamedTuple, TypeAlias
 
 import orjson
 
 from mailtrace.message.document import Document
 from mailtrace.message.fields import DOCUMENT, RECIPIENT_RESULT
 from mailtrace.search.comparisons import CRITERIA, EXACT
+from mailtrace.search.groups import domain_of
 from mailtrace.search.reasons import reason_in
 
 DATES: Final = "dates"
@@ -24,16 +27,25 @@ _DOCUMENT_COLUMNS: Final = (*(field.name for field in DOCUMENT if field.searched
 _RESULT_FIELDS: Final = tuple(field.name for field in RECIPIENT_RESULT if field.searched)
 REASON: Final = "to.reason"
 """The column that `--by status` counts."""
+RECIPIENT: Final = "to.recipient"
+DOMAIN: Final = "to.domain"
+"""The column that `--by to-domain` counts."""
 ATTEMPTS: Final = "to.attempts"
 """The column that `--by ever` adds up."""
-_ENCODED: Final = (*_DOCUMENT_COLUMNS, *(f"to.{name}" for name in _RESULT_FIELDS), REASON, ATTEMPTS)
+_RESULT_COLUMNS: Final = (*(f"to.{name}" for name in _RESULT_FIELDS), REASON, ATTEMPTS, DOMAIN)
+_ENCODED: Final = (*_DOCUMENT_COLUMNS, *_RESULT_COLUMNS)
 NUMBERS: Final = {name: number for number, name in enumerate((DATES, IDS, RESULT_ROWS, *_ENCODED))}
 """The number of each column; those that begin with `to.` have one value for each recipient result."""
 _EXACT: Final = {name for criterion in CRITERIA if criterion.comparison is EXACT for name in criterion.columns}
 _FOLDED: Final = {name for criterion in CRITERIA for name in criterion.columns} - _EXACT
 """The columns in lower case: their values are compared and grouped regardless of case."""
-_NONE: Final[Document] = {**dict.fromkeys(_DOCUMENT_COLUMNS), "to": []}
-"""Stands for the document of a hidden row, so that every row has a value in each column."""
+_document_values = itemgetter(*_DOCUMENT_COLUMNS)
+_result_values = itemgetter(*_RESULT_FIELDS)
+
+Values: TypeAlias = tuple[tuple[Any, ...], list[tuple[Any, ...]]]
+"""The values of a document, and of each of its recipient results."""
+_NONE: Final[Values] = (None,) * len(_DOCUMENT_COLUMNS), []
+"""Those of a hidden row, so that every row has a value in each column."""
 
 
 def typecode(number: int) -> str:
@@ -41,24 +53,72 @@ def typecode(number: int) -> str:
     return "B" if number <= 1 << 8 else "H" if number <= 1 << 16 else "I"
 
 
+def numbered(values: Iterable[Any]) -> tuple[list[Any], list[int]]:
+    """Return the distinct values in the order in which they come, and for each value its index there."""
+    known: defaultdict[Any, int] = defaultdict(count().__next__)
+    codes = list(map(known.__getitem__, values))
+    return list(known), codes
+
+
+class Column(NamedTuple):
+    """The values of a field."""
+
+    values: list[Any]
+    """Each distinct value; texts that are compared regardless of case are in lower case, so that some can be equal."""
+    codes: "array[int]"
+    """For each row, or each recipient result, the index of its value."""
+
+    @classmethod
+    def of(cls, codes: bytes, texts: bytes) -> "Column":
+        """Return a column, given as it is stored."""
+        values = orjson.loads(texts)
+        return cls(values, array(typecode(len(values)), codes))
+
+
+def domains_of(codes: bytes, texts: bytes) -> tuple[bytes, bytes]:
+    """Return the column of the domains of recipients, as it is stored, from that of the recipients."""
+    recipients = Column.of(codes, texts)
+    domains, of = numbered(map(domain_of, recipients.values))
+    return array(typecode(len(domains)), map(of.__getitem__, recipients.codes)).tobytes(), orjson.dumps(domains)
+
+
 class _Encoder:
     """A column that is being made."""
 
     def __init__(self) -> None:
-        self.values: list[Any] = []
+        self.known: defaultdict[Any, int] = defaultdict(count().__next__)
+        """The distinct values, numbered in the order in which they were found."""
         self._codes: list[int] = []
-        self._known: dict[Any, int] = {}
 
-    def add(self, column: list[Any]) -> None:
-        known = self._known
-        new = [value for value in dict.fromkeys(column) if value not in known]
-        known.update(zip(new, count(len(known))))
-        self.values += new
-        self._codes += map(known.__getitem__, column)
+    def add(self, column: Iterable[Any]) -> None:
+        self._codes += map(self.known.__getitem__, column)
 
     def encoded(self, *, folded: bool) -> tuple[bytes, bytes]:
-        values = [value and value.lower() for value in self.values] if folded else self.values
+        values = [value and value.lower() for value in self.known] if folded else list(self.known)
         return array(typecode(len(values)), self._codes).tobytes(), orjson.dumps(values)
+
+
+def joined(name: str, blocks: Sequence[tuple[int, bytes, bytes]]) -> tuple[bytes, bytes]:
+    """Return codes and values of a column of several blocks, given by the position of their first row, and theirs."""
+    if name in (DATES, IDS):
+        return b"".join(codes for _, codes, _ in blocks), b""
+    if name == RESULT_ROWS:
+        return array("H", [first + row for first, rows, _ in blocks for row in array("H", rows)]).tobytes(), b""
+    known: defaultdict[tuple[Any, int], int] = defaultdict(count().__next__)
+    columns = [Column.of(codes, texts) for _, codes, texts in blocks]
+    columns = [Column([known[key] for key in _keys(values)], codes) for values, codes in columns]
+    kind, values = typecode(len(known)), orjson.dumps([value for value, _ in known])
+    if kind == "B":  # translating is twenty times as fast
+        return b"".join(codes.tobytes().translate(bytes(of).ljust(1 << 8)) for of, codes in columns), values
+    return b"".join(array(kind, map(of.__getitem__, codes)).tobytes() for of, codes in columns), values
+
+
+def _keys(values: Iterable[Any]) -> Iterator[tuple[Any, int]]:
+    """Yield each value of a block, and how many before it are equal: recipients that differ only in case are two."""
+    times: Counter[Any] = Counter()
+    for value in values:
+        yield value, times[value]
+        times[value] += 1
 
 
 class Columns:
@@ -70,24 +130,33 @@ class Columns:
         self._result_rows = array("H")
 
     @property
-    def values(self) -> dict[str, list[Any]]:
+    def values(self) -> dict[str, Iterable[Any]]:
         """The distinct values of each column, as in the documents."""
-        return {name: encoder.values for name, encoder in self._encoders.items()}
+        return {name: encoder.known for name, encoder in self._encoders.items()}
 
-    def add(self, documents: Sequence[Document | None]) -> None:
-        """Append the documents of rows; None for a hidden one."""
-        shown = [document or _NONE for document in documents]
-        results = list(chain.from_iterable(document["to"] for document in shown))
-        self._result_rows.extend(row for row, document in enumerate(shown, self._size) for _ in document["to"])
-        self._size += len(shown)
-        for name in _DOCUMENT_COLUMNS:
-            self._encoders[name].add([document[name] for document in shown])
-        for name in (*_RESULT_FIELDS, "attempts"):
-            self._encoders[f"to.{name}"].add([result[name] for result in results])
-        self._encoders[REASON].add([reason_in(document, result) for document in shown for result in document["to"]])
+    def add(self, rows: Sequence[Values | None]) -> None:
+        """Append the values of rows; None for a hidden one."""
+        of_documents, of_results = zip(*(values or _NONE for values in rows), strict=True)
+        self._result_rows.extend(row for row, results in enumerate(of_results, self._size) for _ in results)
+        self._size += len(rows)
+        for name, column in zip(_DOCUMENT_COLUMNS, zip(*of_documents, strict=True), strict=True):
+            self._encoders[name].add(column)
+        # There are no columns if there is no result.
+        for name, column in zip(_RESULT_COLUMNS, zip(*chain.from_iterable(of_results), strict=True), strict=False):
+            self._encoders[name].add(column)
 
     def encoded(self) -> Iterator[tuple[str, bytes, bytes]]:
         """Yield name, codes and values of each column, as they are stored."""
         yield RESULT_ROWS, self._result_rows.tobytes(), b""
         for name, encoder in self._encoders.items():
             yield name, *encoder.encoded(folded=name in _FOLDED)
+
+
+def values_of(document: Document | None) -> Values | None:
+    """Return the values of a document in each column."""
+    if document is None:
+        return None
+    return _document_values(document), [
+        (*_result_values(result), reason_in(document, result), result["attempts"], domain_of(result["recipient"]))
+        for result in document["to"]
+    ]

@@ -1,7 +1,8 @@
-"""Migration of embedded stores of version 0.1, whose layout is 3: each fact becomes a line (`message/lines.py`).
+"""Migration of embedded stores with an older layout.
 
-The rows are written to a new file beside the store, which then takes its place. So a migration that was killed begins
-again, and the store is complete at any time.
+In a store of version 0.1, whose layout is 3, each fact becomes a line (`message/lines.py`). The rows are written to a
+new file beside the store, which then takes its place. So a migration that was killed begins again, and the store is
+complete at any time.
 """
 
 import os
@@ -19,8 +20,18 @@ from mailtrace.logs.checkpoint import Checkpoint
 from mailtrace.message.document import document
 from mailtrace.message.lines import kept_line
 from mailtrace.message.replay import transaction_of
-from mailtrace.stores.base import Row, Store
-from mailtrace.stores.sqlite.schema import APPLICATION, MIGRATED_LAYOUT, WAIT_SECONDS
+from mailtrace.stores.base import Notify, Row, Store
+from mailtrace.stores.sqlite.block import stored_column
+from mailtrace.stores.sqlite.columns import DOMAIN, NUMBERS, RECIPIENT, domains_of
+from mailtrace.stores.sqlite.schema import (
+    APPLICATION,
+    COLUMN_BITS,
+    LAYOUT,
+    LAYOUT_OF_FACTS,
+    LAYOUT_WITHOUT_DOMAINS,
+    OLD_LAYOUTS,
+    WAIT_SECONDS,
+)
 
 NewStore: TypeAlias = Callable[[str, Callable[[], float]], Store]
 """Returns the store at a path with a clock, which tells when documents were first indexed."""
@@ -29,29 +40,50 @@ _SLICE: Final = 1_000
 _ENDINGS: Final = ("", "-wal", "-shm")
 
 
-def is_migratable(path: Path) -> bool:
-    """Return whether a file is a store of this old layout.
-
-    Raises:
-        sqlite3.Error: it cannot be read.
-    """
-    if not path.exists() or not path.stat().st_size:
-        return False
-    with closing(_open(path)) as connection:
-        return bool(connection.execute("PRAGMA user_version").fetchone()[0] == MIGRATED_LAYOUT)
-
-
-def migrate(path: Path, new_store: NewStore) -> None:
-    """Replace a store of the old layout by one of the present layout.
+def migrate(path: Path, new_store: NewStore, notify: Notify) -> None:
+    """Give the store at a path the present layout, if it has an older one that can be converted.
 
     Raises:
         StoreError: the new file cannot be written; the store is as before.
-        sqlite3.Error: the store cannot be read, or another process is using it.
+        sqlite3.Error: the store cannot be read or written, or another process is using it; it is as before.
     """
+    if not path.exists() or not path.stat().st_size:
+        return
+    with closing(_open(path)) as connection:
+        layout = _old_layout(connection)
+    if layout == LAYOUT_OF_FACTS:
+        notify(f"{path} was written by mailtrace 0.1: converting it")
+        _convert_facts(path, new_store)
+    elif layout == LAYOUT_WITHOUT_DOMAINS:
+        notify(f"{path} was written by an older mailtrace: converting it")
+        _add_domains(path)
+
+
+def _old_layout(connection: sqlite3.Connection) -> int | None:
+    is_ours = connection.execute("PRAGMA application_id").fetchone()[0] == APPLICATION
+    layout = int(connection.execute("PRAGMA user_version").fetchone()[0])
+    return layout if is_ours and layout in OLD_LAYOUTS else None
+
+
+def _add_domains(path: Path) -> None:
+    """Add the column of the recipients' domains to each block."""
+    with closing(_open(path)) as connection:
+        connection.execute("BEGIN IMMEDIATE")
+        # Another process can have done it meanwhile.
+        if _old_layout(connection) != LAYOUT_WITHOUT_DOMAINS:
+            return
+        for (block,) in connection.execute("SELECT block FROM blocks").fetchall():
+            domains = domains_of(*stored_column(connection, block, RECIPIENT))
+            number = block << COLUMN_BITS | NUMBERS[DOMAIN]
+            connection.execute("INSERT INTO columns VALUES (?, ?, ?)", (number, *domains))
+        connection.execute(f"PRAGMA user_version = {LAYOUT}")
+        connection.execute("COMMIT")
+
+
+def _convert_facts(path: Path, new_store: NewStore) -> None:
+    """Replace a store of version 0.1."""
     beside = path.with_name(f"{path.name}-migrated")
     with closing(_open(path)) as old:
-        if old.execute("PRAGMA application_id").fetchone()[0] != APPLICATION:
-            return
         # Otherwise SQLite would take the write-ahead log of this file for that of the new one.
         old.execute("PRAGMA journal_mode = DELETE")
         old.execute("BEGIN IMMEDIATE")

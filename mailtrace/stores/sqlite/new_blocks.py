@@ -2,23 +2,24 @@
 
 import sqlite3
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
+from itertools import count
 from typing import Final, TypeAlias
 
 from mailtrace.stores.base import Row
-from mailtrace.stores.sqlite.columns import DATES, HIDDEN, IDS, NUMBERS, Columns
+from mailtrace.stores.sqlite.block import stored_column
+from mailtrace.stores.sqlite.columns import DATES, HIDDEN, IDS, NUMBERS, Columns, Values, joined
 from mailtrace.stores.sqlite.exact_terms import queue_id_term, terms_of
-from mailtrace.stores.sqlite.rows import SHOWN, Shown, shown, shown_of, values_of
+from mailtrace.stores.sqlite.rows import Kept, kept_of, stored_values
 from mailtrace.stores.sqlite.schema import CHUNK_BITS, COLUMN_BITS, TERM_BITS, json_of, numbers_in
 
 CHUNK_SIZE: Final = 1 << CHUNK_BITS
 _DAY: Final = 86_400_000_000
 _DAY_SECONDS: Final = 86_400
 _FULL: Final = 4096
-"""A block that is this long gets no more rows."""
-_SMALL: Final = 2048
-"""A block is joined with at least as many rows after it if it is no longer then."""
-_NO_ID: Final = bytes(12)
+"""A block has no more rows than this: searches of longer ones are not faster."""
+_JOINED_BITS: Final = (11, 8, 5)
+"""Blocks are joined where a row number has so many zero bits at its end: each row three times at most."""
 
 Started: TypeAlias = tuple[int, Row]
 """A row with the start of its transaction, in microseconds since 1970."""
@@ -28,10 +29,10 @@ class _NewBlock:
     """Rows that have been added to a chunk, and will be a block."""
 
     def __init__(self, number: int, indexed: int) -> None:
-        self.number, self.indexed, self._columns = number, indexed, Columns()
+        self.number, self._indexed, self._columns = number, indexed, Columns()
         self._ids: list[bytes] = []
-        self.dates = array("q")
-        self.starts: list[int] = []
+        self._dates = array("q")
+        self._starts: list[int] = []
         self._queue_ids: set[str] = set()
 
     @property
@@ -44,31 +45,29 @@ class _NewBlock:
         """How many more rows it can have."""
         return min(_FULL - len(self._ids), _chunk_end(self.number) - self.end)
 
-    def add(self, rows: Sequence[Shown | None], dates: Iterable[int], starts: Iterable[int]) -> None:
-        """Append rows, None for one that has been deleted, with their dates; `starts` spans their starts."""
-        documents = [None if each is None else each.document for each in rows]
-        self._columns.add(documents)
-        self._ids += [_NO_ID if each is None else each.id for each in rows]
-        self.dates.extend(HIDDEN if document is None else date for date, document in zip(dates, documents, strict=True))
-        self.starts += starts
-        self._queue_ids.update(each.queue_id for each in rows if each)
-
-    def terms(self) -> list[int]:
-        """Return the terms of its rows, sorted: inserted in their order, they are next to each other."""
-        terms = terms_of(self._columns.values) | set(map(queue_id_term, self._queue_ids))
-        return [self.number >> CHUNK_BITS << TERM_BITS | term for term in sorted(terms)]
+    def add(self, rows: Sequence[Started], values: Sequence[Values | None]) -> None:
+        """Append rows, with their values in each column."""
+        self._columns.add(values)
+        self._ids += [bytes.fromhex(row.id) for _, row in rows]
+        self._dates.extend(HIDDEN if row.is_stub else row.transaction.first for _, row in rows)
+        self._starts += [start for start, _ in rows]
+        self._queue_ids.update(row.transaction.queue_id for _, row in rows)
 
     def save(self, connection: sqlite3.Connection) -> None:
         """Write the block."""
-        shown = [date for date in self.dates if date != HIDDEN] or [HIDDEN]
-        spans = (min(self.starts), max(self.starts), min(shown), max(shown))
-        values = (self.number, len(self._ids), len(self.dates) - self.dates.count(HIDDEN), *spans, self.indexed)
-        connection.execute("INSERT OR REPLACE INTO blocks VALUES (?, ?, ?, ?, ?, ?, ?, ?)", values)
-        columns = [(DATES, self.dates.tobytes(), b""), (IDS, b"".join(self._ids), b""), *self._columns.encoded()]
+        shown = [date for date in self._dates if date != HIDDEN]
+        spans = min(self._starts), max(self._starts), min(shown, default=-HIDDEN - 1), max(shown, default=HIDDEN)
+        values = self.number, len(self._ids), len(shown), *spans, self._indexed
+        connection.execute("INSERT INTO blocks VALUES (?, ?, ?, ?, ?, ?, ?, ?)", values)
+        columns = [(DATES, self._dates.tobytes(), b""), (IDS, b"".join(self._ids), b""), *self._columns.encoded()]
         connection.executemany(
-            "INSERT OR REPLACE INTO columns VALUES (?, ?, ?)",
+            "INSERT INTO columns VALUES (?, ?, ?)",
             [(self.number << COLUMN_BITS | NUMBERS[name], *stored) for name, *stored in columns],
         )
+        terms = terms_of(self._columns.values) | set(map(queue_id_term, self._queue_ids))
+        # Sorted, because those that are inserted one after the other are then next to each other.
+        numbers = json_of(self.number >> CHUNK_BITS << TERM_BITS | term for term in sorted(terms))
+        connection.execute("INSERT OR IGNORE INTO terms SELECT value FROM json_each(?)", (numbers,))
 
 
 class NewBlocks:
@@ -112,13 +111,15 @@ class NewBlocks:
         return _NewBlock(self._last_chunk << CHUNK_BITS, self._indexed)
 
     def _insert(self, block: _NewBlock, rows: Sequence[Started]) -> None:
+        kept: list[Kept] = [row.encoded or kept_of(row) for _, row in rows]
         self._connection.executemany(
             "INSERT INTO transactions VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            [(number, *values_of(row)) for number, (_, row) in enumerate(rows, block.end)],
+            [
+                (number, *stored_values(row, lines))
+                for number, (_, row), (lines, _) in zip(count(block.end), rows, kept, strict=False)
+            ],
         )
-        block.add(
-            [shown_of(row) for _, row in rows], [row.transaction.first for _, row in rows], [start for start, _ in rows]
-        )
+        block.add(rows, [values for _, values in kept])
 
     def save(self) -> None:
         """Write the blocks."""
@@ -127,40 +128,40 @@ class NewBlocks:
         self._open.clear()
 
     def _save(self, block: _NewBlock) -> None:
-        sql = "INSERT OR IGNORE INTO terms SELECT value FROM json_each(?)"
-        self._connection.execute(sql, (json_of(block.terms()),))
-        self._joined(block).save(self._connection)
+        block.save(self._connection)
+        for bits in _JOINED_BITS:
+            if block.end - block.number < 1 << bits and block.number >> bits != block.end >> bits:
+                _join(self._connection, block.number >> bits << bits, block.end)
+                return
 
-    def _joined(self, block: _NewBlock) -> _NewBlock:
-        """Return a block with the small ones before it, so that a chunk that grows slowly has few."""
-        before = self._connection.execute(
-            "SELECT block, size, indexed, first, last FROM blocks WHERE block BETWEEN ? AND ? ORDER BY block DESC",
-            (block.number >> CHUNK_BITS << CHUNK_BITS, block.number - 1),
+
+def _join(connection: sqlite3.Connection, first: int, end: int) -> None:
+    """Join the last blocks of these rows, so that a chunk has few: each distinct value of a block takes time."""
+    sql = "SELECT block, size FROM blocks WHERE block >= ? AND block < ? ORDER BY block DESC"
+    blocks: list[int] = []
+    at = end
+    for number, size in connection.execute(sql, (first, end)):
+        if number + size != at:  # a block between them was deleted
+            break
+        blocks.insert(0, number)
+        at = number
+    if len(blocks) < 2:
+        return
+    columns = [
+        (
+            at << COLUMN_BITS | number,
+            *joined(name, [(each - at, *stored_column(connection, each, name)) for each in blocks]),
         )
-        first, indexed, starts = block.number, block.indexed, [*block.starts]
-        for number, size, then, *span in before:
-            is_next = number + size == first  # not if the blocks between them were deleted
-            if not is_next or size > block.end - first or block.end - number > _SMALL:
-                break
-            first, indexed = number, max(indexed, then)
-            starts += span
-        if first == block.number:
-            return block
-        joined, dates = _NewBlock(first, indexed), self._dates(first, block.number)
-        sql = f"SELECT {SHOWN} FROM transactions WHERE number BETWEEN ? AND ?"
-        known = shown(self._connection.execute(sql, (first, block.end - 1)))
-        joined.add([known.get(number) for number in range(first, block.end)], [*dates, *block.dates], starts)
-        for bits, table, number in ((0, "blocks", "block"), (COLUMN_BITS, "columns", "number")):
-            numbers = first << bits, (block.number << bits) - 1
-            self._connection.execute(f"DELETE FROM {table} WHERE {number} BETWEEN ? AND ?", numbers)
-        return joined
-
-    def _dates(self, first: int, end: int) -> Iterator[int]:
-        """Yield the dates of the rows of stored blocks."""
-        sql = "SELECT codes FROM columns JOIN blocks ON number = (block << ?) | ? WHERE block >= ? AND block < ?"
-        values = (COLUMN_BITS, NUMBERS[DATES], first, end)
-        for (dates,) in self._connection.execute(f"{sql} ORDER BY block", values):
-            yield from array("q", dates)
+        for name, number in NUMBERS.items()
+    ]
+    connection.execute(
+        "INSERT OR REPLACE INTO blocks SELECT min(block), sum(size), sum(documents), min(first), max(last), min(since),"
+        " max(until), max(indexed) FROM blocks WHERE block >= ? AND block < ?",
+        (at, end),
+    )
+    connection.execute("DELETE FROM blocks WHERE block > ? AND block < ?", (at, end))
+    connection.execute("DELETE FROM columns WHERE number >= ? AND number < ?", (at << COLUMN_BITS, end << COLUMN_BITS))
+    connection.executemany("INSERT INTO columns VALUES (?, ?, ?)", columns)
 
 
 def _chunk_end(number: int) -> int:

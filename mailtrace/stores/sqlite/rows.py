@@ -1,45 +1,36 @@
 """Conversion between transactions and rows of the table `transactions`."""
 
-from collections.abc import Iterable
 from typing import Final, NamedTuple
 
-from mailtrace.message.document import Document
-from mailtrace.message.lines import document_in, packed, unpacked
+from mailtrace.message.lines import packed, unpacked
 from mailtrace.message.part import lines_to_keep
 from mailtrace.stores.base import Row, Stored
+from mailtrace.stores.sqlite.columns import Values, values_of
 
 FIELDS: Final = "number, id, host, queue_id, mta, line, lines"
 """The columns that `stored` needs, in order."""
-SHOWN: Final = "number, id, queue_id, lines"
-"""The columns that `shown` needs, in order."""
 SETTLED, OPEN, HEADLESS = 0, 1, 2
 """The states of a row: only lines from about the same time can change it; any can; and its beginning may be missing."""
 
 
-class Shown(NamedTuple):
-    """What a block has of a row."""
+class Kept(NamedTuple):
+    """What the store keeps of the lines and the document of a row."""
 
-    id: bytes
-    queue_id: str
-    document: Document | None
+    lines: bytes
+    values: Values | None
+    """None for a stub."""
 
 
-def values_of(row: Row) -> tuple[bytes, int, str, str, str, str, bytes]:
+def kept_of(row: Row) -> Kept:
+    """Return what the store keeps of a new row."""
+    return Kept(packed(lines_to_keep(row.transaction), row.document), values_of(row.document))
+
+
+def stored_values(row: Row, lines: bytes) -> tuple[bytes, int, str, str, str, str, bytes]:
     """Return the values of the columns id, state, host, queue_id, mta, line and lines."""
     it = row.transaction
     state = SETTLED if it.is_settled else HEADLESS if it.may_lack_beginning else OPEN
-    lines = packed(lines_to_keep(it), row.document)
     return bytes.fromhex(row.id), state, it.host, it.queue_id, it.mta, it.line, lines
-
-
-def shown_of(row: Row) -> Shown:
-    """Return what a block has of a new row."""
-    return Shown(bytes.fromhex(row.id), row.transaction.queue_id, row.document)
-
-
-def shown(rows: Iterable[tuple[int, bytes, str, bytes]]) -> dict[int, Shown]:
-    """Return what blocks have of rows with the columns `SHOWN`, by number."""
-    return {number: Shown(id_, queue_id, document_in(lines)) for number, id_, queue_id, lines in rows}
 
 
 def stored(number: int, id_: bytes, host: str, queue_id: str, mta: str, line: str, lines: bytes) -> Stored:

@@ -22,9 +22,12 @@ import orjson
 from mailtrace.errors import StoreError
 from mailtrace.mta.version import GRAMMAR_VERSION
 
-LAYOUT: Final = 4
-MIGRATED_LAYOUT: Final = 3
-"""The layout of mailtrace 0.1, which `migration.py` converts."""
+LAYOUT: Final = 5
+LAYOUT_OF_FACTS: Final = 3
+"""The layout of mailtrace 0.1."""
+LAYOUT_WITHOUT_DOMAINS: Final = 4
+OLD_LAYOUTS: Final = (LAYOUT_OF_FACTS, LAYOUT_WITHOUT_DOMAINS)
+"""Those that `migration.py` converts."""
 CHUNK_BITS: Final = 14
 """How many bits of a row number are the position in the chunk."""
 TERM_BITS: Final = 32
@@ -128,7 +131,7 @@ def require_layout(connection: sqlite3.Connection, name: str) -> None:
         StoreError: it has another one, or belongs to another program.
     """
     layout = layout_of(connection, name)
-    if layout == MIGRATED_LAYOUT:
+    if layout in OLD_LAYOUTS:
         raise StoreError(f"{name} was written by an older mailtrace: run mailtrace-index --rebuild once")
     if layout < LAYOUT:
         raise StoreError(f"{name} was written by an older mailtrace (layout {layout}): move it away, then index again")

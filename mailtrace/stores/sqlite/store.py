@@ -25,7 +25,7 @@ from mailtrace.search.overview import Overview, finished, overview_of
 from mailtrace.search.query import Query
 from mailtrace.search.tally import Span
 from mailtrace.stores import make_folder
-from mailtrace.stores.base import Notify, Removal, Replacement, Row, Stored, WriteResult
+from mailtrace.stores.base import Encode, Notify, Removal, Replacement, Row, Stored, WriteResult
 from mailtrace.stores.sqlite.block import numbers_of
 from mailtrace.stores.sqlite.exact_terms import queue_id_term
 from mailtrace.stores.sqlite.filter import Filter
@@ -33,7 +33,7 @@ from mailtrace.stores.sqlite.groups import groups_of_blocks
 from mailtrace.stores.sqlite.new_blocks import NewBlocks, delete, delete_empty, expire_chunk, last_indexed
 from mailtrace.stores.sqlite.overview import tally_of_blocks
 from mailtrace.stores.sqlite.reader import Reader
-from mailtrace.stores.sqlite.rows import FIELDS, HEADLESS, SETTLED, stored
+from mailtrace.stores.sqlite.rows import FIELDS, HEADLESS, SETTLED, kept_of, stored
 from mailtrace.stores.sqlite.schema import (
     CHUNK_BITS,
     TERM_BITS,
@@ -73,6 +73,11 @@ class SqliteStore:
         return True
 
     @property
+    def encode(self) -> Encode:
+        """The function that compresses lines, and takes the values of the columns from the document."""
+        return kept_of
+
+    @property
     def is_remote(self) -> bool:
         """False: this process does the work."""
         return False
@@ -93,7 +98,10 @@ class SqliteStore:
                 f"{self.path} cannot be written ({error.strerror}): choose another file with --store"
             ) from error
         with self._sqlite_errors():
-            self._migrate()
+            # Imported here, because searches need no migration.
+            from mailtrace.stores.sqlite.migration import migrate  # noqa: PLC0415
+
+            migrate(self.path, lambda path, now: SqliteStore(path, now=now), self._notify)
             connection = sqlite3.connect(self.path, timeout=WAIT_SECONDS, isolation_level=None)
             try:
                 set_up(connection, self.name)
@@ -101,13 +109,6 @@ class SqliteStore:
                 connection.close()
                 raise
             self._writer = connection
-
-    def _migrate(self) -> None:
-        from mailtrace.stores.sqlite.migration import is_migratable, migrate  # noqa: PLC0415 # needed once
-
-        if is_migratable(self.path):
-            self._notify(f"{self.path} was written by mailtrace 0.1: converting it")
-            migrate(self.path, lambda path, now: SqliteStore(path, now=now))
 
     @contextmanager
     def _sqlite_errors(self) -> Iterator[None]:
@@ -273,11 +274,13 @@ class SqliteStore:
         return self.groups(query, [grouping])[0]
 
     def groups(self, query: Query, groupings: Sequence[Grouping]) -> Sequence[Sequence[Group]]:
-        """Return the groups of several groupings, found in one pass."""
+        """Return the groups of several groupings, of one state of the store."""
         if query.queued:
             return groups_together(query, groupings, self.search(replace(query, limit=None)))
         with self._reading() as reader:
-            return reader.read(lambda connection: groups_of_blocks(query, groupings, blocks_of(connection, query)))
+            return reader.read(
+                lambda connection: [groups_of_blocks(query, each, blocks_of(connection, query)) for each in groupings]
+            )
 
     def overview(self, query: Query, span: Span) -> Overview:
         """Return the overview of the documents that match; the query's dates do not count."""

@@ -3,7 +3,7 @@
 run_indexer.py STORE SAVE_BYTES[:HELD] [--follow | --peak | --two] FILE...
 
 HELD is how many transactions are held in memory at most. --peak prints the peak memory of the process, in bytes. With
---two another process writes, as with `mailtrace-index --jobs 2`.
+--two another process parses, as with `mailtrace-index --jobs 2`.
 """
 
 import sys
@@ -50,7 +50,7 @@ def main(name: str, asked: str, *paths: str) -> None:
         stop_at_signals(lambda: follower.stop(indexer))
         follower.follow(indexer)
     else:
-        with writer_of(2 if paths[0] == "--two" else 1, store, lambda: open_store(name)) as writer:
+        with writer_of(2 if paths[0] == "--two" else 1, store) as writer:
             indexer = Indexer(store, calendar, limits=limits, writer=writer)
             indexer.index([path for path in paths if not path.startswith("--")])
     store.close()

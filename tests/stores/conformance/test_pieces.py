@@ -59,7 +59,7 @@ def differences(store: Store, random: Random, transactions: list[Transaction], q
 def test_pieces_make_the_whole(store, monkeypatch, seed):
     monkeypatch.setattr(new_blocks, "CHUNK_SIZE", 20)
     monkeypatch.setattr(new_blocks, "_FULL", 10)
-    monkeypatch.setattr(new_blocks, "_SMALL", 5)
+    monkeypatch.setattr(new_blocks, "_JOINED_BITS", (3, 1))
     random = Random(seed)
     transactions = random_transactions(random, 120)
     put_in_pieces(store, random, transactions, 50)

@@ -153,6 +153,16 @@ def test_an_index_that_is_deleted_between_a_write_and_the_commit_is_not_missed(c
     assert same(store.search(Query()), MAILS[10:20])
 
 
+def test_checkpoints_that_are_deleted_during_a_run_are_saved_again(client, store_of, elasticsearch_prefix):
+    store = store_of()
+    save(store, mail(1))
+    client.indices.delete(index=f"{elasticsearch_prefix}_checkpoints")
+    save(store, mail(2))
+    later = store_of()
+    assert later.checkpoints() == [CHECKPOINT]
+    later.expire(0)
+
+
 def test_an_index_that_is_deleted_between_a_look_up_and_a_write(client, store_of, elasticsearch_prefix, monkeypatch):
     index, store = f"{elasticsearch_prefix}-{INDEX}", store_of()
     save(store, *MAILS[:10])
@@ -258,13 +268,14 @@ def test_a_server_that_is_killed_in_the_middle_of_bulk_requests(tmp_path):
         url, process = started(options)
         _, summary = run.communicate(log[len(log) * 9 // 10 :], timeout=180)
         assert run.returncode == 0, summary
-        lines = [line for line in summary.decode().splitlines() if "(ISM)" not in line]
+        lines = [line for line in summary.decode().splitlines() if line.startswith("mailtrace-index: ")]
+        outages = [line for line in lines if "(ISM)" not in line]
         away = rf"mailtrace-index: {url} does not answer \(.*\): retrying for at least a minute; nothing is lost"
-        # A busy machine may be slow before the server is killed.
+        # On a busy machine, the server may be slow before it is killed: in the same outage or in one before.
         slow = rf"mailtrace-index: {url} has not answered for 2 seconds: waiting up to \d+ seconds"
-        assert re.fullmatch(f"{away}|{slow}", lines[0]), lines[0]
-        assert lines[1] == f"mailtrace-index: {url} answers again; everything read so far is stored"
-        assert not [line for line in lines[2:] if line.startswith("mailtrace-index: ")]
+        assert all(re.fullmatch(f"{away}|{slow}", line) for line in outages[::2]), outages
+        assert set(outages[1::2]) == {f"mailtrace-index: {url} answers again; everything read so far is stored"}
+        assert len(outages) in (2, 4)
         assert documents(url) == documents(embedded)
     finally:
         subprocess.run(["bash", SERVERS / "stop.sh", *options[:2]], capture_output=True, check=False)

@@ -140,7 +140,6 @@ def test_a_server_with_the_plugin_is_left_to_delete(elasticsearch_url, store_of,
     plugin, messages = IsmPlugin(), []
     with proxy(elasticsearch_url, plugin.answer) as url:
         store = store_of(url, notify=messages.append, retention_days=30)
-        assert store.has_lifecycle
         put(store, mail())
         assert store.expire(4e9) == 0
         shown = dict(store.describe().lines)

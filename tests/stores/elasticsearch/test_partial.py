@@ -82,4 +82,25 @@ def test_an_answer_that_the_server_says_is_a_part(elasticsearch_url, store_of, n
                 questions(asked)[number]()
 
 
+def test_a_refresh_whose_shards_have_all_failed_is_repeated(elasticsearch_url, store_of):
+    """The server answers with the status of a shard, here of one whose node has just been killed."""
+    reason = {"type": "node_disconnected_exception", "reason": "disconnected"}
+    failed = {"total": 1, "successful": 0, "failed": 1, "failures": [{"shard": 0, "index": "a", "reason": reason}]}
+    refreshes = []
+
+    def answer(path, _):
+        if "_refresh" not in path:
+            return None
+        refreshes.append(path)
+        return (500, HEADERS, json.dumps({"_shards": failed}).encode()) if len(refreshes) <= 2 else None
+
+    with proxy(elasticsearch_url, answer) as url:
+        asked = store_of(url)
+        asked._server.pauses = (0.01,) * 5
+        write(asked, MAILS)
+        asked.commit([])
+        assert len(refreshes) > 2
+        assert len(list(asked.search(Query()))) == len(MAILS)
+
+
 HEADERS = {"Content-Type": "application/json", "X-elastic-product": "Elasticsearch"}

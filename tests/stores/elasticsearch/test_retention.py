@@ -4,6 +4,7 @@ import time
 from datetime import datetime, timezone
 
 import pytest
+from elasticsearch import ApiError
 
 from helpers.commands import index as run_index
 from helpers.elasticsearch_server import (
@@ -109,7 +110,8 @@ def test_mailtrace_deletes_expired_indices_on_a_server_without_lifecycle_managem
     with own_prefix(without_lifecycle) as prefix, client_of(without_lifecycle) as client:
         store = ElasticsearchStore(without_lifecycle, prefix=prefix, now=lambda: now - 100 * DAY)
         store.prepare()
-        assert not store.has_lifecycle
+        with pytest.raises(ApiError):
+            client.ilm.get_lifecycle()
         put(store, mail(1), mail(2), mail(3, AT + DAY * SECOND), mail(4, int(now) * SECOND))
         store.close()
         later = ElasticsearchStore(without_lifecycle, prefix=prefix, now=lambda: now)

@@ -18,7 +18,7 @@ from mailtrace.search.groups import Grouping
 from mailtrace.search.overview import overview_of
 from mailtrace.search.query import OUTCOMES, Query
 from mailtrace.search.tally import Span
-from mailtrace.stores.elasticsearch import overview
+from mailtrace.stores.elasticsearch import overview, searches
 
 MANY = int(os.environ.get("MAILTRACE_MANY_DOCUMENTS", "12000"))
 """More documents than one search returns (`index.max_result_window` is 10,000)."""
@@ -96,6 +96,22 @@ def test_a_search_with_many_results_takes_bounded_memory(client, store_of, elast
     assert open_contexts(client, elasticsearch_prefix) == 0
 
 
+def test_pages_read_only_the_shards_of_their_time_and_leave_nothing_out(searched, monkeypatch):
+    """Mail is dense or rare, and some of it has the same time."""
+    monkeypatch.setattr(searches, "_PAGE", 10)
+    store, shards = searched
+    dense = [mail(100 + number, AT + HOUR + number // 3 * HOUR) for number in range(200)]
+    put(store, *dense)
+    mails = [*dense, *(mail(number, AT + number % 20 * DAY * SECOND) for number in range(100))]
+    for oldest_first in (True, False):
+        shards.clear()
+        expected = sorted(mails, key=lambda each: (each.first, each.id), reverse=not oldest_first)
+        found = store.search(Query(oldest_first=oldest_first))
+        assert [each["transaction"] for each in found] == [each.queue_id for each in expected]
+        of_dense_mail = shards[1:20] if oldest_first else shards[-20:-1]
+        assert max(of_dense_mail) <= 4, shards
+
+
 def open_contexts(client, prefix):
     """Return how many points in time are open, for each shard that they read."""
     return client.indices.stats(index=f"{prefix}-*", metric="search")["_all"]["total"]["search"]["open_contexts"]
@@ -169,4 +185,5 @@ def test_each_page_and_the_end_use_the_id_that_the_answer_before_gave(store_of, 
 
     monkeypatch.setattr(store._server, "attempt", attempt)
     assert len(list(store.search(Query()))) == 2500
-    assert used == [0, 1, 2, 3]
+    # Three pages, one that finds nothing else, and the end.
+    assert used == [0, 1, 2, 3, 4]

@@ -246,3 +246,18 @@ def test_a_chunk_has_no_more_rows_than_numbers_for_them():
 
 def test_columns_have_a_number_each():
     assert max(NUMBERS.values()) < 2**COLUMN_BITS
+
+
+def test_recipients_that_differ_only_in_case_stay_two_in_blocks_that_are_joined(path):
+    store = SqliteStore(path)
+    results = [sent("Bob@bar.com", "deferred"), sent("bob@bar.com")]
+    for n in range(40):
+        facts = [*whole(NOON + n)[:3], *((NOON + n + 1, result) for result in results)]
+        put(store, transaction(f"ID{n}", facts))
+    assert len(sizes(path)) < 40
+    assert 40 == store.count(Query(outcomes=("sent",)))
+    assert 0 == store.count(Query(outcomes=("sent",), ever=("deferred",)))
+    (group,) = store.group(Query(), Grouping("to", UTC, sort="bytes"))
+    assert ("bob@bar.com", 80) == (group.value, group.number)
+    assert sum(each["size"] for each in found(store)) == group.bytes
+    store.close()

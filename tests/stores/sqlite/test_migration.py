@@ -1,4 +1,4 @@
-"""Embedded stores that mailtrace 0.1 wrote: tests/samples/stores/version-3.db, made of two logs in sample_logs/."""
+"""Embedded stores of older layouts: tests/samples/stores, made of two logs in sample_logs/."""
 
 import shutil
 import sqlite3
@@ -9,11 +9,14 @@ import pytest
 
 from helpers.commands import documents, index
 from mailtrace.errors import StoreError
+from mailtrace.search.groups import Grouping, groups_of
 from mailtrace.search.query import Query
 from mailtrace.stores.sqlite import migration
 from mailtrace.stores.sqlite.store import SqliteStore
+from mailtrace.syslog.timezones import zone_of
 
 SAMPLES = Path(__file__).parents[2] / "samples" / "stores"
+WRITERS = {3: "mailtrace 0.1", 4: "an older mailtrace"}
 LOGS = Path(__file__).parents[3] / "sample_logs"
 
 
@@ -31,18 +34,24 @@ def expected(tmp_path):
     return documents(store)
 
 
-def test_a_search_says_which_command_migrates_it(old):
+@pytest.fixture(params=WRITERS)
+def older(request, tmp_path):
+    return Path(shutil.copy(SAMPLES / f"version-{request.param}.db", tmp_path / "mailtrace.db")), request.param
+
+
+def test_a_search_says_which_command_migrates_it(older):
+    old, _ = older
     with pytest.raises(StoreError, match=r"was written by an older mailtrace: run mailtrace-index --rebuild once$"):
         list(SqliteStore(str(old)).search(Query()))
 
 
-def test_documents_and_checkpoints_are_those_of_the_old_store(old, expected):
-    told = []
+def test_documents_and_checkpoints_are_those_of_the_old_store(older, expected):
+    (old, layout), told = older, []
     store = SqliteStore(str(old), notify=told.append)
     store.prepare()
     assert 2 == len(store.checkpoints())
     store.close()
-    assert [f"{old} was written by mailtrace 0.1: converting it"] == told
+    assert [f"{old} was written by {WRITERS[layout]}: converting it"] == told
     assert expected == documents(f"sqlite:{old}")
     assert not list(old.parent.glob("*-migrated*"))
     again = index(f"sqlite:{old}", [LOGS / "mixed.log.gz"], "-y", "2026")
@@ -85,3 +94,14 @@ def test_retention_counts_from_the_first_indexing_of_old(old):
     assert 0 == store.expire(indexed - 1)
     assert 0 < store.expire(indexed + 1)
     store.close()
+
+
+def test_groups_by_domain_are_those_of_a_new_store(tmp_path):
+    """A store of layout 4 has no column of domains."""
+    old = shutil.copy(SAMPLES / "version-4.db", tmp_path / "mailtrace.db")
+    index(f"sqlite:{old}", [LOGS / "mixed.log.gz"], "-y", "2026")
+    store = SqliteStore(str(old))
+    documents = list(store.search(Query()))
+    for by in ("to-domain", "to", "status"):
+        grouping = Grouping(by, zone_of("UTC"))
+        assert groups_of(Query(), grouping, documents) == list(store.group(Query(), grouping))

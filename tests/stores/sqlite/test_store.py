@@ -68,8 +68,8 @@ def test_a_closed_store_and_a_finished_search_leave_no_file_open(tmp_path):
     [
         (2, r"mailtrace.db was written by an older mailtrace \(layout 2\): move it away, then index again$"),
         (
-            5,
-            r"mailtrace.db was written by a newer mailtrace \(layout 5\): update mailtrace, or choose another store"
+            6,
+            r"mailtrace.db was written by a newer mailtrace \(layout 6\): update mailtrace, or choose another store"
             r" with --store$",
         ),
     ],

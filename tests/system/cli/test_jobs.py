@@ -1,4 +1,4 @@
-"""`--jobs 2`: one process reads, another one writes."""
+"""`--jobs`: one process reads and writes, others parse."""
 
 import os
 import signal
@@ -45,6 +45,19 @@ def children_of(process):
     return [int(pid) for pid in Path(f"/proc/{process}/task/{process}/children").read_text().split()]
 
 
+def is_gone_soon(process):
+    """Return whether a process ends within some seconds: also a child whose parent was killed."""
+    for _ in range(500):
+        try:
+            state = Path(f"/proc/{process}/stat").read_text().rpartition(") ")[2][0]
+        except (FileNotFoundError, ProcessLookupError):
+            return True
+        if state == "Z":
+            return True
+        time.sleep(0.01)
+    return False
+
+
 @pytest.fixture
 def whole(tmp_path, log):
     store = tmp_path / "whole.db"
@@ -53,13 +66,14 @@ def whole(tmp_path, log):
     return found(store), counts(done.stderr)
 
 
-def test_two_processes_store_and_count_the_same(tmp_path, log, whole):
-    done = run(tmp_path / "two.db", log, "--jobs", "2")
+@pytest.mark.parametrize("number", ["2", "4"])
+def test_several_processes_store_and_count_the_same(tmp_path, log, whole, number):
+    done = run(tmp_path / "several.db", log, "--jobs", number)
     assert (0, whole[1]) == (done.returncode, counts(done.stderr))
-    assert whole[0] == found(tmp_path / "two.db")
+    assert whole[0] == found(tmp_path / "several.db")
 
 
-@pytest.mark.parametrize("victim", ["reader", "writer"])
+@pytest.mark.parametrize("victim", ["reader", "worker"])
 def test_a_killed_process_loses_nothing(tmp_path, log, whole, victim):
     store = tmp_path / "killed.db"
     command = [*_command("mailtrace-index"), "--store", f"sqlite:{store}", "--tz", "UTC", "--jobs", "2", str(log)]
@@ -72,16 +86,18 @@ def test_a_killed_process_loses_nothing(tmp_path, log, whole, victim):
             os.kill(running.pid if victim == "reader" else children[0], signal.SIGKILL)
         complaint = running.communicate()[1]
         assert "Traceback" not in complaint
-        if victim == "writer" and running.returncode:
+        if victim == "worker" and running.returncode:
             assert 2 == running.returncode
-            assert "the process that writes has ended: run again; what is stored is not lost" in complaint
+            assert "a process that parses has ended: run again" in complaint
+        for child in children:
+            assert is_gone_soon(child)
     assert run(store, log, "--jobs", "2").returncode == 0
     assert whole[0] == found(store)
 
 
 @pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_to_both_processes_ends_the_run_and_loses_nothing(tmp_path, log, whole, end):
-    """A terminal sends Ctrl-C to both, systemd SIGTERM."""
+def test_a_signal_to_all_processes_ends_the_run_and_loses_nothing(tmp_path, log, whole, end):
+    """A terminal sends Ctrl-C to all, systemd SIGTERM."""
     store = tmp_path / "ended.db"
     command = [*_command("mailtrace-index"), "--store", f"sqlite:{store}", "--tz", "UTC", "--jobs", "2", str(log)]
     endings = []
@@ -99,7 +115,7 @@ def test_a_signal_to_both_processes_ends_the_run_and_loses_nothing(tmp_path, log
     assert whole[0] == found(store)
 
 
-def test_an_error_of_the_writing_process_is_that_of_the_command(tmp_path, log):
+def test_a_store_that_cannot_be_written_is_one_line(tmp_path, log):
     folder = tmp_path / "store"
     folder.mkdir()
     done = run(folder, log, "--jobs", "2")

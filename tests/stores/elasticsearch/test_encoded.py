@@ -1,0 +1,42 @@
+"""Rows that another process has encoded are stored as if this one had."""
+
+from random import Random
+
+import orjson
+import pytest
+
+from helpers.elasticsearch_transactions import mail
+from helpers.stores.transactions import random_transactions
+from mailtrace.message.document import document
+from mailtrace.message.transaction import SECOND, Transaction
+from mailtrace.mta.facts import Result
+from mailtrace.stores.base import Row
+from mailtrace.stores.elasticsearch.rows import encoded, source
+
+
+def big() -> Transaction:
+    """One with more recipients than a document shows in full."""
+    transaction = mail(1)
+    for number in range(4_000):
+        fact = Result(f"user{number}@bar.com", None, "x[192.0.2.1]:25", "sent (250 ok)", "sent", "2.0.0", 1.0)
+        transaction.add(transaction.first + SECOND, fact)
+    return transaction
+
+
+@pytest.mark.parametrize("mark", ["", "run n"])
+@pytest.mark.parametrize("is_earlier", [False, True])
+def test_the_document_is_the_same(mark, is_earlier):
+    for one in [*random_transactions(Random(3), 200), big()]:
+        made = document(one)
+        if made is None:
+            continue
+        kept = Row(one.id, one, None, mark, encoded(Row(one.id, one, made)))
+        wanted = source(Row(one.id, one, made, mark), is_earlier=is_earlier)
+        assert orjson.loads(wanted) == orjson.loads(source(kept, is_earlier=is_earlier))
+
+
+def test_what_json_cannot_represent_is_not_encoded():
+    one = mail(1)
+    made = document(one)
+    assert made is not None
+    assert encoded(Row(one.id, one, {**made, "from": "\ud800@foo.com"})) is None
