@@ -78,9 +78,9 @@ class Counts:
             _add_sizes(totals, codes, selected(mask, block.result_rows), weights)
         if self._grouping.has_delays:
             self._add_delays(block, mask, codes, values)
-        get = self.totals.get
+        every, get = self.totals, self.totals.get
         for value, total in zip(compress(values, totals), filter(None, totals), strict=True):
-            self.totals[value] = get(value, 0) + total
+            every[value] = get(value, 0) + total
 
     def _column(self, block: Block, mask: Mask) -> tuple[list[Any], Iterable[int]]:
         """Return the values, or pairs of values, in a block, and the code of each row or recipient result in a mask."""

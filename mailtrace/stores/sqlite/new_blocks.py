@@ -147,13 +147,10 @@ def _join(connection: sqlite3.Connection, first: int, end: int) -> None:
         at = number
     if len(blocks) < 2:
         return
-    columns = [
-        (
-            at << COLUMN_BITS | number,
-            *joined(name, [(each - at, *stored_column(connection, each, name)) for each in blocks]),
-        )
-        for name, number in NUMBERS.items()
-    ]
+    columns = []
+    for name, number in NUMBERS.items():
+        stored = [(each - at, *stored_column(connection, each, name)) for each in blocks]
+        columns.append((at << COLUMN_BITS | number, *joined(name, stored)))
     connection.execute(
         "INSERT OR REPLACE INTO blocks SELECT min(block), sum(size), sum(documents), min(first), max(last), min(since),"
         " max(until), max(indexed) FROM blocks WHERE block >= ? AND block < ?",

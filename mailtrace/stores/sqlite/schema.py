@@ -2,9 +2,9 @@
 
 A *chunk* is up to 16,384 rows with transactions that began on one day, in the order of insertion. The number of a row
 is `chunk << 14 | position in the chunk`, and a chunk is expired as a whole. Rows of a chunk that were written together
-are a *block*, known by the number of its first row. For each searched field a block has a *column*: its distinct values
-once, and a code for each row or recipient result. Searches scan columns; the lines in a row are read only to show its
-document.
+are a *block*, known by the number of its first row; small ones that follow each other are joined. For each searched
+field a block has a *column*: its distinct values once, and a code for each row or recipient result. Searches scan
+columns; the lines in a row are read only to show its document.
 
 A *term* is `chunk << 32 | checksum of a value`: it tells in which chunks an exact value is. A new version of a row is a
 new row, and the old one is hidden in its block, until none of its rows is left and the block is deleted. So an insert
