@@ -103,10 +103,6 @@ class Counting:
         """Return nothing: the store is empty."""
         return []
 
-    def groups(self, _query: Query, groupings: Sequence[Grouping]) -> list[list[Group]]:
-        """Return nothing: the store is empty."""
-        return [[] for _ in groupings]
-
     def slices(self) -> Iterator[Sequence[Stored]]:
         """Return nothing: the store is empty."""
         return iter(())

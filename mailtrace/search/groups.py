@@ -317,16 +317,10 @@ def percentile(delays: list[tuple[int, int]], percent: int) -> float | None:
 
 def groups_of(query: Query, grouping: Grouping, documents: Iterable[Document]) -> list[Group]:
     """Return the groups of documents, all of which match the query."""
-    return groups_together(query, [grouping], documents)[0]
-
-
-def groups_together(query: Query, groupings: Sequence[Grouping], documents: Iterable[Document]) -> list[list[Group]]:
-    """Return the groups of several groupings, as `groups_of`."""
-    counters = [(GroupCounter(grouping), query_for(grouping, query)) for grouping in groupings]
+    counter, asked = GroupCounter(grouping), query_for(grouping, query)
     for document in documents:
-        for counter, asked in counters:
-            counter.add(asked, document)
-    return [counter.groups() for counter, _ in counters]
+        counter.add(asked, document)
+    return counter.groups()
 
 
 def query_for(grouping: Grouping, query: Query) -> Query:

@@ -162,9 +162,6 @@ class Store(Protocol):
     def group(self, query: Query, grouping: Grouping) -> Sequence[Group]:
         """Return all groups of the documents that match, like `groups_of`, regardless of the query's limit."""
 
-    def groups(self, query: Query, groupings: Sequence[Grouping]) -> Sequence[Sequence[Group]]:
-        """Return the groups of several groupings of one query: of one state of the store, if it can read one."""
-
     def slices(self) -> Iterator[Sequence[Stored]]:
         """Yield all rows, stubs too, in slices that fit into memory.
 

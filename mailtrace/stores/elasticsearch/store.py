@@ -290,12 +290,8 @@ class ElasticsearchStore:
 
     def group(self, query: Query, grouping: Grouping) -> list[Group]:
         """Return the groups of what matches, whatever the query's limit."""
-        return self.groups(query, [grouping])[0]
-
-    def groups(self, query: Query, groupings: Sequence[Grouping]) -> list[list[Group]]:
-        """Return the groups of several groupings, each by requests of its own."""
         self._prepare_search()
-        return [groups_of_matching(self._searches, query, grouping) for grouping in groupings]
+        return groups_of_matching(self._searches, query, grouping)
 
     def slices(self) -> Iterator[Sequence[Stored]]:
         """Yield all rows, index by index."""

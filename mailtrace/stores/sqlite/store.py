@@ -20,7 +20,7 @@ from mailtrace.logs.checkpoint import Checkpoint
 from mailtrace.message.document import Document
 from mailtrace.message.part import Part
 from mailtrace.message.transaction import Key, TimeSpan, starts_near, time_span_of
-from mailtrace.search.groups import Group, Grouping, groups_together
+from mailtrace.search.groups import Group, Grouping, groups_of
 from mailtrace.search.overview import Overview, finished, overview_of
 from mailtrace.search.query import Query
 from mailtrace.search.tally import Span
@@ -271,16 +271,10 @@ class SqliteStore:
 
     def group(self, query: Query, grouping: Grouping) -> Sequence[Group]:
         """Return the groups of the documents that match."""
-        return self.groups(query, [grouping])[0]
-
-    def groups(self, query: Query, groupings: Sequence[Grouping]) -> Sequence[Sequence[Group]]:
-        """Return the groups of several groupings, of one state of the store."""
         if query.queued:
-            return groups_together(query, groupings, self.search(replace(query, limit=None)))
+            return groups_of(query, grouping, self.search(replace(query, limit=None)))
         with self._reading() as reader:
-            return reader.read(
-                lambda connection: [groups_of_blocks(query, each, blocks_of(connection, query)) for each in groupings]
-            )
+            return reader.read(lambda connection: groups_of_blocks(query, grouping, blocks_of(connection, query)))
 
     def overview(self, query: Query, span: Span) -> Overview:
         """Return the overview of the documents that match; the query's dates do not count."""
