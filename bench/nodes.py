@@ -119,8 +119,10 @@ def _compared(wanted: Wanted, stores: Sequence[_Store], rounds: int) -> Part:
     """Fill each store once, export all of it once, and ask each question `rounds` times in turns."""
     (log,) = logs([wanted])
     title = f"{', '.join(store.name for store in stores)}: {log.transactions:,} transactions"
-    rows = [_row("index", store, log, store.fill(log)) for store in stores]
-    rows += [_row("export as JSON", store, log, _exported(log, store)) for store in stores]
+    filled = [(store, store.fill(log)) for store in stores]
+    exported = [(store, _exported(log, store)) for store in stores]
+    rows = [_row("index", store, log, taken) for store, taken in filled]
+    rows += [_row("export as JSON", store, log, taken) for store, taken in exported]
     searches = [_searched(kind, found, stores, rounds) for kind, found in _questions(stores[0], wanted.days)]
     head = ["search", *(f"{store.name}{column}" for store in stores for column in (": s", ": CPU s"))]
     part = Part(
@@ -129,6 +131,8 @@ def _compared(wanted: Wanted, stores: Sequence[_Store], rounds: int) -> Part:
             Table(f"Searches, {title} (rounds: {rounds})", head, searches),
         ]
     )
+    for store, taken in exported:
+        part.figures[f"nodes: export of 100,000, {store.name}: s"] = taken.seconds * 100_000 / log.transactions
     version = Server(stores[-1].url).ask("GET", "/")["version"]["number"]
     part.notes.append(f"Elasticsearch {version}, all nodes on this machine. Searches include process start.")
     part.notes.append("Times of searches are medians of all values. Their CPU time includes that of the servers.")

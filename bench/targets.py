@@ -73,6 +73,7 @@ TARGETS: Final = (
     *_memory(),
     Target("peak memory in MiB, a rebuild of 1 million transactions", "rebuild: MiB", 100),
     Target("seconds, 100,000 documents of the embedded store as JSON", "rebuild: export of 100,000: s", 4),
+    Target("seconds, 100,000 documents of one node as JSON", "nodes: export of 100,000, one node: s", 10),
     *_searches(),
     Target("seconds, all matches of a pattern in 10 million", "searches: pattern, all large", 5),
     Target("seconds, number of matches of a word in 10 million", "searches: count of *bob* large", 3),

@@ -9,10 +9,10 @@ from mailtrace.errors import StoreError
 from mailtrace.logs.checkpoint import Checkpoint
 from mailtrace.stores.elasticsearch.bulk import Bulk, Operation
 from mailtrace.stores.elasticsearch.client import Server
+from mailtrace.stores.elasticsearch.pages import pages_of
 from mailtrace.stores.elasticsearch.setup import create
 from mailtrace.stores.elasticsearch.template import checkpoints_index
 
-_PAGE: Final = 1000
 _MEMBERS: Final = frozenset(field.name for field in fields(Checkpoint))
 
 
@@ -79,28 +79,9 @@ class Checkpoints:
     def _hits(self, query: dict[str, Any]) -> Iterator[dict[str, Any]]:
         """Yield the checkpoints page by page, in an order that does not change when one is saved meanwhile."""
         self._server.ask_until_answered("POST", f"/{self._index}/_refresh", ignore_unavailable=True)
-        body: dict[str, Any] = {
-            "query": query,
-            "sort": [{"log": {"order": "asc", "unmapped_type": "keyword"}}],
-            "size": _PAGE,
-            "_source": ["checkpoint"],
-            "seq_no_primary_term": True,
-            # Without it OpenSearch 3.8 finds nothing if no checkpoint has the field of the sort.
-            "track_total_hits": True,
-        }
-        while True:
-            answer = self._server.ask_until_answered(
-                "POST",
-                f"/{self._index}/_search",
-                body,
-                ignore_unavailable=True,
-                allow_partial_search_results=False,
-            )
-            hits = answer["hits"]["hits"]
-            yield from hits
-            if len(hits) < _PAGE:
-                return
-            body["search_after"] = hits[-1]["sort"]
+        # Without counting, OpenSearch 3.8 finds nothing if no checkpoint has the field of the sort.
+        for page in pages_of(self._server, self._index, query, "log", ["checkpoint"], counts=True):
+            yield from page
 
     def _apply(self, operations: Sequence[Operation]) -> None:
         for answer in self._bulk.send(operations):

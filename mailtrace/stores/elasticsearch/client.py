@@ -6,7 +6,7 @@ from base64 import b64encode
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from http.client import HTTPException
-from threading import Event, Lock, Timer
+from threading import Event
 from typing import Any, Final
 from urllib.parse import urlencode
 
@@ -31,17 +31,12 @@ from mailtrace.stores.elasticsearch.errors import (
     opensearch_version,
     unsupported,
 )
+from mailtrace.stores.elasticsearch.outage import UNREPORTED_TRIES, Outage
 
 _PAUSES: Final = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
 """Seconds before each retry while the server is busy or restarting."""
 _RETRY_SECONDS: Final = 60
 """No more than one retry begins later than this: a node without a master takes half a minute to refuse a request."""
-_UNREPORTED_TRIES: Final = 3
-"""Retries of one request before the outage is reported: about two seconds."""
-_QUIET_SECONDS: Final = 600
-"""A server that is busy or slow again and again is reported once in this time."""
-_SLOW_SECONDS: Final = 2
-"""A request that has no answer after this time is reported."""
 _READ_SECONDS: Final = 35
 """How long to wait for what a node has in memory: its version, templates, names of indices.
 
@@ -50,69 +45,6 @@ After 30 seconds a node without a master says so.
 _SEARCH_SECONDS: Final = 60
 _WRITE_SECONDS: Final = 120
 """How long to wait for a write: a document of 100,000 recipients takes long."""
-
-
-class Outage:
-    """Tracks whether the server fails, and whether the admin has been notified. Threads may share it.
-
-    An outage that lasts is reported once when it begins and once when it ends.
-    """
-
-    def __init__(self, name: str, notify: Callable[[str], None]) -> None:
-        self._name, self._notify = name, notify
-        self._lock = Lock()
-        self._is_known = False
-        self._is_reported = False
-        self._quiet_until = 0.0
-
-    def failed(self, error: RetryableError, tries: int) -> None:
-        """Record that a request failed after `tries` earlier attempts; report the outage once it lasts."""
-        if tries < _UNREPORTED_TRIES:
-            return
-        with self._lock:
-            if self._is_known or (isinstance(error, BusyError) and time.monotonic() < self._quiet_until):
-                return
-            self._report(f"{error.problem}: retrying for at least a minute; nothing is lost")
-
-    @contextmanager
-    def reported_if_slow(self, seconds: float) -> Iterator[None]:
-        """Report a request that is not answered soon; `seconds` is how long it waits."""
-        timer = Timer(_SLOW_SECONDS, self._slow, (seconds,))
-        timer.daemon = True
-        timer.start()
-        try:
-            yield
-        finally:
-            timer.cancel()
-
-    def _slow(self, seconds: float) -> None:
-        with self._lock:
-            if not self._is_known and time.monotonic() >= self._quiet_until:
-                limit = f"waiting up to {seconds:.0f} seconds"
-                self._report(f"{self._name} has not answered for {_SLOW_SECONDS} seconds: {limit}")
-
-    def _report(self, problem: str) -> None:
-        self._is_known = self._is_reported = True
-        self._quiet_until = time.monotonic() + _QUIET_SECONDS
-        self._notify(problem)
-
-    @contextmanager
-    def reported_with_error(self) -> Iterator[None]:
-        """Mark the outage as known if a `StoreUnavailableError` leaves the block, since that error reports it."""
-        try:
-            yield
-        except StoreUnavailableError as error:
-            with self._lock:
-                error.is_reported = self._is_reported
-                self._is_known = True
-            raise
-
-    def recovered(self) -> None:
-        """Record that everything is written; report the end of an outage whose beginning was reported."""
-        with self._lock:
-            if self._is_reported:
-                self._notify(f"{self._name} answers again; everything read so far is stored")
-            self._is_known = self._is_reported = False
 
 
 class Server:
@@ -256,7 +188,7 @@ class Server:
         Raises:
             StoreError: as `ask`.
         """
-        return self._ask((method, path, body), parameters, self.pauses[:_UNREPORTED_TRIES], BusyError)
+        return self._ask((method, path, body), parameters, self.pauses[:UNREPORTED_TRIES], BusyError)
 
     def _ask(
         self,

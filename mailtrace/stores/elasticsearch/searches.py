@@ -16,6 +16,7 @@ from mailtrace.stores.elasticsearch.client import Server
 from mailtrace.stores.elasticsearch.errors import AnswerError
 from mailtrace.stores.elasticsearch.indices import Indices
 from mailtrace.stores.elasticsearch.mapping import PRIVATE
+from mailtrace.stores.elasticsearch.pages import pages_of
 from mailtrace.stores.elasticsearch.query import Clause, Conditions, of_keys, of_keys_lacking_beginning, sort_of
 from mailtrace.stores.elasticsearch.rows import LINES, document_of
 
@@ -24,7 +25,6 @@ _KEEP_ALIVE: Final = "5m"
 """How long the server keeps the state of a search between two pages; a slower reader continues with a new state."""
 _SPANS: Final = 4
 """A page is searched in a time this much longer than the one before it spans."""
-_BY_ID: Final = [{"id": {"order": "asc", "unmapped_type": "keyword"}}]
 
 
 class Searches:
@@ -88,7 +88,7 @@ class Searches:
     def slices(self, indices: Iterable[str]) -> Iterator[Sequence[dict[str, Any]]]:
         """Yield the hits of everything in these indices in pages, each in the order of the IDs."""
         for index in indices:
-            yield from self._hit_pages({"match_all": {}}, LINES, index)
+            yield from pages_of(self._server, index, {"match_all": {}}, "id", LINES)
 
     def lacking_beginning(self, keys: Sequence[Key]) -> set[Key]:
         """Return the keys that have a transaction whose beginning may be missing."""
@@ -96,33 +96,8 @@ class Searches:
         return {(hit["_source"]["host"], hit["_source"]["transaction"]) for hit in found}
 
     def _hits(self, condition: Clause, source: list[str]) -> Iterator[dict[str, Any]]:
-        for page in self._hit_pages(condition, source, self._indices.pattern):
+        for page in pages_of(self._server, self._indices.pattern, condition, "id", source):
             yield from page
-
-    def _hit_pages(self, condition: Clause, source: list[str], index: str) -> Iterator[list[dict[str, Any]]]:
-        body: dict[str, Any] = {
-            "query": condition,
-            "sort": _BY_ID,
-            "size": _PAGE,
-            "_source": source,
-            "seq_no_primary_term": True,
-            "track_total_hits": False,
-        }
-        path = f"/{index}/_search"
-        while True:
-            answer = self._server.ask_until_answered(
-                "POST",
-                path,
-                body,
-                ignore_unavailable=True,  # retention may delete it meanwhile
-                allow_partial_search_results=False,
-            )
-            hits = answer["hits"]["hits"]
-            if hits:
-                yield hits
-            if len(hits) < _PAGE:
-                return
-            body["search_after"] = hits[-1]["sort"]
 
     def _pages(self, conditions: Conditions, query: Query, limit: int | None) -> Iterator[Document]:
         """Return the documents: few by one request, many in pages of one point in time."""

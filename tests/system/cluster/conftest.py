@@ -29,9 +29,10 @@ def running_cluster() -> Iterator[Cluster]:
 @pytest.fixture
 def cluster(running_cluster):
     """Return the cluster, whole and without any mail."""
-    running_cluster.restart_ended()  # those that a failed test has left
-    until(running_cluster.is_whole, 300)
+    # A failed test may have left nodes that have ended, and shards that no node can hold any more.
+    running_cluster.restart_ended()
     running_cluster.empty()
+    until(running_cluster.is_whole, 300)
     return running_cluster
 
 
