@@ -60,13 +60,8 @@ class Writer:
         derived = (self._derive or derive_later)(transactions)
         before = self.wait()
         write = partial(self._write, derived, checkpoints)
-        if self._store.is_remote:
-            self._pending = _in_thread(write)
-        elif self._derive:
-            self._pending = write
-        else:
-            written = write()
-            self._pending = lambda: written
+        # While other processes derive for a local store, this one reads on.
+        self._pending = write if self._derive and not self._store.is_remote else _begun(write, self._store.is_remote)
         return before
 
     def wait(self) -> Written:
@@ -94,8 +89,8 @@ class Writer:
                 return Written(changes, lines, checkpoints)
 
 
-def _in_thread(write: Callable[[], Written]) -> Callable[[], Written]:
-    """Start a write in a thread; return a function that waits for it."""
+def _begun(write: Callable[[], Written], in_thread: bool) -> Callable[[], Written]:
+    """Do a write, or start it in a thread; return a function that waits for it, and raises its error."""
     written: Future[Written] = Future()
 
     def run() -> None:
@@ -104,6 +99,9 @@ def _in_thread(write: Callable[[], Written]) -> Callable[[], Written]:
         except BaseException as error:  # noqa: BLE001 # raised to the one who waits
             written.set_exception(error)
 
-    # A daemon thread: what is not acknowledged when the process ends is read again by the next run.
-    Thread(target=run, name="writer", daemon=True).start()
+    if in_thread:
+        # A daemon thread: what is not acknowledged when the process ends is read again by the next run.
+        Thread(target=run, name="writer", daemon=True).start()
+    else:
+        run()
     return written.result

@@ -107,7 +107,7 @@ class Store(Protocol):
 
     @property
     def encode(self) -> Encode:
-        """A function of the store's module."""
+        """What makes of a new row what this store keeps; other processes call it, so it needs no connection."""
 
     @property
     def is_remote(self) -> bool:

@@ -10,6 +10,7 @@ from helpers.stores.contents import found, put
 from helpers.stores.transactions import transaction, whole
 from mailtrace.errors import StoreError, StoreMissingError
 from mailtrace.indexing.merge import write
+from mailtrace.indexing.writer import Writer
 from mailtrace.mta.version import GRAMMAR_VERSION
 from mailtrace.search.query import Query
 from mailtrace.stores.sqlite.store import SqliteStore
@@ -133,4 +134,17 @@ def test_a_store_knows_the_grammar_that_made_its_documents(tmp_path):
     store.set_grammar(GRAMMAR_VERSION)
     store.close()
     assert 0 == store.grammar()
+    store.close()
+
+
+def test_what_was_written_is_counted_if_the_next_write_fails(tmp_path):
+    store = SqliteStore(str(tmp_path / "mailtrace.db"))
+    writer = Writer(store)
+    writer.start([transaction("FIRST", whole())], [])
+    with sqlite3.connect(store.path) as other:
+        other.execute("ALTER TABLE columns RENAME TO lost")
+    other.close()
+    assert 1 == writer.start([transaction("SECOND", whole())], []).changes.created
+    with pytest.raises(StoreError, match="cannot be used"):
+        writer.wait()
     store.close()
