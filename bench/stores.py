@@ -16,11 +16,16 @@ from mailtrace.search.groups import Group, Grouping
 from mailtrace.search.overview import Overview, overview_of
 from mailtrace.search.query import Query
 from mailtrace.search.tally import Span
-from mailtrace.stores.base import Encode, Removal, Replacement, Row, Stored, WriteResult
+from mailtrace.stores.base import Encoding, Removal, Replacement, Row, Stored, WriteResult
+from mailtrace.syslog.records import Record
 
 
 def _nothing(_row: Row) -> bytes:
     return b"kept"
+
+
+def _no_lines(_host: str, _kept: bytes) -> list[Record]:
+    raise AssertionError("nothing is stored that lines can be joined with")
 
 
 class Counting:
@@ -40,9 +45,9 @@ class Counting:
         return True
 
     @property
-    def encode(self) -> Encode:
+    def encoding(self) -> Encoding:
         """Nothing is kept."""
-        return _nothing
+        return Encoding(_nothing, _no_lines)
 
     @property
     def is_remote(self) -> bool:
@@ -139,15 +144,16 @@ class Bodies(Counting):
         super().__init__()
         # Imported here, so that Counting does not load the Elasticsearch client.
         from mailtrace.stores.elasticsearch.periods import name_of
-        from mailtrace.stores.elasticsearch.rows import day_of, encoded, source
+        from mailtrace.stores.elasticsearch.rows import day_of, encoded, lines_in, source
 
-        self._day_of, self._name_of, self._source, self._encode = day_of, name_of, source, encoded
+        self._day_of, self._name_of, self._source = day_of, name_of, source
+        self._encoding = Encoding(encoded, lines_in)
         self.bytes = 0
 
     @property
-    def encode(self) -> Encode:
-        """The function that makes the JSON of a document."""
-        return self._encode
+    def encoding(self) -> Encoding:
+        """It makes the JSON of a document."""
+        return self._encoding
 
     def create(self, rows: Iterable[Row]) -> WriteResult:
         """Make the bodies."""

@@ -14,7 +14,7 @@ from mailtrace.cli.check import check
 from mailtrace.cli.conflicts import OF_THE_INDEXER, refuse
 from mailtrace.cli.explain import explain
 from mailtrace.cli.following import Following
-from mailtrace.cli.jobs import HELP, jobs, usual_jobs, writer_of
+from mailtrace.cli.jobs import HELP, jobs, usual_jobs, workers_of
 from mailtrace.cli.parser import Parser, days, run, stop_at_signals, store_from, year
 from mailtrace.cli.progress import message_line, progress_of, shows_progress
 from mailtrace.cli.rebuild import rebuild_store, update
@@ -170,10 +170,10 @@ def _read(arguments: Namespace, calendar: Calendar, store: Store) -> ExitStatus:
     began = time.monotonic()
     count = arguments.jobs or usual_jobs(arguments.files)
     with (
-        writer_of(count, store) as writer,
+        workers_of(count, store) as workers,
         progress_of(quiet=arguments.quiet) as progress,
     ):
-        indexer = Indexer(store, calendar, progress=progress, from_start=arguments.from_start, writer=writer)
+        indexer = Indexer(store, calendar, progress=progress, from_start=arguments.from_start, workers=workers)
         stop_at_signals(lambda: setattr(indexer, "stopped", True))
         if isinstance(store, Partitioned):
             store.require_room(days_of(arguments.files, calendar, time.time()))

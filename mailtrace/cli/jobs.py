@@ -5,17 +5,20 @@ from argparse import ArgumentTypeError
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from mailtrace.indexing.writer import Writer
 from mailtrace.stores.base import Store
+
+if TYPE_CHECKING:  # as below
+    from mailtrace.indexing.workers import Workers
 
 _MANY_BYTES: Final = 64 << 20
 """For less, a second process is not worth its start."""
-_MOST: Final = 2
+_MOST: Final = 4
+"""More are kept busy only by a log that is cheap to join and write."""
 HELP: Final = (
-    "processes: one reads and writes, the others parse (default: 2 for more than 64 MiB of logs where there are two"
-    " processors, else 1)"
+    "processes that parse, besides the one that joins and writes; 1: a single process does all (default: one for each"
+    " processor, at most 4, for more than 64 MiB of logs, else 1)"
 )
 
 
@@ -44,16 +47,16 @@ def _size(path: str) -> int:
 
 
 @contextmanager
-def writer_of(count: int, store: Store) -> Iterator[Writer]:
-    """Yield the writer for so many processes. Enter it before the store is opened."""
+def workers_of(count: int, store: Store) -> "Iterator[Workers | None]":
+    """Yield the worker processes, or None for a single process. Enter it before the store is opened."""
     if count == 1:
-        yield Writer(store)
+        yield None
         return
     # Imported here, because most runs need no other process.
     from mailtrace.indexing.workers import Workers  # noqa: PLC0415
 
-    workers = Workers(count - 1, store.encode)
+    workers = Workers(count, store.encoding)
     try:
-        yield Writer(store, derive=workers.derive)
+        yield workers
     finally:
         workers.close()

@@ -21,25 +21,32 @@ class Unrecognised(NamedTuple):
     reason: str
 
 
-Used: TypeAlias = tuple[Record, str, Parsed]
-"""A line about a transaction: its record, the name of the MTA, and what the grammar returned."""
+class Used(NamedTuple):
+    """The line is about a transaction."""
+
+    record: Record
+    mta: str
+    parsed: Parsed
+    """What the grammar of the MTA returned."""
+
+
+Meaning: TypeAlias = Used | Ignored | OtherProgram | Unrecognised
 
 _OTHER_PROGRAM: Final = OtherProgram(OTHER_PROGRAM)
 
 
-def classify(line: str, frames: Frames) -> Used | Ignored | OtherProgram | Unrecognised:
+def classify(line: str, frames: Frames) -> Meaning:
     """Return the meaning of the next line of a log.
 
     `frames` keeps state between lines, such as the year, so the lines of a log must come in order.
     """
-    record = frames.record(line)
+    return meaning_of(frames.record(line))
+
+
+def meaning_of(record: Record | Unframed) -> Meaning:
+    """Return the meaning of a line whose frame has been read."""
     if isinstance(record, Unframed):
         return OtherProgram(record.reason) if record.ignored else Unrecognised(record.reason)
-    return classify_record(record)
-
-
-def classify_record(record: Record) -> Used | Ignored | OtherProgram | Unrecognised:
-    """Return the meaning of a line whose frame has been read."""
     grammar = grammar_of(record.program)
     if grammar is None:
         return _OTHER_PROGRAM
@@ -48,20 +55,15 @@ def classify_record(record: Record) -> Used | Ignored | OtherProgram | Unrecogni
         return Unrecognised(f"unknown {grammar.mta} line")
     if isinstance(parsed, Ignored):
         return _OTHER_PROGRAM if parsed is ANOTHER_PROGRAM else parsed
-    return record, grammar.mta, parsed
+    return Used(record, grammar.mta, parsed)
 
 
-def counted(record: Record, report: Report) -> tuple[str, Parsed] | None:
-    """Count a line; return its MTA and what its grammar returned, None if it is not about a transaction."""
-    meaning = classify_record(record)
-    if isinstance(meaning, Ignored):
-        report.ignored[meaning.reason] += 1
-        report.ignored_mail_lines += 1
-    elif isinstance(meaning, OtherProgram):
-        report.ignored[meaning.reason] += 1
+def count(meaning: Meaning, report: Report) -> None:
+    """Count a line in a report."""
+    if isinstance(meaning, Used):
+        report.used += 1
     elif isinstance(meaning, Unrecognised):
         report.unrecognised[meaning.reason] += 1
     else:
-        report.used += 1
-        return meaning[1:]
-    return None
+        report.ignored[meaning.reason] += 1
+        report.ignored_mail_lines += isinstance(meaning, Ignored)

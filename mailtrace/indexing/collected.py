@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from mailtrace.indexing.classify import counted
+from mailtrace.indexing.classify import Used, count, meaning_of
 from mailtrace.indexing.report import Report
 from mailtrace.message.part import Collected, Part, Whole, record_of
 from mailtrace.message.replay import events_of
@@ -52,8 +52,10 @@ def transaction_of_collected(key: Key, lines: Sequence[Collected], report: Repor
     found = Transaction(*key, _mta_of(lines))
     for collected in lines:
         line = record_of(key[1], *collected)
-        if parsed := counted(line, report):
-            for event in events_of(parsed[1]):
+        meaning = meaning_of(line)
+        count(meaning, report)
+        if isinstance(meaning, Used):
+            for event in events_of(meaning.parsed):
                 found.add(line.time, event.fact, (line,))
     return found
 

@@ -3,22 +3,25 @@
 import gc
 import time
 from collections.abc import Callable, Sequence
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from mailtrace.errors import LogError, LogMovedError
 from mailtrace.indexing.collected import Popped
+from mailtrace.indexing.pipeline import Pipeline
 from mailtrace.indexing.reducer import MAX_HELD, Reducer
 from mailtrace.indexing.report import Report
 from mailtrace.indexing.writer import Writer, Written
 from mailtrace.logs.checkpoint import Checkpoint
-from mailtrace.logs.file import Block, LogFile
+from mailtrace.logs.file import LogFile
 from mailtrace.logs.known import KnownLogs
 from mailtrace.logs.open import OpenLog, open_log
 from mailtrace.logs.recognition import checkpoint_of
 from mailtrace.logs.rotation import Calendar, Planned, planned, readable
 from mailtrace.stores.base import Store
 from mailtrace.syslog.clock_check import ClockCheck
-from mailtrace.syslog.frame import Frames
+
+if TYPE_CHECKING:  # most runs need no other process
+    from mailtrace.indexing.workers import Workers
 
 _COMPLETE_AFTER_SECONDS: Final = 60
 """A last line without a line feed counts as complete if the file was not modified for this long."""
@@ -49,21 +52,23 @@ class Indexer:
         store: Store,
         calendar: Calendar,
         *,
-        now: Callable[[], float] = time.time,
         progress: Progress = lambda *_: None,
         from_start: bool = False,
         limits: Limits = _USUAL,
         writer: Writer | None = None,
+        workers: "Workers | None" = None,
     ) -> None:
         self.report = Report()
         self.stopped = False
         """Set it to stop after the current block of lines; what has been read is stored."""
-        self._store, self._calendar, self._now = store, calendar, now
+        self._store, self._calendar = store, calendar
+        self._now: Callable[[], float] = time.time
         self._progress, self._from_start = progress, from_start
         self._limits = limits
         self._writer = writer or Writer(store)
         self._clock = ClockCheck()
         self._reducer = Reducer(self.report, self._clock)
+        self._pipeline = Pipeline(self._reducer, self.report, self._clock, workers)
         self._first_year: int | None = None
         """The year of the first line of the oldest log, if its stamp has none."""
         self._has_years = True
@@ -171,7 +176,7 @@ class Indexer:
         saved = written = reader.offset
         try:
             for block in log.blocks:
-                self._add_block(block, log.frames)
+                self._pipeline.add(block, log)
                 self._progress(reader.path, reader.position, self.report.lines)
                 is_full = self._reducer.held > self._limits.held
                 if is_full or reader.offset - written >= self._limits.write_bytes:
@@ -189,13 +194,6 @@ class Indexer:
             return error
         return None
 
-    def _add_block(self, block: Block, frames: Frames) -> None:
-        report = self.report
-        report.lines += len(block.lines) + block.too_long
-        if block.too_long:
-            report.unrecognised["too long"] += block.too_long
-        self._reducer.add_lines(block.lines, frames)
-
     def _add_last_line(self, log: OpenLog) -> None:
         """Add the last line if it has no line feed, unless its end may still be written."""
         reader = log.reader
@@ -204,13 +202,14 @@ class Indexer:
             return
         self.report.unfinished.discard(reader.path)
         if last := reader.last_line():
-            self._add_block(last, log.frames)
+            self._pipeline.add(last, log)
 
     def _save(self, log: OpenLog, packed: int | None = None) -> None:
         """Start to write every transaction that has changed, then the checkpoint of the log.
 
         `packed` is the size of the compressed file if it was read to its end.
         """
+        self._pipeline.finish(log)
         changed = self._reducer.pop_changed()
         state = {**log.state(), "reducer": self._reducer.state()}
         if packed is not None:

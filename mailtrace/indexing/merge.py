@@ -10,7 +10,7 @@ from operator import add
 from typing import Final, NamedTuple
 
 from mailtrace.errors import StoreError
-from mailtrace.message.part import Part, Whole, document_of
+from mailtrace.message.part import Encoded, Part, document_of
 from mailtrace.message.transaction import Key, Transaction, has_new_lines, joined, segments, time_span_of
 from mailtrace.message.whole import general
 from mailtrace.stores.base import Refused, Removal, Replacement, Row, Store, Stored
@@ -143,7 +143,7 @@ def _rows(plan: Plan, stubs: set[str]) -> Iterator[Row]:
     """Yield the rows of new transactions, so that not all documents are in memory at once; add stubs to `stubs`."""
     new, stub = _mark(plan, _NEW), _mark(plan, _STUB)
     for id_, whole in plan.create.items():
-        if isinstance(whole, Whole) and whole.encoded is not None:
+        if isinstance(whole, Encoded):
             yield Row(id_, whole, None, new, whole.encoded)
             continue
         document = document_of(whole)

@@ -8,11 +8,12 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any, Final
 
-from mailtrace.indexing.classify import counted
+from mailtrace.indexing.classify import Used, count, meaning_of
 from mailtrace.indexing.collected import EndedMessage, Popped, transaction_of_collected
+from mailtrace.indexing.found import Item, OpenMessage
 from mailtrace.indexing.report import Report
-from mailtrace.indexing.short_way import ShortWay
-from mailtrace.message.part import Writer
+from mailtrace.indexing.short_way import ShortWay, ordinary_of
+from mailtrace.message.part import Collected, Encoded, Writer, record_of
 from mailtrace.message.replay import add_refusal, add_told
 from mailtrace.message.sessions import Sessions
 from mailtrace.message.transaction import TURNING, Key, Lines, Transaction
@@ -67,13 +68,52 @@ class Reducer:
 
     def add_line(self, record: Record | Unframed, may_be_short: bool = True) -> None:
         """Add a line of any program, and count it; perhaps it cannot take the short way."""
-        if isinstance(record, Unframed):
-            (self._report.ignored if record.ignored else self._report.unrecognised)[record.reason] += 1
-        elif may_be_short and self._short.add_record(record):
+        if may_be_short and isinstance(record, Record) and self._short.add_record(record):
             return
-        elif (parsed := counted(record, self._report)) is not None:
-            self._sample(record, parsed[1])
-            self.add(record, *parsed)
+        meaning = meaning_of(record)
+        count(meaning, self._report)
+        if isinstance(meaning, Used):
+            self._add_used(meaning)
+
+    def add_found(self, found: Iterable[Item]) -> None:
+        """Add what another process has found in the next lines, and count the lines that it has not counted."""
+        for item in found:
+            if isinstance(item, Used):
+                self._report.used += 1
+                self._add_used(item)
+            elif isinstance(item, OpenMessage):
+                self._add_open(item)
+            elif self._is_alone(item):
+                self._report.used += item.number
+                self._complete.append(item)
+            else:
+                for line in item.lines:
+                    self.add_line(line, False)
+
+    def _is_alone(self, whole: Encoded) -> bool:
+        """Return whether nothing that was read before belongs to a whole transaction."""
+        if whole.queue_id == NOQUEUE:
+            return (whole.host, whole.beginning[1].pid) not in self._open_sessions
+        return self._may_begin_with(whole.queue_id, whole.beginning)
+
+    def _add_open(self, message: OpenMessage) -> None:
+        """Add a message that has begun in other lines."""
+        key, lines = message
+        if self._may_begin_with(key[1], lines[0]):
+            self._short.put(key, lines)
+        else:
+            for line in lines:
+                self.add_line(record_of(key[1], *line), False)
+
+    def _may_begin_with(self, queue_id: str, beginning: Collected) -> bool:
+        _, writer, rest = beginning
+        is_open = queue_id in self._short.open.get(writer.host, ())
+        return not is_open and self._may_begin(writer, queue_id, rest, ordinary_of(writer.program))
+
+    def _add_used(self, used: Used) -> None:
+        record, mta, parsed = used
+        self._sample(record, parsed)
+        self.add(record, mta, parsed)
 
     def _may_begin(self, writer: Writer, queue_id: str, rest: str, ordinary: Ordinary) -> bool:
         """Return whether a message with a usual beginning begins with nothing that was known before."""

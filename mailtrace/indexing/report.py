@@ -4,6 +4,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Final
 
+from mailtrace.logs.file import Block
 from mailtrace.mta.rules import ANOTHER_PROGRAM
 from mailtrace.stores.base import Refused
 
@@ -46,8 +47,15 @@ class Report:
         """Lines whose time and program were recognised."""
         return self.mail_lines + self.ignored[OTHER_PROGRAM]
 
+    def add_block(self, block: Block) -> None:
+        """Count the lines of a block, and those that are too long to be read."""
+        self.lines += len(block.lines) + block.too_long
+        if block.too_long:
+            self.unrecognised["too long"] += block.too_long
+
     def add_lines(self, other: "Report") -> None:
         """Add the counts of lines of another report."""
+        self.lines += other.lines
         self.used += other.used
         self.ignored.update(other.ignored)
         self.unrecognised.update(other.unrecognised)

@@ -3,7 +3,7 @@
 Nine lines of ten in a log are of these kinds. A line that is not surely one of them goes the general way.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -148,6 +148,11 @@ class ShortWay:
         self._clock.sample(time, queue_id, ordinary.mta)
         known.messages[queue_id] = [(time, writer, rest)]
         return True
+
+    def put(self, key: Key, lines: Sequence[Collected]) -> None:
+        """Add a message that has begun, with its lines so far."""
+        host, queue_id = key
+        self.open.setdefault(host, {})[queue_id] = list(lines)
 
     def pop(self, key: Key) -> list[Collected] | None:
         """Remove a message, open or closed, and return its lines; None if it is not here."""

@@ -13,7 +13,6 @@ from mailtrace.indexing.collected import Popped, parts_of
 from mailtrace.indexing.merge import Changes, write
 from mailtrace.indexing.report import Report
 from mailtrace.logs.checkpoint import Checkpoint
-from mailtrace.message.part import Part
 from mailtrace.stores.base import Store
 
 Retry: TypeAlias = Callable[[StoreUnavailableError, int], bool]
@@ -35,21 +34,11 @@ class Written:
     """Those that were saved."""
 
 
-Derive: TypeAlias = Callable[[Sequence[Popped]], Callable[[Report], list[Part]]]
-"""Begins to make transactions; returns a function that waits for them, and counts their lines in a report."""
-
-
-def derive_later(popped: Sequence[Popped]) -> Callable[[Report], list[Part]]:
-    """Return a function that makes the transactions."""
-    return partial(parts_of, popped)
-
-
 class Writer:
     """Runs one write at a time, so that no more than two batches wait in memory."""
 
-    def __init__(self, store: Store, retry: Retry = no_retry, derive: Derive | None = None) -> None:
-        """Write transactions when `derive` has made them, other than in this thread; without it make them here."""
-        self._store, self._retry, self._derive = store, retry, derive
+    def __init__(self, store: Store, retry: Retry = no_retry) -> None:
+        self._store, self._retry = store, retry
         self._pending: Callable[[], Written] = Written
 
     def start(self, transactions: Sequence[Popped], checkpoints: Sequence[Checkpoint]) -> Written:
@@ -57,11 +46,8 @@ class Writer:
 
         Do not change the transactions afterwards.
         """
-        derived = (self._derive or derive_later)(transactions)
         before = self.wait()
-        write = partial(self._write, derived, checkpoints)
-        # While other processes derive for a local store, this one reads on.
-        self._pending = write if self._derive and not self._store.is_remote else _begun(write, self._store.is_remote)
+        self._pending = _begun(partial(self._write, transactions, checkpoints), in_thread=self._store.is_remote)
         return before
 
     def wait(self) -> Written:
@@ -73,10 +59,10 @@ class Writer:
         pending, self._pending = self._pending, Written
         return pending()
 
-    def _write(self, derived: Callable[[Report], list[Part]], checkpoints: Sequence[Checkpoint]) -> Written:
+    def _write(self, transactions: Sequence[Popped], checkpoints: Sequence[Checkpoint]) -> Written:
         """Write and commit, and repeat after a failure, which is harmless because lines are joined as sets."""
         times, lines, run = 0, Report(), "" if self._store.is_exclusive else token_urlsafe(6)
-        parts = derived(lines)
+        parts = parts_of(transactions, lines)
         while True:
             try:
                 changes = write(self._store, parts, run=run)
@@ -89,7 +75,7 @@ class Writer:
                 return Written(changes, lines, checkpoints)
 
 
-def _begun(write: Callable[[], Written], in_thread: bool) -> Callable[[], Written]:
+def _begun(write: Callable[[], Written], *, in_thread: bool) -> Callable[[], Written]:
     """Do a write, or start it in a thread; return a function that waits for it, and raises its error."""
     written: Future[Written] = Future()
 

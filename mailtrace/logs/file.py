@@ -13,9 +13,10 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import cached_property
 from hashlib import blake2b
 from pathlib import Path
-from typing import Final, NamedTuple, cast
+from typing import Final, cast
 
 from mailtrace.errors import LogError, LogMovedError
 from mailtrace.logs.compression import bzip2_text, xz_text, zstd_text
@@ -34,15 +35,28 @@ _HEAD: Final = 1 << 16
 _DAMAGE: Final = (OSError, EOFError, zlib.error)
 
 
-class Block(NamedTuple):
+class Block:
     """Some whole lines of a log."""
 
-    lines: list[str]
-    """Without newlines; bytes that are not UTF-8 as `\\xNN`."""
-    end: int
-    """The offset after them, in bytes of uncompressed text."""
-    too_long: int
-    """The number of lines that were left out because they are longer than `MAX_LINE`."""
+    def __init__(self, text: bytes, end: int, left_out: int = 0) -> None:
+        """Take the text of the lines, the offset after them, and how many were left out."""
+        self.text = text
+        self.end = end
+        """In bytes of uncompressed text."""
+        self.left_out = left_out
+        """The number of lines before the text that were left out."""
+
+    @cached_property
+    def lines(self) -> list[str]:
+        r"""The lines without newlines; bytes that are not UTF-8 as `\xNN`."""
+        lines = _lines(self.text)
+        is_short = len(max(lines, key=len, default="")) <= MAX_LINE
+        return lines if is_short else [line for line in lines if len(line) <= MAX_LINE]
+
+    @property
+    def too_long(self) -> int:
+        """The number of lines that were left out because they are longer than `MAX_LINE`."""
+        return self.left_out + self.text.count(b"\n") + (self.text[-1:] not in (b"", b"\n")) - len(self.lines)
 
 
 @dataclass(slots=True)
@@ -218,12 +232,12 @@ class Reader:
         Raises:
             LogError: the file is damaged or truncated; everything before the damage has been returned.
         """
-        while data := self._read():
+        while data := self._read(_BLOCK):
             block = self._cut(data, can_skip)
-            if block.lines or block.too_long:
+            if block.text or block.left_out:
                 yield block
 
-    def _read(self, length: int = _BLOCK) -> bytes:
+    def _read(self, length: int) -> bytes:
         """Return text of at most this length; from a damaged file, first everything before the damage."""
         pieces, missing = [], length
         while missing > 0 and self._damage is None:
@@ -244,34 +258,29 @@ class Reader:
 
     def _cut(self, data: bytes, can_skip: Callable[[bytes], bool]) -> Block:
         """Cut data into whole lines, and keep the partial line at its end."""
-        too_long = 0
+        left_out = 0
         if self.is_skipping:
             end = data.find(b"\n") + 1
             self._advance(data[:end] if end else data)
             if not end:
-                return Block([], self.offset, 0)
-            self.is_skipping, too_long, data = False, 1, data[end:]
+                return Block(b"", self.offset)
+            self.is_skipping, left_out, data = False, 1, data[end:]
         data = self.partial_line + data if self.partial_line else data
         end = data.rfind(b"\n") + 1
         whole, self.partial_line = data[:end], data[end:]
         self._advance(whole)
-        lines = [] if can_skip(whole) else _lines(whole)
-        short = lines
-        if len(max(lines, key=len, default="")) > MAX_LINE:
-            short = [line for line in lines if len(line) <= MAX_LINE]
-        too_long += len(lines) - len(short)
         if len(self.partial_line) > MAX_LINE:
             self._advance(self.partial_line)
             self.partial_line, self.is_skipping = b"", True
-        return Block(short, self.offset, too_long)
+        return Block(b"" if can_skip(whole) else whole, self.offset, left_out)
 
     def last_line(self) -> Block | None:
         """Return the text after the last newline as a line, if nothing more will come; None if there is none."""
         if not self.partial_line:
-            return Block([], self.offset, 1) if self.is_skipping else None
+            return Block(b"", self.offset, 1) if self.is_skipping else None
         line, self.partial_line = self.partial_line, b""
         self._advance(line)
-        return Block(_lines(line), self.offset, 0)
+        return Block(line, self.offset)
 
     def _advance(self, data: bytes) -> None:
         """Move the offset behind this data."""

@@ -19,7 +19,7 @@ from mailtrace.syslog.year import NO_PLAN, YearChange, YearPlan
 
 _WINDOW: Final = 4 << 20
 """Bytes of a stream that are surveyed before its lines are dated, if no line shows its year."""
-_NO_LINES: Final = Block([], 0, 0)
+_NO_LINES: Final = Block(b"", 0)
 
 
 @dataclass(slots=True)

@@ -20,7 +20,9 @@ from mailtrace.mta.sendmail.whole import facts_of
 
 def general(part: Part) -> Transaction:
     """Return the transaction with its facts."""
-    return transaction_of(part.host, part.queue_id, part.mta, part.lines) if isinstance(part, Whole) else part
+    if isinstance(part, Transaction):
+        return part
+    return transaction_of(part.host, part.queue_id, part.mta, part.lines)
 
 
 def whole_of(host: str, queue_id: str, mta: str, collected: Sequence[Collected]) -> Whole | None:
@@ -61,7 +63,8 @@ def whole_of(host: str, queue_id: str, mta: str, collected: Sequence[Collected])
         "origin": origin,
     }
     seconds = time_of(queue_id, mta)
-    return Whole(host, queue_id, ordered, document, first if seconds is None else seconds * SECOND, mta)
+    start = first if seconds is None else seconds * SECOND
+    return Whole(host, queue_id, ordered, document, start, mta, first, ordered[-1][0])
 
 
 def _message_of_sendmail(collected: Sequence[Collected]) -> WholeMessage | None:

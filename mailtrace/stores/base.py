@@ -16,6 +16,7 @@ from mailtrace.search.groups import Group, Grouping
 from mailtrace.search.overview import Overview
 from mailtrace.search.query import Query
 from mailtrace.search.tally import Span
+from mailtrace.syslog.records import Record
 
 RETENTION_DAYS: Final = 90
 """The default retention."""
@@ -47,7 +48,7 @@ class Row(NamedTuple):
     mark: str = ""
     """Which write this is. A remote store keeps it, since the answer to a write can be lost after it was done."""
     encoded: Any = None
-    """What the store's `encode` has returned for it, if that ran in another process; then `document` is None."""
+    """What another process has encoded, if `transaction` is `Encoded`; then `document` is None."""
 
     @property
     def is_stub(self) -> bool:
@@ -55,8 +56,13 @@ class Row(NamedTuple):
         return self.document is None and self.encoded is None
 
 
-Encode: TypeAlias = Callable[[Row], Any]
-"""Returns what a store keeps of a new row, in any process; None if it cannot keep the row."""
+class Encoding(NamedTuple):
+    """How a store keeps new rows: functions for any process, which need no connection."""
+
+    encode: Callable[[Row], Any]
+    """Returns what the store keeps of a row; None if it cannot keep the row."""
+    lines_in: Callable[[str, Any], list[Record]]
+    """Returns the lines of a host in that."""
 
 
 class Replacement(NamedTuple):
@@ -106,8 +112,8 @@ class Store(Protocol):
         """Whether no other process can write between look-up and commit."""
 
     @property
-    def encode(self) -> Encode:
-        """What makes of a new row what this store keeps; other processes call it, so it needs no connection."""
+    def encoding(self) -> Encoding:
+        """How it keeps new rows."""
 
     @property
     def is_remote(self) -> bool:

@@ -44,17 +44,21 @@ class ClockCheck:
     """Compares the times of lines with those in their queue IDs, for the first 200 messages."""
 
     def __init__(self) -> None:
-        self._samples: list[_Sample] = []
+        self.samples: list[_Sample] = []
 
     def sample(self, time: int, queue_id: str, mta: str) -> None:
         """Add the line that begins a message; `time` is its time in microseconds since 1970."""
-        if len(self._samples) < _ENOUGH and (id_time := time_of(queue_id, mta)) is not None:
-            self._samples.append(_Sample(time // 1_000_000, id_time))
+        if len(self.samples) < _ENOUGH and (id_time := time_of(queue_id, mta)) is not None:
+            self.samples.append(_Sample(time // 1_000_000, id_time))
 
     def sample_message_id(self, time: int, queue_id: str, msgid: str) -> None:
         """Add the line that logs a message ID, which the MTA may have generated at that time."""
-        if len(self._samples) < _ENOUGH and (id_time := time_in_message_id(msgid, queue_id)) is not None:
-            self._samples.append(_Sample(time // 1_000_000, id_time))
+        if len(self.samples) < _ENOUGH and (id_time := time_in_message_id(msgid, queue_id)) is not None:
+            self.samples.append(_Sample(time // 1_000_000, id_time))
+
+    def add(self, other: "ClockCheck") -> None:
+        """Add the messages of another check, which follow those of this one."""
+        self.samples += other.samples[: _ENOUGH - len(self.samples)]
 
     def message(self, zone_name: str | None, given_year: int | None, *, has_years: bool = False) -> str | None:
         """Return a line that names the flag to use; None if the queue IDs agree with the lines.
@@ -63,9 +67,9 @@ class ClockCheck:
         first line as it was dated; `has_years` says that the stamps have years, which no flag changes. The median
         decides, so that messages which took minutes to arrive do not matter.
         """
-        if not self._samples:
+        if not self.samples:
             return None
-        difference = median(sample.line - sample.queue_id for sample in self._samples)
+        difference = median(sample.line - sample.queue_id for sample in self.samples)
         if abs(difference) < _AGREE:
             return None
         try:
@@ -80,20 +84,20 @@ class ClockCheck:
         # Leap years make whole years a day longer or shorter, and the zone may be wrong as well.
         if abs(difference - years * _YEAR) > 2 * _DAY:
             return None
-        year = _at(self._samples[0].queue_id, zone).year if given_year is None else given_year - years
+        year = _at(self.samples[0].queue_id, zone).year if given_year is None else given_year - years
         return f"the queue IDs show {year}, so these dates are wrong: run again with --replace -y {year}"
 
     def _other_zone(self, difference: float, zone: tzinfo) -> str | None:
         whole = round(difference / _QUARTER) * _QUARTER
         # One slow message is no proof of another clock, so few samples must fit more closely.
-        if abs(difference - whole) > (_AGREE if len(self._samples) > 2 else 60):
+        if abs(difference - whole) > (_AGREE if len(self.samples) > 2 else 60):
             return None
-        typical = min(self._samples, key=lambda sample: abs(sample.line - sample.queue_id - difference))
+        typical = min(self.samples, key=lambda sample: abs(sample.line - sample.queue_id - difference))
         offset = _offset(typical.line, zone) + whole
         if not _is_in_use(offset):
             return None
         shown = _shown(offset)
-        name = _zone_like(self._samples, zone, typical, offset) or shown
+        name = _zone_like(self.samples, zone, typical, offset) or shown
         return (
             f"the log's clock is UTC{shown if offset else ''}, so these dates are wrong:"
             f" run again with --replace --tz{'=' if name[0] == '-' else ' '}{name}"

@@ -45,6 +45,7 @@ class Frames:
     microseconds since 1970; the index after the stamp, and after six digits of a fraction if there is one."""
     zone: str
     """The zone after the fraction of an ISO stamp, as `heads` has it."""
+    years: Timeline
     heads: dict[str, tuple[str, str, str]]
     """Host, program and process ID, by the text between stamp and colon."""
 
@@ -75,29 +76,34 @@ class Frames:
 
     def follow(self, plan: YearPlan) -> None:
         """Use a plan for the years of the next lines, and parse the next stamp even if it repeats."""
-        self._years.follow(plan)
+        self.years.follow(plan)
         self._keep_nothing()
 
     def state(self) -> dict[str, Any]:
         """Return what `resume` needs, as JSON: the year, the latest instants, an entry that is still being read."""
-        state = self._years.state() | ({"entry": self._entry.state()} if self._entry else {})
+        state = self.years.state() | ({"entry": self._entry.state()} if self._entry else {})
         exim = self.exim.state()
         return state | ({"exim": exim} if exim else {})
+
+    def go_to(self, position: Mapping[str, Any]) -> None:
+        """Go on from a `position` of `years`."""
+        self.years.go_to(position)
+        self._keep_nothing()
 
     def name_host(self, given: str, own: str) -> None:
         """Set the host of lines that name none: the given one, else in Exim's own files this machine's `own` name.
 
         `host_of_nameless` is that host as soon as there was such a line.
         """
-        self._host, self.exim.host = given, given or own
+        self.given_host, self.exim.host = given, given or own
 
     def _begin(self, years: Timeline) -> None:
-        self._years = years
+        self.years = years
         self._read_entry(None)
         self.heads = {}
         self._exim_heads: dict[str, tuple[str, str, str]] = {}
         self.exim = EximLines()
-        self._host = self.host_of_nameless = ""
+        self.given_host = self.host_of_nameless = ""
         self.zone, self._iso_start, self._iso_is_local = "\n", 0, False
 
     def _keep(self, stamp: str, time: int, at: int) -> None:
@@ -164,9 +170,9 @@ class Frames:
             heads = self._exim_heads if head[1].startswith(PROGRAM) else self.heads
             if len(heads) >= _MAX_HEADS:
                 heads.clear()
-            if not head[0] and self._host:
-                head = self._host, *head[1:]
-                self.host_of_nameless = self._host
+            if not head[0] and self.given_host:
+                head = self.given_host, *head[1:]
+                self.host_of_nameless = self.given_host
             heads[line[at:colon]] = head
             return head if heads is self.heads else None
         return None
@@ -187,7 +193,7 @@ class Frames:
         if (date := self._dates.get(line[:7])) is not None:
             minute, second = MINUTES.get(line[7:13]), SECONDS.get(line[13:15])
             if minute is not None and second is not None and line[15:16] == " " and self._is_framed(line, 16):
-                instant = self._years.without_year(*date, minute + second)
+                instant = self.years.without_year(*date, minute + second)
                 if instant is not None:
                     self._keep(line[:16], instant * 1_000_000, 16)
                     return True
@@ -196,7 +202,7 @@ class Frames:
             if minute is not None and second is not None and line.startswith(self.zone, 26):
                 instant = self._iso_start + minute + second
                 if self._iso_is_local:
-                    instant = self._years.local(instant)
+                    instant = self.years.local(instant)
                 self._keep(line[:20], instant * 1_000_000, _AFTER_FRACTION)
                 return True
         return False
@@ -216,7 +222,7 @@ class Frames:
 
     def _own(self, line: str) -> Record | None:
         """Return the record of a line of Exim's own file; None for any other line."""
-        own = self.exim.record(line, self._years)
+        own = self.exim.record(line, self.years)
         if own is not None:
             self.host_of_nameless = own.host
         return own
@@ -225,14 +231,14 @@ class Frames:
         """Return the record with a host, and of Exim without what that adds to its texts."""
         if type(record) is not Record:
             return record
-        if not record.host and self._host:
-            record = record._replace(host=self._host)
-            self.host_of_nameless = self._host
+        if not record.host and self.given_host:
+            record = record._replace(host=self.given_host)
+            self.host_of_nameless = self.given_host
         return self.exim.unwrapped(record) if record.program.startswith(PROGRAM) else record
 
     def _framed(self, line: str, depth: int) -> Record | Unframed:
         at, stamp = begun(line)
-        if at and stamp and not depth and (own := self.exim.record(line[at:], self._years)):
+        if at and stamp and not depth and (own := self.exim.record(line[at:], self.years)):
             return own
         if line[at : at + 1] == "{":
             return self._json(line[at:], None, depth)
@@ -279,7 +285,7 @@ class Frames:
         if type(time) is int:
             return time
         assert isinstance(time, Stamp)
-        instant = self._years.instant(time)
+        instant = self.years.instant(time)
         if instant is not None:
             return instant * 1_000_000 + time.micro
         if not time.month:
@@ -287,7 +293,7 @@ class Frames:
         return self._undated() if time.year is None else records.NO_DATE
 
     def _undated(self) -> Unframed:
-        return records.NO_YEAR if self._years.year is None else records.NO_DATE
+        return records.NO_YEAR if self.years.year is None else records.NO_DATE
 
     def _remember(self, line: str, at: int, stamp: Stamp, time: int) -> None:
         """Remember the stamp for the lines that follow, and the day of an ISO stamp."""
@@ -352,11 +358,11 @@ class Frames:
         else:
             written = event.time() or outer
             if isinstance(written, Stamp):
-                self._years.wrapper_time = instant_of_stamp(written)
+                self.years.wrapper_time = instant_of_stamp(written)
             else:
-                self._years.wrapper_time = None if written is None else written // 1_000_000
+                self.years.wrapper_time = None if written is None else written // 1_000_000
             record = self._any(text, depth + 1)
-            self._years.wrapper_time = None
+            self.years.wrapper_time = None
         if isinstance(record, Unframed) or record.host or not event.host:
             return record
         return record._replace(host=host_name(event.host))

@@ -28,6 +28,11 @@ class LocalTime:
             offset = self._remember(day)
         return wall - offset if offset is not None else self._near_change(wall, latest)
 
+    def depends_on_order(self, wall: int) -> bool:
+        """Return whether `instant` needs `latest` on the day of a local time, because the clock changes."""
+        day = wall - wall % _DAY
+        return (self._offsets[day] if day in self._offsets else self._remember(day)) is None
+
     def _remember(self, day: int) -> int | None:
         if len(self._offsets) > 1000:
             self._offsets.clear()

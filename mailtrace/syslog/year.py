@@ -4,7 +4,7 @@ RFC 3164 stamps have neither year nor zone. Lines go forward in time, so all yea
 and the order of the lines separates the two passes through the hour that the end of summer time repeats.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import tzinfo
 from time import gmtime
 from typing import Any, Final, NamedTuple
@@ -85,6 +85,18 @@ class Timeline:
         """Return what a later run needs to continue, as JSON."""
         plan = self._remaining_plan()
         return {"year": self.year, "latest": self.latest, "dated": self._dated, "seen": self._seen, "plan": plan}
+
+    def position(self) -> dict[str, Any]:
+        """Return everything but the zone, to go on from here in another process."""
+        return {name: value for name, value in vars(self).items() if name != "_local"}
+
+    def go_to(self, position: Mapping[str, Any]) -> None:
+        """Go on from a `position`, of this log or of one in the same zone."""
+        vars(self).update(position)
+
+    def depends_on_order(self, instant: int) -> bool:
+        """Return whether the lines of the day of an instant must be dated in their order, because the clock changes."""
+        return any(self._local.depends_on_order(instant + hours * 3600) for hours in (-14, 0, 14))
 
     def _remaining_plan(self) -> list[Any] | None:
         """Return the plan from the latest day on, as lists; None after its end."""

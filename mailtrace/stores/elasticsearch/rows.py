@@ -67,6 +67,11 @@ def encoded(row: Row) -> bytes | None:
         return None
 
 
+def lines_in(host: str, source: bytes) -> list[Record]:
+    """Return the lines of a host in a stored document."""
+    return _lines(host, orjson.loads(source))
+
+
 def _marked(source: bytes, mark: str) -> bytes:
     """Return a document with a mark."""
     return b"%b,%b" % (source[:-1], orjson.dumps({"mark": mark})[1:]) if mark else source

@@ -22,7 +22,7 @@ from mailtrace.search.overview import Overview, finished
 from mailtrace.search.query import Query
 from mailtrace.search.tally import Span
 from mailtrace.stores.access import Access
-from mailtrace.stores.base import Description, Encode, Notify, Refused, Removal, Replacement, Row, Stored, WriteResult
+from mailtrace.stores.base import Description, Encoding, Notify, Refused, Removal, Replacement, Row, Stored, WriteResult
 from mailtrace.stores.elasticsearch.bulk import Answer, Bulk, Operation
 from mailtrace.stores.elasticsearch.check import describe
 from mailtrace.stores.elasticsearch.checkpoints import Checkpoints
@@ -31,7 +31,7 @@ from mailtrace.stores.elasticsearch.errors import advice, is_document_error
 from mailtrace.stores.elasticsearch.groups import groups_of_matching
 from mailtrace.stores.elasticsearch.indices import Indices
 from mailtrace.stores.elasticsearch.overview import tally_of_searches
-from mailtrace.stores.elasticsearch.rows import LINES, day_of, encoded, source, stored
+from mailtrace.stores.elasticsearch.rows import LINES, day_of, encoded, lines_in, source, stored
 from mailtrace.stores.elasticsearch.searches import Searches
 from mailtrace.stores.elasticsearch.setup import Setup
 from mailtrace.stores.elasticsearch.template import COMPATIBLE, COMPATIBLE_MEMBER, GRAMMAR, is_too_new, versions
@@ -95,9 +95,9 @@ class ElasticsearchStore:
         return False
 
     @property
-    def encode(self) -> Encode:
-        """The function that makes the JSON of a document."""
-        return encoded
+    def encoding(self) -> Encoding:
+        """It makes the JSON of a document."""
+        return Encoding(encoded, lines_in)
 
     @property
     def is_remote(self) -> bool:

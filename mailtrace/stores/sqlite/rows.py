@@ -6,6 +6,7 @@ from mailtrace.message.lines import packed, unpacked
 from mailtrace.message.part import lines_to_keep
 from mailtrace.stores.base import Row, Stored
 from mailtrace.stores.sqlite.columns import Values, values_of
+from mailtrace.syslog.records import Record
 
 FIELDS: Final = "number, id, host, queue_id, mta, line, lines"
 """The columns that `stored` needs, in order."""
@@ -24,6 +25,11 @@ class Kept(NamedTuple):
 def kept_of(row: Row) -> Kept:
     """Return what the store keeps of a new row."""
     return Kept(packed(lines_to_keep(row.transaction), row.document), values_of(row.document))
+
+
+def lines_in(host: str, kept: Kept) -> list[Record]:
+    """Return the lines of a host in what the store keeps."""
+    return unpacked(host, kept.lines)
 
 
 def stored_values(row: Row, lines: bytes) -> tuple[bytes, int, str, str, str, str, bytes]:

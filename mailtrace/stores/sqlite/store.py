@@ -25,7 +25,7 @@ from mailtrace.search.overview import Overview, finished, overview_of
 from mailtrace.search.query import Query
 from mailtrace.search.tally import Span
 from mailtrace.stores import make_folder
-from mailtrace.stores.base import Encode, Notify, Removal, Replacement, Row, Stored, WriteResult
+from mailtrace.stores.base import Encoding, Notify, Removal, Replacement, Row, Stored, WriteResult
 from mailtrace.stores.sqlite.block import numbers_of
 from mailtrace.stores.sqlite.exact_terms import queue_id_term
 from mailtrace.stores.sqlite.filter import Filter
@@ -33,7 +33,7 @@ from mailtrace.stores.sqlite.groups import groups_of_blocks
 from mailtrace.stores.sqlite.new_blocks import NewBlocks, delete, delete_empty, expire_chunk, last_indexed
 from mailtrace.stores.sqlite.overview import tally_of_blocks
 from mailtrace.stores.sqlite.reader import Reader
-from mailtrace.stores.sqlite.rows import FIELDS, HEADLESS, SETTLED, kept_of, stored
+from mailtrace.stores.sqlite.rows import FIELDS, HEADLESS, SETTLED, kept_of, lines_in, stored
 from mailtrace.stores.sqlite.schema import (
     CHUNK_BITS,
     TERM_BITS,
@@ -73,9 +73,9 @@ class SqliteStore:
         return True
 
     @property
-    def encode(self) -> Encode:
-        """The function that compresses lines, and takes the values of the columns from the document."""
-        return kept_of
+    def encoding(self) -> Encoding:
+        """It compresses lines, and takes the values of the columns from the document."""
+        return Encoding(kept_of, lines_in)
 
     @property
     def is_remote(self) -> bool:

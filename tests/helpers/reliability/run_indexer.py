@@ -10,7 +10,7 @@ import sys
 from datetime import timezone
 from pathlib import Path
 
-from mailtrace.cli.jobs import writer_of
+from mailtrace.cli.jobs import workers_of
 from mailtrace.cli.parser import stop_at_signals
 from mailtrace.indexing.follower import Follower
 from mailtrace.indexing.indexer import Indexer, Limits
@@ -50,8 +50,8 @@ def main(name: str, asked: str, *paths: str) -> None:
         stop_at_signals(lambda: follower.stop(indexer))
         follower.follow(indexer)
     else:
-        with writer_of(2 if paths[0] == "--two" else 1, store) as writer:
-            indexer = Indexer(store, calendar, limits=limits, writer=writer)
+        with workers_of(2 if paths[0] == "--two" else 1, store) as workers:
+            indexer = Indexer(store, calendar, limits=limits, workers=workers)
             indexer.index([path for path in paths if not path.startswith("--")])
     store.close()
     if paths[0] == "--peak":

@@ -124,7 +124,7 @@ def test_queue_ids_without_a_time_say_nothing():
     check.sample((SUMMER + 7200) * 1_000_000, "NOQUEUE", "postfix")
     assert check.message("UTC", 2024) is None
     check.sample((1413111234 + 7200) * 1_000_000, "3jFp826sNfz1TN4R", "postfix")
-    assert len(check._samples) == 1
+    assert len(check.samples) == 1
 
 
 def test_no_samples_no_message():
@@ -133,7 +133,7 @@ def test_no_samples_no_message():
 
 def test_the_work_is_bounded():
     check = checked([(SUMMER, SUMMER)] * 300)
-    assert len(check._samples) == 200
+    assert len(check.samples) == 200
 
 
 @settings(deadline=None)
