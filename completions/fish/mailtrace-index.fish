@@ -16,7 +16,7 @@ complete -c mailtrace-index -l wait -l no-wait -d 'wait if another mailtrace-ind
 complete -c mailtrace-index -l retention -x -d 'keep documents for this many days (default 90)'
 complete -c mailtrace-index -l index-period -x -a 'day week month' -d 'period of one Elasticsearch index (default day)'
 complete -c mailtrace-index -l from-start -d 'read known logs again from the start; changes nothing that is stored'
-complete -c mailtrace-index -l jobs -x -d 'processes: one reads and writes, the others parse (default: 2 for more than 64 MiB of logs where there are two processors, else 1)'
+complete -c mailtrace-index -l jobs -x -d 'processes that parse, besides the one that joins and writes; 1: a single process does all (default: one for each processor, at most 4, for more than 64 MiB of logs, else 1)'
 complete -c mailtrace-index -l replace -d 'remove from the store what these logs gave, and read them again: if -y, --tz or --host was wrong'
 complete -c mailtrace-index -l rebuild -d 'derive all documents again from the log lines that the store keeps'
 complete -c mailtrace-index -l check -d 'show the state of the store and its problems; write nothing'
