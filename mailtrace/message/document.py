@@ -132,13 +132,13 @@ def ip_in(name: str | None) -> str | None:
 def _sender(values: dict[str, Any], mta: str) -> str | None:
     """Return the envelope sender from the best source.
 
-    The queue manager logs the complete address, pickup(8) the address as the local program gave it, and a refusal only
-    what the client claimed.
+    The queue manager logs the complete address, and pickup(8) the address as the local program gave it. A refusal has
+    what the client claimed; of a local message, which only cleanup(8) can refuse, the address that it completed.
     """
     if "from" not in values and mta == "sendmail" and "kind" in values:
         # Sendmail logs no from= line for notices, clones and split envelopes. A notice has the null sender.
         return "" if values["kind"] == "notice" else values.get("owner")
-    return values.get("from", values.get("submitter", values.get("claimed", values.get("owner"))))
+    return values.get("from", values.get("claimed", values.get("submitter", values.get("owner"))))
 
 
 def _is_mail(facts: _FactsByKind) -> bool:

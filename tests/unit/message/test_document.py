@@ -51,6 +51,15 @@ def results(transaction):
     return None if found is None else [(one["recipient"], one["status"], one["outcome"]) for one in found["to"]]
 
 
+@pytest.mark.parametrize("action", ["reject: header Subject: spam from local", "hold: header Subject: x from local"])
+def test_the_sender_that_cleanup_has_completed(action):
+    """pickup(8) logs the address as the local program gave it, before cleanup(8) adds the domain."""
+    end = ": no" if action.startswith("reject") else ""
+    refused = f"{QUEUE_ID}: {action}; from=<www-data@mx1.example> to=<a@y.test>{end}"
+    found = read(postfix, "postfix/cleanup", f"{QUEUE_ID}: uid=33 from=<www-data>", refused)
+    assert "www-data@mx1.example" == document(found[QUEUE_ID])["from"]
+
+
 def read(mta, program, *texts):
     """Return the transactions of lines, one line a second, by queue ID."""
     found: dict[str, Transaction] = {}
