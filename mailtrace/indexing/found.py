@@ -12,7 +12,7 @@ from mailtrace.message.part import Collected, Encoded, Whole, Writer, document_o
 from mailtrace.message.replay import add_refusal
 from mailtrace.message.sessions import Sessions
 from mailtrace.message.transaction import Key, Transaction
-from mailtrace.mta.facts import REQUEUE, Accepted, Event, Origin, Parsed
+from mailtrace.mta.facts import REQUEUE, Accepted, Announced, Authenticated, Event, Origin, Parsed
 from mailtrace.mta.queue_ids import NOQUEUE
 from mailtrace.mta.rules import Ordinary
 from mailtrace.stores.base import Encoding, Row
@@ -70,8 +70,8 @@ class Finder:
         self._items: list[Item | None] = []
         self._places: dict[Key, int] = {}
         """Where among the items each message that has begun belongs: where it began."""
-        self._told: set[tuple[str, str]] = set()
-        """The processes with lines about their next messages."""
+        self._sessions = Sessions()
+        """What lines say about the next messages of their processes; nothing ends that here."""
 
     def found(self, lines: Sequence[str], frames: Frames) -> list[Item]:
         """Return what is in all of these lines, in their order."""
@@ -82,11 +82,11 @@ class Finder:
             self._put(key, OpenMessage(key, collected))
         return [item for item in self._items if item is not None]
 
-    def _may_begin(self, writer: Writer, queue_id: str, _rest: str, _ordinary: Ordinary) -> bool:
+    def _may_begin(self, writer: Writer, queue_id: str, rest: str, ordinary: Ordinary) -> bool:
         key = writer.host, queue_id
         if (lines := self._short.closed.pop(key, None)) is not None:
             self._end(EndedMessage(key, lines))
-        if (writer.host, writer.pid) in self._told:
+        if self._sessions.may_tell((writer.host, writer.pid), ordinary.client_of(rest)):
             return False
         self._places[key] = len(self._items)
         self._items.append(None)
@@ -103,8 +103,8 @@ class Finder:
         for key in _keys(meaning.record.host, meaning.parsed):
             if (lines := self._short.pop(key)) is not None:
                 self._put(key, OpenMessage(key, lines))
-        if not isinstance(meaning.parsed, Event | list | Accepted):
-            self._told.add((meaning.record.host, meaning.record.pid))
+        if isinstance(meaning.parsed, Authenticated | Announced):
+            self._sessions.keep(meaning.record, meaning.parsed)
         self._items.append(self._refusal(meaning) or meaning)
 
     def _put(self, key: Key, item: Item) -> None:
@@ -121,7 +121,7 @@ class Finder:
     def _refusal(self, used: Used) -> Encoded | None:
         """Return a refusal without a queue ID; None if the line is another one, or may say more than by itself."""
         (time, host, program, pid, text), mta, event = used
-        if not isinstance(event, Event) or event.queue_id != NOQUEUE or (host, pid) in self._told:
+        if not isinstance(event, Event) or event.queue_id != NOQUEUE or self._sessions.may_tell_of_refusal((host, pid)):
             return None
         refused = Transaction(host, NOQUEUE, mta)
         add_refusal(refused, used.record, event, Sessions())

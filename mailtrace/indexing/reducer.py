@@ -93,7 +93,7 @@ class Reducer:
     def _is_alone(self, whole: Encoded) -> bool:
         """Return whether nothing that was read before belongs to a whole transaction."""
         if whole.queue_id == NOQUEUE:
-            return (whole.host, whole.beginning[1].pid) not in self._open_sessions
+            return not self._sessions.may_tell_of_refusal((whole.host, whole.beginning[1].pid))
         return self._may_begin_with(whole.queue_id, whole.beginning)
 
     def _add_open(self, message: OpenMessage) -> None:

@@ -87,6 +87,11 @@ class Sessions:
         session = self.open.get(process)
         return session is not None and not (session.is_of(Login) and session.client != client)
 
+    def may_tell_of_refusal(self, process: tuple[str, str]) -> bool:
+        """Return whether there may be something about the next refusal of a process: a login says nothing of it."""
+        session = self.open.get(process)
+        return session is not None and not session.is_of(Login)
+
     def begin(self, record: Record, beginning: Client | Sender, *, is_replay: bool = False) -> Told:
         """Return what was kept for the message that begins with this line.
 
