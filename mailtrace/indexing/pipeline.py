@@ -69,13 +69,18 @@ class Pipeline:
         self._clock.add(found.clock)
         self._reducer.add_found(found.items)
         log.frames.host_of_nameless = found.host or log.frames.host_of_nameless
-        rest = [] if _is_same(expected, found.position) else [one.block for one in self._sent]
-        if rest:
-            self._sent.clear()
+        rest = [] if _is_same(expected, found.position) else self._taken_back()
         if not self._sent:
             log.frames.go_to(found.position)
         for block in rest:
             self._reduce(block, log.frames)
+
+    def _taken_back(self) -> list[Block]:
+        """Return the lines that are on their way, and leave out what the workers find in them."""
+        rest, self._sent = self._sent, deque()
+        for one in rest:
+            one.found()
+        return [one.block for one in rest]
 
     def _reduce(self, block: Block, frames: Frames) -> None:
         self._report.add_block(block)

@@ -2,19 +2,22 @@
 
 That is most of the work of a run. The process that reads the logs sends them the lines; it joins and writes what they
 return in the order of the lines, so the store becomes the same as without them.
+
+Each has a connection of its own, whose end shows that it was killed, even in the middle of a message.
 """
 
 import gc
-import os
 import signal
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from functools import partial
-from multiprocessing import active_children, get_context, parent_process
-from threading import Thread
-from typing import Final
+from itertools import cycle
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+from pickle import HIGHEST_PROTOCOL, dumps
+from typing import Any, Final
 
 from mailtrace.errors import StoreError
 from mailtrace.indexing.found import Found, Slice, found_in
@@ -29,37 +32,67 @@ class Workers:
     def __init__(self, number: int, encoding: Encoding) -> None:
         """Start them, for a store with this encoding."""
         self.number = number
-        self._encoding = encoding
-        self._pool = ProcessPoolExecutor(number, get_context("fork"), _begin)
-        with _explained(), _without_signals():
-            # The first task starts all of them.
-            self._pool.submit(int).result()
+        self._processes: list[BaseProcess] = []
+        self._connections: list[Connection[Any, Any]] = []
+        try:
+            with _without_signals():
+                for _ in range(number):
+                    self._start(encoding)
+        except OSError as error:
+            self.close()
+            raise _no_memory() from error
+        self._next = cycle(self._connections)
+
+    def _start(self, encoding: Encoding) -> None:
+        context = get_context("fork")
+        here, there = context.Pipe()
+        self._connections.append(here)
+        process = context.Process(target=_work, args=(there, encoding, tuple(self._connections)), daemon=True)
+        process.start()
+        self._processes.append(process)
+        there.close()
 
     def read(self, some: Slice) -> Callable[[], Found]:
-        """Begin to read a slice; return a function that waits for what it has.
+        """Begin to read a slice; return a function that waits for what it has: call each, in the same order.
 
-        It raises a `StoreError` if a worker has ended or lacks memory.
+        Raises:
+            StoreError: a worker has ended; the function raises it too, also if it lacks memory.
         """
+        connection = next(self._next)
         with _explained():
-            return partial(_result, self._pool.submit(_read, self._encoding, some))
+            connection.send(some)
+        return partial(_result, connection)
 
     def close(self) -> None:
         """End the processes, and wait for that."""
-        # They ignore the signal with which the pool ends them after one of them was killed.
-        for process in active_children():
+        for process in self._processes:
             process.kill()
-        self._pool.shutdown(cancel_futures=True)
+            process.join()
+        for connection in self._connections:
+            connection.close()
+
+
+def _result(connection: "Connection[Any, Any]") -> Found:
+    with _explained():
+        found: Found | Exception = connection.recv()
+    if isinstance(found, MemoryError):
+        raise _no_memory() from found
+    if isinstance(found, Exception):
+        raise found
+    return found
 
 
 @contextmanager
 def _explained() -> Iterator[None]:
-    """Raise the errors of workers as a `StoreError`."""
+    """Raise the end of a worker as a `StoreError`."""
     try:
         yield
-    except BrokenProcessPool as error:
+    except (OSError, EOFError) as error:
         raise StoreError(f"a process that parses has ended: {_ADVICE}") from error
-    except MemoryError as error:
-        raise StoreError(f"not enough memory for several processes: {_ADVICE}") from error
+
+
+def _no_memory() -> StoreError:
+    return StoreError(f"not enough memory for several processes: {_ADVICE}")
 
 
 @contextmanager
@@ -75,25 +108,29 @@ def _without_signals() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _result(found: "Future[Found]") -> Found:
-    with _explained():
-        return found.result()
+def _work(connection: "Connection[Any, Any]", encoding: Encoding, others: "Sequence[Connection[Any, Any]]") -> None:
+    """Read slices until the process that sends them has ended; `others` are its ends of the connections.
+
+    The next slice comes, and the one before leaves, while this one is read.
+    """
+    for other in others:
+        other.close()
+    sent: Future[None] = Future()
+    sent.set_result(None)
+    with ThreadPoolExecutor(1) as receiving, ThreadPoolExecutor(1) as sending, suppress(OSError, EOFError):
+        coming = receiving.submit(connection.recv)
+        while True:
+            some, coming = coming.result(), receiving.submit(connection.recv)
+            data = dumps(_read(encoding, some), HIGHEST_PROTOCOL)
+            sent.result()
+            sent = sending.submit(connection.send_bytes, data)
 
 
-def _begin() -> None:
-    """Let a worker end if the process that reads was killed."""
-    Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    parent = parent_process()
-    assert parent is not None
-    parent.join()
-    os._exit(1)
-
-
-def _read(encoding: Encoding, some: Slice) -> Found:
-    """Return what a slice has; run by a worker."""
+def _read(encoding: Encoding, some: Slice) -> Found | Exception:
+    """Return what a slice has, or the error that the process which sent it raises then."""
     # What the slice before has left.
     gc.collect(0)
-    return found_in(some, encoding)
+    try:
+        return found_in(some, encoding)
+    except Exception as error:  # noqa: BLE001 # of any kind
+        return error
