@@ -154,7 +154,11 @@ def test_the_text_of_an_access_control_list_never_passes_for_fields(text):
     assert found.fact == Refusal("rejected", status, "bob@example.net", "ann@example.org", client)
 
 
-@given(st.sampled_from(["", QUEUE_ID + " "]), st.sampled_from(["<= ", "=> ", "== ", "** ", "H=", "F=<", ""]), hostile)
+@given(
+    st.sampled_from(["", QUEUE_ID + " "]),
+    st.sampled_from(["<= ", "=> ", "== ", "** ", "H=", "U=", " DSH=", "F=", ""]),
+    hostile,
+)
 def test_nothing_raises(queue_id, beginning, text):
     parse("exim", queue_id + beginning + text)
 
@@ -189,6 +193,19 @@ REPEATED = [
     ("H=", "[192.0.2.1] RCPT "),
     ("H=", "(x) [192.0.2.1] rejected "),
     ("H=(", '[192.0.2.1] F=<" rejected RCPT <"'),
+    ("H=(", ") [192.0.2.1] U="),
+    ("H=(", ') [192.0.2.1] DN="'),
+    ("H=(", ") [192.0.2.1] F=<> A=x:"),
+    ("H=[192.0.2.1] U=", " a@b F=<> "),
+    ('H=[192.0.2.1] DN="', '" '),
+    ('H=[192.0.2.1] SNI="', '" '),
+    ("U=", " rejected"),
+    ("F=a H=(", " [192.0.2.1] ) "),
+    ("F=a U=", " P="),
+    ("PRDR R=<", '"'),
+    ('rejected "', '" from'),
+    ("SMTP protocol synchronization error (x): rejected ", '"'),
+    ("too many recipients: rejected: sender=<", '"'),
     ("rejected ", "from H= [192.0.2.1] "),
     ("I Message-ID: <", "a"),
     ("Envelope-to: ", '<"'),
@@ -200,6 +217,7 @@ REPEATED = [
 def test_no_line_takes_long(beginning, part):
     line = f"{QUEUE_ID} {beginning}{part * (16000 // len(part))}"
     begin = time.process_time()
-    for text in (line, line.removeprefix(f"{QUEUE_ID} "), line + "\\", line + ">", line + '"'):
+    cutthrough = line[:16000] + " F=<> rejected after DATA: R="
+    for text in (line, line.removeprefix(f"{QUEUE_ID} "), line + "\\", line + ">", line + '"', cutthrough):
         parse("exim", text)
     assert time.process_time() - begin < 1
