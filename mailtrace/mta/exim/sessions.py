@@ -53,7 +53,7 @@ class Client(NamedTuple):
 
 def is_session(text: str) -> bool:
     """Return whether a text begins with the fields of a session."""
-    return text.startswith(("H=", "U=", " DSH=", "DS H=", " DS H="))
+    return text.startswith(("H=", "U=", " DSH=", "DSH=", " DS H=", "DS H="))
 
 
 def session_of(text: str) -> tuple[str, re.Match[str]] | None:
