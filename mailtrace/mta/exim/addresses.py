@@ -25,6 +25,15 @@ _quoted_top = re.compile(rf"{_PARENTS} <({QUOTED}@[^\s<>]*)>").finditer
 _escaped = re.compile(r"\\(.)").sub
 _MAX_TOPS: Final = 20
 
+
+def certificate(following: str) -> str:
+    """Return a pattern for the name of a certificate before one of the following fields.
+
+    Old versions do not escape quotes in it.
+    """
+    return rf' DN="(?:\\.|(?!"(?:{following})|\\).){{0,2000}}"'
+
+
 CONNECTION: Final = r"(?::\d+)?(?: I=\[[^\]\s]*\](?::\d+)?)?(?: TFO\*?)?(?: U=.*?)?(?: Ci=\d+)?"
 """What may follow the address of a client: ports, our own address, the user whom the client's host named."""
 _verified = re.compile(r"([^\s()\[\]]+) ").match

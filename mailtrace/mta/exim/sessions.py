@@ -13,15 +13,14 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Final, NamedTuple
 
-from mailtrace.mta.exim.addresses import ADDRESS, client_of
+from mailtrace.mta.exim.addresses import ADDRESS, certificate, client_of
 
 _WORDS: Final = r" (?:temporarily )?rejected "
 _NO_REFUSAL: Final = r" Warning: | sender verify | incomplete transaction "
 _IDENT: Final = rf"(?:(?!{_WORDS}| F=<| Ci=\d| X=| CV=| DN=\"| SNI=|{_NO_REFUSAL}).){{0,1000}}"
-CERTIFICATE: Final = r' DN="(?:\\.|(?!"(?: SNI=| F=<| (?:temporarily )?rejected | ?: )|\\).){0,2000}"'
-"""A pattern for a certificate's name, with its quotes escaped or, by old versions, not."""
+_CERTIFICATE: Final = certificate(rf" SNI=| F=<|{_WORDS}")
 _SNI: Final = rf' SNI=(?:"(?:(?!"(?: F=<|{_WORDS})).){{0,1000}}"|[^\s"]\S*)'
-_TLS: Final = rf"(?: PRX=\S+)?(?: X=\S+)?(?: CV=\S+)?(?:{CERTIFICATE})?(?:{_SNI})?(?: L[.*-]*)?"
+_TLS: Final = rf"(?: PRX=\S+)?(?: X=\S+)?(?: CV=\S+)?(?:{_CERTIFICATE})?(?:{_SNI})?(?: L[.*-]*)?"
 _PORTS: Final = r"(?::\d+)?(?: I=\[[^\]\s]*\](?::?\d+)?)?(?: TFO\*?)?"
 _LOGIN: Final = rf"(?: A=[^\s:]+(?::(?P<login>(?:(?!{_WORDS}).){{0,1000}}))?)?"
 _ENVELOPE: Final = rf"(?: F=<(?P<sender>{ADDRESS})>)?(?: Q=\S+)?(?: P=<{ADDRESS}>)?{_LOGIN}"
