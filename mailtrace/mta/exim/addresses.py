@@ -16,7 +16,7 @@ ADDRESS: Final = rf'[^\s"<>]*(?:{QUOTED}[^\s"<>]*)*'
 IN_LIST: Final = rf'[^\s"]*(?:{QUOTED}[^\s"]*)*'
 """A pattern for an address among blanks."""
 
-_FIELD: Final = r"(?= [FPQRT]=| routing | defer \(| ?:|\Z)"
+_FIELD: Final = r"(?= (?:[FPQRT]|SRS)=| routing | defer \(| ?:|\Z)"
 _PARENTS: Final = r"(?: \([^()@]*@[^()]*\))?"
 _plain = re.compile(rf'([^\s"|/<]\S*){_PARENTS}(?: <({ADDRESS})>)?{_FIELD}').match
 _rewritten = re.compile(rf"{_PARENTS} <({ADDRESS})>{_FIELD}").search

@@ -1,9 +1,10 @@
 r"""Exim's lines about deliveries (deliver.c), by their flags: `=>`, `->`, `>>`, `*>`, `==`, `**`.
 
-    ADDRESS [(parents)] [<top>] [F=<s>] [Q=..] [P=<s>] [R=router] [T=transport] [S=size] [H=host [ip]:port*] ...
-        [C="reply"] [QT=t] [DT=t]
-    ADDRESS [(parents)] [<top>] [Q=..] [R=router] [T=transport] defer (ERRNO)[: error][ H=host [ip] ...][ DT=t][: text]
-    ADDRESS [(parents)] [<top>] [F=<s>] ... [H=host [ip] ...] [X=.. CV=.. DN=".."]: text[ DT=t]
+    ADDRESS [(parents)] [<top>] [F=<s>] [Q=..] [SRS=<s>] [P=<s>] [R=router] [T=transport] [S=size]
+        [H=host [DS] [ip]:port*] ... [C="reply"] [QT=t] [DT=t]
+    ADDRESS [(parents)] [<top>] [Q=..] [R=router] [T=transport] defer (ERRNO)[: error][ H=host [DS] [ip] ...][ DT=t]
+        [: text]
+    ADDRESS [(parents)] [<top>] [F=<s>] ... [H=host [DS] [ip] ...] [X=.. CV=.. DN=".."]: text[ DT=t]
 
 The fields follow each other in this order, after an address that may imitate them (`addresses.who_at`); `C=` and the
 times are read from the end. What the next hop replied comes last.
@@ -21,7 +22,8 @@ _IP: Final = r"\[[^\]\s]*\](?::-?\d+)?"
 _HOST: Final = rf" H=(\S+(?: DS)? {_IP})\*?"
 _CERTIFICATE: Final = certificate(r" DT=| [KL](?: |:)| ?: |\Z")
 _FIELDS: Final = (
-    rf"(?: F=<{ADDRESS}>)?(?: Q=\S+)?(?: P=<{ADDRESS}>)?(?: R=([^\s:]+))?(?: T=([^\s:]+))?(?: S=\d+)?(?:{_HOST})?"
+    rf"(?: F=<{ADDRESS}>)?(?: Q=\S+)?(?: SRS=<{ADDRESS}>)?(?: P=<{ADDRESS}>)?"
+    rf"(?: R=([^\s:]+))?(?: T=([^\s:]+))?(?: S=\d+)?(?:{_HOST})?"
 )
 _fields = re.compile(_FIELDS).match
 _fields_sent = re.compile(rf"{_FIELDS}(?: H=(\S+)(?= |\Z))?").match
