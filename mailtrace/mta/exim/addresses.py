@@ -34,7 +34,7 @@ def certificate(following: str) -> str:
     return rf' DN="(?:\\.|(?!"(?:{following})|\\).){{0,2000}}"'
 
 
-CONNECTION: Final = r"(?::\d+)?(?: I=\[[^\]\s]*\](?::\d+)?)?(?: TFO\*?)?(?: U=.*?)?(?: Ci=\d+)?"
+CONNECTION: Final = r"(?::\d+)?(?: I=\[[^\]\s]*\](?::\d+)?)?(?: TFO\*?)?(?: U=.*?)?(?: Ci=\w+)?"
 """What may follow the address of a client: ports, our own address, the user whom the client's host named."""
 _verified = re.compile(r"([^\s()\[\]]+) ").match
 

@@ -17,8 +17,12 @@ from mailtrace.mta.exim.addresses import ADDRESS, IN_LIST, client_of, who_at
 from mailtrace.mta.exim.sessions import client_at, session_of
 from mailtrace.mta.facts import Event, Ignored, Parsed, Refusal
 
-_recipient = re.compile(rf"(?:temporarily rejected |rejected )?RCPT (?:<({ADDRESS})>|(\S+?)(?=: |\Z))").match
-_mail = re.compile(rf"(?:temporarily rejected |rejected )MAIL (?:FROM:)?(?:<({ADDRESS})>|(\S+?)(?=: |\Z))").match
+_ROUTE: Final = r"(?:@[^\s<>:\"]*:)?"
+"""An argument may begin with a route (RFC 5321, appendix C), and Exim cuts it after 100 characters."""
+_recipient = re.compile(rf"(?:temporarily rejected |rejected )?RCPT (?:<{_ROUTE}({ADDRESS})>|<?(\S+?)(?=: |\Z))").match
+_mail = re.compile(
+    rf"(?:temporarily rejected |rejected )MAIL (?:FROM:)?(?:<{_ROUTE}({ADDRESS})>|<?(\S+?)(?=: |\Z))"
+).match
 is_by_rules = re.compile(r"F=.* rejected by (?:local_scan\(\)|non-SMTP ACL)|PRDR R=<.*> (?:temporary )?refusal\Z").match
 """Matches the refusals by rules of this host that have a message ID, and begin as other lines do."""
 _scanned = re.compile(rf"F=(?:<({ADDRESS})>|({IN_LIST}))(?= )").match

@@ -1,7 +1,7 @@
 r"""The fields of an SMTP session before the words of a refusal (host.c, smtp_in.c), and the client in them.
 
     [ DS]H=name (helo) [ip]:port [I=[ip]:port] [TFO] [U=ident] [Ci=n] [X=..] [CV=..] [DN=".."] [SNI=".."]
-        [F=<s>[ A=auth:user]]
+        [F=<s>[ A=auth:user]] [SPF=..] [DMARC=..]
     U=ident ...                   a session of a local program (`exim -bs`); `U=unknown` without ident
 
 The client chooses the text in brackets after its name. Ident, certificate, SNI and login are free text, of which each
@@ -17,23 +17,24 @@ from mailtrace.mta.exim.addresses import ADDRESS, certificate, client_of
 
 _WORDS: Final = r" (?:temporarily )?rejected "
 _NO_REFUSAL: Final = r" Warning: | sender verify | incomplete transaction "
-_IDENT: Final = rf"(?:(?!{_WORDS}| F=<| Ci=\d| X=| CV=| DN=\"| SNI=|{_NO_REFUSAL}).){{0,1000}}"
+_IDENT: Final = rf"(?:(?!{_WORDS}| F=<| Ci=\w| X=| CV=| DN=\"| SNI=|{_NO_REFUSAL}).){{0,1000}}"
 _CERTIFICATE: Final = certificate(rf" SNI=| F=<|{_WORDS}")
 _SNI: Final = rf' SNI=(?:"(?:(?!"(?: F=<|{_WORDS})).){{0,1000}}"|[^\s"]\S*)'
 _TLS: Final = rf"(?: PRX=\S+)?(?: X=\S+)?(?: CV=\S+)?(?:{_CERTIFICATE})?(?:{_SNI})?(?: L[.*-]*)?"
 _PORTS: Final = r"(?::\d+)?(?: I=\[[^\]\s]*\](?::?\d+)?)?(?: TFO\*?)?"
-_LOGIN: Final = rf"(?: A=[^\s:]+(?::(?P<login>(?:(?!{_WORDS}).){{0,1000}}))?)?"
+_CHECKS: Final = r" (?:SPF|DMARC|DKIM|ARC)(?:=\S+)?"
+_LOGIN: Final = rf"(?: A=[^\s:]+(?::(?P<login>(?:(?!{_WORDS}|{_CHECKS}(?: |\Z)).){{0,1000}}))?)?(?:{_CHECKS})*"
 _ENVELOPE: Final = rf"(?: F=<(?P<sender>{ADDRESS})>)?(?: Q=\S+)?(?: P=<{ADDRESS}>)?{_LOGIN}"
-_TO_THE_WORDS: Final = rf"(?: Ci=\d+)?{_TLS}{_ENVELOPE} (?=(?:temporarily )?rejected |RCPT )"
+_TO_THE_WORDS: Final = rf"(?: Ci=\w+)?{_TLS}{_ENVELOPE} (?=(?:temporarily )?rejected |RCPT )"
 
 _flag = re.compile(r" ?(?:DS ?)?(?:([HU])=)?").match
 _name = re.compile(r"(?:[^\s()\[\]]+ )?").match
 _ips = re.compile(r"\[[0-9A-Fa-f.:]+\]").finditer
 _behind_host = re.compile(rf"{_PORTS}(?: U={_IDENT})?{_TO_THE_WORDS}").match
 _behind_flag = re.compile(rf"(?P<ident>{_IDENT}){_TO_THE_WORDS}").match
-_ident = re.compile(r"([^\[\]]*?)(?= Ci=\d| P=|: | \(| (?:temporarily )?rejected |\Z)").match
+_ident = re.compile(r"([^\[\]]*?)(?= Ci=\w| P=|: | \(| (?:temporarily )?rejected |\Z)").match
 _cutthrough = re.compile(
-    rf"{_PORTS}(?: Ci=\d+)? (?!(?:F|X|CV|DN)=)(?P<to>(?:(?! F=<).){{1,2000}})(?P<login>)"
+    rf"{_PORTS}(?: Ci=\w+)? (?!(?:F|X|CV|DN)=)(?P<to>(?:(?! F=<).){{1,2000}})(?P<login>)"
     rf" F=<(?P<sender>{ADDRESS})>(?: Q=\S+)?(?: P=<{ADDRESS}>)? (?=rejected after DATA: [RT]=)"
 ).match
 """Matches what follows a client whose message the next hop has refused: perhaps ident, and the recipient (verify.c)."""
