@@ -23,7 +23,10 @@ _recipient = re.compile(rf"(?:temporarily rejected |rejected )?RCPT (?:<{_ROUTE}
 _mail = re.compile(
     rf"(?:temporarily rejected |rejected )MAIL (?:FROM:)?(?:<{_ROUTE}({ADDRESS})>|<?(\S+?)(?=: |\Z))"
 ).match
-is_by_rules = re.compile(r"F=.* rejected by (?:local_scan\(\)|non-SMTP ACL)|PRDR R=<.*> (?:temporary )?refusal\Z").match
+is_by_rules = re.compile(
+    r"F=.* rejected by (?:local_scan\(\)|non-SMTP ACL)|PRDR R=<.*> (?:temporary )?refusal\Z"
+    r"|(?:local_scan\(\) |acl_smtp_mime: ).*message temporarily rejected"
+).match
 """Matches the refusals by rules of this host that have a message ID, and begin as other lines do."""
 _scanned = re.compile(rf"F=(?:<({ADDRESS})>|({IN_LIST}))(?= )").match
 _scan = re.compile(r"(?:temporarily )?rejected by (?:local_scan\(\)|non-SMTP ACL)").search
@@ -58,7 +61,7 @@ BEGINNINGS: Final = (
     "overlong message header line received ",
 )
 """How refusals begin whose client does not come first."""
-OF_MESSAGE: Final = ("rejected ", "temporarily rejected ", "local_scan() function ")
+OF_MESSAGE: Final = ("rejected ", "temporarily rejected ")
 """How refusals begin that have a message ID, if neither the client nor the sender comes first."""
 _PASSED: Final = Ignored("not a refusal")
 
@@ -110,16 +113,12 @@ def _argument(found: re.Match[str] | None) -> str | None:
     return found[1] if found[1] is not None else found[2]
 
 
-def _by_rules(queue_id: str, rest: str) -> Parsed:
-    """Return the refusal of a message by local_scan() or by an access control list, by the latter for one recipient."""
-    if found := _of_data(rest):
-        return Event(queue_id, Refusal("rejected", f"rejected (PRDR {found[2]})", found[1]))
+def _of_local_rules(queue_id: str, rest: str) -> Parsed:
+    """Return the refusal of a message by local_scan(), or by the access control list for local messages."""
     found = _scanned(rest)
-    if found is None:
-        return _PASSED
-    client = client_at(rest, found.end())
-    words = _scan(rest, client.end if client else found.end())
-    if words is None:
+    client = client_at(rest, found.end()) if found else None
+    words = _scan(rest, client.end if client else found.end()) if found else None
+    if found is None or words is None:
         return _PASSED
     sender = "" if found[2] == "<>" else _argument(found)
     status = _status("rejected", rest[words.start() :])
@@ -128,8 +127,10 @@ def _by_rules(queue_id: str, rest: str) -> Parsed:
 
 def parse_refusal(queue_id: str, _program: str, rest: str) -> Parsed:
     """Return a refusal that names the client later or not at all: before any command, or of a message too big."""
-    if is_by_rules(rest):
-        return _by_rules(queue_id, rest)
+    if rest.startswith("F="):
+        return _of_local_rules(queue_id, rest)
+    if found := _of_data(rest):
+        return Event(queue_id, Refusal("rejected", f"rejected (PRDR {found[2]})", found[1]))
     before = _before_client(rest)
     named = client_at(rest, before.end(), before[0].endswith("from")) if before else None
     if not _refuses(rest):
