@@ -24,7 +24,8 @@ _mail = re.compile(
     rf"(?:temporarily rejected |rejected )MAIL (?:FROM:)?(?:<{_ROUTE}({ADDRESS})>|<?(\S+?)(?=: |\Z))"
 ).match
 is_by_rules = re.compile(
-    r"F=.* rejected by (?:local_scan\(\)|non-SMTP ACL)|PRDR R=<.*> (?:temporary )?refusal\Z"
+    r"F=.* rejected by (?:local_scan\(\)|non-SMTP ACL)"
+    rf"|PRDR (?:R=<{ADDRESS}> (?:temporary )?refusal\Z|{IN_LIST} [45]\d\d )"
     r"|(?:local_scan\(\) |acl_smtp_mime: ).*message temporarily rejected"
 ).match
 """Matches the refusals by rules of this host that have a message ID, and begin as other lines do."""
@@ -44,7 +45,7 @@ _of_sender = re.compile(
 ).match
 _of_recipient = re.compile(rf"unqualified recipient rejected: <({ADDRESS})>").match
 _behind_ident = re.compile(rf"U=.* (?:<({ADDRESS})>|([^\s<>]+))\Z").match
-_of_data = re.compile(rf"PRDR R=<({ADDRESS})> ((?:temporary )?refusal)\Z").match
+_of_data = re.compile(rf"PRDR (?:R=<(?P<to>{ADDRESS})> |(?P<bare>{IN_LIST}) )(?P<words>.*)").match
 _connection = re.compile(r"\[[0-9A-Fa-f.:]+\]").search
 _refuses = re.compile(r"refused|rejected|abandoned").search
 
@@ -130,7 +131,7 @@ def parse_refusal(queue_id: str, _program: str, rest: str) -> Parsed:
     if rest.startswith("F="):
         return _of_local_rules(queue_id, rest)
     if found := _of_data(rest):
-        return Event(queue_id, Refusal("rejected", f"rejected (PRDR {found[2]})", found[1]))
+        return Event(queue_id, Refusal("rejected", f"rejected (PRDR {found['words']})", found["to"] or found["bare"]))
     before = _before_client(rest)
     named = client_at(rest, before.end(), before[0].endswith("from")) if before else None
     if not _refuses(rest):
