@@ -62,6 +62,7 @@ _BY_FLAG: Final = {
 }
 
 _OF_MESSAGE: Final[tuple[tuple[str | tuple[str, ...], Rule], ...]] = (
+    ("DKIM: ", DETAIL),
     ("Message is frozen", STATE),
     (queue.HELD, HELD),
     (queue.RELEASED, RELEASED),
@@ -74,7 +75,7 @@ _OF_MESSAGE: Final[tuple[tuple[str | tuple[str, ...], Rule], ...]] = (
     ("Envelope-from: ", HEADER),
     (refusals.OF_MESSAGE, REFUSAL),
     (("no immediate delivery", "Spool file ", "Delivery deferred ", "Format error in spool", "sender address "), STATE),
-    (("DKIM: ", "PRDR ", "rewrite: ", "no recipients found ", "bad addresses ", "original recipients "), DETAIL),
+    (("rewrite: ", "no recipients found ", "bad addresses ", "original recipients "), DETAIL),
     (("SMTP ", "TLS ", "unexpected "), SESSION),
 )
 """The rules of the lines with a message ID and without a flag, by their beginnings."""
@@ -111,11 +112,9 @@ def _other(queue_id: str, rest: str) -> Rule:
         if refusals.refusal_of(queue_id, rest):
             return CLIENT_REFUSAL
         return NEXT_HOP if rest[0] == "H" else DETAIL
-    if refusals.is_by_rules(rest):
-        return REFUSAL
     for beginnings, rule in _OF_MESSAGE:
         if rest.startswith(beginnings):
-            return rule
+            return rule if rule is not REFUSAL or refusals.is_of_message(rest) else DETAIL
     return HEADER if _header(rest) else DETAIL
 
 

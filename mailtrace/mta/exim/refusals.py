@@ -23,12 +23,12 @@ _recipient = re.compile(rf"(?:temporarily rejected |rejected )?RCPT (?:<{_ROUTE}
 _mail = re.compile(
     rf"(?:temporarily rejected |rejected )MAIL (?:FROM:)?(?:<{_ROUTE}({ADDRESS})>|<?(\S+?)(?=: |\Z))"
 ).match
-is_by_rules = re.compile(
-    r"F=.* rejected by (?:local_scan\(\)|non-SMTP ACL)"
+is_of_message = re.compile(
+    r"(?:temporarily )?rejected |F=.* rejected by (?:local_scan\(\)|non-SMTP ACL)"
     rf"|PRDR (?:R=<{ADDRESS}> (?:temporary )?refusal\Z|{IN_LIST} [45]\d\d )"
     r"|(?:local_scan\(\) |acl_smtp_mime: ).*message temporarily rejected"
 ).match
-"""Matches the refusals by rules of this host that have a message ID, and begin as other lines do."""
+"""Matches refusals that have a message ID, among other lines that begin as these do."""
 _scanned = re.compile(rf"F=(?:<({ADDRESS})>|({IN_LIST}))(?= )").match
 _scan = re.compile(r"(?:temporarily )?rejected by (?:local_scan\(\)|non-SMTP ACL)").search
 _before_client = re.compile(
@@ -62,8 +62,8 @@ BEGINNINGS: Final = (
     "overlong message header line received ",
 )
 """How refusals begin whose client does not come first."""
-OF_MESSAGE: Final = ("rejected ", "temporarily rejected ")
-"""How refusals begin that have a message ID, if neither the client nor the sender comes first."""
+OF_MESSAGE: Final = ("rejected ", "temporarily rejected ", "F=", "PRDR ", "local_scan() ", "acl_smtp_mime: ")
+"""How refusals begin that have a message ID, if the client does not come first."""
 _PASSED: Final = Ignored("not a refusal")
 
 
