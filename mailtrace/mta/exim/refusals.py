@@ -44,7 +44,8 @@ _of_sender = re.compile(
     rf"<({ADDRESS})>"
 ).match
 _of_recipient = re.compile(rf"unqualified recipient rejected: <({ADDRESS})>").match
-_behind_ident = re.compile(rf"U=.* (?:<({ADDRESS})>|([^\s<>]+))\Z").match
+_behind_ident = re.compile(rf" U=.* (?:<({ADDRESS})>|([^\s<>]+))\Z").match
+_is_refusal = re.compile(r"(?:temporarily )?rejected |RCPT .*: discarded by ").match
 _of_data = re.compile(rf"PRDR (?:R=<(?P<to>{ADDRESS})> |(?P<bare>{IN_LIST}) )(?P<words>.*)").match
 _connection = re.compile(r"\[[0-9A-Fa-f.:]+\]").search
 _refuses = re.compile(r"refused|rejected|abandoned").search
@@ -75,9 +76,9 @@ def refusal_of(queue_id: str, rest: str) -> Event | None:
         return None
     client, found = session
     words = rest[found.end() :]
-    outcome = "discarded" if words[:5] == "RCPT " else "rejected"
-    if outcome == "discarded" and ": discarded by " not in words:
+    if not _is_refusal(words):
         return None
+    outcome = "discarded" if words[:5] == "RCPT " else "rejected"
     sender = found["sender"]
     if sender is None:
         sender = _argument(_mail(words))
@@ -92,9 +93,9 @@ def _to(found: re.Match[str], words: str) -> str | None:
     to = found.groupdict().get("to")
     if to is None:
         return _argument(_recipient(words))
-    if to.startswith("U="):
+    if to.startswith(" U="):
         return _argument(_behind_ident(to))
-    who = who_at(to)
+    who = who_at(to[1:])
     return who.orig_to or who.recipient if who else None
 
 

@@ -16,8 +16,9 @@ from typing import Final, NamedTuple
 from mailtrace.mta.exim.addresses import ADDRESS, certificate, client_of
 
 _WORDS: Final = r" (?:temporarily )?rejected "
-_NO_REFUSAL: Final = r" Warning: | sender verify | incomplete transaction "
-_IDENT: Final = rf"(?:(?!{_WORDS}| F=<| Ci=\w| X=| CV=| DN=\"| SNI=|{_NO_REFUSAL}).){{0,1000}}"
+_NO_REFUSAL: Final = r"Warning: |sender verify |incomplete transaction |tmp-reject from cutthrough "
+_CLIENTS_WORDS: Final = rf"(?=(?:temporarily )?rejected |RCPT |{_NO_REFUSAL})"
+_IDENT: Final = rf"(?:(?!{_WORDS}| F=<| Ci=\w| X=| CV=| DN=\"| SNI=| (?:{_NO_REFUSAL})).){{0,1000}}"
 _CERTIFICATE: Final = certificate(rf" SNI=| F=<|{_WORDS}")
 _SNI: Final = rf' SNI=(?:"(?:(?!"(?: F=<|{_WORDS})).){{0,1000}}"|[^\s"]\S*)'
 _TLS: Final = rf"(?: PRX=\S+)?(?: X=\S+)?(?: CV=\S+)?(?:{_CERTIFICATE})?(?:{_SNI})?(?: L[.*-]*)?"
@@ -25,7 +26,7 @@ _PORTS: Final = r"(?::\d+)?(?: I=\[[^\]\s]*\](?::?\d+)?)?(?: TFO\*?)?"
 _CHECKS: Final = r" (?:SPF|DMARC|DKIM|ARC)(?:=\S+)?"
 _LOGIN: Final = rf"(?: A=[^\s:]+(?::(?P<login>(?:(?!{_WORDS}|{_CHECKS}(?: |\Z)).){{0,1000}}))?)?(?:{_CHECKS})*"
 _ENVELOPE: Final = rf"(?: F=<(?P<sender>{ADDRESS})>)?(?: Q=\S+)?(?: P=<{ADDRESS}>)?{_LOGIN}"
-_TO_THE_WORDS: Final = rf"(?: Ci=\w+)?{_TLS}{_ENVELOPE} (?=(?:temporarily )?rejected |RCPT )"
+_TO_THE_WORDS: Final = rf"(?: Ci=\w+)?{_TLS}{_ENVELOPE} {_CLIENTS_WORDS}"
 
 _flag = re.compile(r" ?(?:DS ?)?(?:([HU])=)?").match
 _name = re.compile(r"(?:[^\s()\[\]]+ )?").match
@@ -34,11 +35,12 @@ _behind_host = re.compile(rf"{_PORTS}(?: U={_IDENT})?{_TO_THE_WORDS}").match
 _behind_flag = re.compile(rf"(?P<ident>{_IDENT}){_TO_THE_WORDS}").match
 _ident = re.compile(r"([^\[\]]*?)(?= Ci=\w| P=|: | \(| (?:temporarily )?rejected |\Z)").match
 _cutthrough = re.compile(
-    rf"{_PORTS}(?: Ci=\w+)? (?!(?:F|X|CV|DN)=)(?P<to>(?:(?! F=<).){{1,2000}})(?P<login>)"
-    rf" F=<(?P<sender>{ADDRESS})>(?: Q=\S+)?(?: P=<{ADDRESS}>)? (?=rejected after DATA: [RT]=)"
+    rf"{_PORTS}(?: Ci=\w+)?(?P<to>(?:(?! F=<| X=| CV=| DN=\"|{_WORDS}| (?:{_NO_REFUSAL})).){{2,2000}})(?P<login>)"
+    rf" F=<(?P<sender>{ADDRESS})>(?: Q=\S+)?(?: P=<{ADDRESS}>)?"
+    r" (?=rejected after DATA: [RT]=|tmp-reject from cutthrough )"
 ).match
 """Matches what follows a client whose message the next hop has refused: perhaps ident, and the recipient (verify.c)."""
-_is_cutthrough = re.compile(r"rejected after DATA: [RT]=").search
+_is_cutthrough = re.compile(r"rejected after DATA: [RT]=|tmp-reject from cutthrough ").search
 _MAX_HOSTS: Final = 200
 
 
@@ -57,7 +59,10 @@ def is_session(text: str) -> bool:
 
 
 def session_of(text: str) -> tuple[str, re.Match[str]] | None:
-    """Return the client of a text that begins with it, and the match of all fields up to the words of the refusal."""
+    """Return the client of a text that begins with it, and the match of all fields up to the words about it.
+
+    The first words after a client count: they may repeat what it has sent.
+    """
     begins = _flag(text)
     start = begins.end() if begins else 0
     if begins and begins[1] == "U":

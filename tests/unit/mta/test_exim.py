@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from helpers.samples import described, samples
 from mailtrace.mta.exim import RULES, is_exim, parse, rule_of
-from mailtrace.mta.facts import Addressee, Event, Refusal, Result, Sender
+from mailtrace.mta.facts import Addressee, Event, Ignored, Refusal, Result, Sender
 from mailtrace.mta.grammars import grammar_of
 from mailtrace.mta.queue_ids import NOQUEUE, time_of
 
