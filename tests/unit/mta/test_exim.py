@@ -154,6 +154,30 @@ def test_the_text_of_an_access_control_list_never_passes_for_fields(text):
     assert found.fact == Refusal("rejected", status, "bob@example.net", "ann@example.org", client)
 
 
+@given(hostile)
+def test_a_certificate_never_passes_for_fields_of_a_refusal(name):
+    session = f'H=(h) [198.51.100.7] X=TLS1.3:x:256 CV=no DN="{escaped(name)}"'
+    found = parse("exim", f"{session} F=<ann@example.org> rejected RCPT <bob@example.net>: no")
+    assert isinstance(found, Event)
+    assert found.fact[2:5] == ("bob@example.net", "ann@example.org", "unknown [198.51.100.7]")
+
+
+@given(
+    st.sampled_from(["Warning: ", "sender verify fail for <a@x.test>: ", "incomplete transaction (QUIT) from "]),
+    hostile,
+)
+def test_other_words_about_a_client_never_pass_for_a_refusal(words, text):
+    assert isinstance(parse("exim", f"H=(h) [198.51.100.7] U=joe doe {words}{text}"), Ignored)
+    assert isinstance(parse("exim", f"{QUEUE_ID} H=(h) [198.51.100.7] {words}{text}"), Ignored)
+
+
+@given(hostile)
+def test_the_text_that_refuses_a_local_message_never_passes_for_fields(text):
+    line = f"F=ann@example.org H=(h) [198.51.100.7] P=esmtp rejected by local_scan(): {text}."
+    status = f"rejected (by local_scan(): {text}.)"
+    assert fact_of(line) == Refusal("rejected", status, None, "ann@example.org", "unknown [198.51.100.7]")
+
+
 @given(
     st.sampled_from(["", QUEUE_ID + " "]),
     st.sampled_from(["<= ", "=> ", "== ", "** ", "H=", "U=", " DSH=", "F=", ""]),
