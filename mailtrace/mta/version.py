@@ -2,7 +2,7 @@
 
 from typing import Final
 
-GRAMMAR_VERSION: Final = 1
+GRAMMAR_VERSION: Final = 2
 """Raise it when the same lines make another document: when a rule parses more, or differently, in a grammar, or when
 `message/` derives another field, outcome or ID from them. Stores keep it; 0 stands for mailtrace 0.1, which kept none.
 """

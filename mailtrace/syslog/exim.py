@@ -27,14 +27,18 @@ _pid = re.compile(r"\[(\d{1,10})\] ", re.ASCII).match
 _piece = re.compile(r"\[(\d{1,3})([/\\])(\d{1,3})\] ", re.ASCII).match
 _is_id = re.compile(rf"{EXIM_ID} (?!\S{{1,255}}\[\d{{1,10}}\]: )").match
 _begins = re.compile(
-    r"H=|cwd=/|exim \d|SMTP |TLS |(?:Start|End) (?:'[^']{1,64}' )?queue run: |no (?:host name|IP address) found for "
-    r"|no MAIL in SMTP |(?:temporarily )?(?:rejected |refused connection from )|too many recipients: "
+    r"[HU]=| ?DS ?H=|cwd=/|exim \d|SMTP |TLS |(?:Start|End) (?:'[^']{1,64}' )?queue run: "
+    r"|no (?:host name|IP address) found for |no MAIL in SMTP "
+    r"|(?:temporarily )?(?:rejected |refused connection from )|too many recipients: "
     r"|unqualified (?:sender|recipient|verify) rejected: |Connection from \[|unexpected disconnection "
+    r"|connection from .{1,400} refused \(|ridiculously long message header |overlong message header line "
     r"|\w{1,64} authenticator |(?:VRFY|EXPN|ETRN) |Warning: |daemon: |pid \d|SIG[A-Z]{3,4} |ident connection "
     r"|socket bind|listening |DKIM: "
 ).match
 """How the lines begin that have no message ID. Others without one are free text of an access control list."""
-_continues = re.compile(r"[A-Z* ] [!-9;-~]{1,200}:|[ \t]|Envelope-(?:from|to): ").match
+_continues = re.compile(r"[A-Z* ] [!-9;-~]{1,200}[ \t]*:|[ \t]|Envelope-(?:from|to): |\*\*\* truncated \*\*\*").match
+_RECIPIENTS: Final = "Envelope-to: "
+_NEXT_RECIPIENT: Final = "    <"
 _REPEATED: Final = ("rejected ", "rejected: ", "refused", ": discarded by ", "tmp-reject ", "authenticator failed ")
 """Words of the lines that Exim writes to the reject log too."""
 _ID_LENGTHS: Final = (16, 23)
@@ -59,6 +63,22 @@ class _Entry(NamedTuple):
     pieces: int = 0
     text: str = ""
     """The beginning of a line whose end is in the next piece."""
+    names: bool = False
+    """Whether its last line named a recipient: the next one may name another, without a field's name."""
+
+    def continued(self, line: str) -> "_Entry":
+        """Return the entry after a further line."""
+        is_next = self.names and line.startswith(_NEXT_RECIPIENT)
+        return self._replace(names=is_next or line.startswith(_RECIPIENTS))
+
+    def text_of(self, line: str) -> str:
+        """Return the text of a further line with the message ID, and with the name of its field.
+
+        A header may be folded before an address, but no header stands between the recipients.
+        """
+        if self.names and line.startswith(_NEXT_RECIPIENT):
+            line = _RECIPIENTS + line.lstrip(" ")
+        return self.prefix + line
 
 
 _Process = tuple[str, str]
@@ -112,7 +132,8 @@ class EximLines:
             self._of_file = None
             return None
         entry, pid = self._of_file
-        return Record(entry.time, self.host, PROGRAM, pid, entry.prefix + line.rstrip("\r"))
+        self._of_file = entry.continued(line), pid
+        return Record(entry.time, self.host, PROGRAM, pid, entry.text_of(line.rstrip("\r")))
 
     def unwrapped(self, record: Record) -> Record | Unframed:
         """Return the record of a line from syslog without Exim's stamp, or why it has none: a copy, or a piece."""
@@ -138,7 +159,8 @@ class EximLines:
             entry = entry._replace(prefix=_prefix(first.text) or " ")
             made = self._copied_once(first)
         elif ends:
-            made = record._replace(time=entry.time, text=entry.prefix + whole) if entry.prefix > " " else EXIM_HEADER
+            made = record._replace(time=entry.time, text=entry.text_of(whole)) if entry.prefix > " " else EXIM_HEADER
+            entry = entry.continued(whole)
         if number < pieces:
             self._keep(process, entry._replace(piece=number, text="" if ends else whole))
         return made
@@ -166,7 +188,8 @@ class EximLines:
         """Return what is needed to continue, as JSON; empty if nothing is."""
         state: dict[str, Any] = {}
         if self._of_file:
-            state["file"] = [*self._of_file[0][:2], self._of_file[1]]
+            entry, pid = self._of_file
+            state["file"] = [entry.time, entry.prefix, pid, entry.names]
         if self._entries:
             state["entries"] = [[*process, *entry] for process, entry in self._entries.items()]
         if self._copies:
@@ -176,7 +199,7 @@ class EximLines:
     def resume(self, state: Mapping[str, Any]) -> None:
         """Continue from an earlier `state`."""
         if kept := state.get("file"):
-            self._of_file = _Entry(kept[0], kept[1]), kept[2]
+            self._of_file = _Entry(kept[0], kept[1], names=len(kept) > 3 and kept[3]), kept[2]
         for host, pid, *entry in state.get("entries", []):
             self._entries[host, pid] = _Entry(*entry)
         for host, pid, time, text in state.get("copies", []):

@@ -6,7 +6,7 @@ from typing import Final, NamedTuple, TypeAlias
 
 from mailtrace.syslog.exim import is_piece
 from mailtrace.syslog.prefixes import version_at
-from mailtrace.syslog.records import BLANK, JOURNAL_NOTE, MARK, NO_STAMP, READERS_NOTE, REPEATED, Unframed
+from mailtrace.syslog.records import BLANK, EXIM_ADVICE, JOURNAL_NOTE, MARK, NO_STAMP, READERS_NOTE, REPEATED, Unframed
 from mailtrace.syslog.stamp import stamp_of
 
 _Prefix: TypeAlias = Callable[[str], re.Match[str] | None]
@@ -177,6 +177,9 @@ def unstamped(line: str, at: int) -> Unframed:
         return JOURNAL_NOTE
     if rest == "--" or (rest.startswith("==> ") and rest.endswith(" <==")) or _stern_note(rest):
         return READERS_NOTE
+    if rest.startswith("Suggested action: "):
+        # Exim's warnings about its configuration have two lines, of which the second has no stamp in its own file.
+        return EXIM_ADVICE
     return _nothing(rest) or NO_STAMP
 
 

@@ -16,7 +16,7 @@ ADDRESS: Final = rf'[^\s"<>]*(?:{QUOTED}[^\s"<>]*)*'
 IN_LIST: Final = rf'[^\s"]*(?:{QUOTED}[^\s"]*)*'
 """A pattern for an address among blanks."""
 
-_FIELD: Final = r"(?= [FPQRT]=| routing | defer \(| ?:|\Z)"
+_FIELD: Final = r"(?= (?:[FPQRT]|SRS)=| routing | defer \(| ?:|\Z)"
 _PARENTS: Final = r"(?: \([^()@]*@[^()]*\))?"
 _plain = re.compile(rf'([^\s"|/<]\S*){_PARENTS}(?: <({ADDRESS})>)?{_FIELD}').match
 _rewritten = re.compile(rf"{_PARENTS} <({ADDRESS})>{_FIELD}").search
@@ -25,7 +25,16 @@ _quoted_top = re.compile(rf"{_PARENTS} <({QUOTED}@[^\s<>]*)>").finditer
 _escaped = re.compile(r"\\(.)").sub
 _MAX_TOPS: Final = 20
 
-CONNECTION: Final = r"(?::\d+)?(?: I=\[[^\]\s]*\](?::\d+)?)?(?: TFO\*?)?(?: U=.*?)?(?: Ci=\d+)?"
+
+def certificate(following: str) -> str:
+    """Return a pattern for the name of a certificate before one of the following fields.
+
+    Old versions do not escape quotes in it.
+    """
+    return rf' DN="(?:\\.|(?!"(?:{following})|\\).){{0,2000}}"'
+
+
+CONNECTION: Final = r"(?::\d+)?(?: I=\[[^\]\s]*\](?::\d+)?)?(?: TFO\*?)?(?: U=.*?)?(?: Ci=\w+)?"
 """What may follow the address of a client: ports, our own address, the user whom the client's host named."""
 _verified = re.compile(r"([^\s()\[\]]+) ").match
 

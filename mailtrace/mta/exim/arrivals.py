@@ -20,23 +20,24 @@ _WORD: Final = rf'(?:[^\s"@]*(?:{QUOTED}[^\s"@]*)*@[^\s"]+|[\w.+-]+)'
 _sender = re.compile(rf"({IN_LIST})(?: R=({EXIM_ID}))?(?: DS)?(?= )").match
 _usual = re.compile(
     r'([^\s"]+) H=([^\s()\[\]]+ )?(?:\([^\s()\[\]"]*\) )?(\[[0-9A-Fa-f.:]+\])(?::\d+)?'
-    r"(?: I=\[[^\]\s]*\](?::\d+)?)?(?: Ci=\d+)?"
+    r"(?: I=\[[^\]\s]*\](?::\d+)?)?(?: Ci=\w+)?"
     r' P=[a-z0-9]+(?: L\S*)?(?: X=\S+)?(?: CV=\S+)?(?: A=[^\s:"]+(?::([^\s:"]+))?)?(?: K)? S=(\d{1,15})'
     r'(?: M8S=\d+)?(?: DKIM=\S+)?(?: RT=\S+)?(?: id\*?=([^\s"]+))?(?= T="| from <| for |\Z)'
 ).match
 """Matches the fields of most messages from SMTP, in which nothing can be taken for another field."""
 _tail = re.compile(rf"(?: T={QUOTED})?(?: from <{ADDRESS}>)?(?: for ({_WORD}(?: {_WORD})*))?\Z").match
 _size = re.compile(
-    r" S=(\d{1,15})(?: (?:M8S|DKIM|RT|Q)=[^\s\"]*| ARC| DMARC)*"
+    r" S=(\d{1,15})(?: (?:M8S|DKIM|DMARC|ARC|RT|Q)=[^\s\"]*| ARC| DMARC)*"
     rf"(?: id\*?=({QUOTED}@\S+|\S+))?(?: T={QUOTED})?(?: from <{ADDRESS}>)?"
     rf"(?: for ({_WORD}(?: {_WORD})*))?\Z"
 ).search
 _protocol = re.compile(
-    r" P=[^\s\"\[\]]+(?: L[.*-]*)?(?: (?:SPF|X|CV)=\S+)*(?: DN=\".*\")?(?: SNI=\S+)?(?: A=([^\s:\"]+)(?::([^\"]*?))?)?"
+    r" P=[^\s\"\[\]]+(?: L[.*-]*)?(?: (?:SPF|DMARC|X|CV)=\S+| SPF| DMARC)*(?: DN=\".*\")?"
+    r"(?: SNI=(?:\"[^\"]*\"|\S+))?(?: A=([^\s:\"]+)(?::([^\"]*?))?)?"
     r"(?: PRDR)?(?: PRX=\S+)?(?: K)?\Z"
 ).match
 _host = re.compile(rf".*(?<! I=)\[[0-9A-Fa-f.:]+\](?={CONNECTION}\Z)").match
-_user = re.compile(r"(?:.* )?U=(.*?)(?: Ci=\d+)?\Z").match
+_user = re.compile(r"(?:.* )?U=(.*?)(?: Ci=\w+)?\Z").match
 _recipients = re.compile(_WORD).findall
 _any_size = re.compile(r" S=(\d{1,15})(?: |\Z)").search
 _MAX_PROTOCOLS: Final = 20

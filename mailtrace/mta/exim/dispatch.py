@@ -9,6 +9,7 @@ from functools import lru_cache
 from typing import Final
 
 from mailtrace.mta.exim import arrivals, queue, refusals, results
+from mailtrace.mta.exim.sessions import is_session
 from mailtrace.mta.facts import Parsed
 from mailtrace.mta.queue_ids import EXIM_ID, NOQUEUE
 from mailtrace.mta.rules import Rule, ignoring
@@ -61,6 +62,7 @@ _BY_FLAG: Final = {
 }
 
 _OF_MESSAGE: Final[tuple[tuple[str | tuple[str, ...], Rule], ...]] = (
+    ("DKIM: ", DETAIL),
     ("Message is frozen", STATE),
     (queue.HELD, HELD),
     (queue.RELEASED, RELEASED),
@@ -71,15 +73,14 @@ _OF_MESSAGE: Final[tuple[tuple[str | tuple[str, ...], Rule], ...]] = (
     (queue.ADDED, ADDED),
     ("Envelope-to: ", ENVELOPE_TO),
     ("Envelope-from: ", HEADER),
-    (("rejected ", "temporarily rejected ", "F=<"), REFUSAL),
+    (refusals.OF_MESSAGE, REFUSAL),
     (("no immediate delivery", "Spool file ", "Delivery deferred ", "Format error in spool", "sender address "), STATE),
-    (("DKIM: ", "PRDR ", "rewrite: ", "no recipients found ", "bad addresses ", "original recipients "), DETAIL),
+    (("rewrite: ", "no recipients found ", "bad addresses ", "original recipients "), DETAIL),
     (("SMTP ", "TLS ", "unexpected "), SESSION),
 )
 """The rules of the lines with a message ID and without a flag, by their beginnings."""
 
 _WITHOUT_ID: Final[tuple[tuple[str | tuple[str, ...], Rule], ...]] = (
-    ("H=", CLIENT_REFUSAL),
     (refusals.BEGINNINGS, REFUSAL),
     ("Connection from ", CONNECTION),
     (("SMTP ", "TLS ", "unexpected ", "no MAIL in ", "Authentication "), SESSION),
@@ -107,19 +108,21 @@ def _rule_for(text: str) -> tuple[Rule | None, str, str]:
 
 def _other(queue_id: str, rest: str) -> Rule:
     """Choose the rule of a line with a message ID and without a flag: most add nothing."""
-    if rest.startswith("H="):
-        return CLIENT_REFUSAL if refusals.refusal_of(queue_id, rest) else NEXT_HOP
+    if is_session(rest):
+        if refusals.refusal_of(queue_id, rest):
+            return CLIENT_REFUSAL
+        return NEXT_HOP if rest[0] == "H" else DETAIL
     for beginnings, rule in _OF_MESSAGE:
         if rest.startswith(beginnings):
-            if rule is REFUSAL and "rejected " not in rest[:_LONGEST]:
-                break
-            return rule
+            return rule if rule is not REFUSAL or refusals.is_of_message(rest) else DETAIL
     return HEADER if _header(rest) else DETAIL
 
 
 def _without_id(text: str) -> Rule | None:
     if len(text) > _LONGEST:
         return None
+    if is_session(text):
+        return CLIENT_REFUSAL
     return next((rule for beginnings, rule in _WITHOUT_ID if text.startswith(beginnings)), OTHER)
 
 

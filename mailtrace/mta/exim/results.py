@@ -1,9 +1,10 @@
 r"""Exim's lines about deliveries (deliver.c), by their flags: `=>`, `->`, `>>`, `*>`, `==`, `**`.
 
-    ADDRESS [(parents)] [<top>] [F=<s>] [Q=..] [P=<s>] [R=router] [T=transport] [S=size] [H=host [ip]:port*] ...
-        [C="reply"] [QT=t] [DT=t]
-    ADDRESS [(parents)] [<top>] [Q=..] [R=router] [T=transport] defer (ERRNO)[: error][ H=host [ip] ...][ DT=t][: text]
-    ADDRESS [(parents)] [<top>] [F=<s>] ... [H=host [ip] ...] [X=.. CV=.. DN=".."]: text[ DT=t]
+    ADDRESS [(parents)] [<top>] [F=<s>] [Q=..] [SRS=<s>] [P=<s>] [R=router] [T=transport] [S=size]
+        [H=host [DS] [ip]:port*] ... [C="reply"] [QT=t] [DT=t]
+    ADDRESS [(parents)] [<top>] [Q=..] [R=router] [T=transport] defer (ERRNO)[: error][ H=host [DS] [ip] ...][ DT=t]
+        [: text]
+    ADDRESS [(parents)] [<top>] [F=<s>] ... [H=host [DS] [ip] ...] [X=.. CV=.. DN=".."]: text[ DT=t]
 
 The fields follow each other in this order, after an address that may imitate them (`addresses.who_at`); `C=` and the
 times are read from the end. What the next hop replied comes last.
@@ -13,27 +14,33 @@ import re
 from functools import lru_cache
 from typing import Final
 
-from mailtrace.mta.exim.addresses import ADDRESS, QUOTED, Who, envelope_or_alias, who_at
+from mailtrace.mta.exim.addresses import ADDRESS, QUOTED, Who, certificate, envelope_or_alias, who_at
 from mailtrace.mta.facts import Event, Parsed, Refusal, Result
 from mailtrace.mta.rules import new_tuple, says_discarded
 
-_HOST: Final = r" H=(\S+ \[[^\]\s]*\](?::-?\d+)?)\*?"
-_fields = re.compile(
-    rf"(?: F=<{ADDRESS}>)?(?: Q=\S+)?(?: P=<{ADDRESS}>)?(?: R=([^\s:]+))?(?: T=([^\s:]+))?(?: S=\d+)?(?:{_HOST})?"
-).match
+_IP: Final = r"\[[^\]\s]*\](?::-?\d+)?"
+_HOST: Final = rf" H=(\S+(?: DS)? {_IP})\*?"
+_CERTIFICATE: Final = certificate(r" DT=| [KL](?: |:)| ?: |\Z")
+_FIELDS: Final = (
+    rf"(?: F=<{ADDRESS}>)?(?: Q=\S+)?(?: SRS=<{ADDRESS}>)?(?: P=<{ADDRESS}>)?"
+    rf"(?: R=([^\s:]+))?(?: T=([^\s:]+))?(?: S=\d+)?(?:{_HOST})?"
+)
+_fields = re.compile(_FIELDS).match
+_fields_sent = re.compile(rf"{_FIELDS}(?: H=(\S+)(?= |\Z))?").match
+"""Of a local delivery with a list of hosts, only the first one's name is logged."""
 _usual = re.compile(
     r'([^\s"|/<:(>]+)(?: <([^\s"<>]*)>)?(?: F=<[^\s"<>]*>)?(?: P=<[^\s"<>]*>)?'
-    rf" R=(\S+) T=([^\s:]+)(?: S=\d+)?(?:{_HOST})?(?= |\Z)"
+    rf" R=(\S+) T=([^\s:]+)(?: S=\d+)?(?: H=(\S+ {_IP})\*?)?(?= (?![HS]=)|\Z)"
 ).match
 _last_reply = re.compile(rf" C=({QUOTED})(?: QT=(\S+))?(?: DT=\S+)?\Z").search
 _queue_time = re.compile(r" QT=(\S+)(?: DT=\S+)?\Z").search
 _delivery_time = re.compile(r"(?: QT=(\S+))? DT=[\d.a-z]+\Z").search
 _deferral = re.compile(r"(?: Q=\S+)?(?: R=(\S+))?(?: T=(\S+)| routing)? defer \((-?\d{1,5})\)").match
 _deferral_host = re.compile(
-    rf"(:(?: [A-Za-z,'/-]+){{1,12}}?)?(?:{_HOST})?(?: (?:I|PRX|X|CV)=\S+?| TFO\*?| DN=\"[^\"]*\")*"
+    rf"(:(?: [A-Za-z,'/-]+){{1,12}}?)?(?:{_HOST})?(?: (?:I|PRX|X|CV)=\S+?| TFO\*?|{_CERTIFICATE})*"
     r"(?: DT=[\d.a-z]+?)?(?=: |\Z)"
 ).match
-_certificate = re.compile(r'(?: (?:I|PRX|X|CV|A|TFO\S*)(?:=\S+?)?| DN="[^"]*"| [KL])*(?= ?: |\Z)').match
+_session = re.compile(rf"(?: (?:I|PRX|X|CV|A|TFO\S*)(?:=\S+?)?|{_CERTIFICATE}| [KL])*(?= ?: |\Z)").match
 _discarded = re.compile(r"(?:blackhole|discarded) \(([^()]*)\)(?:: (.*))?\Z", re.DOTALL).match
 _is_code = re.compile(r"[245]\.\d{1,3}\.\d{1,3}").fullmatch
 _enhanced = re.compile(r"[245]\d\d[ -]([245]\.\d{1,3}\.\d{1,3})(?![\w.])").search
@@ -56,11 +63,16 @@ def parse_sent(queue_id: str, _program: str, rest: str) -> Parsed:
     if rest[:11] in ("blackhole (", "discarded (") and (found := _discarded(rest)):
         words = found[1] if found[2] is None else f"{found[1]}: {found[2]}"
         return Event(queue_id, Refusal("discarded", f"discarded ({words})"))
-    fields = _fields(rest, who.end) if who else None
+    fields = _fields_sent(rest, who.end) if who else None
     if who is None or fields is None:
         return None
-    router, transport, host = fields.groups()
-    return _sent(queue_id, flag, rest, who, fields.end(), host or transport or router, transport)
+    router, transport, host, name = fields.groups()
+    return _sent(queue_id, flag, rest, who, fields.end(), _next_hop(host, name, transport, router), transport)
+
+
+def _next_hop(host: str | None, *others: str | None) -> str | None:
+    """Return the host, without the mark that DNSSEC has confirmed its addresses; else the first of the others."""
+    return host.replace(" DS [", " [", 1) if host else next(filter(None, others), None)
 
 
 def _sent(queue_id: str, flag: str, rest: str, who: Who, at: int, relay: str | None, transport: str | None) -> Parsed:
@@ -129,7 +141,7 @@ def parse_deferred(queue_id: str, _program: str, rest: str) -> Parsed:
         error, host = after.groups()
         end = after.end()
     status = f"defer ({found[3]}){error or ''}{rest[end:]}"
-    return _result(queue_id, who.recipient, who.orig_to, host or found[2] or found[1], status, "deferred")
+    return _result(queue_id, who.recipient, who.orig_to, _next_hop(host, found[2], found[1]), status, "deferred")
 
 
 def parse_failed(queue_id: str, _program: str, rest: str) -> Parsed:
@@ -141,7 +153,7 @@ def parse_failed(queue_id: str, _program: str, rest: str) -> Parsed:
         return None
     router, transport, host = fields.groups()
     at = fields.end()
-    if found := _certificate(rest, at):
+    if found := _session(rest, at):
         at = found.end()
     elif (at := rest.find(": ", at)) < 0:
         at = fields.end()
@@ -151,7 +163,7 @@ def parse_failed(queue_id: str, _program: str, rest: str) -> Parsed:
         words, waited = words[: times.start()], times[1]
     outcome = "expired" if words.endswith(_GIVEN_UP) else "bounced"
     delay = _seconds(waited) if waited else None
-    return _result(queue_id, who.recipient, who.orig_to, host or transport or router, words, outcome, delay)
+    return _result(queue_id, who.recipient, who.orig_to, _next_hop(host, transport, router), words, outcome, delay)
 
 
 def _result(

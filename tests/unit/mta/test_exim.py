@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from helpers.samples import described, samples
 from mailtrace.mta.exim import RULES, is_exim, parse, rule_of
-from mailtrace.mta.facts import Addressee, Event, Refusal, Result, Sender
+from mailtrace.mta.facts import Addressee, Event, Ignored, Refusal, Result, Sender
 from mailtrace.mta.grammars import grammar_of
 from mailtrace.mta.queue_ids import NOQUEUE, time_of
 
@@ -154,7 +154,35 @@ def test_the_text_of_an_access_control_list_never_passes_for_fields(text):
     assert found.fact == Refusal("rejected", status, "bob@example.net", "ann@example.org", client)
 
 
-@given(st.sampled_from(["", QUEUE_ID + " "]), st.sampled_from(["<= ", "=> ", "== ", "** ", "H=", "F=<", ""]), hostile)
+@given(hostile)
+def test_a_certificate_never_passes_for_fields_of_a_refusal(name):
+    session = f'H=(h) [198.51.100.7] X=TLS1.3:x:256 CV=no DN="{escaped(name)}"'
+    found = parse("exim", f"{session} F=<ann@example.org> rejected RCPT <bob@example.net>: no")
+    assert isinstance(found, Event)
+    assert found.fact[2:5] == ("bob@example.net", "ann@example.org", "unknown [198.51.100.7]")
+
+
+@given(
+    st.sampled_from(["Warning: ", "sender verify fail for <a@x.test>: ", "incomplete transaction (QUIT) from "]),
+    hostile,
+)
+def test_other_words_about_a_client_never_pass_for_a_refusal(words, text):
+    assert isinstance(parse("exim", f"H=(h) [198.51.100.7] U=joe doe {words}{text}"), Ignored)
+    assert isinstance(parse("exim", f"{QUEUE_ID} H=(h) [198.51.100.7] {words}{text}"), Ignored)
+
+
+@given(hostile)
+def test_the_text_that_refuses_a_local_message_never_passes_for_fields(text):
+    line = f"F=ann@example.org H=(h) [198.51.100.7] P=esmtp rejected by local_scan(): {text}."
+    status = f"rejected (by local_scan(): {text}.)"
+    assert fact_of(line) == Refusal("rejected", status, None, "ann@example.org", "unknown [198.51.100.7]")
+
+
+@given(
+    st.sampled_from(["", QUEUE_ID + " "]),
+    st.sampled_from(["<= ", "=> ", "== ", "** ", "H=", "U=", " DSH=", "F=", ""]),
+    hostile,
+)
 def test_nothing_raises(queue_id, beginning, text):
     parse("exim", queue_id + beginning + text)
 
@@ -189,6 +217,19 @@ REPEATED = [
     ("H=", "[192.0.2.1] RCPT "),
     ("H=", "(x) [192.0.2.1] rejected "),
     ("H=(", '[192.0.2.1] F=<" rejected RCPT <"'),
+    ("H=(", ") [192.0.2.1] U="),
+    ("H=(", ') [192.0.2.1] DN="'),
+    ("H=(", ") [192.0.2.1] F=<> A=x:"),
+    ("H=[192.0.2.1] U=", " a@b F=<> "),
+    ('H=[192.0.2.1] DN="', '" '),
+    ('H=[192.0.2.1] SNI="', '" '),
+    ("U=", " rejected"),
+    ("F=a H=(", " [192.0.2.1] ) "),
+    ("F=a U=", " P="),
+    ("PRDR R=<", '"'),
+    ('rejected "', '" from'),
+    ("SMTP protocol synchronization error (x): rejected ", '"'),
+    ("too many recipients: rejected: sender=<", '"'),
     ("rejected ", "from H= [192.0.2.1] "),
     ("I Message-ID: <", "a"),
     ("Envelope-to: ", '<"'),
@@ -200,6 +241,7 @@ REPEATED = [
 def test_no_line_takes_long(beginning, part):
     line = f"{QUEUE_ID} {beginning}{part * (16000 // len(part))}"
     begin = time.process_time()
-    for text in (line, line.removeprefix(f"{QUEUE_ID} "), line + "\\", line + ">", line + '"'):
+    cutthrough = line[:16000] + " F=<> rejected after DATA: R="
+    for text in (line, line.removeprefix(f"{QUEUE_ID} "), line + "\\", line + ">", line + '"', cutthrough):
         parse("exim", text)
     assert time.process_time() - begin < 1

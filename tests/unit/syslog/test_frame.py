@@ -197,6 +197,14 @@ def test_a_later_run_goes_on_within_an_entry_of_a_journal():
     assert "entry" not in frames.state()
 
 
+def test_a_later_run_goes_on_within_an_entry_of_exims_reject_log():
+    log = next(log for log in LOGS if log.name == "exim-entries.log")
+    frames = log.frames()
+    for sample in log.samples:
+        assert described(frames.record(sample.line)) == as_expected(sample.expected), sample.where
+        frames = Frames.resume(zone_of(log.zone), json.loads(json.dumps(frames.state())))
+
+
 def test_a_line_too_long_to_be_read_costs_one_entry_of_a_journal():
     frames = Frames(timezone.utc, None)
     entry = ["__CURSOR=s=1", "__REALTIME_TIMESTAMP=1715673600123456", "_HOSTNAME=mx", "SYSLOG_IDENTIFIER=sm-mta"]
