@@ -12,6 +12,7 @@ from mailtrace.output.times import local_time
 from mailtrace.search.comparisons import host_names
 from mailtrace.search.groups import Grouping
 from mailtrace.search.patterns import ip_key, normal_ip
+from mailtrace.search.peers import peer_in
 from mailtrace.search.query import Query, microseconds
 from mailtrace.stores.base import Store
 
@@ -72,6 +73,9 @@ def _of_value(flag: str, value: str, *, is_address: bool) -> Iterator[str]:
         yield f"{value} was matched whole: write {pattern} for all names that end with it"
     elif value.endswith("@") and len(value) > 1:
         yield f"{value} was matched whole: write {quote(f'{value}*')} for this name in every domain"
+    elif peer := peer_in(value):
+        if peer.name and ip_key(peer.ip):
+            yield f"{value} was matched whole: write {peer.ip} for this address, whatever its name"
     elif not _has_pattern(value) and not ip_key(normal_ip(value)):
         domain = f"{quote(f'@{value}')} for the domain, or " if "." in value and is_address else ""
         yield f"{value} was matched whole: write {domain}{quote(f'*{value}*')} to match part of it"

@@ -5,6 +5,7 @@ import os
 import re
 from collections.abc import Callable, Iterable
 from datetime import tzinfo
+from itertools import chain
 from shlex import quote
 from typing import Any, Final
 
@@ -13,6 +14,7 @@ from mailtrace.cli.parser import Parser, count
 from mailtrace.errors import UsageError
 from mailtrace.search.groups import BY, SORTS, Grouping
 from mailtrace.search.patterns import Pattern
+from mailtrace.search.peers import clients_of, relays_of
 from mailtrace.search.query import MTAS, OUTCOMES, Query, Word
 
 _DESCRIPTION = "Search the mail transactions that mailtrace-index has read from mail logs, newest first."
@@ -235,11 +237,11 @@ def query_of(arguments: argparse.Namespace, zone: tzinfo, now: float) -> Query:
         recipients=_parsed("-t", given["recipients"], Pattern.of),
         msgids=_parsed("-m", given["msgids"], Pattern.of_text),
         queue_ids=_parsed("-q", given["queue_ids"], str),
-        clients=_parsed("-c", given["clients"], _peer),
+        clients=tuple(chain.from_iterable(_parsed("-c", given["clients"], _clients))),
         logins=_parsed("--login", given["logins"], Pattern.of_text),
         hosts=_parsed("-h", given["hosts"], Pattern.of_text),
         mtas=tuple(given["mtas"]),
-        relays=_parsed("--relay", given["relays"], _peer),
+        relays=tuple(chain.from_iterable(_parsed("--relay", given["relays"], _relays))),
         statuses=_parsed("--status", given["statuses"], str.lower, clean=str),
         outcomes=_parsed("-s", given["outcomes"], _outcome),
         ever=_parsed("--ever", given["ever"], _outcome),
@@ -286,12 +288,21 @@ def _word(value: str) -> Word:
     return Word.of(value)
 
 
-def _peer(value: str) -> Pattern:
+def _clients(value: str) -> tuple[Pattern, ...]:
+    _check_peer(value)
+    return clients_of(value)
+
+
+def _relays(value: str) -> tuple[Pattern, ...]:
+    _check_peer(value)
+    return relays_of(value)
+
+
+def _check_peer(value: str) -> None:
     if value.strip().startswith("@"):
         name = value.strip()[1:]
         hosts = f"{quote(name)} or {quote(f'*.{name}')}"
         raise UsageError(f"{value}: name a host, not the domain of an address: write {hosts}")
-    return Pattern.of_peer(value)
 
 
 def _outcome(value: str) -> str:
