@@ -8,6 +8,7 @@ from itertools import islice
 from shlex import quote
 from typing import Final
 
+from mailtrace.cli.search_flags import query_of
 from mailtrace.output.times import local_time
 from mailtrace.search.comparisons import host_names
 from mailtrace.search.groups import Grouping
@@ -20,6 +21,8 @@ _MOST: Final = 4
 """Hints to show."""
 _ADDRESSES: Final = (("-f", "senders"), ("-t", "recipients"))
 _NAMES: Final = (("-m", "msgids"), ("-c", "clients"), ("--login", "logins"), ("--relay", "relays"))
+_OF_VALUES: Final = (*(name for _, name in (*_ADDRESSES, *_NAMES)), "words", "queue_ids", "statuses", "hosts")
+"""The arguments whose values can be explained."""
 _has_pattern = re.compile(r"[@*?/<>]").search
 _split = re.compile("[,;]").split
 _is_domain_pattern = re.compile(r"@.*[*?]", re.DOTALL).match
@@ -30,27 +33,43 @@ _WAITS: Final = ("deferred", "held")
 
 def hints_of(arguments: Namespace, query: Query, store: Store, zone: tzinfo, now: float) -> list[str]:
     """Return what the user may have meant, most likely first; empty if nothing is known."""
+    unfound = Namespace(**dict(_unfound(arguments, store, zone, now)))
     hints = [
-        *_of_addresses(arguments),
-        *_of_words(arguments),
-        *_of_exact_values(arguments),
-        *_of_hosts(arguments, store, zone),
+        *_of_addresses(unfound),
+        *_of_words(unfound),
+        *_of_exact_values(unfound),
+        *_of_hosts(unfound, store, zone),
         *_of_outcomes(arguments),
         *_of_dates(arguments, query, store, zone, now),
     ]
     return list(islice(dict.fromkeys(hints), _MOST))
 
 
-def _of_addresses(arguments: Namespace) -> Iterator[str]:
-    given = vars(arguments)
+def _unfound(arguments: Namespace, store: Store, zone: tzinfo, now: float) -> Iterator[tuple[str, list[str]]]:
+    """Yield the names of arguments, each with those of its values that alone find nothing in the store.
+
+    If a value finds something, it is not the reason why all together find nothing.
+    """
+    given = {name: [] if isinstance(value, list) else value for name, value in vars(arguments).items()}
+    others = dict.fromkeys(("since", "until", "last", "queued", "min_delay", "sort"))
+    alone = {**given, **others, "limit": 1}
+    for name in _OF_VALUES:
+        queries = (
+            (value, query_of(Namespace(**{**alone, name: [value]}), zone, now)) for value in vars(arguments)[name]
+        )
+        yield name, [value.strip() for value, query in queries if next(iter(store.search(query)), None) is None]
+
+
+def _of_addresses(unfound: Namespace) -> Iterator[str]:
+    values = vars(unfound)
     for flag, name in (*_ADDRESSES, *_NAMES):
-        for value in map(str.strip, given[name]):
+        for value in values[name]:
             yield from _of_value(flag, value, is_address=(flag, name) in _ADDRESSES)
 
 
-def _of_words(arguments: Namespace) -> Iterator[str]:
+def _of_words(unfound: Namespace) -> Iterator[str]:
     """Hints for words; one with a digit and no dot is rather an ID."""
-    for value in map(str.strip, arguments.words):
+    for value in unfound.words:
         if (
             len(_split(value.strip(",;"))) > 1
             or _is_domain_pattern(value)
@@ -81,23 +100,23 @@ def _of_value(flag: str, value: str, *, is_address: bool) -> Iterator[str]:
         yield f"{value} was matched whole: write {domain}{quote(f'*{value}*')} to match part of it"
 
 
-def _of_exact_values(arguments: Namespace) -> Iterator[str]:
-    for value in arguments.queue_ids:
+def _of_exact_values(unfound: Namespace) -> Iterator[str]:
+    for value in unfound.queue_ids:
         if _has_wildcard(value):
             yield f"-q {value}: queue IDs match exactly, not by pattern: write the whole queue ID"
         elif value.islower():
             yield f"-q {value}: queue IDs match exactly: upper and lower case differ"
-    for value in arguments.statuses:
+    for value in unfound.statuses:
         if _has_wildcard(value):
             yield f"--status {value}: this is plain text, not a pattern: write only a part of the status"
 
 
-def _of_hosts(arguments: Namespace, store: Store, zone: tzinfo) -> Iterator[str]:
+def _of_hosts(unfound: Namespace, store: Store, zone: tzinfo) -> Iterator[str]:
     """The names of hosts in the store, if one that was given is longer, shorter or a part of one."""
-    if not arguments.hosts:
+    if not unfound.hosts:
         return
     known = [group.value for group in store.group(Query(), Grouping("host", zone)) if group.value]
-    for given in (value.strip().lower() for value in arguments.hosts):
+    for given in map(str.lower, unfound.hosts):
         short = given.partition(".")[0]
         near = [host for host in known if short in host_names(host) or (short and short in host)]
         if near and given not in (name for host in known for name in host_names(host)):
@@ -124,7 +143,7 @@ def _begin(arguments: Namespace) -> str:
 def _of_dates(arguments: Namespace, query: Query, store: Store, zone: tzinfo, now: float) -> Iterator[str]:
     """Whether the store has anything from the dates that were asked for."""
     begin = _begin(arguments)
-    if query.since is not None and query.since > now * 1_000_000:
+    if query.since is not None and query.since > round(now * 1_000_000):
         yield f"{begin} is in the future"
     newest = next(iter(store.search(Query(limit=1))), None)
     if newest is None:

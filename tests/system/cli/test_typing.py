@@ -4,7 +4,7 @@ import subprocess
 
 import pytest
 
-from helpers.mail_log import many, to_a_list
+from helpers.mail_log import many, message, to_a_list
 
 
 @pytest.fixture
@@ -184,6 +184,7 @@ PART = "was matched whole: write"
         (["-s", "deferred"], "-s deferred is what finally became of a recipient: write --ever deferred"),
         (["-s", "queued"], "-s queued is what no delivery was tried for: write --queued for all"),
         (["-d", "2099-01-01"], "-d 2099-01-01 is in the future"),
+        (["-d", "now"], "the newest transaction in the store is of 2026-11-20 11:00:02, before -d now"),
         (["-d", "2026-11-21"], "the newest transaction in the store is of 2026-11-20 11:00:02, before -d 2026-11-21"),
         (["-D", "last year"], "the oldest transaction in the store is of 2026-11-20 10:00:00, after -D last year"),
     ],
@@ -192,6 +193,35 @@ def test_nothing_found_hints_at_what_may_be_meant(indexed, flags, hint):
     done = indexed.search(*flags)
     assert (1, "") == (done.returncode, done.stdout)
     assert hint in done.stderr
+
+
+def test_now_is_not_in_the_future(indexed):
+    assert "in the future" not in indexed.search("-d", "now", "--count").stderr
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        ["-t", "cat@example.org", "-s", "sent"],
+        ["-t", "root", "-s", "bounced"],
+        ["root", "--status", "nowhere to be found"],
+        ["-t", "root", "--min-delay", "1h", "--by", "relay", "--sort", "p95"],
+        ["-t", "root", "--relay", "local", "-c", "list.example.net", "-s", "expired"],
+        ["--login", "carol", "-t", "cat@example.org"],
+        ["carol", "--queued"],
+        ["-h", "mx1", "-t", "root", "-s", "bounced"],
+        ["-m", "plain-id", "-D", "2026-11-20 10:00", "-s", "expired"],
+    ],
+)
+def test_a_value_that_is_found_alone_gets_no_hint(commands, flags):
+    begin = "2026-11-20T10:00:00+00:00 mx1 postfix"
+    log = message("4A00000001", ("root", "local", "sent (ok)"))
+    log += f"{begin}/smtpd[2]: 4A00000002: client=list.example.net[192.0.2.9], sasl_username=carol\n"
+    log += f"{begin}/cleanup[2]: 4A00000002: message-id=<plain-id>\n"
+    (commands.folder / "mail.log").write_text(log + to_a_list("4A00000003", strangers=1))
+    assert 0 == commands.index("mail.log").returncode
+    done = commands.search(*flags)
+    assert (1, f"nothing found in {commands.folder}/store/mailtrace.db\n") == (done.returncode, done.stderr)
 
 
 def test_a_hint_can_be_pasted_into_a_shell(indexed):
