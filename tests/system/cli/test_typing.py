@@ -67,6 +67,59 @@ def test_an_unknown_flag_suggests_the_nearest(indexed, flags, words):
     assert words in error_of(indexed.search(*flags))
 
 
+@pytest.mark.parametrize(
+    "flags",
+    [
+        *(
+            ["-h", "d"],
+            ["-t", "m"],
+            ["-f", "q"],
+            ["--login", "t"],
+            ["--relay", "h"],
+            ["q"],
+            ["r", "d"],
+            ["-D", "2026-11-21", "t"],
+        ),
+        *(
+            ["-t", "from"],
+            ["from"],
+            ["help"],
+            ["-t=-bob@y.test"],
+            ["--to=-bob@y.test"],
+            ["-t=-f"],
+            ["-t", "-10"],
+            ["-f", "- x"],
+        ),
+        *(["--", "-bob@y.test"], ["x", "--", "-f", "-10"], ["-t", "x", "--", "--count"], ["--", "--", "-x"]),
+    ],
+)
+def test_what_looks_like_a_flag_can_be_searched(indexed, flags):
+    done = indexed.search("--count", *flags)
+    assert (1, "0\n") == (done.returncode, done.stdout)
+
+
+@pytest.mark.parametrize(
+    "flags, words",
+    [
+        (["-t", "-bob@y.test"], "-t: no value: if -bob@y.test is the value, write -t=-bob@y.test"),
+        (["--from", "-o'b@x"], """--from: no value: if -o'b@x is the value, write --from='-o'"'"'b@x'"""),
+        (["-t", "-from"], "-t: no value: if -from is the value, write -t=-from"),
+        (["--to", "-f", "x"], "argument -t/--to: expected one argument"),
+        (["-r", "-10"], "'-10' is not a number of results"),
+        (["-bob@y.test"], "-bob@y.test: unknown flag; if it is an address, write -- -bob@y.test"),
+    ],
+)
+def test_a_value_that_begins_like_a_flag_is_explained(indexed, flags, words):
+    assert words in error_of(indexed.search(*flags))
+
+
+def test_files_after_two_hyphens(commands):
+    (commands.folder / "-y").write_text(many(1))
+    (commands.folder / "a").write_text(many(2))
+    assert 0 == commands.index("a", "--", "-y").returncode
+    assert "2\n" == commands.search("--count").stdout
+
+
 def test_the_indexer_suggests_too(commands):
     assert "--folow: unknown flag; did you mean --follow?" in error_of(commands.index("--folow", "mail.log"))
     assert "-10: unknown flag; for help: --help" in error_of(commands.index("-10", "mail.log"))
