@@ -4,11 +4,12 @@ import re
 from argparse import Namespace
 from collections.abc import Iterator
 from datetime import tzinfo
-from itertools import islice
+from itertools import filterfalse, islice
 from shlex import quote
-from typing import Final
+from typing import Any, Final
 
-from mailtrace.cli.search_flags import query_of
+from mailtrace.cli.search_flags import query_of, stripped
+from mailtrace.errors import UsageError
 from mailtrace.output.times import local_time
 from mailtrace.search.comparisons import host_names
 from mailtrace.search.groups import Grouping
@@ -21,7 +22,18 @@ _MOST: Final = 4
 """Hints to show."""
 _ADDRESSES: Final = (("-f", "senders"), ("-t", "recipients"))
 _NAMES: Final = (("-m", "msgids"), ("-c", "clients"), ("--login", "logins"), ("--relay", "relays"))
-_OF_VALUES: Final = (*(name for _, name in (*_ADDRESSES, *_NAMES)), "words", "queue_ids", "statuses", "hosts")
+_FIELDS: Final = (
+    ("-f", "senders", "sender"),
+    ("-t", "recipients", "recipient"),
+    ("-m", "msgids", "message ID"),
+    ("-q", "queue_ids", "queue ID"),
+    ("-c", "clients", "client"),
+    ("--login", "logins", "login"),
+    ("-h", "hosts", "host"),
+    ("--relay", "relays", "next hop"),
+)
+"""Flags whose values can be mistaken for those of another one: flag, argument, and what the value is."""
+_OF_VALUES: Final = (*(name for _, name, _ in _FIELDS), "words", "statuses")
 """The arguments whose values can be explained."""
 _has_pattern = re.compile(r"[@*?/<>]").search
 _split = re.compile("[,;]").split
@@ -33,8 +45,11 @@ _WAITS: Final = ("deferred", "held")
 
 def hints_of(arguments: Namespace, query: Query, store: Store, zone: tzinfo, now: float) -> list[str]:
     """Return what the user may have meant, most likely first; empty if nothing is known."""
-    unfound = Namespace(**dict(_unfound(arguments, store, zone, now)))
+    alone = _Alone(arguments, store, zone, now)
+    unfound = Namespace(**{name: alone.unfound(name) for name in _OF_VALUES})
     hints = [
+        *_of_other_flags(unfound, alone),
+        *_of_other_queue_ids(unfound, store),
         *_of_addresses(unfound),
         *_of_words(unfound),
         *_of_exact_values(unfound),
@@ -45,19 +60,45 @@ def hints_of(arguments: Namespace, query: Query, store: Store, zone: tzinfo, now
     return list(islice(dict.fromkeys(hints), _MOST))
 
 
-def _unfound(arguments: Namespace, store: Store, zone: tzinfo, now: float) -> Iterator[tuple[str, list[str]]]:
-    """Yield the names of arguments, each with those of its values that alone find nothing in the store.
+class _Alone:
+    """Values alone, each without the other flags: one that is found is not the reason why all together are not."""
 
-    If a value finds something, it is not the reason why all together find nothing.
-    """
-    given = {name: [] if isinstance(value, list) else value for name, value in vars(arguments).items()}
-    others = dict.fromkeys(("since", "until", "last", "queued", "min_delay", "sort"))
-    alone = {**given, **others, "limit": 1}
-    for name in _OF_VALUES:
-        queries = (
-            (value, query_of(Namespace(**{**alone, name: [value]}), zone, now)) for value in vars(arguments)[name]
-        )
-        yield name, [value.strip() for value, query in queries if next(iter(store.search(query)), None) is None]
+    def __init__(self, arguments: Namespace, store: Store, zone: tzinfo, now: float) -> None:
+        self._given, self._store, self._zone, self._now = vars(arguments), store, zone, now
+        nothing: dict[str, Any] = {name: [] for name, value in self._given.items() if isinstance(value, list)}
+        nothing |= dict.fromkeys(("since", "until", "last", "queued", "min_delay", "sort"))
+        self._others = {**self._given, **nothing, "limit": 1}
+
+    def unfound(self, name: str) -> list[str]:
+        """Return the values of an argument that find nothing in the store."""
+        return [stripped(value) for value in self._given[name] if not self.finds(name, value)]
+
+    def finds(self, name: str, value: str) -> bool:
+        """Return whether a value finds something as this argument."""
+        try:
+            query = query_of(Namespace(**{**self._others, name: [value]}), self._zone, self._now)
+        except UsageError:
+            return False
+        return next(iter(self._store.search(query)), None) is not None
+
+
+def _of_other_flags(unfound: Namespace, alone: _Alone) -> Iterator[str]:
+    """Hints for values that another flag finds; patterns are not tried, because they can take long."""
+    flags = {name: flag for flag, name, _ in _FIELDS}
+    for name in (*flags, "words"):
+        for value in filterfalse(_has_wildcard, vars(unfound)[name]):
+            for flag, other, what in _FIELDS:
+                if other != name and alone.finds(other, value):
+                    given = f"{flags[name]} {value}" if name in flags else value
+                    yield f"{given}: the store has this as a {what}: write {flag} {quote(value)}"
+
+
+def _of_other_queue_ids(unfound: Namespace, store: Store) -> Iterator[str]:
+    """Hints for queue IDs of another server, or of a message that is not in the store."""
+    for value in (*unfound.queue_ids, *unfound.words):
+        if (linked := next(iter(store.search(Query(links=(value,), limit=1))), None)) is not None:
+            queue_id = linked["transaction"]
+            yield f"{value} is linked to {queue_id}, but not in the store: write -q {quote(queue_id)}"
 
 
 def _of_addresses(unfound: Namespace) -> Iterator[str]:
@@ -83,7 +124,7 @@ def _of_value(flag: str, value: str, *, is_address: bool) -> Iterator[str]:
     """Hints for a value of a flag, or for a word if `flag` is empty."""
     parts = [part.strip() for part in _split(value) if part.strip()]
     if len(parts) > 1:
-        several = " ".join(f"{flag or '-t'} {quote(part)}" for part in parts)
+        several = " ".join(f"{flag or '-t'} {quote(stripped(part))}" for part in parts)
         yield f"{value} is one value: for several, write {several}"
     elif is_address and _is_domain_pattern(value):
         yield f"{value} was matched whole: write {quote(f'*{value}')} for every address in these domains"

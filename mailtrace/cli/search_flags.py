@@ -45,6 +45,11 @@ _MANY: Final[dict[str, Any]] = {"action": "append", "default": [], "type": _as_s
 _MOST_BY: Final = 2
 _is_time = re.compile(r"\d{1,2}:\d\d(?::\d\d(?:[.,]\d+)?)?", re.ASCII).fullmatch
 
+_begins_with_name = re.compile(
+    r"(?:(?:orig_)?client|relay|(?:resent-)?message-id|msgid|sasl_username|authid)=(?=.)|(?:from|to|orig_to|ctladdr)=(?=<)"
+).match
+"""The name of a field before its value in a log. An address without angle brackets could begin like one."""
+
 
 def parser() -> Parser:
     """Return the parser of the command's arguments."""
@@ -264,18 +269,20 @@ def _parsed(
         if not value.strip():
             raise UsageError(f"{flag} '': empty text finds nothing: leave {flag} out, or give a value")
         try:
-            found.append(parse((clean or _stripped)(value)))
+            found.append(parse((clean or stripped)(value)))
         except UsageError as error:
             raise UsageError(f"{flag} {error}") from error
     return tuple(found)
 
 
-def _stripped(value: str) -> str:
-    """A value without what surrounds it in a log line: `<bob@foo.com>,` or `pBFERI8l019936:`."""
+def stripped(value: str) -> str:
+    """Return a value without what surrounds it in a log line: `to=<bob@foo.com>,` or `pBFERI8l019936:`."""
     text = value.strip()
     # The end of an IPv6 address stays.
     shorter = text.rstrip(",;") if text.endswith("::") else text.rstrip(",;:")
-    if shorter.startswith("<") and shorter.endswith(">") and len(shorter) > 2:
+    if name := _begins_with_name(shorter):
+        shorter = shorter[name.end() :]
+    if shorter.startswith("<") and shorter.endswith(">") and len(shorter) > 2 and ">,<" not in shorter:
         shorter = shorter[1:-1]
     return shorter or text
 

@@ -5,7 +5,7 @@ Exim as `name (helo) [ip]:port`. Documents have `name [ip]` of a client, and of 
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from typing import Final, NamedTuple
 
 from mailtrace.search.patterns import Pattern, ip_key, normal_ip
@@ -13,6 +13,7 @@ from mailtrace.search.patterns import Pattern, ip_key, normal_ip
 _logged = re.compile(
     r"(?P<name>[^\[\]()]*)(?P<helo>\([^()]*\) ?)?\[(?P<ip>[^\[\]]+)\](?:(?P<port>:-?\d+)| \(may be forged\))?", re.ASCII
 ).fullmatch
+_ip_and_port = re.compile(r"\A([0-9.]+)(:[0-9]+)\Z")
 _glued = re.compile(r"(?<=[^\s*\[])\[")
 _FORGED: Final = " (may be forged)"
 """What sendmail adds to a client whose name does not have its address."""
@@ -29,15 +30,15 @@ class Peer(NamedTuple):
     port: str
     """With its colon; empty if there is none."""
 
-    def spellings(self) -> Iterator[str]:
-        """Yield the spellings of the name with the address."""
-        ips = (self.ip, f"ipv6:{self.ip}") if ":" in self.ip else (self.ip,)
-        return (f"{self.name} [{ip}]" for ip in ips)
+    @property
+    def ips(self) -> tuple[str, ...]:
+        """The spellings of the address beside a name."""
+        return (self.ip, f"ipv6:{self.ip}") if ":" in self.ip else (self.ip,)
 
 
 def peer_in(argument: str) -> Peer | None:
     """Return the peer of an argument that is one as logged; None for a name, an address alone, or a pattern."""
-    found = _logged(argument.strip().lower())
+    found = _logged(_ip_and_port.sub(r"[\1]\2", argument.strip().lower()))
     if found is None:
         return None
     ip = normal_ip(found["ip"])
@@ -79,15 +80,19 @@ def _patterns(argument: str, texts_of: Callable[[Peer], Iterable[str]]) -> tuple
     elif peer is None:
         texts = [pattern.text, _without_dot(pattern.text)]
     else:
-        texts = [pattern.text, *texts_of(peer)] if peer.name else [peer.ip]
+        texts = [*([pattern.text] if peer.name else []), *texts_of(peer)]
     return tuple(Pattern("glob" if "*" in text or "?" in text else "exact", text) for text in dict.fromkeys(texts))
 
 
-def _clients(peer: Peer) -> Iterator[str]:
+def _clients(peer: Peer) -> list[str]:
+    if not peer.name:
+        return [peer.ip]
     # No pattern with a wildcard, because stores find exact values by an index.
-    return (f"{text}{end}" for text in peer.spellings() for end in ("", _FORGED))
+    return [f"{peer.name} [{ip}]{end}" for ip in peer.ips for end in ("", _FORGED)]
 
 
-def _relays(peer: Peer) -> Iterator[str]:
-    texts = [text for spaced in peer.spellings() for text in (spaced, spaced.replace(" [", "["))]
-    return (f"{text}{end}" for text in texts for end in ((peer.port,) if peer.port else ("", ":*")))
+def _relays(peer: Peer) -> list[str]:
+    if not peer.name:
+        return [f"*[{ip}]{peer.port}" for ip in peer.ips] if peer.port else [peer.ip]
+    ends = (peer.port,) if peer.port else ("", ":*")
+    return [f"{peer.name}{blank}[{ip}]{end}" for ip in peer.ips for blank in ("", " ") for end in ends]

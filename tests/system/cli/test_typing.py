@@ -207,6 +207,7 @@ PART = "was matched whole: write"
         (["-t", ".example.org"], f".example.org {PART} '*.example.org' for all names that end with it"),
         (["-t", "@.org"], f"@.org {PART} '*.org' for all names that end with it"),
         (["-t", "a@x.test,b@y.test"], "a@x.test,b@y.test is one value: for several, write -t a@x.test -t b@y.test"),
+        (["to=<a@x.test>,<b@y.test>,"], "is one value: for several, write -t a@x.test -t b@y.test"),
         (["a@x.test, b@y.test"], "is one value: for several, write -t a@x.test -t b@y.test"),
         (["-t", "a@x.test;b@y.test"], "a@x.test;b@y.test is one value: for several, write -t a@x.test -t b@y.test"),
         (["-t", "@*ample.org"], f"@*ample.org {PART} '*@*ample.org' for every address in these domains"),
@@ -245,6 +246,31 @@ PART = "was matched whole: write"
 def test_nothing_found_hints_at_what_may_be_meant(indexed, flags, hint):
     done = indexed.search(*flags)
     assert (1, "") == (done.returncode, done.stdout)
+    assert hint in done.stderr
+
+
+@pytest.mark.parametrize(
+    "flags, hint",
+    [
+        (["-f", "cat@example.org"], "-f cat@example.org: the store has this as a recipient: write -t cat@example.org"),
+        (["-c", "mx.example.org"], "-c mx.example.org: the store has this as a next hop: write --relay mx.example.org"),
+        (["mx.example.org[192.0.2.3]:25"], "as a next hop: write --relay 'mx.example.org[192.0.2.3]:25'"),
+        (["--relay", "list.example.net"], "the store has this as a client: write -c list.example.net"),
+        (["-h", "192.0.2.3"], "-h 192.0.2.3: the store has this as a next hop: write --relay 192.0.2.3"),
+        (["mx1"], "mx1: the store has this as a host: write -h mx1"),
+        (["-t", "4A00000001"], "-t 4A00000001: the store has this as a queue ID: write -q 4A00000001"),
+        (["-q", "9F00000001"], "9F00000001 is linked to 4C00000001, but not in the store: write -q 4C00000001"),
+        (["9F00000001"], "9F00000001 is linked to 4C00000001, but not in the store: write -q 4C00000001"),
+    ],
+)
+def test_a_value_of_another_flag_is_hinted_at(commands, flags, hint):
+    log = to_a_list(strangers=1) + message(
+        "4C00000001", ("a@b.test", "mx.b.test[192.0.2.8]:25", "sent (250 Ok: queued as 9F00000001)")
+    )
+    (commands.folder / "mail.log").write_text(log)
+    assert 0 == commands.index("mail.log").returncode
+    done = commands.search(*flags)
+    assert 1 == done.returncode
     assert hint in done.stderr
 
 
@@ -315,6 +341,14 @@ def test_an_empty_store_says_so(commands):
         ["-c", "list.example.net[192.0.2.9]", "-s", "bounced"],
         ["-c", "list.example.net[192.0.2.9]:4567,", "-s", "bounced"],
         ["list.example.net[192.0.2.9]", "-s", "bounced"],
+        ["client=list.example.net[192.0.2.9],", "-s", "bounced"],
+        ["-c", "client=list.example.net[192.0.2.9]", "-s", "bounced"],
+        ["to=<cat@example.org>,"],
+        ["-t", "to=<cat@example.org>,"],
+        ["-t", "cat@example.org", "-f", "from=<news@example.net>,"],
+        ["message-id=<4A00000001@example.net>"],
+        ["-m", "message-id=<4A00000001@example.net>"],
+        ["--relay", "relay=mx.example.org[192.0.2.3]:25,", "-t", "cat@example.org"],
         ["--relay", "mx.example.org[192.0.2.3]:25,", "-t", "cat@example.org"],
         ["--relay", "mx.example.org[192.0.2.3]", "-t", "cat@example.org"],
         ["-h", "mx1:", "-t", "cat@example.org"],
