@@ -48,6 +48,7 @@ def hints_of(arguments: Namespace, query: Query, store: Store, zone: tzinfo, now
     alone = _Alone(arguments, store, zone, now)
     unfound = Namespace(**{name: alone.unfound(name) for name in _OF_VALUES})
     hints = [
+        *_of_field_names(unfound, alone),
         *_of_other_flags(unfound, alone),
         *_of_other_queue_ids(unfound, store),
         *_of_addresses(unfound),
@@ -80,6 +81,16 @@ class _Alone:
         except UsageError:
             return False
         return next(iter(self._store.search(query)), None) is not None
+
+
+def _of_field_names(unfound: Namespace, alone: _Alone) -> Iterator[str]:
+    """Hints for values with what a log has before them: `id=`, `status=`, or Exim's `A=plain:` before a login."""
+    for name in _OF_VALUES:
+        for value in vars(unfound)[name]:
+            rest = value.partition("=")[2]
+            for inner in filter(None, (rest, rest.partition(":")[2])):
+                if alone.finds(name, inner):
+                    yield f"{value} was matched whole: write {quote(stripped(inner))}"
 
 
 def _of_other_flags(unfound: Namespace, alone: _Alone) -> Iterator[str]:

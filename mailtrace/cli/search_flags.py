@@ -47,8 +47,12 @@ _is_time = re.compile(r"\d{1,2}:\d\d(?::\d\d(?:[.,]\d+)?)?", re.ASCII).fullmatch
 
 _begins_with_name = re.compile(
     r"(?:(?:orig_)?client|relay|(?:resent-)?message-id|msgid|sasl_username|authid)=(?=.)|(?:from|to|orig_to|ctladdr)=(?=<)"
+    r"|H=(?=[^\[\]]*\[[^\[\]]+\])"
 ).match
-"""The name of a field before its value in a log. An address without angle brackets could begin like one."""
+"""The name of a field before its value in a log. An address without angle brackets could begin like one.
+
+`H=` is Exim's name of a client or next hop.
+"""
 
 
 def parser() -> Parser:
