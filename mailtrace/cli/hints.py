@@ -38,6 +38,7 @@ _OF_VALUES: Final = (*(name for _, name, _ in _FIELDS), "words", "statuses")
 _has_pattern = re.compile(r"[@*?/<>]").search
 _split = re.compile("[,;]").split
 _is_domain_pattern = re.compile(r"@.*[*?]", re.DOTALL).match
+_address_in = re.compile(r"[^\s<>()\"',;:=]+@[^\s<>()\"',;:]+").search
 _has_wildcard = re.compile(r"[*?]").search
 _WAITS: Final = ("deferred", "held")
 """Outcomes that another one usually follows."""
@@ -48,7 +49,7 @@ def hints_of(arguments: Namespace, query: Query, store: Store, zone: tzinfo, now
     alone = _Alone(arguments, store, zone, now)
     unfound = Namespace(**{name: alone.unfound(name) for name in _OF_VALUES})
     hints = [
-        *_of_field_names(unfound, alone),
+        *_of_surroundings(unfound, alone),
         *_of_other_flags(unfound, alone),
         *_of_other_queue_ids(unfound, store),
         *_of_addresses(unfound),
@@ -83,14 +84,21 @@ class _Alone:
         return next(iter(self._store.search(query)), None) is not None
 
 
-def _of_field_names(unfound: Namespace, alone: _Alone) -> Iterator[str]:
-    """Hints for values with what a log has before them: `id=`, `status=`, or Exim's `A=plain:` before a login."""
+def _of_surroundings(unfound: Namespace, alone: _Alone) -> Iterator[str]:
+    """Hints for values with something around them that finds nothing."""
     for name in _OF_VALUES:
         for value in vars(unfound)[name]:
-            rest = value.partition("=")[2]
-            for inner in filter(None, (rest, rest.partition(":")[2])):
-                if alone.finds(name, inner):
+            for inner in filter(None, dict.fromkeys(_inside(value))):
+                if inner != value and alone.finds(name, inner):
                     yield f"{value} was matched whole: write {quote(stripped(inner))}"
+
+
+def _inside(value: str) -> Iterator[str]:
+    """Yield what may be the value in a text: `id=VALUE`, Exim's `A=plain:VALUE`, `Bob <VALUE>`, `mailto:VALUE`."""
+    rest = value.partition("=")[2]
+    yield from (rest, rest.partition(":")[2])
+    if found := _address_in(value):
+        yield found[0].rstrip(".")
 
 
 def _of_other_flags(unfound: Namespace, alone: _Alone) -> Iterator[str]:

@@ -261,7 +261,20 @@ def test_nothing_found_hints_at_what_may_be_meant(indexed, flags, hint):
         (["-t", "4A00000001"], "-t 4A00000001: the store has this as a queue ID: write -q 4A00000001"),
         (["-m", "id=4A00000001@example.net"], PART + " 4A00000001@example.net"),
         (["--status", "status=bounced (550"], PART + " 'bounced (550'"),
-        (["to=cat@example.org"], PART + " cat@example.org"),
+        *(
+            ([text.format("cat@example.org")], PART + " cat@example.org")
+            for text in (
+                "to={}",
+                "Cat <{}>",
+                "mailto:{}",
+                '"{}"',
+                "({})",
+                "{}.",
+                "{}>",
+                "<{}",
+                "4A00000001: to=<{}>, relay=x",
+            )
+        ),
         (["-q", "9F00000001"], "9F00000001 is linked to 4C00000001, but not in the store: write -q 4C00000001"),
         (["9F00000001"], "9F00000001 is linked to 4C00000001, but not in the store: write -q 4C00000001"),
     ],
