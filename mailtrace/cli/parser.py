@@ -325,5 +325,6 @@ def _print_error(prog: str, message: str) -> ExitStatus:
         sys.stdout.flush()
     except OSError:
         _discard_output()
-    sys.stderr.write(f"{prog}: {safe(message)}\n")
+    with suppress(OSError):  # on a full disk, the status tells that something went wrong
+        sys.stderr.write(f"{prog}: {safe(message)}\n")
     return ExitStatus.ERROR

@@ -436,6 +436,13 @@ def test_output_that_cannot_be_written_is_an_error(indexed, output, redirection,
     assert (2, f"{name}: {words}\n") == (done.returncode, done.stderr)
 
 
+@pytest.mark.parametrize(
+    "arguments", ["search -x", "search -f nobody@foo.com", f"index {SAMPLES}/sendmail.log", "index none"]
+)
+def test_messages_that_cannot_be_written_are_an_error(indexed, arguments):
+    assert 2 == indexed.run("/bin/sh", "-c", f"exec '{indexed.bin}'/mailtrace-{arguments} 2>/dev/full").returncode
+
+
 @pytest.mark.parametrize("output", OUTPUTS)
 def test_a_pipe_that_nobody_reads_is_silent(indexed, output):
     command = f"{{ sleep 1; '{indexed.bin}'/mailtrace-{output}; echo $? >&2; }} | :"
