@@ -210,6 +210,8 @@ def _check_numbers(flag: str, text: str) -> None:
 
 
 def _not_a_date(flag: str, text: str) -> UsageError:
+    if (found := _duration(text)) and found[2].lower() in _SECONDS and found[2] != "M":
+        return UsageError(f"{flag} {text}: not a date, but a duration; write '{text} ago'")
     return UsageError(
         f"{flag} {text}: not a date; write it as 2011-12-15, '2011-12-15 15:00:00', 'yesterday 14:00' or '2 hours ago'"
     )

@@ -179,7 +179,7 @@ def _of_hosts(unfound: Namespace, store: Store, zone: tzinfo) -> Iterator[str]:
     for given in map(str.lower, unfound.hosts):
         short = given.partition(".")[0]
         near = [host for host in known if short in host_names(host) or (short and short in host)]
-        if near and given not in (name for host in known for name in host_names(host)):
+        if near:
             yield f"-h {given}: the logs have {', '.join(near[:_MOST])}: write -h {quote(near[0])}"
 
 

@@ -112,6 +112,13 @@ def test_an_ambiguous_date_is_an_error(text):
         parse_date("-d", text, MADRID, NOW)
 
 
+@pytest.mark.parametrize("text", ["2d", "2 days", "1h", "an hour"])
+def test_a_duration_as_a_date_is_explained(text):
+    with pytest.raises(UsageError, match=f"-d {text}: not a date, but a duration; write '{text} ago'"):
+        parse_date("-d", text, MADRID, NOW)
+    parse_date("-d", f"{text} ago", MADRID, NOW)
+
+
 LEAP = int(datetime(2024, 2, 29, 12, tzinfo=timezone.utc).timestamp())
 
 
