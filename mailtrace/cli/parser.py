@@ -7,8 +7,8 @@ import errno
 import os
 import signal
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from getpass import getpass
 from io import TextIOWrapper
 from pathlib import Path
@@ -204,12 +204,27 @@ def store_from(arguments: argparse.Namespace, *, writes: bool = False, **options
         StoreError: this user may not read or write the store; the message says who may.
     """
     try:
-        store = open_store(arguments.store, access=access_from(arguments), **options)
+        access = access_from(arguments)
+        with _ended_by_interrupts():
+            store = open_store(arguments.store, access=access, **options)
     except UsageError as error:
         raise UsageError(_with_origin(str(error), arguments.origins)) from error
     if not store.is_remote:
         (check_writable if writes else check_readable)(Path(store.name))
     return store
+
+
+@contextmanager
+def _ended_by_interrupts() -> Iterator[None]:
+    """Let Ctrl-C end the process at once while a store is imported: orjson crashes if it is interrupted meanwhile."""
+    if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        yield
+        return
+    signal.signal(signal.SIGINT, lambda *_: os._exit(ExitStatus.INTERRUPTED))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _with_origin(message: str, origins: Mapping[str, Value]) -> str:
