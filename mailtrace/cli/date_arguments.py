@@ -1,6 +1,7 @@
 """Parse dates and durations as people write them: the values of `-d`, `-D` and `--last`."""
 
 import re
+from contextlib import suppress
 from datetime import datetime, timedelta, timezone, tzinfo
 from typing import Final, NamedTuple
 
@@ -36,6 +37,8 @@ _MIN_LENGTH: Final = 4
 """Characters of a date: a shorter number could be a day, a month or an hour."""
 _MIN_DIGITS: Final = 8
 """Digits of a date that is only a number: fewer could be a time."""
+_MOST_YEARS: Final = 9
+"""From a 29 February to the next: 1900 and 2100 have none."""
 _DAY: Final = timedelta(days=1)
 _MICROSECOND: Final = timedelta(microseconds=1)
 
@@ -163,15 +166,25 @@ def _period_of_words(flag: str, text: str, now: datetime) -> _Period:
     has_time, has_day = bool(_has_time(text)), _names(_weekday.sub("", text), "day", (1, 2))
     if _weekday.search(text) and not has_day:
         raise _not_a_date(flag, text)
-    first = _parsed(text, today if has_day or has_time else today.replace(day=1))
+    default = today if has_time and not has_day else today.replace(day=1)
+    first = _parsed(text, default) if _names_year(text) else _latest(text, default, today + 2 * _DAY)
     if has_time and not has_day and first.tzinfo is None and first > now:
         raise UsageError(f"{flag} {text} is in the future: write 'yesterday {text}' or the date")
-    if not _names(text, "year", (2000, 2004)) and first.replace(tzinfo=None) > today + 2 * _DAY:
-        first = first.replace(year=first.year - 1)
     if has_time:
         return _period_of_time(text, first, first)
     after = first + _DAY if has_day else (first.replace(day=1) + 32 * _DAY).replace(day=1)
     return _Period(first, after - _MICROSECOND)
+
+
+def _latest(text: str, default: datetime, until: datetime) -> datetime:
+    """Return a date without a year in the latest year that has it: 29 February is not in each."""
+    for back in range(_MOST_YEARS):
+        year = default.year - back
+        with suppress(ValueError):
+            found = _parsed(text, default.replace(year=year))
+            if found.replace(tzinfo=None) <= until:
+                return found
+    raise ValueError(text)
 
 
 def _period_of_time(text: str, found: datetime, day: datetime) -> _Period:
@@ -197,6 +210,8 @@ def _check_numbers(flag: str, text: str) -> None:
 
 
 def _not_a_date(flag: str, text: str) -> UsageError:
+    if (found := _duration(text)) and found[2].lower() in _SECONDS and found[2] != "M":
+        return UsageError(f"{flag} {text}: not a date, but a duration; write '{text} ago'")
     return UsageError(
         f"{flag} {text}: not a date; write it as 2011-12-15, '2011-12-15 15:00:00', 'yesterday 14:00' or '2 hours ago'"
     )
@@ -208,6 +223,10 @@ def _names(text: str, part: str, values: tuple[int, int]) -> bool:
         return False
     one, other = (_parsed(text, _SOME_DAY.replace(**{part: value})) for value in values)  # type: ignore[arg-type]
     return bool(getattr(one, part) == getattr(other, part))
+
+
+def _names_year(text: str) -> bool:
+    return _names(text, "year", (2000, 2004))  # leap years, because the text can be a 29 February
 
 
 def _parsed(text: str, default: datetime) -> datetime:

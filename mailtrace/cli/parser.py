@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import os
 import signal
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from getpass import getpass
 from io import TextIOWrapper
 from pathlib import Path
@@ -17,7 +18,7 @@ from mailtrace import __version__
 from mailtrace.cli.config import Value, config_files, configured, shown
 from mailtrace.cli.credentials import access_of, has_password
 from mailtrace.cli.settings import SECRETS, Setting, settings_of
-from mailtrace.cli.suggestions import advice, misread_flag
+from mailtrace.cli.suggestions import advice, lack_of_value, misread_flag
 from mailtrace.errors import ConfigError, ExitStatus, MailtraceError, StoreError, UsageError
 from mailtrace.stores import open_store
 from mailtrace.stores.access import Access
@@ -83,9 +84,11 @@ class Parser(argparse.ArgumentParser):
         """
         settings = settings_of(self.prog)
         not_given = argparse.Namespace(**{setting.name: _NOT_GIVEN for setting in settings})
-        given = sys.argv[1:] if args is None else list(args)
+        given, after = _parted(sys.argv[1:] if args is None else args)
         if misread := misread_flag(self, given):
             self._refuse_flag(misread)
+        if lack := lack_of_value(self, given):
+            self.error(lack)
         # Flags may be given between words and files.
         try:
             arguments, unknown = super().parse_known_intermixed_args(given, namespace or not_given)
@@ -94,6 +97,7 @@ class Parser(argparse.ArgumentParser):
             raise (error.__context__ if isinstance(error.__context__, KeyboardInterrupt) else error) from None
         if unknown:
             self._refuse_flag(unknown[0])
+        self._add_positional(arguments, after)
         chosen = arguments.config or os.environ.get("MAILTRACE_CONFIG")
         found = configured(chosen, os.environ)
         values = {setting: self._value_of(setting, arguments, found) for setting in settings}
@@ -103,6 +107,12 @@ class Parser(argparse.ArgumentParser):
             setattr(arguments, setting.name, value.value)
         arguments.origins = {setting.name: value for setting, value in values.items()}
         return arguments
+
+    def _add_positional(self, arguments: argparse.Namespace, given: Sequence[str]) -> None:
+        """Add the arguments after `--` to those before it: argparse would look for flags in them."""
+        (action,) = (action for action in self._actions if not action.option_strings)
+        values = [self._get_value(action, text) for text in given]
+        setattr(arguments, action.dest, [*(getattr(arguments, action.dest) or []), *values])
 
     def _refuse_flag(self, unknown: str) -> NoReturn:
         near = advice(self, unknown)
@@ -140,9 +150,20 @@ class Parser(argparse.ArgumentParser):
             self._print_message(f"{safe(line)}\n", sys.stdout)
         self.exit()
 
+    def _print_message(self, message: str, file: Any = None) -> None:
+        """Print a message; unlike argparse, raise an error if that fails."""
+        (file or sys.stderr).write(message)
+
     def error(self, message: str) -> NoReturn:
         """Raise a UsageError instead of exiting, as argparse does."""
         raise UsageError(f"{message}; for help: --help")
+
+
+def _parted(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Return the arguments before and after the first `--`."""
+    found = list(arguments)
+    at = found.index("--") if "--" in found else len(found)
+    return found[:at], found[at + 1 :]
 
 
 class _Store(argparse.Action):
@@ -183,12 +204,27 @@ def store_from(arguments: argparse.Namespace, *, writes: bool = False, **options
         StoreError: this user may not read or write the store; the message says who may.
     """
     try:
-        store = open_store(arguments.store, access=access_from(arguments), **options)
+        access = access_from(arguments)
+        with _ended_by_interrupts():
+            store = open_store(arguments.store, access=access, **options)
     except UsageError as error:
         raise UsageError(_with_origin(str(error), arguments.origins)) from error
     if not store.is_remote:
         (check_writable if writes else check_readable)(Path(store.name))
     return store
+
+
+@contextmanager
+def _ended_by_interrupts() -> Iterator[None]:
+    """Let Ctrl-C end the process at once while a store is imported: orjson crashes if it is interrupted meanwhile."""
+    if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        yield
+        return
+    signal.signal(signal.SIGINT, lambda *_: os._exit(ExitStatus.INTERRUPTED))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _with_origin(message: str, origins: Mapping[str, Value]) -> str:
@@ -240,28 +276,49 @@ def run(prog: str, command: Callable[[Sequence[str]], ExitStatus], argv: Sequenc
         # What its encoding lacks, such as an é in ASCII, is escaped, as Python does for standard error.
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
-        status = command(sys.argv[1:] if argv is None else argv)
+        status = _status_of(command, sys.argv[1:] if argv is None else argv)
         sys.stdout.flush()
     except MailtraceError as error:
         return _print_error(prog, str(error))
     except BrokenPipeError:
-        with suppress(OSError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _discard_output()
         return ExitStatus.OK
     except KeyboardInterrupt:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         return ExitStatus.INTERRUPTED
     except OSError as error:
-        return _print_error(prog, f"{error.filename or 'output'}: {error.strerror or error}")
+        return _print_error(prog, _described(error))
     else:
         return status
 
 
+def _status_of(command: Callable[[Sequence[str]], ExitStatus], argv: Sequence[str]) -> int:
+    try:
+        return command(argv)
+    except SystemExit as end:  # how argparse ends after --help and --version
+        return int(end.code or 0)
+
+
+def _described(error: OSError) -> str:
+    if error.filename is None and error.errno == errno.EBADF:
+        return "standard output is closed: nothing was written"
+    return f"{error.filename or 'output'}: {error.strerror or error}"
+
+
 def _open_closed_streams() -> None:
-    """Open the null device for output streams that the shell has closed (`>&-`), for which Python has None."""
-    for name in ("stdout", "stderr"):
+    """Open the null device for output streams that the shell has closed (`>&-`), for which Python has None.
+
+    What is written to standard output then is an error, as it would be without Python.
+    """
+    for name, mode in (("stdout", os.O_RDONLY), ("stderr", os.O_WRONLY)):
         if getattr(sys, name) is None:
-            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115, PTH123 # until the end
+            setattr(sys, name, open(os.open(os.devnull, mode), "w", encoding="utf-8"))  # noqa: SIM115, PTH123 # until the end
+
+
+def _discard_output() -> None:
+    """Discard what could not be written, which Python would try again when it ends."""
+    with suppress(OSError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def stop_at_signals(stop: Callable[[], None]) -> None:
@@ -279,5 +336,10 @@ def stop_at_signals(stop: Callable[[], None]) -> None:
 def _print_error(prog: str, message: str) -> ExitStatus:
     from mailtrace.output.escape import safe  # noqa: PLC0415 # imported only for an error
 
-    sys.stderr.write(f"{prog}: {safe(message)}\n")
+    try:
+        sys.stdout.flush()
+    except OSError:
+        _discard_output()
+    with suppress(OSError):  # on a full disk, the status tells that something went wrong
+        sys.stderr.write(f"{prog}: {safe(message)}\n")
     return ExitStatus.ERROR

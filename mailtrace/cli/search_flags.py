@@ -5,6 +5,7 @@ import os
 import re
 from collections.abc import Callable, Iterable
 from datetime import tzinfo
+from itertools import chain
 from shlex import quote
 from typing import Any, Final
 
@@ -13,6 +14,7 @@ from mailtrace.cli.parser import Parser, count
 from mailtrace.errors import UsageError
 from mailtrace.search.groups import BY, SORTS, Grouping
 from mailtrace.search.patterns import Pattern
+from mailtrace.search.peers import clients_of, relays_of
 from mailtrace.search.query import MTAS, OUTCOMES, Query, Word
 
 _DESCRIPTION = "Search the mail transactions that mailtrace-index has read from mail logs, newest first."
@@ -42,6 +44,15 @@ def _as_stored(argument: str) -> str:
 _MANY: Final[dict[str, Any]] = {"action": "append", "default": [], "type": _as_stored}
 _MOST_BY: Final = 2
 _is_time = re.compile(r"\d{1,2}:\d\d(?::\d\d(?:[.,]\d+)?)?", re.ASCII).fullmatch
+
+_begins_with_name = re.compile(
+    r"(?:(?:orig_)?client|relay|(?:resent-)?message-id|msgid|sasl_username|authid)=(?=.)|(?:from|to|orig_to|ctladdr)=(?=<)"
+    r"|H=(?=[^\[\]]*\[[^\[\]]+\])"
+).match
+"""The name of a field before its value in a log. An address without angle brackets could begin like one.
+
+`H=` is Exim's name of a client or next hop.
+"""
 
 
 def parser() -> Parser:
@@ -235,11 +246,11 @@ def query_of(arguments: argparse.Namespace, zone: tzinfo, now: float) -> Query:
         recipients=_parsed("-t", given["recipients"], Pattern.of),
         msgids=_parsed("-m", given["msgids"], Pattern.of_text),
         queue_ids=_parsed("-q", given["queue_ids"], str),
-        clients=_parsed("-c", given["clients"], _peer),
+        clients=tuple(chain.from_iterable(_parsed("-c", given["clients"], _clients))),
         logins=_parsed("--login", given["logins"], Pattern.of_text),
         hosts=_parsed("-h", given["hosts"], Pattern.of_text),
         mtas=tuple(given["mtas"]),
-        relays=_parsed("--relay", given["relays"], _peer),
+        relays=tuple(chain.from_iterable(_parsed("--relay", given["relays"], _relays))),
         statuses=_parsed("--status", given["statuses"], str.lower, clean=str),
         outcomes=_parsed("-s", given["outcomes"], _outcome),
         ever=_parsed("--ever", given["ever"], _outcome),
@@ -262,18 +273,20 @@ def _parsed(
         if not value.strip():
             raise UsageError(f"{flag} '': empty text finds nothing: leave {flag} out, or give a value")
         try:
-            found.append(parse((clean or _stripped)(value)))
+            found.append(parse((clean or stripped)(value)))
         except UsageError as error:
             raise UsageError(f"{flag} {error}") from error
     return tuple(found)
 
 
-def _stripped(value: str) -> str:
-    """A value without what surrounds it in a log line: `<bob@foo.com>,` or `pBFERI8l019936:`."""
+def stripped(value: str) -> str:
+    """Return a value without what surrounds it in a log line: `to=<bob@foo.com>,` or `pBFERI8l019936:`."""
     text = value.strip()
     # The end of an IPv6 address stays.
     shorter = text.rstrip(",;") if text.endswith("::") else text.rstrip(",;:")
-    if shorter.startswith("<") and shorter.endswith(">") and len(shorter) > 2:
+    if name := _begins_with_name(shorter):
+        shorter = shorter[name.end() :]
+    if shorter.startswith("<") and shorter.endswith(">") and len(shorter) > 2 and ">,<" not in shorter:
         shorter = shorter[1:-1]
     return shorter or text
 
@@ -286,12 +299,21 @@ def _word(value: str) -> Word:
     return Word.of(value)
 
 
-def _peer(value: str) -> Pattern:
+def _clients(value: str) -> tuple[Pattern, ...]:
+    _check_peer(value)
+    return clients_of(value)
+
+
+def _relays(value: str) -> tuple[Pattern, ...]:
+    _check_peer(value)
+    return relays_of(value)
+
+
+def _check_peer(value: str) -> None:
     if value.strip().startswith("@"):
         name = value.strip()[1:]
         hosts = f"{quote(name)} or {quote(f'*.{name}')}"
         raise UsageError(f"{value}: name a host, not the domain of an address: write {hosts}")
-    return Pattern.of_peer(value)
 
 
 def _outcome(value: str) -> str:

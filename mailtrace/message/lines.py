@@ -42,12 +42,20 @@ def values_of(lines: Iterable[Line], document: Document | None) -> bytes:
 
 
 def unpacked(host: str, data: bytes) -> list[Record]:
-    """Return the lines of a host from what `packed` returned."""
+    """Return the lines of a host from what `packed` returned.
+
+    Raises:
+        ValueError: this is damaged.
+    """
     return [Record(time, host, *rest) for time, *rest in orjson.loads(_codec.functions[1](data))[1:]]
 
 
 def document_in(data: bytes, *, with_lines: bool = False) -> Document | None:
-    """Return the document from what `packed` returned, if wanted with the member `lines` (`shown`)."""
+    """Return the document from what `packed` returned, if wanted with the member `lines` (`shown`).
+
+    Raises:
+        ValueError: this is damaged.
+    """
     found: Document | None
     found, *lines = orjson.loads(_codec.functions[1](data))
     if found is not None and with_lines:
@@ -91,16 +99,34 @@ class _Codec(local):
         """The functions that compress and decompress."""
         data = DICTIONARY.read_bytes()
         if sys.version_info >= (3, 14):
-            from compression.zstd import ZstdDict, compress, decompress  # noqa: PLC0415
+            from compression.zstd import ZstdDict, ZstdError, compress, decompress  # noqa: PLC0415
 
             known = ZstdDict(data)
             packing = partial(compress, level=_LEVEL, zstd_dict=known.as_digested_dict)
-            return packing, partial(decompress, zstd_dict=known)
-        from zstandard import ZstdCompressionDict, ZstdCompressor, ZstdDecompressor  # noqa: PLC0415
+            return packing, _raising_value_errors(partial(decompress, zstd_dict=known), ZstdError)
+        from zstandard import (  # noqa: PLC0415
+            ZstdCompressionDict,
+            ZstdCompressor,
+            ZstdDecompressor,
+            ZstdError,
+        )
 
         dictionary = ZstdCompressionDict(data)
         dictionary.precompute_compress(level=_LEVEL)
-        return ZstdCompressor(_LEVEL, dictionary).compress, ZstdDecompressor(dictionary).decompress
+        unpacking = _raising_value_errors(ZstdDecompressor(dictionary).decompress, ZstdError)
+        return ZstdCompressor(_LEVEL, dictionary).compress, unpacking
+
+
+def _raising_value_errors(decompress: _Convert, error_class: type[Exception]) -> _Convert:
+    """Return a function whose error is the same with each version of Python, and that of JSON."""
+
+    def unpacking(data: bytes) -> bytes:
+        try:
+            return decompress(data)
+        except error_class as error:
+            raise ValueError(str(error)) from error
+
+    return unpacking
 
 
 _codec: Final = _Codec()

@@ -19,6 +19,7 @@ from mailtrace.search.comparisons import (
     Criterion,
 )
 from mailtrace.search.patterns import Pattern
+from mailtrace.search.peers import clients_of
 
 if TYPE_CHECKING:  # keeps `--help` quick
     from mailtrace.message.document import Document
@@ -51,7 +52,8 @@ class Word(NamedTuple):
     address: Pattern
     text: Pattern
     """The pattern for message IDs and logins."""
-    client: Pattern
+    client: tuple[Pattern, ...]
+    """The patterns for clients, one of which must match."""
     queue_id: str
 
     @classmethod
@@ -61,11 +63,11 @@ class Word(NamedTuple):
         Raises:
             UsageError: the argument looks like a network, but is not a valid one.
         """
-        return cls(Pattern.of(argument), Pattern.of_text(argument), Pattern.of_peer(argument), argument.strip())
+        return cls(Pattern.of(argument), Pattern.of_text(argument), clients_of(argument), argument.strip())
 
-    def asked_of(self, criterion: Criterion) -> tuple[Any]:
+    def asked_of(self, criterion: Criterion) -> tuple[Any, ...]:
         """Return the wanted values of this word for one of the criteria in `WORD_CRITERIA`."""
-        return (getattr(self, WORD_CRITERIA[criterion]),)
+        return self.client if criterion is CLIENTS else (getattr(self, WORD_CRITERIA[criterion]),)
 
 
 WORD_CRITERIA: Final = {

@@ -10,7 +10,7 @@ from itertools import compress
 from typing import Any, Final, TypeAlias
 
 from mailtrace.stores.sqlite.columns import DATES, IDS, NUMBERS, RESULT_ROWS, Column
-from mailtrace.stores.sqlite.schema import COLUMN_BITS
+from mailtrace.stores.sqlite.schema import COLUMN_BITS, contents
 
 _ID_SIZE: Final = 12
 _FIRST_SURROGATE: Final = 0xD800
@@ -104,11 +104,13 @@ class Block:
         return int.from_bytes(bytes([first <= date <= last for date in self.dates]), "little")
 
 
+@contents()
 def stored_column(connection: sqlite3.Connection, block: int, name: str) -> tuple[bytes, bytes]:
     """Return codes and values of a column of a block, given by the number of its first row."""
     sql = "SELECT codes, texts FROM columns WHERE number = ?"
-    codes, texts = connection.execute(sql, (block << COLUMN_BITS | NUMBERS[name],)).fetchone()
-    return codes, texts
+    for codes, texts in connection.execute(sql, (block << COLUMN_BITS | NUMBERS[name],)):
+        return codes, texts
+    raise KeyError(name)
 
 
 def flags(codes: "array[int]", wanted: bytes) -> Mask:

@@ -14,6 +14,7 @@ from mailtrace.message.fields import DOCUMENT, RECIPIENT_RESULT
 from mailtrace.search.comparisons import CRITERIA, EXACT
 from mailtrace.search.groups import domain_of
 from mailtrace.search.reasons import reason_in
+from mailtrace.stores.sqlite.schema import contents
 
 DATES: Final = "dates"
 """For each row the date in microseconds since 1970, or `HIDDEN`."""
@@ -69,6 +70,7 @@ class Column(NamedTuple):
     """For each row, or each recipient result, the index of its value."""
 
     @classmethod
+    @contents()
     def of(cls, codes: bytes, texts: bytes) -> "Column":
         """Return a column, given as it is stored."""
         values = orjson.loads(texts)

@@ -195,7 +195,7 @@ def delete(connection: sqlite3.Connection, rows: Iterable[tuple[int, str]], bloc
 def _hide(connection: sqlite3.Connection, block: int, places: Sequence[int]) -> None:
     """Hide rows of a block, given by their positions in it."""
     column = block << COLUMN_BITS | NUMBERS[DATES]
-    dates = array("q", connection.execute("SELECT codes FROM columns WHERE number = ?", (column,)).fetchone()[0])
+    dates = array("q", stored_column(connection, block, DATES)[0])
     shown = sum(dates[place] != HIDDEN for place in places)
     for place in places:
         dates[place] = HIDDEN

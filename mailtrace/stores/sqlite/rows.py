@@ -6,6 +6,7 @@ from mailtrace.message.lines import packed, unpacked
 from mailtrace.message.part import lines_to_keep
 from mailtrace.stores.base import Row, Stored
 from mailtrace.stores.sqlite.columns import Values, values_of
+from mailtrace.stores.sqlite.schema import contents
 from mailtrace.syslog.records import Record
 
 FIELDS: Final = "number, id, host, queue_id, mta, line, lines"
@@ -44,6 +45,8 @@ def stored(number: int, id_: bytes, host: str, queue_id: str, mta: str, line: st
     # Imported here, because a search parses no lines.
     from mailtrace.message.replay import transaction_of  # noqa: PLC0415
 
-    transaction = transaction_of(host, queue_id, mta, unpacked(host, lines))
+    with contents():
+        records = unpacked(host, lines)
+    transaction = transaction_of(host, queue_id, mta, records)
     transaction.line, transaction.written = line, True
     return Stored(id_.hex(), transaction, number)

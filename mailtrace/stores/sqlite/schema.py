@@ -12,8 +12,8 @@ appends to nearly every table, and costs the same however large the store is.
 """
 
 import sqlite3
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -89,6 +89,18 @@ def is_store(path: Path) -> bool:
         head = file.read(100)
         return head.startswith(b"SQLite format 3\0") and head[68:72] == APPLICATION.to_bytes(4, "big")
     return False
+
+
+@contextmanager
+def contents() -> Iterator[None]:
+    """Raise an error as SQLite does for a damaged file if what was read from one cannot be decoded.
+
+    SQLite notices damage of its own pages, but not of the text and numbers in them.
+    """
+    try:
+        yield
+    except (LookupError, ValueError) as error:
+        raise sqlite3.DatabaseError("unreadable contents") from error
 
 
 def not_a_store(name: str) -> StoreError:

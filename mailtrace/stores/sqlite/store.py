@@ -38,6 +38,7 @@ from mailtrace.stores.sqlite.schema import (
     CHUNK_BITS,
     TERM_BITS,
     WAIT_SECONDS,
+    contents,
     grammar_of,
     is_store,
     json_of,
@@ -334,6 +335,7 @@ def _advice(error: sqlite3.Error) -> str:
     return ": free some space, then run mailtrace-index again" if "disk is full" in str(error) else ""
 
 
+@contents()
 def _checkpoints(connection: sqlite3.Connection) -> list[Checkpoint]:
     rows = connection.execute('SELECT log, "offset", tail, path, state, saved FROM checkpoints')
     return [

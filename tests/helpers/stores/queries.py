@@ -44,6 +44,7 @@ ASKED_TEXTS = (
 )
 ASKED_CLIENTS = (
     "bob.desktop",
+    "bob.desktop[10.10.10.10]",
     "BOB.Desktop",
     "10.10.10.10",
     "[10.10.10.10]",
@@ -108,6 +109,7 @@ WORDS = (
         "*@BAR.com",
         "<>",
         "10.10.10.10",
+        "bob.desktop[10.10.10.10]",
         "192.0.2.0/24",
         "root@localhost",
         "bob",

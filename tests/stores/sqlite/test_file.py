@@ -2,8 +2,10 @@
 
 import os
 import shutil
+import sqlite3
 import stat
 import tempfile
+import time
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -14,6 +16,7 @@ from helpers.stores.transactions import transaction, whole
 from mailtrace.errors import StoreError
 from mailtrace.indexing.rebuild import rebuild
 from mailtrace.message.transaction import SECOND
+from mailtrace.search.groups import Grouping
 from mailtrace.search.query import Query
 from mailtrace.stores.sqlite.store import SqliteStore
 
@@ -207,3 +210,81 @@ def test_a_damaged_store_is_called_damaged_although_a_writer_was_killed(tmp_path
     path.with_name("mailtrace.db-wal").touch()
     with pytest.raises(StoreError, match=r"is damaged \(.*\): move it away"):
         SqliteStore(str(path)).count(Query())
+
+
+def large_store(folder: Path) -> Path:
+    """Return the path of a store of many pages."""
+    store = SqliteStore(str(folder / "mailtrace.db"), now=lambda: NOON)
+    put(store, *(transaction(f"ID{n}", whole((NOON + n) * SECOND)) for n in range(3000)))
+    store.close()
+    return store.path
+
+
+def overwrite(path: Path, at: int, size: int) -> None:
+    with path.open("r+b") as file:
+        file.seek(at)
+        file.write(b"\xff" * size)
+
+
+@pytest.mark.parametrize("has_log", [False, True])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda path: os.truncate(path, 8192),
+        lambda path: os.truncate(path, path.stat().st_size // 2),
+        lambda path: overwrite(path, 4096, path.stat().st_size - 4096),
+    ],
+    ids=["cut", "half", "overwritten"],
+)
+@pytest.mark.parametrize("ask", [lambda store: store.count(Query()), found], ids=["count", "search"])
+def test_a_damaged_store_is_called_damaged_at_once(tmp_path, damage, ask, has_log):
+    path = large_store(tmp_path)
+    damage(path)
+    if has_log:
+        path.with_name("mailtrace.db-wal").touch()
+    began = time.monotonic()
+    for _ in range(2):  # the first one leaves an empty write-ahead log
+        with pytest.raises(StoreError, match=r"is damaged \(.*\): move it away"):
+            ask(SqliteStore(str(path)))
+    assert time.monotonic() - began < 2
+
+
+def test_a_damaged_store_that_may_not_be_written_is_called_damaged(unwritable):
+    folder, lock = unwritable
+    os.truncate(large_store(folder), 8192)
+    lock()
+    with pytest.raises(StoreError, match=r"is damaged \(.*\): move it away"):
+        SqliteStore(str(folder / "mailtrace.db")).count(Query())
+
+
+@pytest.mark.parametrize(
+    ("table", "column", "ask"),
+    [
+        ("columns", "texts", lambda store: store.count(Query(min_delay=1))),
+        ("columns", "codes", lambda store: store.group(Query(), Grouping("to", timezone.utc))),
+        ("transactions", "lines", found),
+        ("transactions", "lines", lambda store: store.find({("mx", "ID0"): (0, 2 * NOON * SECOND)})),
+        ("checkpoints", "state", lambda store: store.known_logs()),
+        ("checkpoints", "state", lambda store: store.checkpoints()),
+    ],
+)
+def test_contents_that_cannot_be_decoded_are_damage(tmp_path, table, column, ask):
+    """SQLite does not notice them: they are in pages that are well-formed."""
+    path = large_store(tmp_path)
+    with sqlite3.connect(path) as connection:
+        connection.execute("INSERT INTO checkpoints VALUES ('a', 1, 'b', 'c', '{}', 1)")
+        connection.execute(f"UPDATE {table} SET {column} = ?", (b"\xff" * 99,))
+    connection.close()
+    store = SqliteStore(str(path))
+    with pytest.raises(StoreError, match=r"is damaged \(unreadable contents\): move it away"):
+        ask(store)
+    store.close()
+
+
+def test_missing_columns_are_damage(tmp_path):
+    path = large_store(tmp_path)
+    with sqlite3.connect(path) as connection:
+        connection.execute("DELETE FROM columns")
+    connection.close()
+    with pytest.raises(StoreError, match=r"is damaged \(unreadable contents\): move it away"):
+        SqliteStore(str(path)).count(Query(min_delay=1))

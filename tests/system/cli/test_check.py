@@ -1,11 +1,13 @@
-"""mailtrace-index --check of an embedded store, on a disk with space and on a full one."""
+"""mailtrace-index --check of an embedded store: a damaged one, on a disk with space and on a full one."""
 
 import os
 import shutil
 import subprocess
+import time
 
 import pytest
 
+from helpers.mail_log import many
 from helpers.requirements import lacking
 
 IN_A_SMALL_DISK = """
@@ -65,3 +67,15 @@ def test_a_disk_with_space_is_none(commands):
     assert "problem" not in before + after
     assert "writable:    yes\n" in after
     assert "0\n" == status
+
+
+def test_a_damaged_store_is_reported_at_once(commands):
+    (commands.folder / "mail.log").write_text(many(300))
+    assert 0 == commands.index("mail.log").returncode
+    path = commands.folder / "store" / "mailtrace.db"
+    os.truncate(path, 8192)
+    began = time.monotonic()
+    for done in (commands.search("--count"), commands.index("--check"), commands.index("mail.log", "--from-start")):
+        words = "is damaged (database disk image is malformed): move it away, then index the logs again\n"
+        assert (2, f"{path} {words}") == (done.returncode, done.stderr.partition(": ")[2])
+    assert time.monotonic() - began < 4

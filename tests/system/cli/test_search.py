@@ -385,10 +385,9 @@ def test_a_closed_pipe_is_silent(indexed):
 @pytest.mark.parametrize(
     "redirected, status",
     [
-        ("mailtrace-search --count >&-", 0),
         ("mailtrace-search -f nobody@foo.com >&- 2>&-", 1),
         ("mailtrace-index sample_logs/missing.log 2>&-", 2),
-        ("mailtrace-index --check >&-", 0),
+        (f"mailtrace-index {SAMPLES}/sendmail.log >&-", 0),
         ("mailtrace-index - <&-", 2),
     ],
 )
@@ -405,6 +404,49 @@ def test_closed_streams_change_no_status(indexed, redirected, status):
     )
     assert status == done.returncode
     assert "Traceback" not in done.stderr
+
+
+OUTPUTS = [
+    *(
+        "search",
+        "search --count",
+        "search --by from",
+        "search --trace",
+        "search --overview --last 900w",
+        "search --lines",
+    ),
+    *(f"search --format {form}" for form in ("csv", "json", "table")),
+    *(f"{name} {flag}" for name in ("search", "index") for flag in ("--version", "--help", "--show-config")),
+    *("index --check", f"index --explain {SAMPLES}/sendmail.log"),
+]
+
+
+@pytest.mark.parametrize("output", OUTPUTS)
+@pytest.mark.parametrize(
+    ("redirection", "words"),
+    [
+        (">&-", "standard output is closed: nothing was written"),
+        ("<&- >&-", "standard output is closed: nothing was written"),
+        (">/dev/full", "output: No space left on device"),
+    ],
+)
+def test_output_that_cannot_be_written_is_an_error(indexed, output, redirection, words):
+    done = indexed.run("/bin/sh", "-c", f"exec '{indexed.bin}'/mailtrace-{output} {redirection}")
+    name = f"mailtrace-{output.partition(' ')[0]}"
+    assert (2, f"{name}: {words}\n") == (done.returncode, done.stderr)
+
+
+@pytest.mark.parametrize(
+    "arguments", ["search -x", "search -f nobody@foo.com", f"index {SAMPLES}/sendmail.log", "index none"]
+)
+def test_messages_that_cannot_be_written_are_an_error(indexed, arguments):
+    assert 2 == indexed.run("/bin/sh", "-c", f"exec '{indexed.bin}'/mailtrace-{arguments} 2>/dev/full").returncode
+
+
+@pytest.mark.parametrize("output", OUTPUTS)
+def test_a_pipe_that_nobody_reads_is_silent(indexed, output):
+    command = f"{{ sleep 1; '{indexed.bin}'/mailtrace-{output}; echo $? >&2; }} | :"
+    assert "0\n" == indexed.run("/bin/sh", "-c", command).stderr
 
 
 def test_a_search_writes_nothing_and_can_read_a_store_that_it_may_not_write(indexed):

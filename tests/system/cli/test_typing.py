@@ -4,7 +4,7 @@ import subprocess
 
 import pytest
 
-from helpers.mail_log import many, to_a_list
+from helpers.mail_log import many, message, to_a_list
 
 
 @pytest.fixture
@@ -65,6 +65,59 @@ def test_the_indexer_has_long_forms_too(commands):
 )
 def test_an_unknown_flag_suggests_the_nearest(indexed, flags, words):
     assert words in error_of(indexed.search(*flags))
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        *(
+            ["-h", "d"],
+            ["-t", "m"],
+            ["-f", "q"],
+            ["--login", "t"],
+            ["--relay", "h"],
+            ["q"],
+            ["r", "d"],
+            ["-D", "2026-11-21", "t"],
+        ),
+        *(
+            ["-t", "from"],
+            ["from"],
+            ["help"],
+            ["-t=-bob@y.test"],
+            ["--to=-bob@y.test"],
+            ["-t=-f"],
+            ["-t", "-10"],
+            ["-f", "- x"],
+        ),
+        *(["--", "-bob@y.test"], ["x", "--", "-f", "-10"], ["-t", "x", "--", "--count"], ["--", "--", "-x"]),
+    ],
+)
+def test_what_looks_like_a_flag_can_be_searched(indexed, flags):
+    done = indexed.search("--count", *flags)
+    assert (1, "0\n") == (done.returncode, done.stdout)
+
+
+@pytest.mark.parametrize(
+    "flags, words",
+    [
+        (["-t", "-bob@y.test"], "-t: no value: if -bob@y.test is the value, write -t=-bob@y.test"),
+        (["--from", "-o'b@x"], """--from: no value: if -o'b@x is the value, write --from='-o'"'"'b@x'"""),
+        (["-t", "-from"], "-t: no value: if -from is the value, write -t=-from"),
+        (["--to", "-f", "x"], "argument -t/--to: expected one argument"),
+        (["-r", "-10"], "'-10' is not a number of results"),
+        (["-bob@y.test"], "-bob@y.test: unknown flag; if it is an address, write -- -bob@y.test"),
+    ],
+)
+def test_a_value_that_begins_like_a_flag_is_explained(indexed, flags, words):
+    assert words in error_of(indexed.search(*flags))
+
+
+def test_files_after_two_hyphens(commands):
+    (commands.folder / "-y").write_text(many(1))
+    (commands.folder / "a").write_text(many(2))
+    assert 0 == commands.index("a", "--", "-y").returncode
+    assert "2\n" == commands.search("--count").stdout
 
 
 def test_the_indexer_suggests_too(commands):
@@ -154,6 +207,7 @@ PART = "was matched whole: write"
         (["-t", ".example.org"], f".example.org {PART} '*.example.org' for all names that end with it"),
         (["-t", "@.org"], f"@.org {PART} '*.org' for all names that end with it"),
         (["-t", "a@x.test,b@y.test"], "a@x.test,b@y.test is one value: for several, write -t a@x.test -t b@y.test"),
+        (["to=<a@x.test>,<b@y.test>,"], "is one value: for several, write -t a@x.test -t b@y.test"),
         (["a@x.test, b@y.test"], "is one value: for several, write -t a@x.test -t b@y.test"),
         (["-t", "a@x.test;b@y.test"], "a@x.test;b@y.test is one value: for several, write -t a@x.test -t b@y.test"),
         (["-t", "@*ample.org"], f"@*ample.org {PART} '*@*ample.org' for every address in these domains"),
@@ -174,6 +228,8 @@ PART = "was matched whole: write"
             f"""o'brien.test {PART} '@o'"'"'brien.test' for the domain, or '*o'"'"'brien.test*'""",
         ),
         (["-t", "o'b@x.test,$c@y.test"], """for several, write -t 'o'"'"'b@x.test' -t '$c@y.test'"""),
+        (["-c", "x.test[192.0.2.77]:25"], f"{PART} 192.0.2.77 for this address, whatever its name"),
+        (["x.test [IPv6:2001:db8::1]"], f"{PART} 2001:db8::1 for this address, whatever its name"),
         (["-q", "4A*"], "-q 4A*: queue IDs match exactly, not by pattern"),
         (["-q", "4a00000001"], "-q 4a00000001: queue IDs match exactly: upper and lower case differ"),
         (["--status", "450 *"], "--status 450 *: this is plain text, not a pattern"),
@@ -182,6 +238,7 @@ PART = "was matched whole: write"
         (["-s", "deferred"], "-s deferred is what finally became of a recipient: write --ever deferred"),
         (["-s", "queued"], "-s queued is what no delivery was tried for: write --queued for all"),
         (["-d", "2099-01-01"], "-d 2099-01-01 is in the future"),
+        (["-d", "now"], "the newest transaction in the store is of 2026-11-20 11:00:02, before -d now"),
         (["-d", "2026-11-21"], "the newest transaction in the store is of 2026-11-20 11:00:02, before -d 2026-11-21"),
         (["-D", "last year"], "the oldest transaction in the store is of 2026-11-20 10:00:00, after -D last year"),
     ],
@@ -190,6 +247,76 @@ def test_nothing_found_hints_at_what_may_be_meant(indexed, flags, hint):
     done = indexed.search(*flags)
     assert (1, "") == (done.returncode, done.stdout)
     assert hint in done.stderr
+
+
+@pytest.mark.parametrize(
+    "flags, hint",
+    [
+        (["-f", "cat@example.org"], "-f cat@example.org: the store has this as a recipient: write -t cat@example.org"),
+        (["-c", "mx.example.org"], "-c mx.example.org: the store has this as a next hop: write --relay mx.example.org"),
+        (["mx.example.org[192.0.2.3]:25"], "as a next hop: write --relay 'mx.example.org[192.0.2.3]:25'"),
+        (["--relay", "list.example.net"], "the store has this as a client: write -c list.example.net"),
+        (["-h", "192.0.2.3"], "-h 192.0.2.3: the store has this as a next hop: write --relay 192.0.2.3"),
+        (["mx1"], "mx1: the store has this as a host: write -h mx1"),
+        (["-t", "4A00000001"], "-t 4A00000001: the store has this as a queue ID: write -q 4A00000001"),
+        (["-m", "id=4A00000001@example.net"], PART + " 4A00000001@example.net"),
+        (["--status", "status=bounced (550"], PART + " 'bounced (550'"),
+        *(
+            ([text.format("cat@example.org")], PART + " cat@example.org")
+            for text in (
+                "to={}",
+                "Cat <{}>",
+                "mailto:{}",
+                '"{}"',
+                "({})",
+                "{}.",
+                "{}>",
+                "<{}",
+                "4A00000001: to=<{}>, relay=x",
+            )
+        ),
+        (["-q", "9F00000001"], "9F00000001 is linked to 4C00000001, but not in the store: write -q 4C00000001"),
+        (["9F00000001"], "9F00000001 is linked to 4C00000001, but not in the store: write -q 4C00000001"),
+    ],
+)
+def test_a_value_of_another_flag_is_hinted_at(commands, flags, hint):
+    log = to_a_list(strangers=1) + message(
+        "4C00000001", ("a@b.test", "mx.b.test[192.0.2.8]:25", "sent (250 Ok: queued as 9F00000001)")
+    )
+    (commands.folder / "mail.log").write_text(log)
+    assert 0 == commands.index("mail.log").returncode
+    done = commands.search(*flags)
+    assert 1 == done.returncode
+    assert hint in done.stderr
+
+
+def test_now_is_not_in_the_future(indexed):
+    assert "in the future" not in indexed.search("-d", "now", "--count").stderr
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        ["-t", "cat@example.org", "-s", "sent"],
+        ["-t", "root", "-s", "bounced"],
+        ["root", "--status", "nowhere to be found"],
+        ["-t", "root", "--min-delay", "1h", "--by", "relay", "--sort", "p95"],
+        ["-t", "root", "--relay", "local", "-c", "list.example.net", "-s", "expired"],
+        ["--login", "carol", "-t", "cat@example.org"],
+        ["carol", "--queued"],
+        ["-h", "mx1", "-t", "root", "-s", "bounced"],
+        ["-m", "plain-id", "-D", "2026-11-20 10:00", "-s", "expired"],
+    ],
+)
+def test_a_value_that_is_found_alone_gets_no_hint(commands, flags):
+    begin = "2026-11-20T10:00:00+00:00 mx1 postfix"
+    log = message("4A00000001", ("root", "local", "sent (ok)"))
+    log += f"{begin}/smtpd[2]: 4A00000002: client=list.example.net[192.0.2.9], sasl_username=carol\n"
+    log += f"{begin}/cleanup[2]: 4A00000002: message-id=<plain-id>\n"
+    (commands.folder / "mail.log").write_text(log + to_a_list("4A00000003", strangers=1))
+    assert 0 == commands.index("mail.log").returncode
+    done = commands.search(*flags)
+    assert (1, f"nothing found in {commands.folder}/store/mailtrace.db\n") == (done.returncode, done.stderr)
 
 
 def test_a_hint_can_be_pasted_into_a_shell(indexed):
@@ -227,6 +354,20 @@ def test_an_empty_store_says_so(commands):
         ["-m", "<4A00000001@example.net>"],
         ["-t", "<cat@example.org>,"],
         ["-c", "192.0.2.9,", "-s", "bounced"],
+        ["-c", "list.example.net[192.0.2.9]", "-s", "bounced"],
+        ["-c", "list.example.net[192.0.2.9]:4567,", "-s", "bounced"],
+        ["list.example.net[192.0.2.9]", "-s", "bounced"],
+        ["client=list.example.net[192.0.2.9],", "-s", "bounced"],
+        ["-c", "client=list.example.net[192.0.2.9]", "-s", "bounced"],
+        ["-c", "H=list.example.net (helo) [192.0.2.9]:4567", "-s", "bounced"],
+        ["to=<cat@example.org>,"],
+        ["-t", "to=<cat@example.org>,"],
+        ["-t", "cat@example.org", "-f", "from=<news@example.net>,"],
+        ["message-id=<4A00000001@example.net>"],
+        ["-m", "message-id=<4A00000001@example.net>"],
+        ["--relay", "relay=mx.example.org[192.0.2.3]:25,", "-t", "cat@example.org"],
+        ["--relay", "mx.example.org[192.0.2.3]:25,", "-t", "cat@example.org"],
+        ["--relay", "mx.example.org[192.0.2.3]", "-t", "cat@example.org"],
         ["-h", "mx1:", "-t", "cat@example.org"],
     ],
 )

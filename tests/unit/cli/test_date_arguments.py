@@ -112,6 +112,41 @@ def test_an_ambiguous_date_is_an_error(text):
         parse_date("-d", text, MADRID, NOW)
 
 
+@pytest.mark.parametrize("text", ["2d", "2 days", "1h", "an hour"])
+def test_a_duration_as_a_date_is_explained(text):
+    with pytest.raises(UsageError, match=f"-d {text}: not a date, but a duration; write '{text} ago'"):
+        parse_date("-d", text, MADRID, NOW)
+    parse_date("-d", f"{text} ago", MADRID, NOW)
+
+
+LEAP = int(datetime(2024, 2, 29, 12, tzinfo=timezone.utc).timestamp())
+
+
+@pytest.mark.parametrize("text", ["29 Feb", "Feb 29", "29 february", "thu 29 feb", "29 Feb 14:00"])
+@pytest.mark.parametrize(
+    "year, now",
+    [
+        (2024, NOW),
+        (2024, LEAP),
+        (2024, LEAP + 400 * 86_400),
+        (2024, LEAP - 86_400),
+        (2020, LEAP - 9 * 86_400),
+        (1896, -2_100_000_000),
+    ],
+)
+def test_29_february_is_the_latest_that_there_was(text, year, now):
+    hour = 14 if ":" in text else 0
+    assert utc(year, 2, 29, hour) == parse_date("-d", text, timezone.utc, now)
+    end = utc(year, 2, 29, 14, 0, 59, 999_999) if hour else utc(year, 2, 29, 23, 59, 59, 999_999)
+    assert end == parse_date("-D", text, timezone.utc, now, end=True)
+
+
+@pytest.mark.parametrize("text", ["30 Feb", "31 Apr", "29 Feb 2026", "0 Feb"])
+def test_a_day_that_no_year_has_is_an_error(text):
+    with pytest.raises(UsageError, match=f"-d {text}: not a date"):
+        parse_date("-d", text, MADRID, NOW)
+
+
 def test_a_time_in_the_future_is_an_error():
     with pytest.raises(UsageError, match="-d 23:00 is in the future: write 'yesterday 23:00' or the date"):
         parse_date("-d", "23:00", MADRID, NOW)
