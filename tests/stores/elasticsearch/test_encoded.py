@@ -38,7 +38,8 @@ def elsewhere(one: Transaction, made: Document) -> Encoded:
 def test_the_document_is_the_same(mark, is_earlier):
     for one in [*random_transactions(Random(3), 200), big()]:
         made = document(one)
-        if made is None:
+        if made is None or one.may_lack_beginning:
+            # Others encode only what has its beginning.
             continue
         kept = Row(one.id, elsewhere(one, made), None, mark, encoded(Row(one.id, one, made)))
         wanted = source(Row(one.id, one, made, mark), is_earlier=is_earlier)

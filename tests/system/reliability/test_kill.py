@@ -38,11 +38,16 @@ def kill(run: "subprocess.Popen[bytes]", victim: str, after: float) -> bool:
 
 
 def process_of(run: "subprocess.Popen[bytes]", victim: str) -> int | None:
-    """Return the ID of the process to be killed; None if it does not run yet, or no more."""
+    """Return the ID of the process to be killed, the busiest worker; None if it does not run yet, or no more."""
     if victim != "worker":
         return run.pid
     children = Path(f"/proc/{run.pid}/task/{run.pid}/children").read_text().split()
-    return int(children[0]) if children else None
+    return max(map(int, children), key=seconds_of, default=None)
+
+
+def seconds_of(process: int) -> float:
+    """Return the CPU time of a process."""
+    return int(Path(f"/proc/{process}/schedstat").read_text().split()[0]) / 1e9
 
 
 def cpu_seconds(run: "subprocess.Popen[bytes]", victim: str) -> float:
@@ -51,7 +56,7 @@ def cpu_seconds(run: "subprocess.Popen[bytes]", victim: str) -> float:
         process = process_of(run, victim)
         if Path(f"/proc/{run.pid}/stat").read_text().rpartition(") ")[2][0] == "Z":
             return inf
-        return int(Path(f"/proc/{process}/schedstat").read_text().split()[0]) / 1e9 if process else 0.0
+        return seconds_of(process) if process else 0.0
     return 0.0
 
 
