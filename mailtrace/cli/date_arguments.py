@@ -64,7 +64,7 @@ def parse_date(flag: str, text: str, zone: tzinfo, now: float, *, end: bool = Fa
     if text.lower() == "now":
         return round(now * 1_000_000)
     if text.lower().endswith(" ago"):
-        return round(now * 1_000_000) - _parse_duration(flag, text, text[:-4], "'2 hours ago'")
+        return _before(now, _parse_duration(flag, text, text[:-4], "'2 hours ago'"))
     local_now = datetime.fromtimestamp(now, timezone.utc).astimezone(zone).replace(tzinfo=None)
     try:
         found = _period(flag, text, local_now)
@@ -80,7 +80,12 @@ def parse_age(flag: str, text: str, now: float) -> int:
     Raises:
         UsageError: the text is not a duration.
     """
-    return round(now * 1_000_000) - _parse_duration(flag, text, text.strip(), "30m, 2h, 3d or 1w")
+    return _before(now, _parse_duration(flag, text, text.strip(), "30m, 2h, 3d or 1w"))
+
+
+def _before(now: float, duration: int) -> int:
+    """Return the time that is so many microseconds before now, but not before 1970, from when on lines have dates."""
+    return max(0, round(now * 1_000_000) - duration)
 
 
 def parse_delay(flag: str, text: str) -> int:

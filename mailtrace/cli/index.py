@@ -202,7 +202,7 @@ def _index_files(indexer: Indexer, files: Sequence[str]) -> LogError | None:
 def _follow(arguments: Namespace, calendar: Calendar, store: Store, lock: Lock) -> ExitStatus:
     """Read new lines until a signal comes."""
     if not can_follow(arguments.files):
-        raise UsageError("--follow takes files: standard input and folders cannot be followed")
+        raise UsageError("--follow takes files: standard input, pipes and folders cannot be followed")
     began = time.monotonic()
     follower = Follower(arguments.files, _notify, lock.beat)
     follower.daily = lambda: _expire(store, arguments.retention)

@@ -16,6 +16,7 @@ _MANY_BYTES: Final = 64 << 20
 """For less, a second process is not worth its start."""
 _MOST: Final = 4
 """More are kept busy only by a log that is cheap to join and write."""
+_LIMIT: Final = 64
 HELP: Final = (
     "processes that parse, besides the one that joins and writes; 1: a single process does all (default: one for each"
     " processor, at most 4, for more than 64 MiB of logs, else 1)"
@@ -26,10 +27,10 @@ def jobs(text: str) -> int:
     """Return the number of processes.
 
     Raises:
-        ArgumentTypeError: this is not 1 or more.
+        ArgumentTypeError: this is not a number from 1 to 64.
     """
-    if not (text.isascii() and text.isdecimal() and int(text)):
-        raise ArgumentTypeError(f"{text!r}: give a number of processes, such as 2")
+    if not (text.isascii() and text.isdecimal() and 1 <= int(text) <= _LIMIT):
+        raise ArgumentTypeError(f"{text!r}: give a number of processes, such as 2; at most {_LIMIT}")
     return int(text)
 
 

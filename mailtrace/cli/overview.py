@@ -29,7 +29,8 @@ def span_of(query: Query, zone: tzinfo, now: float, search: Search) -> Span:
     """
     latest = round(now * SECOND)
     until = latest if query.until is None else min(query.until, latest)
-    since = until - _DAY if query.since is None else query.since
+    # No line has a date before 1970.
+    since = until - _DAY if query.since is None else max(0, query.since)
     if query.since is not None and query.until is None:
         end = round(end_of_logs(search, now) * SECOND)
         until = end if end >= since else until

@@ -162,5 +162,5 @@ def _state(path: str) -> _FileState:
 
 
 def can_follow(paths: Sequence[str]) -> bool:
-    """Return whether these paths can be followed: not standard input (`-`), and no directories."""
-    return "-" not in paths and all(not os.path.isdir(path) for path in paths)  # noqa: PTH112 # a missing file may appear later
+    """Return whether these paths can be followed: files, and those that do not exist yet."""
+    return "-" not in paths and all(path.is_file() or not path.exists() for path in map(Path, paths))

@@ -117,7 +117,9 @@ def _work(connection: "Connection[Any, Any]", encoding: Encoding, others: "Seque
         other.close()
     sent: Future[None] = Future()
     sent.set_result(None)
-    with ThreadPoolExecutor(1) as receiving, ThreadPoolExecutor(1) as sending, suppress(OSError, EOFError):
+    # A RuntimeError says that the system has no room for another thread.
+    ended = suppress(OSError, EOFError, RuntimeError)
+    with ThreadPoolExecutor(1) as receiving, ThreadPoolExecutor(1) as sending, ended:
         coming = receiving.submit(connection.recv)
         while True:
             some, coming = coming.result(), receiving.submit(connection.recv)

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime, timezone, tzinfo
 from itertools import islice
+from math import inf
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -136,20 +137,26 @@ def _with_rotated(log: LogFile, checkpoints: Sequence[Checkpoint]) -> list[tuple
 def _choose(
     log: LogFile, rotated: Sequence[LogFile], checkpoints: Sequence[Checkpoint]
 ) -> list[tuple[LogFile, Checkpoint | None]]:
-    """Return a log and those of the rotated files that have a checkpoint or are newer than the newest with one."""
+    """Return a log and those of the rotated files that have a checkpoint or are newer than the newest with one.
+
+    Those that cannot be read, but were written since the log was, are returned too: to open one says why.
+    """
     if not rotated:
         return [(log, None)]
+    paths = {log.path, *(other.path for other in rotated)}
+    saved = max((checkpoint.saved for checkpoint in checkpoints if checkpoint.path in paths), default=inf)
+    unread = [other for other in rotated if not _head(other) and other.size and other.modified > saved]
     ordered = [other for other, _ in in_order([*rotated, log], Calendar(timezone.utc, ""))]
     known = [candidates(other, checkpoints) if _head(other) else [] for other in ordered]
     last = max((i for i, found in enumerate(known) if found), default=None)
     if last is None:
-        return [(log, None)]
+        return [*((other, None) for other in unread), (log, None)]
     newest, written = known[last][0], ordered[last].modified
     return [
         (other, None if known[i] else newest)
         for i, other in enumerate(ordered)
         # Newer by content or by modification time: clocks step back, and copies have new times.
-        if known[i] or i > last or other.modified > written or other is log
+        if known[i] or i > last or other.modified > written or other is log or other in unread
     ]
 
 

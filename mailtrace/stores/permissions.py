@@ -56,6 +56,9 @@ def _how_to_read(closed: Path) -> str:
     found = closed.stat()
     needed = stat.S_IXGRP if stat.S_ISDIR(found.st_mode) else stat.S_IRGRP
     group, user = _group(found.st_gid), _user(os.geteuid())
+    if found.st_gid == 0:
+        # Nobody should become a member of the group root to read mail logs.
+        return f"{closed} is for root only: index as a user of its own (docs/deployment.md), or choose another store"
     if not found.st_mode & needed:
         return (
             f"only {_owner(closed)} may open {closed}: as root, run chmod g+{'rx' if closed.is_dir() else 'r'}"

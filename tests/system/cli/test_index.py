@@ -5,6 +5,7 @@ import os
 import pty
 import subprocess
 import sys
+import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -70,6 +71,27 @@ def test_an_unreadable_file_is_an_error(commands):
     done = commands.without_privileges("mailtrace-index", "mail.log")
     assert 2 == done.returncode
     assert "cannot be read by this user" in complaint(done)
+
+
+def test_a_rotated_file_that_cannot_be_read_is_an_error_if_it_may_have_new_lines(commands):
+    log, rotated, older = (commands.folder / name for name in ("mail.log", "mail.log.1", "mail.log.2"))
+    older.write_bytes(line(0) + b"\n")
+    older.chmod(0)
+    os.utime(older, (1, 1))
+    log.write_bytes(line(1) + b"\n")
+    assert 0 == commands.without_privileges("mailtrace-index", "-q", "mail.log").returncode
+    log.write_bytes(line(1) + b"\n" + line(2) + b"\n")
+    log.rename(rotated)
+    rotated.chmod(0)
+    os.utime(rotated, (time.time() + 5,) * 2)
+    log.write_bytes(line(3) + b"\n")
+    done = commands.without_privileges("mailtrace-index", "mail.log")
+    assert (2, 1) == (done.returncode, done.stderr.count("cannot be read by this user"))
+    assert "mail.log.1 cannot be read by this user" in done.stderr
+    assert "1 lines: 1 used" in done.stderr
+    rotated.chmod(0o600)
+    done = commands.index("mail.log")
+    assert (0, "1 lines: 1 used") == (done.returncode, done.stderr.partition(",")[0])
 
 
 def test_hostile_bytes_do_not_affect_the_lines_around_them(commands):

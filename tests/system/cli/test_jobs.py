@@ -124,7 +124,7 @@ def test_a_store_that_cannot_be_written_is_one_line(tmp_path, log):
     assert "is a folder" in done.stderr
 
 
-@pytest.mark.parametrize("number", ["0", "-1", "two"])
+@pytest.mark.parametrize("number", ["0", "-1", "two", "65", "99999999999"])
 def test_a_wrong_number_is_refused(tmp_path, log, number):
     done = run(tmp_path / "x.db", log, f"--jobs={number}")
     assert 2 == done.returncode

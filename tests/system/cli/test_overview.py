@@ -60,6 +60,13 @@ def test_text_says_what_came_and_what_is_unlike_before(indexed):
     assert "\x1b" not in done.stdout
 
 
+@pytest.mark.parametrize("dates", [("-d", "0001-01-01"), ("--last", "150000w")])
+def test_dates_before_all_logs(indexed, dates):
+    done = indexed.search("--overview", *dates)
+    assert (0, "") == (done.returncode, done.stderr)
+    assert "messages received" in done.stdout
+
+
 def test_nothing_is_printed_in_cron_when_nothing_came(indexed):
     nothing = ("--overview", "-d", "2025-01-01", "-D", "2025-01-02")
     quiet = indexed.search(*nothing, "-q")

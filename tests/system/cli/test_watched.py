@@ -219,6 +219,15 @@ def test_a_named_store_that_is_closed_says_who_may_read_it_and_how(commands, clo
     assert f"only daemon may open {store}: as root, run chmod g+r {store} and usermod -aG adm root\n" in found
 
 
+def test_nobody_is_told_to_join_the_group_root(commands, closed):
+    store = closed / "mailtrace.db"
+    closed.chmod(0o755)
+    os.chown(store, 1, 0)
+    store.chmod(0o600)
+    found = error_of(commands.without_privileges("mailtrace-search", "--count"))
+    assert f"{store} is for root only: index as a user of its own" in found
+
+
 def test_a_store_that_may_not_be_written_says_whose_it_is(commands, closed, log):
     closed.chmod(0o755)
     (closed / "mailtrace.db").chmod(0o644)

@@ -180,3 +180,9 @@ def test_an_unknown_zone_is_an_error(name):
 
 def test_offsets_are_zones():
     assert timedelta(hours=5, minutes=45) == datetime(2026, 1, 1, tzinfo=zone_of("+05:45")).utcoffset()
+
+
+@pytest.mark.parametrize("text", ["99999999w", "999999999d"])
+def test_a_time_before_all_logs_is_that_of_1970(text):
+    assert 0 == parse_age("--last", text, NOW)
+    assert 0 == parse_date("-d", f"{text[:-1]} weeks ago", MADRID, NOW)

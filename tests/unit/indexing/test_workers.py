@@ -107,6 +107,20 @@ def test_an_error_of_a_worker_is_raised(started):
         workers.read(of_lines(1))()
 
 
+def test_workers_that_cannot_be_started_are_one_line(started, monkeypatch):
+    before, start = children(), Workers._start
+
+    def second_fails(self, encoding):
+        if self._processes:
+            raise BlockingIOError("Resource temporarily unavailable")
+        start(self, encoding)
+
+    monkeypatch.setattr(Workers, "_start", second_fails)
+    with pytest.raises(StoreError, match=r"not enough memory for several processes: run again, .* --jobs 1"):
+        started()
+    assert before == children()
+
+
 def test_all_end_when_they_are_closed(started):
     workers, pids = started()
     workers.read(of_lines(1000))
