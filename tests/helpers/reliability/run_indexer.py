@@ -3,7 +3,7 @@
 run_indexer.py STORE SAVE_BYTES[:HELD] [--follow | --peak | --two] FILE...
 
 HELD is how many transactions are held in memory at most. --peak prints the peak memory of the process, in bytes. With
---two another process parses, as with `mailtrace-index --jobs 2`.
+--two others parse, as with `mailtrace-index --jobs 2`.
 """
 
 import sys
