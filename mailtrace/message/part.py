@@ -6,8 +6,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 from mailtrace.message.document import Document, document
 from mailtrace.message.lines import Line
-from mailtrace.message.transaction import LONG, Key, Transaction, lines_of, transaction_id
-from mailtrace.mta.queue_ids import time_of
+from mailtrace.message.transaction import LONG, Keyed, Transaction, lines_of, transaction_id
 from mailtrace.syslog.records import Record
 
 
@@ -23,29 +22,16 @@ Collected: TypeAlias = tuple[int, Writer, str]
 """A line of a message: its time in microseconds since 1970, its writer, and its text after the queue ID."""
 
 
-class _FromItsBeginning:
+class _FromItsBeginning(Keyed):
     """A transaction from its beginning to its end; it has what a store asks of a `Transaction`."""
 
     __slots__ = ()
-    host: str
-    queue_id: str
-    mta: str
     first: int
     last: int
     """The times of the first and the last line, in microseconds."""
     written = False
     is_certain = True
     may_lack_beginning = False
-
-    @property
-    def key(self) -> Key:
-        """The host and the queue ID."""
-        return self.host, self.queue_id
-
-    @property
-    def is_timed(self) -> bool:
-        """Whether the queue ID contains a time, and so is never reused."""
-        return time_of(self.queue_id, self.mta) is not None
 
     @property
     def is_settled(self) -> bool:

@@ -88,7 +88,7 @@ class Sessions:
         return session is not None and not (session.is_of(Login) and session.client != client)
 
     def may_tell_of_refusal(self, process: tuple[str, str]) -> bool:
-        """Return whether there may be something about the next refusal of a process: a login says nothing of it."""
+        """Return whether there may be something about the next refusal of a process, which a login is not."""
         session = self.open.get(process)
         return session is not None and not session.is_of(Login)
 

@@ -56,8 +56,27 @@ def by_time(timed: TimedFact) -> int:
     return timed[0]
 
 
+class Keyed:
+    """What has a key."""
+
+    __slots__ = ()
+    host: str
+    queue_id: str
+    mta: str
+
+    @property
+    def key(self) -> Key:
+        """The host and the queue ID."""
+        return self.host, self.queue_id
+
+    @property
+    def is_timed(self) -> bool:
+        """Whether the queue ID contains a time, and so is never reused."""
+        return time_of(self.queue_id, self.mta) is not None
+
+
 @dataclass(slots=True, eq=False)
-class Transaction:
+class Transaction(Keyed):
     """The facts of one transaction with their lines, in the order of reading."""
 
     host: str
@@ -99,16 +118,6 @@ class Transaction:
 
     def _kept(self, time: int, fact: Fact) -> Record:
         return Record(time, self.host, kept_facts.PROGRAM, self.line, kept_facts.text_of(kept_facts.values_of(fact)))
-
-    @property
-    def key(self) -> Key:
-        """The host and the queue ID."""
-        return self.host, self.queue_id
-
-    @property
-    def is_timed(self) -> bool:
-        """Whether the queue ID contains a time, and so is never reused."""
-        return time_of(self.queue_id, self.mta) is not None
 
     @property
     def start(self) -> int:
